@@ -1,0 +1,16 @@
+"""Extract minibatch gradient noise and estimate its tail index.
+
+The package behind the book that reproduces arXiv:1901.06053 (Simsekli, Sagun and Gurbuzbalaban, ICML 2019):
+
+* :mod:`tailnoise_utils.stable`: the symmetric alpha-stable law,
+* :mod:`tailnoise_utils.tail_index`: estimators of its index, one function per cited formula,
+* :mod:`tailnoise_utils.data`, :mod:`~tailnoise_utils.models`, :mod:`~tailnoise_utils.train`,
+  :mod:`~tailnoise_utils.noise`: real networks on real data and the noise of their minibatch gradients,
+* :mod:`tailnoise_utils.experiments`, :mod:`~tailnoise_utils.store`: what the book runs, and its rows with provenance,
+* :mod:`tailnoise_utils.plots`: the style and drawings of the figures.
+
+Modules are imported where they are needed: ``import tailnoise_utils`` itself loads none of them.
+"""
+
+__version__ = "0.1.0"
+__all__ = ["__version__"]

@@ -1,0 +1,91 @@
+"""The command line: ``python -m tailnoise_utils``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from . import __version__, experiments, store, sweep
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Run and show the book's experiments."
+)
+Profile = Annotated[str, typer.Option(help=f"One of: {', '.join(experiments.PROFILES)}.")]
+Experiment = Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """List the experiments, with the number of runs of each profile and how many of them are stored."""
+    for name in experiments.EXPERIMENTS:
+        typer.echo(f"{name}: {(experiments.EXPERIMENTS[name].__doc__ or '').strip()}")
+        for profile in experiments.PROFILES:
+            specs, path = experiments.grid(name, profile), store.path_of(name, profile)
+            stored = set(store.read(path).runs["spec_digest"]) if path.exists() else set()
+            done = sum(store.digest(spec) in stored for spec in specs)
+            typer.echo(f"  {profile}: {len(specs)} runs, {done} stored")
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}; or all.")],
+    profile: Profile = "smoke",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute every run anew, whatever is stored.")] = False,
+) -> None:
+    """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""
+    for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
+        total = len(experiments.grid(name, profile))
+        bar = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
+        with tqdm(total=total, desc=f"{name} ({profile})", bar_format=bar) as progress:
+            try:
+                sweep.run(name, profile, fresh=fresh, progress=lambda share: progress.update(min(share, total - progress.n)))
+            except KeyboardInterrupt:
+                progress.close()
+                typer.echo("Stopped. Finished runs are stored; the same command (without --fresh) goes on.", err=True)
+                raise typer.Exit(130) from None
+        typer.echo(store.path_of(name, profile))
+
+
+@app.command()
+def show(
+    experiment: Experiment,
+    profile: Profile = "smoke",
+    figure: Annotated[Path | None, typer.Option(help="Also draw the figure into this file (.png, .svg, .pdf).")] = None,
+) -> None:
+    """Show what is stored of an experiment: its runs with their provenance, and a summary of its numbers."""
+    from . import plots  # matplotlib, needed only here
+
+    path = store.path_of(experiment, profile)
+    experiments.grid(experiment, profile)
+    if not path.exists():
+        raise sweep.MissingResults(f"nothing is stored; make it with: {sweep.command(experiment, profile)}")
+    results = sweep.load(experiment, profile)
+    constant = results.runs.loc[:, results.runs.astype(str).nunique() == 1].iloc[0]
+    typer.echo(f"{path}\n{len(results.runs)} runs, {len(results.rows)} rows; common to all runs:")
+    typer.echo("\n".join(f"  {name}: {value}" for name, value in constant.items()))
+    typer.echo(plots.summary(experiment, results).to_string())
+    if figure:
+        plots.FIGURES[experiment](results).savefig(figure)
+        typer.echo(figure)
+
+
+@app.command()
+def version() -> None:
+    """Print the version of the package and of what it computes with."""
+    typer.echo(f"tailnoise_utils {__version__}")
+    for name, value in store.provenance().items():
+        typer.echo(f"  {name}: {value}")
+
+
+def main() -> None:
+    """Run the command line; an error that explains itself is printed without its traceback."""
+    try:
+        app()
+    except (ValueError, LookupError, OSError) as error:
+        message = error.args[0] if isinstance(error, LookupError) and error.args else error
+        raise SystemExit(f"error: {message}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+r"""Minibatch gradient noise.
+
+For a loss :math:`f(w)` averaged over :math:`n` samples and :math:`P = n / b` disjoint minibatches of :math:`b` samples,
+the noise of minibatch :math:`i` at the weights :math:`w` is :math:`U_i = g_i - \bar g`: the gradient of its own mean
+loss less the mean of all :math:`P` of them, which is the full gradient :math:`\nabla f(w)` (Simsekli, Sagun and
+Gurbuzbalaban, arXiv:1901.06053).
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor, nn
+
+__all__ = ["check_batch_size", "minibatches", "noise_matrix"]
+
+_BLOCK = 2**18  # entries centred at a time: their float64 copy stays in the processor's cache
+
+
+def check_batch_size(n: int, batch_size: int, *, fewest: int = 1) -> None:
+    """Check that minibatches of one size make up all the samples.
+
+    Args:
+        n: number of samples.
+        batch_size: number of samples in a minibatch.
+        fewest: least number of minibatches that is of use: 1 to train, 2 to measure noise.
+
+    Raises:
+        ValueError: if ``batch_size`` is below 1, does not divide ``n`` or leaves fewer than ``fewest`` minibatches; the
+            message names the nearest sizes that will do.
+    """
+    if n < fewest:
+        raise ValueError(f"{n} samples do not make {fewest} minibatches: give {fewest} samples or more")
+    if batch_size >= 1 and n % batch_size == 0 and n // batch_size >= fewest:
+        return
+    sizes = [size for size in range(1, n // fewest + 1) if n % size == 0]
+    below = [size for size in sizes if size < batch_size][-1:]
+    above = [size for size in sizes if size > batch_size][:1]
+    nearest = " or ".join(map(str, below + above))
+    if batch_size < 1:
+        problem = "is below 1"
+    elif batch_size > n:
+        problem = f"is larger than the number of samples, {n}"
+    elif n % batch_size:
+        problem = f"does not divide the number of samples, {n}"
+    else:
+        problem = f"leaves fewer than {fewest} minibatches of {n} samples"
+    raise ValueError(f"batch_size = {batch_size} {problem}: the nearest size that will do is {nearest}")
+
+
+def minibatches(n: int, batch_size: int, *, order: str = "random", seed: int | None = None) -> Int64[Tensor, "P b"]:
+    """Partition the samples into the minibatches over which noise is measured.
+
+    Args:
+        n: number of samples.
+        batch_size: samples in a minibatch, ``b``; it must divide ``n`` and leave two minibatches or more.
+        order: ``"random"``, a seeded permutation of the samples, or ``"data"``, the samples as they come.
+        seed: of the permutation; not used in data order. Training with the same seed visits these very minibatches in
+            its first epoch, so measure with another one.
+
+    Returns:
+        Indices of the samples, one row a minibatch, ``P = n / b``: each of ``0 .. n - 1`` occurs once.
+
+    Raises:
+        ValueError: for an unknown order, a random one without a seed, or a ``batch_size`` that does not fit.
+    """
+    if order not in ("random", "data"):
+        raise ValueError(f"unknown order {order!r} of the samples: the orders are random, data")
+    check_batch_size(n, batch_size, fewest=2)
+    if order == "data":
+        return torch.arange(n).view(-1, batch_size)
+    if seed is None:
+        raise ValueError("seed = None, but a random order needs one: give an integer, or take order='data'")
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).view(-1, batch_size)
+
+
+def noise_matrix(
+    model: nn.Module,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    x: Shaped[Tensor, "n ..."],
+    y: Shaped[Tensor, "n ..."],
+    batches: Int64[Tensor, "P b"],
+) -> Float[Tensor, "P p"]:
+    r"""Gradient noise of every minibatch at the model's present weights.
+
+    .. math:: U_i = g_i - \frac{1}{P} \sum_{k=1}^{P} g_k, \qquad
+        g_i = \nabla_w \frac{1}{b} \sum_{j \in \text{minibatch } i} \ell(w; x_j, y_j)
+
+    The scale is that of the *mean* loss of a minibatch, as SGD steps along it. The mean gradient is formed in float64,
+    and a coordinate with the same gradient in all minibatches (a dead unit's weights) gives exact zeros.
+
+    The model is used as it is: in the mode it is in (put a network with dropout or batch normalisation into the mode
+    that is meant), and its weights and ``.grad`` are left alone. Memory: the matrix and one gradient.
+
+    Args:
+        model: the network.
+        loss_fn: mean loss of a minibatch from the model's outputs and ``y``, such as
+            ``torch.nn.functional.cross_entropy``.
+        x: inputs of all samples.
+        y: targets of all samples.
+        batches: indices of the samples, one row a minibatch, as `minibatches` gives them.
+
+    Returns:
+        The noise, one row a minibatch in the order of ``batches``; a row holds the trainable parameters in the order of
+        ``model.parameters()``, each flattened row-major. A parameter that the loss does not reach has zeros.
+
+    Raises:
+        ValueError: if there are fewer than two minibatches, no trainable parameter, or none that the loss depends on.
+        FloatingPointError: if a gradient holds NaN or infinity.
+    """
+    parameters = [w for w in model.parameters() if w.requires_grad]
+    if not parameters:
+        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on those that matter")
+    if len(batches) < 2:
+        raise ValueError(f"{len(batches)} minibatch(es), but noise is a difference between them: give two or more")
+    noise = parameters[0].new_empty(len(batches), sum(w.numel() for w in parameters))
+    for i, batch in enumerate(batches):
+        loss = loss_fn(model(x[batch]), y[batch])
+        if not loss.requires_grad:
+            raise ValueError(
+                "the loss depends on no trainable parameter: leave torch.no_grad, and detach nothing in model or loss_fn"
+            )
+        gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        torch.cat([part.reshape(-1) for part in gradient], out=noise[i])
+        _check_finite(noise[i], i)
+    for block in noise.split(max(1, _BLOCK // len(batches)), dim=1):
+        # Differences from the first row are exactly zero where all rows agree, and so then is their mean.
+        centred = block.double() - block[0].double()
+        block.copy_(centred - centred.mean(0))
+    return noise
+
+
+def _check_finite(gradient: Float[Tensor, " p"], i: int) -> None:
+    """Raise if minibatch i's gradient holds NaN or infinity."""
+    if gradient.sum().isfinite():  # one pass; a sum of finite entries that overflows is told apart below
+        return
+    bad = int((~gradient.isfinite()).sum())
+    if bad:
+        raise FloatingPointError(
+            f"the gradient of minibatch {i} has {bad} entries of {gradient.numel()} that are NaN or infinite: "
+            "the weights or the data are not finite, or training has diverged (take an earlier snapshot, a smaller lr)"
+        )

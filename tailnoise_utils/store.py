@@ -1,0 +1,231 @@
+"""Results: a long table of rows, beside it a table of runs with every setting and where the numbers came from.
+
+One file holds an experiment in one profile, ``notebooks/results/<profile>/<experiment>.parquet``. Its rows are readable by
+any parquet reader; the runs are in the file's metadata under the key ``tailnoise_runs`` (JSON). A file is written whole
+to a temporary name, flushed to disk and renamed, so that it is never half there.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy
+import torch
+
+from . import __version__
+
+__all__ = ["COLUMNS", "Results", "digest", "path_of", "provenance", "read", "run_record", "to_frame", "write"]
+
+SCHEMA = 1
+COLUMNS = {
+    "run": "str",  # first 16 digits of the run's digest
+    "iteration": "int64",  # steps of training done, 0 where nothing is trained
+    "split": "str",  # train or test; "" for synthetic data
+    "scope": "str",  # "all" for the whole network; the estimator for synthetic data
+    "quantity": "str",
+    "x": "float64",  # abscissa of a curve, NaN where there is none
+    "value": "float64",
+    "se": "float64",  # standard error of value, NaN where there is none
+}
+_KEY = b"tailnoise_runs"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The stored results of one experiment in one profile.
+
+    Attributes:
+        rows: one line a number, with the columns of `COLUMNS`.
+        runs: one line a run: its `run` name, every setting, the data's SHA-256, versions, device, wall time.
+    """
+
+    rows: pd.DataFrame
+    runs: pd.DataFrame
+
+    def table(self) -> pd.DataFrame:
+        """The rows joined with the settings of their run."""
+        return self.rows.merge(self.runs, on="run", validate="many_to_one")
+
+    def records(self) -> list[dict[str, Any]]:
+        """The runs as plain records, as `write` takes them."""
+        return self.runs.to_dict("records")
+
+
+def to_frame(rows: list[dict[str, Any]], run: str) -> pd.DataFrame:
+    """Complete a run's rows to the schema.
+
+    Args:
+        rows: at least `quantity` and `value` each; what is absent is 0 (iteration), "" (split), "all" (scope), NaN.
+        run: the run's name.
+
+    Returns:
+        A table with the columns of `COLUMNS`.
+    """
+    blank = {"run": run, "iteration": 0, "split": "", "scope": "all", "x": float("nan"), "se": float("nan")}
+    return pd.DataFrame([blank | row for row in rows])[list(COLUMNS)].astype(COLUMNS)
+
+
+def digest(spec: Any, **more: Any) -> str:
+    """SHA-256 of the canonical JSON of a spec (a dataclass) and of what else names its result.
+
+    Args:
+        spec: a dataclass of plain values.
+        more: further plain values, such as the digest of the data.
+
+    Returns:
+        64 hexadecimal digits, the same on any machine.
+    """
+    content = {"kind": type(spec).__name__, "spec": asdict(spec), "schema": SCHEMA, **more}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def path_of(experiment: str, profile: str) -> Path:
+    """Where the results of an experiment lie: below ``TAILNOISE_RESULTS``, by default ``notebooks/results``.
+
+    Args:
+        experiment: name of the experiment.
+        profile: name of the profile.
+
+    Returns:
+        Path of the parquet file, there or not.
+    """
+    root = os.environ.get("TAILNOISE_RESULTS") or Path(__file__).parents[1] / "notebooks" / "results"
+    return Path(root) / profile / f"{experiment}.parquet"
+
+
+def run_record(spec: Any, data_sha256: str, seconds: float) -> dict[str, Any]:
+    """What is kept about a finished run.
+
+    Args:
+        spec: its settings, a dataclass of plain values.
+        data_sha256: SHA-256 of the data used, "" where none was.
+        seconds: wall time.
+
+    Returns:
+        The names ``run`` and ``spec_digest``, every setting, and where the run's numbers came from.
+    """
+    names = {"run": digest(spec, data=data_sha256)[:16], "spec_digest": digest(spec), "data_sha256": data_sha256}
+    return names | asdict(spec) | {"seconds": seconds} | provenance()
+
+
+def provenance() -> dict[str, str | int]:
+    """Package version and commit, versions of what computes, and the machine.
+
+    Returns:
+        Plain values, ready for JSON.
+    """
+    return _code() | {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "device": "cpu",
+        "processor": _processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+    }
+
+
+@cache
+def _code() -> dict[str, str]:
+    """Version and commit of this package, as it was when first asked: a later edit was not what ran."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+    try:
+        dirty = "+dirty" if git("status", "--porcelain", "--", ".") else ""
+        return {"version": __version__, "commit": git("rev-parse", "HEAD") + dirty}
+    except (OSError, subprocess.SubprocessError):
+        return {"version": __version__, "commit": "unknown (not a git checkout)"}
+
+
+@cache
+def _processor() -> str:
+    """The processor's name."""
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
+    """Write a results file, whole or not at all.
+
+    Args:
+        path: of the file; its folder is made if absent, an older file replaced.
+        rows: the rows, with the columns of `COLUMNS`.
+        runs: one record a run, as `run_record` makes them.
+
+    Raises:
+        ValueError: rows with other columns, or of a run that is not among `runs`.
+        OSError: the file cannot be written; what was there before is untouched.
+    """
+    if set(rows.columns) != set(COLUMNS):
+        raise ValueError(f"columns {sorted(rows.columns)} are not the schema's {sorted(COLUMNS)}")
+    unknown = set(rows["run"]) - {record["run"] for record in runs}
+    if unknown:
+        raise ValueError(f"rows of unknown runs {sorted(unknown)}: pass the records of all runs")
+    table = pa.Table.from_pandas(rows[list(COLUMNS)].astype(COLUMNS), preserve_index=False)
+    content = {"schema": SCHEMA, "runs": runs}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(content).encode()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(path: Path) -> Results:
+    """Read a results file and check that its content belongs together.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Rows and runs, both possibly empty only if they were written so.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not one of our files, another schema, rows without their run, or runs on different copies of a data
+            set; the message names the file and the way out.
+    """
+    way_out = f"restore it with git, or delete it and run the experiment again: {path}"
+    try:
+        table = pq.read_table(path)
+        content = json.loads(table.schema.metadata[_KEY])
+    except (pa.ArrowInvalid, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"not a results file of this package ({error}); {way_out}") from error
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"results of schema {content['schema']}, this version reads schema {SCHEMA}; {way_out}")
+    rows, runs = table.to_pandas(), pd.DataFrame(content["runs"])
+    if list(rows.columns) != list(COLUMNS):
+        raise ValueError(f"columns {list(rows.columns)} are not the schema's {list(COLUMNS)}; {way_out}")
+    if set(rows["run"]) - set(runs.get("run", ())) or runs.get("run", pd.Series()).duplicated().any():
+        raise ValueError(f"rows and runs do not belong together; {way_out}")
+    if "dataset" in runs:
+        for key, data in runs.groupby(["dataset", "n_train", "n_test"])["data_sha256"]:
+            if data.nunique() > 1:
+                raise ValueError(f"runs on {data.nunique()} different copies of {key} in one file; {way_out}")
+    return Results(rows, runs)

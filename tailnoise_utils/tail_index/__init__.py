@@ -1,0 +1,45 @@
+"""Estimators of the tail index alpha, one function per cited formula.
+
+Each takes a sample (the block estimators also a noise matrix) and returns a :class:`TailIndex`: alpha^ with its standard
+error, never clipped. ``ESTIMATORS`` maps names to functions.
+"""
+
+from collections.abc import Callable
+
+from ._result import TailIndex
+from .blocks import CONVENTIONS, mohammadi, mohammadi_order
+from .moments import fractional_moment, koutrouvelis, log_moment
+from .quantiles import hill, maximum_likelihood, mcculloch
+
+ESTIMATORS: dict[str, Callable[..., TailIndex]] = {
+    f.__name__: f
+    for f in (
+        mohammadi,
+        mohammadi_order,
+        log_moment,
+        fractional_moment,
+        koutrouvelis,
+        mcculloch,
+        hill,
+        maximum_likelihood,
+    )
+}
+
+__all__ = ["CONVENTIONS", "ESTIMATORS", "TailIndex", *ESTIMATORS, "get"]
+
+
+def get(name: str) -> Callable[..., TailIndex]:
+    """Look an estimator up by name.
+
+    Args:
+        name: a key of ``ESTIMATORS``.
+
+    Returns:
+        The function.
+
+    Raises:
+        ValueError: an unknown name; the message lists the valid ones.
+    """
+    if name not in ESTIMATORS:
+        raise ValueError(f"unknown estimator {name!r}; choose one of {', '.join(ESTIMATORS)}")
+    return ESTIMATORS[name]

@@ -1,0 +1,93 @@
+"""What an estimator returns, and the checks that all of them make on their input."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Sample = np.ndarray | Tensor
+
+
+@dataclass(frozen=True)
+class TailIndex:
+    """An estimated tail index with its standard error.
+
+    Attributes:
+        alpha: the estimate, never clipped: above 2, infinite (``inverse == 0``) or negative where the data say so.
+        se: standard error of `alpha` (delta method from `inverse_se` or the reverse).
+        inverse: 1 / alpha^, the scale on which the block estimators are unbiased: average this one.
+        inverse_se: standard error of `inverse`.
+        info: what else the estimator used or counted (block length, order statistic, zeros, dead share, ...).
+    """
+
+    alpha: float
+    se: float
+    inverse: float
+    inverse_se: float
+    info: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_inverse(cls, inverse: float, inverse_se: float, **info: float) -> "TailIndex":
+        """Build the result from 1 / alpha^; the delta method gives sd(alpha^) = sd(1/alpha^) alpha^2."""
+        alpha = 1 / inverse if inverse else math.inf
+        return cls(alpha, inverse_se * alpha**2 if inverse else math.inf, inverse, inverse_se, info)
+
+    @classmethod
+    def from_alpha(cls, alpha: float, se: float, **info: float) -> "TailIndex":
+        """Build the result from alpha^; the delta method gives sd(1/alpha^) = sd(alpha^) / alpha^2."""
+        inverse, inverse_se = (1 / alpha, se / alpha**2) if alpha else (math.inf, math.inf)
+        return cls(alpha, se, inverse, inverse_se, info)
+
+    def __str__(self) -> str:
+        return f"alpha^ = {self.alpha:.4g} +- {self.se:.2g}"
+
+
+def check_finite(values: Tensor | np.ndarray, what: str = "the sample") -> None:
+    """Refuse NaN and inf.
+
+    Args:
+        values: the numbers to look at, any shape.
+        what: how the error names them.
+
+    Raises:
+        ValueError: how many entries are not finite, and the index of the first of them.
+    """
+    values = torch.as_tensor(values)
+    # One pass without a mask: a sum is finite only if every entry is (or it overflows, and the mask decides).
+    if bool(torch.isfinite(values.sum(dtype=torch.float64))):
+        return
+    bad = ~torch.isfinite(values)
+    if count := int(bad.sum()):
+        nans = int(torch.isnan(values).sum())
+        first = [tuple(i) if values.ndim > 1 else i[0] for i in bad.nonzero()[:3].tolist()]
+        raise ValueError(
+            f"{what} of shape {tuple(values.shape)} has {nans} NaN and {count - nans} infinite entries, the first at "
+            f"index {', '.join(map(str, first))}; an estimate would be meaningless: find where they come from"
+        )
+
+
+def as_sample(x: Sample, at_least: int) -> np.ndarray:
+    """Check a one-dimensional sample and return it as a float64 array.
+
+    Args:
+        x: the sample, shape (K,).
+        at_least: the smallest K that the estimator can use.
+
+    Returns:
+        The sample, float64, shape (K,).
+
+    Raises:
+        ValueError: not one-dimensional, too few entries, NaN or inf, nothing but zeros.
+    """
+    if x.ndim != 1:
+        raise ValueError(f"this estimator takes a one-dimensional sample, got shape {tuple(x.shape)}; flatten it first")
+    if len(x) < at_least:
+        raise ValueError(f"K = {len(x)} entries are too few: this estimator needs at least {at_least}")
+    check_finite(x)
+    values = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float64)
+    if not values.any():
+        raise ValueError(f"all {len(x)} entries are exactly zero: nothing is alive, there is no tail to measure")
+    return values

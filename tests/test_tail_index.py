@@ -1,0 +1,301 @@
+"""Each estimator converges to a known truth within its own standard error; conventions, closed forms, edges, errors."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tailnoise_utils import stable, synthetic, tail_index
+
+FAST = [name for name in tail_index.ESTIMATORS if name not in ("maximum_likelihood", "hill")]
+
+
+def sas(alpha, size, seed=0):
+    return stable.sample(alpha, size, generator=np.random.default_rng(seed))
+
+
+def z_scores(function, alpha, size, replicates, seed, draw=sas):
+    """(1/alpha^ - 1/alpha) over its reported standard error, for independent samples."""
+    found = [function(draw(alpha, size, [seed, i])) for i in range(replicates)]
+    return np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in found])
+
+
+def assert_standard(z, bias=0.0):
+    """Mean near `bias` and sd near 1, both within 4 of their standard errors (sd: plus 6 % for finite samples)."""
+    n = len(z)
+    assert abs(z.mean() - bias) < 4 / math.sqrt(n)
+    assert abs(z.std(ddof=1) - 1) < 4 / math.sqrt(2 * n) + 0.06
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 2.0])
+@pytest.mark.parametrize("name", FAST)
+def test_z_scores_on_stable_data(name, alpha):
+    size = 10_000
+    # Order statistics k of K2 and K1 k of K stand for slightly different quantiles: a bias of q / (K2 sd of a quantile).
+    bias = -0.1 if name == "mohammadi_order" else 0.0
+    assert_standard(z_scores(tail_index.ESTIMATORS[name], alpha, size, 150, seed=1), bias)
+
+
+@pytest.mark.parametrize("name", ["mohammadi", "mohammadi_order"])
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 1.5, 2.0])
+def test_z_scores_in_the_published_convention(name, alpha):
+    bias = -0.1 if name == "mohammadi_order" else 0.0
+    function = tail_index.ESTIMATORS[name]
+    assert_standard(z_scores(lambda x: function(x, convention="published"), alpha, 10_000, 150, seed=2), bias)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0, 1.2, 1.5])
+def test_hill_z_scores_where_its_bias_is_small(alpha):
+    # 100 of 10^5: |bias| / se = |D| sqrt(k) k / (2 C K) is below 0.03 up to alpha = 1.5.
+    assert_standard(z_scores(lambda x: tail_index.hill(x, k=100), alpha, 10**5, 100, seed=3))
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.5, 3.0])
+def test_hill_is_exact_on_pareto_data(alpha):
+    def pareto(alpha, size, seed):
+        return np.random.default_rng(seed).random(size) ** (-1 / alpha)
+
+    assert_standard(z_scores(lambda x: tail_index.hill(x, k=100), alpha, 1000, 400, seed=4, draw=pareto))
+
+
+def test_hill_bias_on_stable_data_is_the_documented_one():
+    alpha, size, k = 1.7, 20_000, 300
+    C = 2 * math.gamma(alpha) * math.sin(math.pi * alpha / 2) / math.pi
+    D = -math.gamma(2 * alpha) * math.cos(math.pi * alpha / 2) / math.gamma(alpha)
+    found = np.array([tail_index.hill(sas(alpha, size, [5, i]), k=k).inverse for i in range(200)])
+    bias = alpha * found.mean() - 1
+    assert bias == pytest.approx(-D * k / (2 * C * size), rel=0.25)  # first order only
+    assert bias < -0.05
+
+
+def test_maximum_likelihood_is_within_its_standard_error():
+    indices = [tail_index.maximum_likelihood(sas(1.5, 60, [6, i])) for i in range(2)]
+    for index in indices:
+        assert abs(index.alpha - 1.5) < 4 * index.se
+        assert index.info["sigma"] == pytest.approx(1.0, abs=0.6)
+        assert index.se == pytest.approx(stable.cramer_rao(index.alpha) / math.sqrt(60))
+
+
+def published(X, K1):
+    """PAPER.md's formula, line by line, as the public code computes it: float32 and an epsilon inside each log."""
+    X = torch.as_tensor(X, dtype=torch.float32).reshape(-1)
+    K = len(X)
+    K2 = K // K1
+    Y = torch.stack([X[i * K1 : (i + 1) * K1] for i in range(K2)]).sum(1)
+    mean_log_Y = torch.log(torch.abs(Y) + 2.2204e-16).mean()
+    mean_log_X = torch.log(torch.abs(X) + 2.2204e-16).mean()
+    return float((mean_log_Y - mean_log_X) / math.log(K1))
+
+
+@pytest.mark.parametrize("shape", [(1000,), (12, 130), (7, 11, 1), (64, 64)])
+def test_published_is_the_published_formula_bit_for_bit(shape):
+    x = sas(1.3, math.prod(shape)).astype(np.float32).reshape(shape)
+    x = x.reshape(shape[:2]) if len(shape) == 3 else x
+    x.flat[::9] = 0.0  # dead units meet the epsilon
+    K = x.size
+    K1 = max(d for d in range(1, math.isqrt(K) + 1) if K % d == 0)
+    index = tail_index.mohammadi(x, convention="published")
+    assert index.info["K1"] == K1
+    assert index.inverse == published(x, K1)
+
+
+def test_published_order_statistic_is_its_formula():
+    x = sas(1.3, 10_000).astype(np.float32)
+    Y = torch.as_tensor(x).view(100, 100).sum(1)
+    log_Y = torch.log(Y.abs() + 2.2204e-16).sort().values[59]
+    log_X = torch.log(torch.as_tensor(x).abs() + 2.2204e-16).sort().values[5999]
+    index = tail_index.mohammadi_order(x, k=60, convention="published")
+    assert index.inverse == float((log_Y - log_X) / math.log(100))
+
+
+@pytest.mark.parametrize("shape", [(1000,), (1003,), (10, 101)])
+def test_clean_is_its_definition(shape):
+    x = sas(1.3, math.prod(shape)).reshape(shape)
+    x.flat[5] = 0.0
+    K1 = math.isqrt(x.size)
+    used = x.flat[: x.size // K1 * K1]
+    log_Y = np.log(np.abs(used.reshape(-1, K1).sum(1)))
+    log_X = np.log(np.abs(used[used != 0]))
+    index = tail_index.mohammadi(x)
+    assert index.inverse == pytest.approx((log_Y.mean() - log_X.mean()) / math.log(K1), rel=1e-13)
+    assert (index.info["K1"], index.info["K2"], index.info["zeros"]) == (K1, x.size // K1, 1)
+
+
+def test_clean_drops_dead_columns_and_reports_their_share():
+    U = sas(1.3, 600).reshape(6, 100)
+    dead = U.copy()
+    dead[:, ::4] = 0.0
+    index = tail_index.mohammadi(dead)
+    assert index.info["dead_share"] == 0.25
+    assert index.inverse == tail_index.mohammadi(np.delete(dead, np.s_[::4], axis=1)).inverse
+
+
+@pytest.mark.parametrize("name", ["mohammadi", "mohammadi_order", "log_moment", "fractional_moment", "koutrouvelis", "mcculloch", "hill"])
+@pytest.mark.parametrize("factor", [1e-6, 3.0, 1e6])
+def test_scale_invariance(name, factor):
+    x = sas(1.4, 4000)
+    function = tail_index.ESTIMATORS[name]
+    assert function(factor * x).inverse == pytest.approx(function(x).inverse, rel=1e-9)
+
+
+def test_published_is_not_scale_invariant_where_there_are_zeros():
+    x = sas(1.4, 4000)
+    x[::3] = 0
+    small, large = (tail_index.mohammadi(c * x, convention="published").inverse for c in (1.0, 1e4))
+    assert large - small == pytest.approx(np.mean(x == 0) * math.log(1e4) / math.log(50), rel=1e-3)
+
+
+def test_torch_and_numpy_agree_and_the_input_is_left_alone():
+    x = torch.from_numpy(sas(1.4, 900)).requires_grad_()
+    before = x.detach().clone()
+    for name in (*FAST, "hill"):
+        function = tail_index.ESTIMATORS[name]
+        assert function(x).inverse == function(before.numpy()).inverse
+    for convention in tail_index.CONVENTIONS:
+        tail_index.mohammadi(x.detach().float().view(30, 30), convention=convention)
+    assert torch.equal(x.detach(), before)
+
+
+@pytest.mark.parametrize("convention", tail_index.CONVENTIONS)
+def test_jackknife_over_rows_is_the_spread_over_independent_matrices(convention):
+    # Rows with a common factor and correlated entries: the i.i.d. formula is far off, the jackknife is not.
+    generator = np.random.default_rng(7)
+
+    def matrix():
+        return generator.standard_normal((40, 1)) + 0.3 * generator.standard_normal((40, 400))
+
+    found = [tail_index.mohammadi(matrix(), convention=convention) for _ in range(300)]
+    inverse = np.array([index.inverse for index in found])
+    reported = np.mean([index.inverse_se for index in found])
+    assert reported == pytest.approx(inverse.std(ddof=1), rel=0.2)
+    iid = tail_index.mohammadi(matrix().reshape(-1), convention=convention).inverse_se
+    assert abs(math.log(reported / iid)) > math.log(1.5)
+
+
+def test_jackknife_is_leaving_one_row_out():
+    U = sas(1.5, 20 * 90).reshape(20, 90)  # K1 = 30 cuts rows of 90 into whole blocks
+    left_out = [tail_index.mohammadi(np.delete(U, i, axis=0), K1=30).inverse for i in range(20)]
+    se = math.sqrt(19 / 20 * np.square(left_out - np.mean(left_out)).sum())
+    assert tail_index.mohammadi(U, K1=30).inverse_se == pytest.approx(se, rel=1e-10)
+
+
+def test_values_above_two_are_reported():
+    uniform = np.random.default_rng(8).random(10_000) - 0.5
+    for name in ("log_moment", "fractional_moment", "mcculloch", "hill"):
+        assert tail_index.ESTIMATORS[name](uniform).alpha > 2.2, name
+    assert tail_index.log_moment(np.tile([1.0, -1.0], 50)).alpha == math.inf
+    assert tail_index.fractional_moment(np.tile([1.0, -1.0], 50)).alpha == math.inf
+    alternating = np.tile([1.0, -1.001], 5000) + 1e-5 * uniform
+    assert tail_index.mohammadi(alternating).alpha < 0  # block sums smaller than their entries: 1/alpha^ is negative
+
+
+@pytest.mark.parametrize("convention", tail_index.CONVENTIONS)
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [("student", 3.0), ("laplace", 1.0), ("scale_mixture", 0.5), ("correlated", 0.3), ("correlated", 0.9), ("zeros", 0.05)],
+)
+def test_closed_forms_on_data_that_are_not_stable(name, parameter, convention):
+    law, size = synthetic.law(name), 250_000
+    found = [
+        tail_index.mohammadi(law.sample(parameter, size, np.random.default_rng([9, i])), convention=convention)
+        for i in range(60)
+    ]
+    inverse = np.array([index.inverse for index in found])
+    expected = law.block_inverse(parameter, int(found[0].info["K1"]), convention)
+    # 0.004: what is left of the central limit theorem at K1 = 500, largest for Student t with 3 degrees of freedom.
+    assert abs(inverse.mean() - expected) < 4 * inverse.std(ddof=1) / math.sqrt(60) + 0.004
+    assert abs(expected - 0.5) > 0.003
+
+
+@given(st.integers(4, 400), st.sampled_from(tail_index.CONVENTIONS), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_any_size_gives_a_finite_estimate_or_a_clear_error(size, convention, seed):
+    x = sas(1.5, size, seed)
+    prime = all(size % d for d in range(2, math.isqrt(size) + 1))
+    if convention == "published" and prime:
+        with pytest.raises(ValueError, match=f"K = {size} is prime"):
+            tail_index.mohammadi(x, convention=convention)
+        return
+    index = tail_index.mohammadi(x, convention=convention)
+    assert math.isfinite(index.inverse)
+    assert index.inverse_se > 0
+    assert index.info["K1"] * index.info["K2"] <= size
+    assert (index.info["K1"] * index.info["K2"] == size) or convention == "clean"
+
+
+@given(st.integers(2, 12), st.integers(2, 40), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_any_matrix_gives_the_estimate_of_its_entries_in_order(rows, columns, seed):
+    U = sas(1.5, rows * columns, seed).reshape(rows, columns)
+    index = tail_index.mohammadi(U)
+    assert index.inverse == pytest.approx(tail_index.mohammadi(U.reshape(-1)).inverse, rel=1e-12)
+    assert index.info["dead_share"] == 0
+
+
+BAD = {"nan": np.nan, "inf": np.inf}
+
+
+@pytest.mark.parametrize("name", [*FAST, "hill", "maximum_likelihood"])
+def test_errors_of_every_estimator(name):
+    function = tail_index.ESTIMATORS[name]
+    x = sas(1.5, 100)
+    x[[7, 9]] = np.nan
+    x[30] = -np.inf
+    with pytest.raises(ValueError, match=r"2 NaN and 1 infinite entries, the first at index 7, 9, 30"):
+        function(x)
+    with pytest.raises(ValueError, match="K = 3 entries are too few"):
+        function(np.arange(1.0, 4.0))
+    with pytest.raises(ValueError, match="nothing is alive"):
+        function(np.zeros(100))
+
+
+@pytest.mark.parametrize("convention", tail_index.CONVENTIONS)
+def test_errors_of_the_block_estimators(convention):
+    x = sas(1.5, 100)
+    with pytest.raises(ValueError, match=r"K1 = 1 is outside 2\.\.50"):
+        tail_index.mohammadi(x, K1=1, convention=convention)
+    with pytest.raises(ValueError, match=r"K1 = 51 is outside 2\.\.50"):
+        tail_index.mohammadi_order(x, K1=51, convention=convention)
+    with pytest.raises(ValueError, match=r"k = 11 is outside 1\.\.K2 = 10"):
+        tail_index.mohammadi_order(x, k=11, convention=convention)
+    bad = x.reshape(10, 10).copy()
+    bad[3, 4] = np.nan
+    with pytest.raises(ValueError, match=r"noise matrix .* 1 NaN and 0 infinite entries, the first at index \(3, 4\)"):
+        tail_index.mohammadi(bad, convention=convention)
+    with pytest.raises(ValueError, match="nothing is alive"):
+        tail_index.mohammadi(np.zeros((10, 10)), convention=convention)
+
+
+def test_other_errors_name_the_way_out():
+    x = sas(1.5, 100)
+    with pytest.raises(ValueError, match="K1 = 30 does not divide K = 100.* 25 and 50"):
+        tail_index.mohammadi(x, K1=30, convention="published")
+    with pytest.raises(ValueError, match="K = 101 is prime"):
+        tail_index.mohammadi(sas(1.5, 101), convention="published")
+    with pytest.raises(ValueError, match="nothing is alive"):
+        tail_index.mohammadi(np.ones((10, 10)))  # constant over the minibatches
+    with pytest.raises(ValueError, match="unknown convention 'paper'; choose one of published, clean"):
+        tail_index.mohammadi(x, convention="paper")
+    with pytest.raises(ValueError, match="unknown estimator 'pickands'; choose one of mohammadi, "):
+        tail_index.get("pickands")
+    with pytest.raises(ValueError, match=r"order = 0.5 is outside \(0, 0.5\)"):
+        tail_index.fractional_moment(x, order=0.5)
+    with pytest.raises(ValueError, match=r"k = 100 is outside 1\.\.99"):
+        tail_index.hill(x, k=100)
+    with pytest.raises(ValueError, match="one-dimensional"):
+        tail_index.log_moment(x.reshape(10, 10))
+    with pytest.raises(ValueError, match="above 2000"):
+        tail_index.maximum_likelihood(sas(1.5, 2001))
+    mostly_zero = np.where(np.arange(100) % 4 == 0, x, 0.0)
+    for name in ("koutrouvelis", "mcculloch"):
+        with pytest.raises(ValueError, match="interquartile range .* is zero"):
+            tail_index.ESTIMATORS[name](mostly_zero)
+    with pytest.raises(ValueError, match="order statistic k = 1 of 10 is an exact zero"):
+        tail_index.mohammadi_order(mostly_zero, k=1)
+    with pytest.raises(ValueError, match="fewer than k"):
+        tail_index.hill(mostly_zero, k=40)
+    with pytest.raises(ValueError, match="only 3 of 100 entries are not zero"):
+        tail_index.log_moment(np.where(np.arange(100) < 3, 1.0, 0.0))
