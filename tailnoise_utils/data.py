@@ -11,7 +11,6 @@ by 255 and normalised per channel, :math:`(x / 255 - \text{mean}) / \text{sd}`, 
 import hashlib
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +95,15 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}: the data sets are {', '.join(DATASETS)}")
     kind = _KINDS[name]
-    arrays = _digits() if name == "digits" else _read(_find(name), kind)
+    if name == "digits":
+        arrays = _digits()
+    else:
+        folder = os.environ.get("TAILNOISE_DATA")
+        path = Path(folder or "").expanduser() / f"{name}.npz"
+        if not folder or not path.is_file():
+            problem = f"there is no file {path}" if folder else "the environment variable TAILNOISE_DATA is not set"
+            raise DataNotFound(f"no data for {name!r}: {problem}. {_ways(path, kind)}")
+        arrays = _read(path, kind)
     for split, count in (("train", n_train), ("test", n_test)):
         there = len(arrays[f"x_{split}"])
         if count is not None and not 1 <= count <= there:
@@ -128,29 +135,23 @@ def _digits() -> dict[str, np.ndarray]:
     return {"x_train": images[train], "y_train": labels[train], "x_test": images[test], "y_test": labels[test]}
 
 
-def _find(name: str) -> Path:
-    """Path of a data set's file in the folder TAILNOISE_DATA."""
-    folder = os.environ.get("TAILNOISE_DATA")
-    path = Path(folder or "").expanduser() / f"{name}.npz"
-    if folder and path.is_file():
-        return path
-    shape = " x ".join(map(str, _KINDS[name].shape))
-    raise DataNotFound(
-        f"no data for {name!r}: {f'there is no file {path}' if folder else 'TAILNOISE_DATA is not set'}. Either set "
-        f"the environment variable TAILNOISE_DATA to a folder that holds {path.name}, with the uint8 arrays x_train and "
-        f"x_test (N x {shape}), y_train and y_test (N); the book's page 'Reproduce' shows how to make it from the "
-        "original files. Or take the data set 'digits' (the profile 'smoke'), which needs no file."
+def _ways(path: Path, kind: _Kind) -> str:
+    """The ways to get the data, for an error message."""
+    return (
+        f"Either set TAILNOISE_DATA to a folder that holds {path.name}, with the uint8 arrays x_train and x_test "
+        f"(N x {' x '.join(map(str, kind.shape))}), y_train and y_test (N): the book's page 'Reproduce' shows how to "
+        "make it from the original files. Or take the data set 'digits' (the profile 'smoke'), which needs no file."
     )
 
 
 def _read(path: Path, kind: _Kind) -> dict[str, np.ndarray]:
     """The four arrays of a prepared file, checked; pickled objects are refused."""
+    remedy = "make the file again as the book's page 'Reproduce' shows"
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             arrays = {key: np.asarray(file[key]) for key in _KEYS if key in file}
-    except (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read ({error}): it is damaged or no .npz file; make it again") from error
-    remedy = "make the file again as the book's page 'Reproduce' shows"
+    except Exception as error:  # a damaged file raises almost anything, down to the tokenizer's errors
+        raise ValueError(f"{path} is damaged or no .npz file ({type(error).__name__}: {error}): {remedy}") from error
     for key in _KEYS:
         if key not in arrays:
             raise ValueError(f"{path} has no array {key!r} (needed: {', '.join(_KEYS)}): {remedy}")

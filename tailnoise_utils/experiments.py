@@ -18,7 +18,7 @@ from . import data, noise, synthetic, tail_index
 from .models import fcn
 from .train import evaluate, train
 
-__all__ = ["EXPERIMENTS", "PROFILES", "EstimatorSpec", "IterationsSpec", "Spec", "grid"]
+__all__ = ["EXPERIMENTS", "PROFILES", "EstimatorSpec", "IterationsSpec", "Spec", "check_profile", "grid"]
 
 PROFILES = ("smoke", "laptop")
 Row = dict[str, Any]
@@ -214,6 +214,8 @@ def _estimator_grid(profile: str) -> tuple[Spec, ...]:
     others += [("correlated", 0.3), ("correlated", 0.9), ("zeros", 0.05), ("zeros", 0.3)]
     specs = [EstimatorSpec(*law, size, times, _FAST, 0) for law in laws for size, times in replicates.items()]
     specs += [EstimatorSpec(*law, size, replicates[size], _FAST, 1) for law in others for size in (10_000, largest)]
+    likelihood = {100: 2} if profile == "smoke" else {100: 40, 1000: 8}
+    specs += [EstimatorSpec("sas", 1.5, size, times, ("maximum_likelihood",), 2) for size, times in likelihood.items()]
     return tuple(dict.fromkeys(specs))
 
 
@@ -235,6 +237,21 @@ def grid(experiment: str, profile: str) -> tuple[Spec, ...]:
     """
     if experiment not in EXPERIMENTS:
         raise ValueError(f"unknown experiment {experiment!r}; choose one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[experiment](check_profile(profile))
+
+
+def check_profile(profile: str) -> str:
+    """Check the name of a profile.
+
+    Args:
+        profile: the name.
+
+    Returns:
+        The same name.
+
+    Raises:
+        ValueError: an unknown profile; the message lists the valid ones.
+    """
     if profile not in PROFILES:
         raise ValueError(f"unknown profile {profile!r}; choose one of {', '.join(PROFILES)}")
-    return EXPERIMENTS[experiment](profile)
+    return profile

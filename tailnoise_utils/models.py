@@ -37,9 +37,11 @@ def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.S
         >>> [tuple(w.shape) for w in model.parameters()]
         [(128, 784), (128, 128), (10, 128)]
     """
-    for name, value, least in (("inputs", inputs, 1), ("width", width, 1), ("depth", depth, 2), ("classes", classes, 1)):
-        if value < least:
-            raise ValueError(f"{name} = {value} is too small for a fully connected network: take {least} or more")
+    if depth < 2:
+        raise ValueError(f"depth = {depth}: a fully connected network has 2 weight matrices or more")
+    for name, value in (("inputs", inputs), ("width", width), ("classes", classes)):
+        if value < 1:
+            raise ValueError(f"{name} = {value}: take 1 or more")
     sizes = [inputs, *[width] * (depth - 1), classes]
     generator = torch.Generator().manual_seed(seed)
     layers: list[nn.Module] = [nn.Flatten()]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 __all__ = ["check_batch_size", "minibatches", "noise_matrix"]
 
-_BLOCK = 2**18  # entries centred at a time: their float64 copy stays in the processor's cache
+_BLOCK = 2**17  # entries centred at a time: their float64 copy, 1 MB, stays in the processor's cache
 
 
 def check_batch_size(n: int, batch_size: int, *, fewest: int = 1) -> None:
@@ -105,38 +105,47 @@ def noise_matrix(
         ``model.parameters()``, each flattened row-major. A parameter that the loss does not reach has zeros.
 
     Raises:
-        ValueError: if there are fewer than two minibatches, no trainable parameter, or none that the loss depends on.
+        ValueError: if there are fewer than two minibatches, no trainable parameter, or none that the loss depends on
+            (as inside ``torch.no_grad``).
         FloatingPointError: if a gradient holds NaN or infinity.
     """
     parameters = [w for w in model.parameters() if w.requires_grad]
     if not parameters:
-        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on those that matter")
+        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
     if len(batches) < 2:
         raise ValueError(f"{len(batches)} minibatch(es), but noise is a difference between them: give two or more")
     noise = parameters[0].new_empty(len(batches), sum(w.numel() for w in parameters))
-    for i, batch in enumerate(batches):
-        loss = loss_fn(model(x[batch]), y[batch])
+    for i, batch in enumerate(batches.to(x.device)):
+        loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
         if not loss.requires_grad:
             raise ValueError(
-                "the loss depends on no trainable parameter: leave torch.no_grad, and detach nothing in model or loss_fn"
+                "the loss depends on no trainable parameter: do not detach the outputs, and leave torch.no_grad"
             )
         gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
         torch.cat([part.reshape(-1) for part in gradient], out=noise[i])
-        _check_finite(noise[i], i)
-    for block in noise.split(max(1, _BLOCK // len(batches)), dim=1):
-        # Differences from the first row are exactly zero where all rows agree, and so then is their mean.
-        centred = block.double() - block[0].double()
-        block.copy_(centred - centred.mean(0))
+        if bad := _not_finite(noise[i]):
+            raise FloatingPointError(
+                f"{bad} of the {noise.shape[1]} entries of the gradient of minibatch {i} are NaN or infinite: "
+                "weights or data are not finite, or training has diverged (take an earlier snapshot or a smaller lr)"
+            )
+    _centre(noise)
     return noise
 
 
-def _check_finite(gradient: Float[Tensor, " p"], i: int) -> None:
-    """Raise if minibatch i's gradient holds NaN or infinity."""
-    if gradient.sum().isfinite():  # one pass; a sum of finite entries that overflows is told apart below
-        return
-    bad = int((~gradient.isfinite()).sum())
-    if bad:
-        raise FloatingPointError(
-            f"the gradient of minibatch {i} has {bad} entries of {gradient.numel()} that are NaN or infinite: "
-            "the weights or the data are not finite, or training has diverged (take an earlier snapshot, a smaller lr)"
-        )
+def _not_finite(gradient: Float[Tensor, " p"]) -> int:
+    """Number of entries that are NaN or infinite."""
+    if gradient.sum().isfinite():  # one pass and no copy; a sum that overflows is told apart below
+        return 0
+    return int((~gradient.isfinite()).sum())
+
+
+def _centre(matrix: Float[Tensor, "P p"]) -> None:
+    """Subtract the mean of the rows in place, a block of columns at a time in float64."""
+    width = max(1, _BLOCK // len(matrix))
+    # One copy for all blocks: on fresh memory for each, page faults cost more than the arithmetic.
+    copy = matrix.new_empty(len(matrix), min(width, matrix.shape[1]), dtype=torch.float64)
+    for block in matrix.split(width, dim=1):
+        rows = copy[:, : block.shape[1]].copy_(block)
+        rows -= rows[0].clone()  # exactly zero where all rows agree, and so then is the mean
+        rows -= rows.mean(0)
+        block.copy_(rows)

@@ -14,11 +14,14 @@ from .store import Results
 __all__ = [
     "FIGURES",
     "STYLE",
+    "bias_table",
+    "closed_form_table",
     "densities",
     "estimator_efficiency",
     "estimator_recovery",
+    "first_and_last",
     "iterations",
-    "over_seeds",
+    "last_value",
     "paths",
     "provenance_line",
     "summary",
@@ -26,8 +29,8 @@ __all__ = [
 ]
 
 # Okabe and Ito's palette: told apart with any colour vision, and in this order also in grey.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777", "#B8A800", "#000000"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "h"]
 STYLE = {
     "axes.prop_cycle": mpl.cycler(color=COLOURS),
     "axes.spines.top": False,
@@ -54,20 +57,8 @@ _LABELS = {
     "koutrouvelis": "Koutrouvelis (c.f.)",
     "mcculloch": "McCulloch (quantiles)",
     "hill": "Hill",
+    "maximum_likelihood": "maximum likelihood (scipy)",
 }
-
-
-def over_seeds(table: pd.DataFrame, by: Sequence[str] = ("iteration",)) -> pd.DataFrame:
-    """Mean, sample standard deviation and number of the values over what is not in `by` (the seeds).
-
-    Args:
-        table: rows of one quantity.
-        by: the columns that stay apart.
-
-    Returns:
-        A table indexed by `by`, with the columns mean, std, count.
-    """
-    return table.groupby(list(by))["value"].agg(["mean", "std", "count"])
 
 
 def provenance_line(results: Results) -> str:
@@ -117,10 +108,10 @@ def iterations(results: Results) -> Figure:
             _band(index, 1 / chosen.pivot(index="iteration", columns="run", values="value"), i, name)
         index.axhline(2, color="#555555", linestyle=":", linewidth=1)
         index.annotate("2: i.i.d. Gaussian entries", (1, 2), xytext=(0, -11), textcoords="offset points", fontsize=9)
-        index.set(ylabel=r"$\hat\alpha$, all coordinates pooled", xlabel="iteration (SGD steps)", ylim=(None, 2.04))
+        index.set(ylabel=r"$\hat\alpha$, all coordinates pooled", xlabel="iteration (SGD steps)", ylim=(None, 2.2))
         index.set_xscale("symlog", linthresh=1, linscale=0.4)
         index.set_xlim(-0.15, rows["iteration"].max() * 1.15)
-        index.legend(loc="center right")
+        index.legend(loc="upper right", ncols=3)
     return figure
 
 
@@ -177,13 +168,18 @@ def paths(times: np.ndarray, curves: dict[float, np.ndarray]) -> Figure:
     return figure
 
 
+def _fast() -> list[tuple[str, str]]:
+    """Names and labels of the estimators that run on every law."""
+    return [(name, label) for name, label in _LABELS.items() if name != "maximum_likelihood"]
+
+
 def _sas(results: Results) -> pd.DataFrame:
     table = results.table()
     return table[table["law"] == "sas"]
 
 
 def estimator_recovery(results: Results) -> Figure:
-    """Estimated less true 1/alpha against alpha, one panel a sample size; bars are one standard deviation.
+    """Mean of estimated less true 1/alpha against alpha, one panel a sample size; bars are two standard errors of the mean.
 
     Args:
         results: of the experiment ``estimator``.
@@ -197,16 +193,14 @@ def estimator_recovery(results: Results) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(10, 4.2))
         for panel, size in zip(axes, sizes, strict=True):
             at = table[table["size"] == size]
-            for i, (name, label) in enumerate(_LABELS.items()):
-                mean = at[(at["scope"] == name) & (at["quantity"] == "1/alpha")].set_index("parameter")["value"]
-                sd = at[(at["scope"] == name) & (at["quantity"] == "sd of 1/alpha")].set_index("parameter")["value"]
-                shift = 0.012 * (i - 3.5)
-                bars = {"marker": MARKERS[i], "markersize": 4, "linewidth": 1, "elinewidth": 1}
-                panel.errorbar(mean.index + shift, mean - 1 / mean.index, sd, color=COLOURS[i], label=label, **bars)
+            for i, (name, label) in enumerate(_fast()):
+                mean = at[(at["scope"] == name) & (at["quantity"] == "1/alpha")].set_index("parameter")
+                error, alpha = mean["value"] - 1 / mean.index, mean.index + 0.014 * (i - 3.5)
+                panel.errorbar(alpha, error, 2 * mean["se"], fmt=MARKERS[i], ms=4, color=COLOURS[i], label=label)
             panel.axhline(0, color="black", linewidth=0.8)
             panel.set(xlabel=r"true $\alpha$", title=f"N = {size:,}")
             panel.set_yscale("symlog", linthresh=0.02)
-        axes[0].set(ylabel=r"$1/\hat\alpha - 1/\alpha$ (mean, bars: one sd)")
+        axes[0].set(ylabel=r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
@@ -234,8 +228,55 @@ def estimator_efficiency(results: Results, alpha: float = 1.5) -> Figure:
         spread.set(xscale="log", yscale="log", xlabel="sample size N", ylabel=r"sd of $\hat\alpha$ ($\alpha^2$ sd$(1/\hat\alpha)$)")
         time.set(xscale="log", yscale="log", xlabel="sample size N", ylabel="time of one estimate (s)")
         spread.set_title(rf"SaS, $\alpha = {alpha:g}$")
-        figure.legend(*spread.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        figure.legend(*spread.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
+
+
+def bias_table(results: Results, alpha: float = 1.5, size: int = 10_000) -> pd.DataFrame:
+    """Bias, spread, honesty of the standard error and time of every estimator on SaS samples of one size.
+
+    Args:
+        results: of the experiment ``estimator``.
+        alpha: the true index.
+        size: the sample size.
+
+    Returns:
+        One row an estimator, times in milliseconds; `sd / bound` compares with the Cramer-Rao bound.
+    """
+    table = _sas(results)
+    at = table[(table["parameter"] == alpha) & (table["size"] == size)]
+    wide = at.pivot(index="scope", columns="quantity", values="value").reindex([n for n, _ in _fast()])
+    bias = at[at["quantity"] == "alpha"].set_index("scope").reindex(wide.index)
+    frame = {
+        "bias of alpha^": wide["alpha"] - alpha,
+        "its s.e.": bias["se"],
+        "sd of alpha^": wide["sd of alpha"],
+        "sd / bound": wide["sd of alpha"] / (stable.cramer_rao(alpha) / np.sqrt(size)),
+        "reported s.e. / sd": wide["reported se of 1/alpha"] / wide["sd of 1/alpha"],
+        "time (ms)": 1000 * wide["seconds"],
+    }
+    return pd.DataFrame(frame).rename(index=_LABELS).rename_axis(None)
+
+
+def closed_form_table(results: Results) -> pd.DataFrame:
+    """What the block estimators give on data that are not stable, beside the closed form.
+
+    Args:
+        results: of the experiment ``estimator``.
+
+    Returns:
+        alpha^ (from the mean of 1/alpha^) and the closed form's, both conventions, at the largest sample size.
+    """
+    table = results.table()
+    table = table[(table["law"] != "sas") & (table["size"] == table["size"].max())]
+    frame = {}
+    for name, convention in (("mohammadi", "clean"), ("mohammadi (published)", "published")):
+        for quantity, label in (("1/alpha", "measured"), ("1/alpha, closed form", "closed form")):
+            chosen = table[(table["scope"] == name) & (table["quantity"] == quantity)]
+            frame[convention, label] = 1 / chosen.set_index(["law", "parameter"])["value"]
+    wide = pd.DataFrame(frame)
+    wide.index = [synthetic.law(law).label.format(parameter) for law, parameter in wide.index]
+    return wide
 
 
 def unstable_laws(results: Results) -> Figure:
@@ -256,7 +297,7 @@ def unstable_laws(results: Results) -> Figure:
         figure, axes = plt.subplots(figsize=(9, 5.2))
         for y, (law, parameter) in enumerate(laws):
             of = table[(table["law"] == law) & (table["parameter"] == parameter)].set_index(["scope", "quantity"])["value"]
-            for i, (name, label) in enumerate(_LABELS.items()):
+            for i, (name, label) in enumerate(_fast()):
                 place = y + 0.07 * (i - 3.5)
                 # An index above 4 says "not a power law"; the arrow-like edge of the axis shows it, the table has it.
                 alpha = 1 / of[name, "1/alpha"] if of[name, "1/alpha"] > 0.25 else 4.0
@@ -271,6 +312,41 @@ def unstable_laws(results: Results) -> Figure:
         axes.invert_yaxis()
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def first_and_last(results: Results) -> pd.DataFrame:
+    """alpha^ at the first and the last snapshot, mean and standard deviation over the seeds.
+
+    Args:
+        results: of the experiment ``iterations``.
+
+    Returns:
+        One row a convention; the mean is taken of 1/alpha^ and inverted, the standard deviation is that of alpha^.
+    """
+    rows = results.rows[results.rows["quantity"].str.startswith("1/alpha (")]
+    table = {}
+    for quantity, of in rows.groupby("quantity", sort=False):
+        record = {}
+        for name, iteration in (("first", of["iteration"].min()), ("last", of["iteration"].max())):
+            inverse = of.loc[of["iteration"] == iteration, "value"]
+            record |= {name: 1 / inverse.mean(), f"sd ({name})": (1 / inverse).std()}
+        table[quantity.removeprefix("1/alpha (").removesuffix(")")] = record
+    return pd.DataFrame(table).T
+
+
+def last_value(results: Results, quantity: str, split: str) -> float:
+    """Mean over the seeds of a quantity at the last snapshot.
+
+    Args:
+        results: of the experiment ``iterations``.
+        quantity: which.
+        split: train or test.
+
+    Returns:
+        The mean.
+    """
+    rows = results.rows[(results.rows["quantity"] == quantity) & (results.rows["split"] == split)]
+    return float(rows.loc[rows["iteration"] == rows["iteration"].max(), "value"].mean())
 
 
 def summary(experiment: str, results: Results) -> pd.DataFrame:

@@ -1,107 +1,280 @@
-"""Provisional (lead): to be replaced by helper A's version with the same interface plus ppf."""
+r"""The symmetric alpha-stable law SaS(sigma): samples, paths, moments, density and information.
+
+Parametrisation, everywhere in this package: :math:`X \sim \mathrm{SaS}(\sigma)` has the characteristic function
+
+.. math:: E\,e^{i w X} = \exp(-|\sigma w|^\alpha), \qquad 0 < \alpha \le 2, \quad \sigma > 0,
+
+so alpha = 2 is the normal law N(0, 2 sigma^2), of *twice* the variance sigma^2, and alpha = 1 the Cauchy law that has
+fallen to half its height at sigma. It is ``scipy.stats.levy_stable(alpha, 0, scale=sigma)``; without skewness, scipy's
+parametrisations S0 and S1 agree.
+
+Moments of order alpha and above are infinite for alpha < 2. The density, the distribution function, the quantiles and
+the Fisher information are in :mod:`tailnoise_utils.stable_density`; take them from here.
+"""
 
 import math
 
 import numpy as np
 import torch
-from scipy.special import gamma, psi, zeta
+from jaxtyping import Float64
+from scipy.special import gammaln, zeta
+from torch import Tensor
+
+from .stable_density import Numbers, cdf, check_alpha, check_sigma, fisher_information, pdf, ppf
+
+__all__ = [
+    "absolute_moment",
+    "cdf",
+    "characteristic_function",
+    "check_alpha",
+    "cramer_rao",
+    "fisher_information",
+    "levy_path",
+    "log_cumulants",
+    "pdf",
+    "ppf",
+    "sample",
+]
+
+_BLOCK = 2**16  # draws made at a time on a processor: four arrays of this size stay in its cache
 
 
-def check_alpha(alpha: float) -> float:
-    if not 0 < alpha <= 2:
-        raise ValueError(f"alpha = {alpha} is outside (0, 2]")
-    return float(alpha)
+def sample(
+    alpha: float | int,
+    size: int | tuple[int, ...],
+    *,
+    sigma: float | int = 1.0,
+    generator: np.random.Generator | torch.Generator,
+) -> Float64[np.ndarray, "..."] | Float64[Tensor, "..."]:
+    r"""Draw independent SaS(sigma) numbers by the method of Chambers, Mallows and Stuck.
 
+    With V uniform on (-pi/2, pi/2), W standard exponential and :math:`\beta = 1 - \alpha`,
 
-def sample(alpha, size, *, sigma=1.0, generator):
-    beta = 1 - alpha
+    .. math:: X = \sigma\, \frac{\sin \alpha V}{\cos V} \left( \frac{\cos \beta V}{W \cos V} \right)^{\beta / \alpha},
+
+    which is :math:`\sigma \tan V` at alpha = 1 and :math:`2 \sigma \sin V \sqrt W` at alpha = 2: no case is special.
+    It is their formula with its three powers gathered into one.
+
+    The draws depend on the state of the generator only, not on the number of threads. None is NaN. A number beyond
+    1.8e308 comes out as infinity: for sigma = 1 never from alpha = 0.1 on, and with probability about exp(-710 alpha)
+    below (4e-16 at 0.05, 8e-4 at 0.01).
+
+    Source: Chambers, Mallows and Stuck (1976), Journal of the American Statistical Association 71, 340-344.
+
+    Args:
+        alpha: index, 0 < alpha <= 2.
+        size: number of draws, or the shape.
+        sigma: scale, positive.
+        generator: of NumPy or torch; the draws advance it.
+
+    Returns:
+        The draws in float64: an array for a NumPy generator, for a torch generator a tensor on its device.
+
+    Raises:
+        TypeError: if `generator` is neither (None and a bare seed are refused too: a global state is never used).
+        ValueError: if alpha, sigma or a dimension of `size` is out of range.
+
+    Example:
+        >>> for n in (10**2, 10**4, 10**6):
+        ...     x = sample(1.5, n, generator=np.random.default_rng(0))
+        ...     print(f"{np.cos(x).mean():.3f} {characteristic_function(1.0, 1.5):.3f}")
+        0.277 0.368
+        0.362 0.368
+        0.369 0.368
+    """
+    alpha, sigma = check_alpha(alpha), check_sigma(sigma)
+    shape = size if isinstance(size, tuple) else (size,)
+    if any(length < 1 for length in shape):
+        raise ValueError(f"size = {size} has a dimension below 1: draw one number or more")
     if isinstance(generator, np.random.Generator):
-        V = generator.random(size); V -= 0.5; V *= math.pi
-        W = generator.standard_exponential(size)
-        c = np.cos(V)
-        return sigma * np.sin(alpha * V) / c * (np.cos(beta * V) / (W * c)) ** (beta / alpha)
-    raise TypeError
-
-
-def _nodes(x, alpha):
-    phi = min(math.pi, math.pi / (2 * alpha)) / 2
-    h = 2 * math.pi * phi / 37
-    smax = np.minimum(745 / np.maximum(x, 1e-300) / math.sin(phi), (745 / math.cos(alpha * phi)) ** (1 / alpha))
-    L = 45 + 7 / min(alpha, 1) * 1.0
-    u = np.arange(-L, h, h)
-    s = smax[:, None] * np.exp(u)
-    t = s * np.exp(1j * phi)
-    return t, h
-
-
-def pdf(x, alpha, *, sigma=1.0, derivative=False):
-    x = np.abs(np.asarray(x, float)) / sigma
-    if alpha == 1 and not derivative:
-        return 1 / (math.pi * (1 + x * x)) / sigma
-    if alpha == 2 and not derivative:
-        return np.exp(-x * x / 4) / math.sqrt(4 * math.pi) / sigma
-    shape = x.shape; x = x.reshape(-1)
-    out = np.empty_like(x)
-    for i in range(0, len(x), 256):
-        xi = x[i:i + 256]
-        t, h = _nodes(xi, alpha)
-        ta = t**alpha
-        if derivative:
-            k = -ta * np.log(t) * np.exp(-ta)
+        device = torch.device("cpu")
+    elif isinstance(generator, torch.Generator):
+        device = generator.device
+    else:
+        raise TypeError(
+            f"generator = {generator!r} is not a random generator: "
+            "give numpy.random.default_rng(seed) or torch.Generator().manual_seed(seed)"
+        )
+    n = math.prod(shape)
+    if device.type == "cpu":
+        x = torch.from_numpy(np.empty(n))  # NumPy asks for large pages: a quarter less time at 10^7 draws
+        block = min(n, _BLOCK)
+    else:
+        x = torch.empty(n, dtype=torch.float64, device=device)
+        block = n
+    scratch = x.new_empty(3, block)
+    for v in x.split(block):
+        w, cosine, power = scratch[:, : len(v)]
+        if isinstance(generator, np.random.Generator):
+            generator.random(out=v.numpy())
+            generator.standard_exponential(out=w.numpy())
         else:
-            k = np.where((xi >= 1)[:, None], np.expm1(-ta), np.exp(-ta))
-        out[i:i + 256] = (np.exp(1j * xi[:, None] * t) * k * t).real.sum(1) * h / math.pi
-    return out.reshape(shape) / sigma
+            v.uniform_(generator=generator)
+            w.uniform_(generator=generator)
+            _apply("log1p", w.neg_()).neg_()
+        w.clamp_(min=2.0**-54)  # an exact zero, which has probability 2^-53, would divide by zero
+        v.sub_(0.5 - 2.0**-54).mul_(math.pi)  # odd multiples of 2^-54 pi, exactly symmetric: never 0 nor +-pi/2
+        torch.cos(v, out=cosine)
+        torch.mul(v, 1 - alpha, out=power).cos_().div_(w.mul_(cosine))
+        _apply("pow", power, (1 - alpha) / alpha)
+        v.mul_(alpha).sin_().div_(cosine).mul_(power).mul_(sigma)
+    return (x.numpy() if isinstance(generator, np.random.Generator) else x).reshape(shape)
 
 
-def cdf(x, alpha, *, sigma=1.0):
-    x = np.asarray(x, float) / sigma
-    from scipy.stats import cauchy, norm
-    if alpha == 1: return cauchy.cdf(x)
-    if alpha == 2: return norm.cdf(x / math.sqrt(2))
-    shape = x.shape; x = x.reshape(-1); a = np.abs(x)
-    out = np.empty_like(a)
-    for i in range(0, len(a), 256):
-        xi = a[i:i + 256]
-        t, h = _nodes(xi, alpha)
-        big = (xi >= 1)[:, None]
-        e = np.exp(1j * xi[:, None] * t)
-        k = np.where(big, e * np.expm1(-t**alpha), np.expm1(1j * xi[:, None] * t) * np.exp(-t**alpha))
-        v = k.imag.sum(1) * h / math.pi
-        out[i:i + 256] = np.where(xi >= 1, 1 + v, 0.5 + v)
-    return np.where(x >= 0, out, 1 - out).reshape(shape)
+def _apply(name: str, x: Tensor, *args: float) -> Tensor:
+    """Apply a function of that name in place: NumPy's on a processor, where it is the faster, otherwise torch's."""
+    if x.device.type == "cpu":
+        with np.errstate(over="ignore", under="ignore"):
+            getattr(np, name)(x.numpy(), *args, out=x.numpy())
+        return x
+    return getattr(torch, name)(x, *args, out=x)
 
 
-def ppf(p, alpha, *, sigma=1.0):
-    from scipy.optimize import brentq
-    def one(q):
-        if q < .5: return -one(1 - q)
-        if q == .5: return 0.0
-        f = lambda u: float(cdf(np.array(math.exp(u)), alpha)) - q
-        return math.exp(brentq(f, -50, 200, xtol=1e-12))
-    p = np.asarray(p, float)
-    return sigma * np.vectorize(one)(p)
+def characteristic_function(w: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[np.ndarray, "..."]:
+    r"""Characteristic function :math:`E\,e^{i w X} = \exp(-|\sigma w|^\alpha)`, which is real.
+
+    Args:
+        w: frequencies, any shape.
+        alpha: index, 0 < alpha <= 2.
+        sigma: scale, positive.
+
+    Returns:
+        Its values, in the shape of `w`.
+
+    Raises:
+        ValueError: if alpha or sigma is out of range.
+    """
+    alpha, sigma = check_alpha(alpha), check_sigma(sigma)
+    return np.asarray(np.exp(-(np.abs(sigma * np.asarray(w, dtype=float)) ** alpha)))
 
 
-def log_cumulants(alpha):
-    return (np.euler_gamma * (1 / alpha - 1), math.pi**2 / 6 * (1 / alpha**2 + .5), 2 * zeta(3) * (1 / alpha**3 - 1), math.pi**4 / 15 * (1 / alpha**4 - 1) + math.pi**4 / 8)
+def levy_path(
+    alpha: float | int,
+    times: Numbers,
+    *,
+    sigma: float | int = 1.0,
+    paths: int = 1,
+    generator: np.random.Generator,
+) -> Float64[np.ndarray, "paths times"]:
+    r"""Paths of the symmetric alpha-stable Levy motion, exact at the given times.
+
+    Increments are independent, :math:`L_t - L_s \sim \mathrm{SaS}(\sigma (t - s)^{1/\alpha})`, so that
+    :math:`E\,e^{i w L_t} = \exp(-t |\sigma w|^\alpha)`; alpha = 2 is Brownian motion of variance 2 sigma^2 t.
+
+    Source: Samorodnitsky and Taqqu (1994), Stable Non-Gaussian Random Processes, section 3.1.
+
+    Args:
+        alpha: index, 0 < alpha <= 2.
+        times: two or more, strictly increasing, shape (times,).
+        sigma: scale at unit time, positive.
+        paths: number of independent paths.
+        generator: of NumPy; the draws advance it.
+
+    Returns:
+        One path a row, each 0 at ``times[0]``.
+
+    Raises:
+        TypeError: if `generator` is not NumPy's.
+        ValueError: if the times are not finite and strictly increasing, or alpha, sigma or `paths` is out of range.
+    """
+    t = np.asarray(times, dtype=float)
+    if t.ndim != 1 or len(t) < 2:
+        raise ValueError(f"times of shape {t.shape} make no path: give a 1-D array of two times or more")
+    gaps = np.diff(t)
+    if not np.all(np.isfinite(t)) or not np.all(gaps > 0):
+        at = int(np.argmin((gaps > 0) & np.isfinite(gaps)))
+        raise ValueError(f"times[{at}] = {t[at]:g}, times[{at + 1}] = {t[at + 1]:g}: times must be finite and increase")
+    if paths < 1:
+        raise ValueError(f"paths = {paths} is below 1: draw one path or more")
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(f"generator = {generator!r} is not NumPy's: give numpy.random.default_rng(seed)")
+    path = np.zeros((paths, len(t)))
+    steps = sample(alpha, (paths, len(gaps)), sigma=sigma, generator=generator)
+    np.cumsum(steps * gaps ** (1 / alpha), axis=1, out=path[:, 1:])
+    return path
 
 
-def absolute_moment(p, alpha):
-    return float(gamma(1 - p / alpha) / (gamma(1 - p) * math.cos(math.pi * p / 2)))
+def absolute_moment(p: float | int, alpha: float | int) -> float:
+    r"""Fractional absolute moment of SaS(1), which exists for -1 < p < alpha (for all p > -1 at alpha = 2).
+
+    .. math:: E|X|^p = \frac{\Gamma(1 - p/\alpha)}{\Gamma(1 - p) \cos(\pi p / 2)}
+        = \frac{2^p\, \Gamma(\frac{1+p}{2})\, \Gamma(1 - p/\alpha)}{\sqrt\pi\, \Gamma(1 - p/2)}
+
+    The second form, which is computed, has no 0/0 at p = 1. For SaS(sigma) multiply by sigma^p.
+
+    Source: Shao and Nikias (1993), Proceedings of the IEEE 81, 986-1010; Zolotarev (1986), One-dimensional Stable
+    Distributions, section 2.1.
+
+    Args:
+        p: order.
+        alpha: index, 0 < alpha <= 2.
+
+    Returns:
+        The moment.
+
+    Raises:
+        ValueError: if alpha is out of range, or the moment of that order is infinite.
+    """
+    alpha = check_alpha(alpha)
+    top = math.inf if alpha == 2 else alpha
+    if not -1 < p < top:
+        raise ValueError(f"p = {p} at alpha = {alpha:g}: E|X|^p is finite for -1 < p < {top:g}, choose p in between")
+    tails = 0.0 if alpha == 2 else gammaln(1 - p / alpha) - gammaln(1 - p / 2)
+    return float(np.exp(p * math.log(2) + gammaln((1 + p) / 2) + tails) / math.sqrt(math.pi))
 
 
-def fisher_information(alpha):
-    u = np.linspace(-30, 60, 4001); h = u[1] - u[0]; x = np.exp(u)
-    f = pdf(x, alpha); d = pdf(x, alpha, derivative=True)
-    e = 1e-5
-    dx = (pdf(x * (1 + e), alpha) - pdf(x * (1 - e), alpha)) / (2 * e)
-    s = np.stack([d / f, -1 - dx / f])
-    return 2 * h * (s[:, None] * s[None] * f * x).sum(-1)
+def log_cumulants(alpha: float | int) -> tuple[float, float, float, float]:
+    r"""First four cumulants of ln|X|, X ~ SaS(1): derivatives at p = 0 of :math:`\ln E|X|^p`.
+
+    .. math::
+        k_1 = \gamma \left( \frac1\alpha - 1 \right), \quad
+        k_2 = \frac{\pi^2}{6} \left( \frac1{\alpha^2} + \frac12 \right), \quad
+        k_3 = 2 \zeta(3) \left( \frac1{\alpha^3} - 1 \right), \quad
+        k_4 = \frac{\pi^4}{15} \left( \frac1{\alpha^4} - 1 \right) + \frac{\pi^4}{8},
+
+    gamma = 0.5772... being Euler's constant. For SaS(sigma) add ln sigma to k_1 only. All are finite for every alpha.
+
+    Source: the first two in Ma and Nikias (1995), IEEE Transactions on Signal Processing 43, 2884-2897; the others by
+    the expansion of ln Gamma and ln cos in :func:`absolute_moment`.
+
+    Args:
+        alpha: index, 0 < alpha <= 2.
+
+    Returns:
+        Mean, variance, third and fourth cumulant.
+
+    Raises:
+        ValueError: if alpha is out of range.
+    """
+    a = 1 / check_alpha(alpha)
+    return (
+        np.euler_gamma * (a - 1),
+        math.pi**2 / 6 * (a**2 + 0.5),
+        2 * float(zeta(3)) * (a**3 - 1),
+        math.pi**4 / 15 * (a**4 - 1) + math.pi**4 / 8,
+    )
 
 
-def cramer_rao(alpha):
-    if alpha == 2: return 0.0
-    return math.sqrt(np.linalg.inv(fisher_information(alpha))[0, 0])
-def characteristic_function(w, alpha, *, sigma=1.0):
-    return np.exp(-np.abs(sigma * np.asarray(w)) ** alpha)
+def cramer_rao(alpha: float | int) -> float:
+    r"""Cramer-Rao bound for the index: the least standard deviation of an unbiased regular estimator, sigma unknown.
+
+    .. math:: \sqrt N\, \operatorname{sd}(\hat\alpha) \ge \sqrt{(I^{-1})_{\alpha\alpha}},
+
+    with the information I of :func:`fisher_information`. This is the bound for N = 1: divide it by :math:`\sqrt N`. It
+    is :math:`\sqrt{12} / \pi` at alpha = 1, and falls to 0 as alpha tends to 2; 0 is returned there: at that end the
+    problem is not regular, and maximum likelihood converges faster than :math:`1 / \sqrt N`.
+
+    Source: DuMouchel (1973), Annals of Statistics 1, 948-957.
+
+    Args:
+        alpha: index, 0.05 <= alpha <= 2.
+
+    Returns:
+        The bound for one observation.
+
+    Raises:
+        ValueError: if alpha is out of range.
+    """
+    if alpha == 2:
+        return 0.0
+    return float(math.sqrt(np.linalg.inv(fisher_information(alpha))[0, 0]))

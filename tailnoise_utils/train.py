@@ -57,22 +57,31 @@ def train(
         Diverged: if the loss, or a weight at a snapshot, is NaN or infinite; what came before stays good.
     """
     x, y = data.x_train, data.y_train
-    _check(len(x), batch_size, lr, iterations, snapshots)
+    check_batch_size(len(x), batch_size)
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr = {lr}: the step size must be positive and finite, such as 0.1")
+    if iterations < 0:
+        raise ValueError(f"iterations = {iterations}: take 0 or more")
+    outside = sorted(point for point in snapshots if not 0 <= point <= iterations)
+    if outside:
+        raise ValueError(f"snapshots {outside} lie outside the run: take points from 0 to iterations = {iterations}")
+    points = set(snapshots)
+    advice = f"at lr = {lr:g}: try {lr / 10:g} or less"
+
     parameters = [w for w in model.parameters() if w.requires_grad]
-    snapshots = set(snapshots)
-    if 0 in snapshots:
+    if 0 in points:
         yield 0
-    for iteration, batch in enumerate(islice(_shuffled(len(x), batch_size, seed), iterations), start=1):
-        loss = loss_fn(model(x[batch]), y[batch])
+    for iteration, batch in enumerate(islice(_shuffled(len(x), batch_size, seed, x.device), iterations), start=1):
+        loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
         if not loss.isfinite():
-            raise _diverged(f"the loss is {loss.item()}", iteration - 1, lr)
-        gradients = torch.autograd.grad(loss, parameters)
+            raise Diverged(f"the loss is {loss.item()} after {iteration - 1} iterations {advice}")
+        gradient = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
-            for w, g in zip(parameters, gradients, strict=True):
+            for w, g in zip(parameters, gradient, strict=True):
                 w.sub_(g, alpha=lr)
-        if iteration in snapshots:
+        if iteration in points:
             if not all(w.isfinite().all() for w in parameters):
-                raise _diverged("some weights are NaN or infinite", iteration, lr)
+                raise Diverged(f"some weights are NaN or infinite after {iteration} iterations {advice}")
             yield iteration
 
 
@@ -102,25 +111,8 @@ def evaluate(
     return loss / len(x), hits / len(x)
 
 
-def _shuffled(n: int, batch_size: int, seed: int) -> Iterator[Int64[Tensor, " b"]]:
-    """Minibatches without end, each epoch a new permutation of the samples."""
+def _shuffled(n: int, batch_size: int, seed: int, device: torch.device) -> Iterator[Int64[Tensor, " b"]]:
+    """Minibatches without end, each epoch a new permutation of the samples, drawn on the CPU: the same everywhere."""
     generator = torch.Generator().manual_seed(seed)
     while True:
-        yield from torch.randperm(n, generator=generator).view(-1, batch_size)
-
-
-def _check(n: int, batch_size: int, lr: float | int, iterations: int, snapshots: Collection[int]) -> None:
-    """Raise ValueError for settings that do not fit together."""
-    check_batch_size(n, batch_size)
-    if not 0 < lr < math.inf:
-        raise ValueError(f"lr = {lr}: the step size must be positive and finite, such as 0.1")
-    if iterations < 0:
-        raise ValueError(f"iterations = {iterations}: take 0 or more")
-    outside = sorted(point for point in set(snapshots) if not 0 <= point <= iterations)
-    if outside:
-        raise ValueError(f"snapshots {outside} lie outside the run: take points from 0 to iterations = {iterations}")
-
-
-def _diverged(what: str, iteration: int, lr: float | int) -> Diverged:
-    """The error for a run that has left the finite numbers."""
-    return Diverged(f"training diverged at lr = {lr:g}: {what} after {iteration} iterations; try lr = {lr / 10:g} or less")
+        yield from torch.randperm(n, generator=generator).view(-1, batch_size).to(device)

@@ -27,16 +27,16 @@ class TailIndex:
     se: float
     inverse: float
     inverse_se: float
-    info: Mapping[str, float] = field(default_factory=dict)
+    info: Mapping[str, float | int] = field(default_factory=dict)
 
     @classmethod
-    def from_inverse(cls, inverse: float, inverse_se: float, **info: float) -> "TailIndex":
+    def from_inverse(cls, inverse: float, inverse_se: float, **info: float | int) -> "TailIndex":
         """Build the result from 1 / alpha^; the delta method gives sd(alpha^) = sd(1/alpha^) alpha^2."""
         alpha = 1 / inverse if inverse else math.inf
         return cls(alpha, inverse_se * alpha**2 if inverse else math.inf, inverse, inverse_se, info)
 
     @classmethod
-    def from_alpha(cls, alpha: float, se: float, **info: float) -> "TailIndex":
+    def from_alpha(cls, alpha: float, se: float, **info: float | int) -> "TailIndex":
         """Build the result from alpha^; the delta method gives sd(1/alpha^) = sd(alpha^) / alpha^2."""
         inverse, inverse_se = (1 / alpha, se / alpha**2) if alpha else (math.inf, math.inf)
         return cls(alpha, se, inverse, inverse_se, info)

@@ -127,7 +127,7 @@ def mohammadi_order(
     inverse_se = math.nan
     if blocks.p is None:
         q = k / (blocks.K2 + 1)
-        alpha = min(1 / inverse, 2.0) if inverse > 0.5 else 2.0
+        alpha = 1 / min(max(inverse, 0.5), 20.0)  # where the density can be computed
         x_q = stable.ppf((1 + q) / 2, alpha)
         density = 2 * x_q * stable.pdf(x_q, alpha)
         inverse_se = math.sqrt(q * (1 - q) / blocks.K2) / float(density * math.log(blocks.K1))
@@ -143,7 +143,7 @@ class _Blocks:
     K2: int
     p: int | None  # columns of the matrix, None for a sample
     epsilon: float
-    info: dict[str, float]
+    info: dict[str, float | int]
 
     def rows(self) -> Tensor:
         """The blocks as rows, (K2, K1), a view."""
@@ -190,7 +190,7 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) < 2):
         raise ValueError(f"expected a sample (K,) or a noise matrix (P >= 2, p), got shape {tuple(x.shape)}")
     check_finite(x, "the sample" if x.ndim == 1 else "the noise matrix")
-    info: dict[str, float] = {}
+    info: dict[str, float | int] = {}
     if convention == "published":
         x = x.float()
     elif x.ndim == 2:

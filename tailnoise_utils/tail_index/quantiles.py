@@ -5,7 +5,6 @@ from functools import cache
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.stats import levy_stable
 
 from .. import stable
 from ._result import Sample, TailIndex, as_sample
@@ -46,38 +45,36 @@ def mcculloch(x: Sample) -> TailIndex:
         )
     nu = float((high - low) / (q75 - q25))
     inverse, slope = _invert(math.log(nu))
-    alpha = 1 / min(max(inverse, 0.5), 5.0)
-    return TailIndex.from_inverse(inverse, _log_ratio_se(alpha) / slope / math.sqrt(len(values)), nu=nu)
+    sd = float(_curves()[1](min(max(inverse, 0.5), 5.0)))
+    return TailIndex.from_inverse(inverse, sd / slope / math.sqrt(len(values)), nu=nu)
 
 
 @cache
-def _log_nu() -> CubicSpline:
-    """Log nu as a function of 1/alpha on [0.5, 5]."""
-    inverse = np.linspace(0.5, 5.0, 91)
-    nu = [float(np.divide(*stable.ppf(np.array([0.95, 0.75]), 1 / i))) for i in inverse]
-    return CubicSpline(inverse, np.log(nu))
+def _curves() -> tuple[CubicSpline, CubicSpline]:
+    """Log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
+    knots = np.linspace(0.5, 5.0, 91)
+    p = np.array([0.05, 0.25, 0.75, 0.95])
+    log_nu, sd = [], []
+    for alpha in 1 / knots:
+        x = stable.ppf(p, alpha)
+        wide, narrow = x[3] - x[0], x[2] - x[1]
+        gradient = np.array([-1 / wide, 1 / narrow, -1 / narrow, 1 / wide])  # of log(wide / narrow) in x
+        density = stable.pdf(x, alpha)
+        covariance = (np.minimum.outer(p, p) - np.outer(p, p)) / np.outer(density, density)
+        log_nu.append(math.log(wide / narrow))
+        sd.append(math.sqrt(gradient @ covariance @ gradient))
+    return CubicSpline(knots, log_nu), CubicSpline(knots, sd)
 
 
 def _invert(log_nu: float) -> tuple[float, float]:
     """1 / alpha where the curve has the value `log_nu`, and its slope there; linear beyond both ends."""
-    curve = _log_nu()
+    curve, _ = _curves()
     for end in (0.5, 5.0):
         if (log_nu - curve(end)) * (end - 1) >= 0:  # before the first knot or after the last one
             slope = float(curve(end, 1))
             return end + (log_nu - float(curve(end))) / slope, slope
     inverse = float(curve.solve(log_nu, extrapolate=False)[0])
     return inverse, float(curve(inverse, 1))
-
-
-def _log_ratio_se(alpha: float) -> float:
-    """Sqrt(K) times the asymptotic standard deviation of log nu^."""
-    p = np.array([0.05, 0.25, 0.75, 0.95])
-    x75, x95 = stable.ppf(p[2:], alpha)
-    f75, f95 = stable.pdf(np.array([x75, x95]), alpha)
-    gradient = np.array([-1 / x95, 1 / x75, -1 / x75, 1 / x95]) / 2  # of log(range_95) - log(range_75)
-    density = np.array([f95, f75, f75, f95])
-    covariance = (np.minimum.outer(p, p) - np.outer(p, p)) / np.outer(density, density)
-    return math.sqrt(gradient @ covariance @ gradient)
 
 
 def hill(x: Sample, k: int | None = None) -> TailIndex:
@@ -145,6 +142,8 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         raise ValueError(
             f"K = {len(values)} is above {_MOST_LIKELIHOOD}: scipy needs minutes there; use a subsample or log_moment"
         )
+    from scipy.stats import levy_stable  # a second of import, needed only here
+
     scale = float(np.median(np.abs(values)) or np.abs(values).mean())
     alpha, _, _, sigma = levy_stable.fit(values / scale, f1=0, floc=0)
     alpha = float(alpha)

@@ -1,0 +1,71 @@
+# `make help` lists the targets. The first use makes .venv and installs the exact versions of constraints.txt.
+# To use an environment that has everything already (conda, say): make book BIN="$CONDA_PREFIX/bin"
+PROFILE ?= laptop
+PYTHON ?= python3
+BIN ?= .venv/bin
+
+PROFILES := smoke laptop
+TOPICS := $(basename $(notdir $(wildcard notebooks/*.py)))
+EXECUTED := $(TOPICS:%=book/executed/%.ipynb)
+PACKAGE := $(wildcard tailnoise_utils/*.py tailnoise_utils/*/*.py)
+# In smoke the notebooks compute their results themselves.
+RESULTS := $(if $(filter smoke,$(PROFILE)),,$(wildcard notebooks/results/$(PROFILE)/*))
+INSTALLED := $(if $(filter .venv/bin,$(BIN)),.venv/installed)
+INDEX := book/_build/html/index.html
+
+ifeq ($(filter $(PROFILE),$(PROFILES)),)
+$(error unknown PROFILE '$(PROFILE)'; choose one of: $(PROFILES))
+endif
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help install book test reproduce notebooks lab clean force
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
+	@echo "PROFILE is one of: $(PROFILES); now $(PROFILE)."
+
+book: $(INDEX)  ## execute the notebooks on the stored results, build the book, print where it is
+	@echo "The book ($(PROFILE)): $(CURDIR)/$(INDEX)"
+
+test: install  ## lint, format, and all tests: the package, every notebook in smoke, the book
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest
+
+reproduce: install  ## compute all results of PROFILE from scratch, then build the book from them
+	$(BIN)/python -m tailnoise_utils run all --fresh --profile $(PROFILE)
+	$(MAKE) book
+
+notebooks: install  ## write every notebook's .ipynb anew from its .py
+	$(BIN)/jupytext --to ipynb --update notebooks/*.py
+
+lab: install  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+clean:  ## remove the book, the executed notebooks and the results of smoke; .venv stays
+	rm -rf book/_build book/executed notebooks/results/smoke
+
+install: $(INSTALLED)  ## only make .venv
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+# Changes only with the profile, so that a book of another profile is made anew.
+book/executed/profile: force
+	@mkdir -p $(@D)
+	@echo $(PROFILE) | cmp --silent - $@ || echo $(PROFILE) > $@
+
+book/executed/%.ipynb: notebooks/%.py $(PACKAGE) $(RESULTS) book/executed/profile $(INSTALLED)
+	$(BIN)/jupytext --quiet --to ipynb --output $@ $<
+	$(BIN)/papermill $@ $@ -p profile $(PROFILE) -k python3 --cwd notebooks --no-progress-bar
+
+# Always from scratch: Sphinx does not repeat the warnings of pages that it has read before.
+$(INDEX): $(EXECUTED) $(shell find book -path book/_build -prune -o -path book/executed -prune -o -type f -print)
+	rm -rf book/_build
+	$(BIN)/jupyter-book build book --quiet -W -n --keep-going

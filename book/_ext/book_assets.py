@@ -1,0 +1,35 @@
+"""What every page of the book carries: the package's version in the footer, and no more of MathJax than pages load."""
+
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+import tailnoise_utils
+
+# Of the 24 MB that sphinx-mathjax-offline copies: the component for TeX input, and what it and its menu load on demand.
+MATHJAX = {"tex-chtml.js", "a11y", "input", "output", "sre", "ui"}
+
+
+def add_version(app: Sphinx, config: Config) -> None:
+    """Put the version into the footer."""
+    config.html_theme_options["extra_footer"] = f"tailnoise_utils {tailnoise_utils.__version__}"
+
+
+def trim_mathjax(app: Sphinx, exception: Exception | None) -> None:
+    """Remove the copied files of MathJax that no page loads."""
+    folder = Path(app.outdir) / "_static" / "mathjax"
+    if exception is None and folder.is_dir():
+        unused = [path for path in folder.iterdir() if path.name not in MATHJAX]
+        unused += [path for path in folder.glob("input/*") if path.name != "tex"]
+        unused += [path for path in folder.glob("output/*") if path.name != "chtml"]
+        for path in unused:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect both."""
+    app.connect("config-inited", add_version)
+    app.connect("build-finished", trim_mathjax, priority=900)  # after the copying
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

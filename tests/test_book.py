@@ -1,0 +1,214 @@
+"""The built book: nothing loaded from elsewhere, no broken link, no figure without alternative text."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from conftest import Make
+
+pytestmark = pytest.mark.xdist_group("book")
+
+URL_IN_STYLE = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s;]+)""")
+URL_IN_SCRIPT = re.compile(r"""["'`](?:https?:)?//[\w.-]+\.\w[^"'`\s]*""")
+NOT_LOADED = {"canonical", "license", "author", "next", "prev"}  # kinds of <link> that no browser fetches
+
+
+class Page(HTMLParser):
+    """What a page refers to: `assets` it loads, `links` it offers, `ids` to link to, `images` with their alt text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.assets: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.images: list[tuple[str, str]] = []
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self._inside = tag
+        self.ids |= {attributes[name] for name in ("id", "name") if name in attributes}
+        self.assets += URL_IN_STYLE.findall(attributes.get("style", ""))
+        self.assets += [part.split()[0] for part in attributes.get("srcset", "").split(",") if part.strip()]
+        self.assets += [attributes[name] for name in ("src", "data", "poster", "xlink:href") if name in attributes]
+        if tag in {"a", "area"}:
+            self.links.append(attributes.get("href", "#"))
+        elif "href" in attributes and not NOT_LOADED & set(attributes.get("rel", "").split()):
+            self.assets.append(attributes["href"])
+        if tag == "img":
+            self.images.append((attributes.get("src", ""), attributes.get("alt", "")))
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "style":
+            self.assets += URL_IN_STYLE.findall(data)
+        elif self._inside == "script":
+            self.assets += [found[1:] for found in URL_IN_SCRIPT.findall(data)]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+
+def remote(url: str) -> bool:
+    """Whether fetching the address leaves the book."""
+    return bool(urlsplit(url).netloc)
+
+
+def remote_assets(text: str, kind: str) -> list[str]:
+    """Addresses outside the book that a page (`.html`) or a style sheet (`.css`) loads."""
+    assets = URL_IN_STYLE.findall(text) if kind == ".css" else Page(text).assets
+    return [url for url in assets if remote(url)]
+
+
+def broken_links(folder: Path) -> list[str]:
+    """Links and assets inside the book that lead nowhere, anchors included."""
+    pages = {path.resolve(): Page(path.read_text()) for path in folder.rglob("*.html")}
+    found = []
+    for path, page in pages.items():
+        for url in page.links + page.assets:
+            parts = urlsplit(url)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            anchor = unquote(parts.fragment)
+            lost = not target.is_file() or not target.is_relative_to(folder.resolve())
+            if lost or (anchor and target in pages and anchor not in pages[target].ids):
+                found.append(f"{path.name}: {url}")
+    return found
+
+
+def images_without_text(text: str) -> list[str]:
+    """Images of a page whose alternative text is absent, empty, or only the file's name."""
+    return [src for src, alt in Page(text).images if not alt.strip() or alt.strip() == src]
+
+
+def test_pages(book: Path) -> None:
+    topics = [f"executed/{path.stem}" for path in (Path(__file__).parents[1] / "notebooks").glob("*.py")]
+    for name in ["index", "methods", "departures", "reproduce", "api", "references", *topics]:
+        assert (book / f"{name}.html").is_file()
+        # A page that no menu leads to is lost.
+        assert name == "index" or f'href="{name}.html"' in (book / "index.html").read_text()
+
+
+def test_nothing_is_loaded_from_elsewhere(book: Path) -> None:
+    paths = [path for path in book.rglob("*") if path.suffix in {".html", ".css"}]
+    assert paths
+    found = {str(path.relative_to(book)): remote_assets(path.read_text(), path.suffix) for path in paths}
+    assert not {name: urls for name, urls in found.items() if urls}
+
+
+def test_no_link_is_broken(book: Path) -> None:
+    assert not broken_links(book)
+
+
+def test_figures_have_alternative_text(book: Path) -> None:
+    found = {path.name: images_without_text(path.read_text()) for path in book.rglob("*.html")}
+    assert not {name: images for name, images in found.items() if images}
+    assert any(Page(path.read_text()).images for path in book.glob("executed/*.html"))
+
+
+def test_no_progress_bar_and_no_widget(book: Path) -> None:
+    pages = [path.read_text() for path in book.glob("executed/*.html")]
+    assert pages
+    assert not any("jupyter-widgets" in page or "it/s]" in page for page in pages)
+
+
+def test_mathjax_is_trimmed(book: Path) -> None:
+    folder = book / "_static" / "mathjax"
+    assert (folder / "tex-chtml.js").is_file()
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 10e6
+
+
+def test_footer_names_the_version(book: Path) -> None:
+    from tailnoise_utils import __version__
+
+    assert f"tailnoise_utils {__version__}" in (book / "index.html").read_text()
+
+
+def test_a_second_make_does_nothing(book: Path, checkout: Path, make: Make) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (checkout / "book").rglob("*")}
+    assert make("book").returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (checkout / "book").rglob("*")} == before
+
+
+def test_another_profile_is_executed_anew(book: Path, checkout: Path, make: Make) -> None:
+    executed = checkout / "book" / "executed" / "stable_laws.ipynb"
+    assert r'profile = \"smoke\"' in executed.read_text()
+    done = make("book/executed/stable_laws.ipynb", profile="laptop")
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = executed.read_text()
+    assert r'profile = \"smoke\"' not in text
+    assert r'profile = \"laptop\"' in text
+
+
+def test_unknown_profile(make: Make) -> None:
+    done = make("book", profile="nonsense")
+    assert done.returncode != 0
+    assert "unknown PROFILE 'nonsense'; choose one of: smoke laptop" in done.stderr
+
+
+def test_a_broken_reference_fails_the_build(book: Path, checkout: Path, make: Make) -> None:
+    page = checkout / "book" / "departures.md"
+    with page.open("a") as file:
+        file.write("\n{ref}`a-label-that-is-nowhere`\n")
+    done = make("book")
+    assert done.returncode != 0
+    assert "a-label-that-is-nowhere" in done.stdout + done.stderr
+    assert make("book").returncode != 0  # nor does it pass the second time
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<script src="https://cdn.example/x.js"></script>',
+        '<script async="async" src="//cdn.example/x.js"></script>',
+        '<script>const url = "https://cdn.example/x.js"; load(url)</script>',
+        '<script type="module">import x from "https://cdn.example/x.js"</script>',
+        '<link rel="stylesheet" href="https://cdn.example/x.css">',
+        '<link rel="preload" as="font" href="https://cdn.example/x.woff2">',
+        '<img alt="x" src="https://cdn.example/x.png">',
+        '<img alt="x" src="x.png" srcset="x.png 1x, https://cdn.example/x.png 2x">',
+        '<p style="background: url(https://cdn.example/x.png)">x</p>',
+        "<style>@import 'https://cdn.example/x.css';</style>",
+        '<object data="http://cdn.example/x.svg"></object>',
+        '<iframe src="https://video.example/x"></iframe>',
+        '<svg><image xlink:href="https://cdn.example/x.png"/></svg>',
+    ],
+)
+def test_the_check_finds_remote_assets(page: str) -> None:
+    assert remote_assets(page, ".html")
+
+
+def test_the_check_allows_links_and_local_assets() -> None:
+    page = """<link rel="stylesheet" href="_static/x.css"><link rel="canonical" href="https://book.example/">
+    <a href="https://arxiv.org/abs/1901.06053">a link</a><script src="x.js?v=1"></script><img alt="a" src="x.png">
+    <script>const page = "a//b"; // a comment
+    </script><p>https://not.loaded.example</p><img alt="b" src="data:image/png;base64,AAAA">"""
+    assert not remote_assets(page, ".html")
+
+
+@pytest.mark.parametrize("rule", ["@import 'https://cdn.example/x.css';", "a { src: url(//cdn.example/x.woff2) }"])
+def test_the_check_finds_remote_assets_of_styles(rule: str) -> None:
+    assert remote_assets(rule, ".css")
+    assert not remote_assets("a { src: url(../fonts/x.woff2) } b { src: url('data:image/svg+xml;utf8,x') }", ".css")
+
+
+def test_the_check_finds_broken_links(tmp_path: Path) -> None:
+    (tmp_path / "b.html").write_text('<p id="here">x</p>')
+    (tmp_path / "a.html").write_text('<a href="b.html#here">x</a><a href="#top">y</a><p id="top">z</p>')
+    assert not broken_links(tmp_path)
+    for bad in ("c.html", "b.html#there", "#bottom", "../outside.html", "b"):
+        (tmp_path / "a.html").write_text(f'<a href="{bad}">x</a>')
+        assert broken_links(tmp_path), bad
+    (tmp_path / "a.html").write_text('<img alt="x" src="_images/lost.png">')
+    assert broken_links(tmp_path)
+    shutil.rmtree(tmp_path / "_images", ignore_errors=True)
+
+
+@pytest.mark.parametrize("image", ['<img src="x.png">', '<img src="x.png" alt=" ">', '<img alt="x.png" src="x.png">'])
+def test_the_check_finds_images_without_text(image: str) -> None:
+    assert images_without_text(image)
+    assert not images_without_text('<img src="x.png" alt="A falling line">')

@@ -1,0 +1,65 @@
+"""The command line as a user types it."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from tailnoise_utils import __version__, store
+from tailnoise_utils.__main__ import app
+
+
+@pytest.fixture
+def results_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def command(*words, **options):
+    return subprocess.run([sys.executable, "-m", "tailnoise_utils", *words], capture_output=True, text=True, **options)
+
+
+def test_run_show_and_list(results_in):
+    done = command("run", "iterations", "--profile", "smoke")
+    assert done.returncode == 0, done.stderr
+    assert "3.0/3 runs" in done.stderr  # the progress bar ends full
+    assert done.stdout.strip() == str(store.path_of("iterations", "smoke"))
+    assert "Warning" not in done.stderr
+
+    figure = results_in / "figure.png"
+    shown = CliRunner().invoke(app, ["show", "iterations", "--figure", str(figure)])
+    assert shown.exit_code == 0, shown.output
+    assert "3 runs" in shown.output
+    assert "dataset: digits" in shown.output
+    assert "1/alpha (clean)" in shown.output
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+    listed = CliRunner().invoke(app, ["list"])
+    assert "smoke: 3 runs, 3 stored" in listed.output
+    assert "laptop: 3 runs, 0 stored" in listed.output
+    assert all(name in listed.output for name in ("iterations", "estimator"))
+
+
+def test_version():
+    shown = CliRunner().invoke(app, ["version"])
+    assert shown.exit_code == 0
+    assert f"tailnoise_utils {__version__}" in shown.output
+    assert "torch: " in shown.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "fcn"], "error: unknown experiment 'fcn'; choose one of iterations, estimator"),
+        (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
+        (["run", "iterations", "--profile", "laptop"], "error: no data for 'mnist': TAILNOISE_DATA is not set"),
+        (["show", "iterations"], "error: nothing is stored; make it with: python -m tailnoise_utils run iterations"),
+    ],
+)
+def test_an_error_is_one_clear_line(results_in, monkeypatch, words, message):
+    monkeypatch.delenv("TAILNOISE_DATA", raising=False)
+    done = command(*words)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,206 @@
+"""Plain SGD: each step by hand, the order of the samples, the pauses, runs that diverge."""
+
+import copy
+import math
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from tailnoise_utils import data
+from tailnoise_utils.models import fcn
+from tailnoise_utils.train import Diverged, evaluate, train
+
+SETTINGS = {"batch_size": 4, "lr": 0.1, "iterations": 10, "snapshots": (10,), "seed": 3}
+
+
+def dataset(n: int = 24) -> data.Dataset:
+    """Random images with random labels; the first pixel of image i is i, far too small to matter to training."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 1, 3, 3, generator=generator)
+    x[:, 0, 0, 0] = torch.arange(n) * 2.0**-20
+    y = torch.randint(4, (n,), generator=generator)
+    return data.Dataset("digits", x_train=x, y_train=y, x_test=x[:5], y_test=y[:5], classes=4, sha256={})
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    """A copy of the weights."""
+    return [w.detach().clone() for w in model.parameters()]
+
+
+def same(first: list[Tensor], second: list[Tensor]) -> bool:
+    """Whether two sets of weights are equal, bit for bit."""
+    return all(torch.equal(w, v) for w, v in zip(first, second, strict=True))
+
+
+def visited(iterations: int, seed: int = 3) -> list[list[int]]:
+    """The images of each minibatch of a run."""
+    seen: list[list[int]] = []
+    model = fcn(9, 5, 3, 4, seed=1)
+    model.register_forward_pre_hook(lambda _, inputs: seen.append((inputs[0][:, 0, 0, 0] * 2**20).int().tolist()))
+    list(train(model, cross_entropy, dataset(), **SETTINGS | {"iterations": iterations, "snapshots": (), "seed": seed}))
+    return seen
+
+
+def test_a_step_is_lr_times_the_gradient_of_the_minibatch() -> None:
+    images = dataset()
+    model = fcn(9, 5, 3, 4, seed=1)
+    wanted = copy.deepcopy(model)
+    steps = train(model, cross_entropy, images, **SETTINGS | {"snapshots": range(11)})
+    assert next(steps) == 0
+    assert same(weights(model), weights(wanted))
+    for step, batch in enumerate(visited(10), start=1):
+        assert next(steps) == step
+        wanted.zero_grad()
+        cross_entropy(wanted(images.x_train[batch]), images.y_train[batch]).backward()
+        with torch.no_grad():
+            for w in wanted.parameters():
+                w -= 0.1 * w.grad
+        torch.testing.assert_close(weights(model), weights(wanted), rtol=1e-6, atol=1e-7)
+    assert list(steps) == []
+
+
+def test_a_full_batch_is_plain_gradient_descent() -> None:
+    images = dataset()
+    model = fcn(9, 5, 2, 4, seed=1)
+    W1, W2 = (w.double().numpy() for w in weights(model))
+    X = images.x_train.double().numpy().reshape(-1, 9)
+    hidden = (X @ W1.T).clip(min=0)
+    p = np.exp(hidden @ W2.T)
+    error = (p / p.sum(1, keepdims=True) - np.eye(4)[images.y_train.numpy()]) / len(X)
+    list(
+        train(
+            model, cross_entropy, images, **SETTINGS | {"batch_size": 24, "lr": 0.5, "iterations": 1, "snapshots": ()}
+        )
+    )
+    found = [w.numpy() for w in weights(model)]
+    np.testing.assert_allclose(found[1], W2 - 0.5 * error.T @ hidden, atol=1e-6)
+    np.testing.assert_allclose(found[0], W1 - 0.5 * ((error @ W2) * (hidden > 0)).T @ X, atol=1e-6)
+
+
+def test_every_epoch_visits_every_image_once_in_a_new_order() -> None:
+    seen = visited(iterations=18)  # 3 epochs of 6 minibatches
+    assert {len(batch) for batch in seen} == {4}
+    epochs = [list(chain(*seen[i : i + 6])) for i in (0, 6, 12)]
+    assert all(sorted(epoch) == list(range(24)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in [*epochs, list(range(24))]}) == 4
+    assert visited(iterations=18) == seen
+    assert visited(iterations=18, seed=4) != seen
+
+
+def test_a_run_is_decided_by_its_seed_and_leaves_the_global_state() -> None:
+    state = torch.get_rng_state()
+    runs = []
+    for seed in (3, 3, 4):
+        model = fcn(9, 5, 3, 4, seed=1)
+        assert list(train(model, cross_entropy, dataset(), **SETTINGS | {"seed": seed})) == [10]
+        assert all(w.grad is None for w in model.parameters())
+        runs.append(weights(model))
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_snapshot_holds_the_weights_of_a_run_that_ends_there() -> None:
+    points = []
+    model = fcn(9, 5, 3, 4, seed=1)
+    for iteration in train(model, cross_entropy, dataset(), **SETTINGS | {"snapshots": [10, 0, 7, 7, 1]}):
+        points.append(iteration)
+        shorter = fcn(9, 5, 3, 4, seed=1)
+        list(train(shorter, cross_entropy, dataset(), **SETTINGS | {"iterations": iteration, "snapshots": ()}))
+        assert same(weights(model), weights(shorter))
+    assert points == [0, 1, 7, 10]
+
+
+def test_frozen_weights_stay() -> None:
+    model = fcn(9, 5, 3, 4, seed=1)
+    model[3].weight.requires_grad_(False)
+    before = weights(model)
+    list(train(model, cross_entropy, dataset(), **SETTINGS))
+    assert [torch.equal(w, v) for w, v in zip(weights(model), before, strict=True)] == [False, True, False]
+
+
+def test_digits_are_learnt() -> None:
+    digits = data.load("digits")
+    model = fcn(64, 32, 3, 10, seed=0)
+    settings = {"batch_size": 50, "lr": 0.1, "iterations": 300, "snapshots": (0, 300), "seed": 0}
+    found = [
+        evaluate(model, cross_entropy, digits.x_test, digits.y_test)
+        for _ in train(model, cross_entropy, digits, **settings)
+    ]
+    assert found[0][0] == pytest.approx(math.log(10), abs=0.1)
+    assert found[0][1] < 0.3
+    assert found[1][0] < 0.3
+    assert found[1][1] > 0.9
+
+
+def test_a_run_that_diverges_says_when_and_keeps_what_came_before() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))  # with the squared error each step multiplies the weights
+    steps = train(model, lambda f, _: f.square().mean(), dataset(), **SETTINGS | {"lr": 1e6, "snapshots": (0, 1, 10)})
+    assert [next(steps), next(steps)] == [0, 1]
+    with pytest.raises(
+        Diverged, match=r"the loss is (nan|inf) after [2-9] iterations at lr = 1e\+06: try 100000 or less"
+    ):
+        next(steps)
+
+
+@pytest.mark.parametrize("bad", [0, 5])
+def test_divergence_counts_the_steps_taken(bad: int) -> None:
+    losses = iter([1.0] * bad + [math.nan])
+    with pytest.raises(Diverged, match=rf"the loss is nan after {bad} iterations"):
+        list(train(fcn(9, 5, 3, 4, seed=1), lambda f, _: f.sum() * 0 + next(losses), dataset(), **SETTINGS))
+
+
+def test_no_snapshot_of_weights_that_are_not_finite() -> None:
+    steps = train(
+        nn.Sequential(nn.Flatten(), nn.Linear(9, 1)),
+        lambda outputs, _: 4 * outputs.mean(),
+        dataset(),
+        **SETTINGS | {"lr": 3e38, "iterations": 1, "snapshots": (1,)},
+    )
+    with pytest.raises(Diverged, match="some weights are NaN or infinite after 1 iterations"):
+        next(steps)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 5}, r"batch_size = 5 does not divide the number of samples, 24: .* 4 or 6$"),
+        ({"batch_size": 48}, r"batch_size = 48 is larger than the number of samples, 24: .* 24$"),
+        ({"lr": 0}, r"lr = 0: the step size must be positive and finite"),
+        ({"lr": -0.1}, r"lr = -0.1: "),
+        ({"lr": math.nan}, r"lr = nan: "),
+        ({"lr": math.inf}, r"lr = inf: "),
+        ({"iterations": -1, "snapshots": ()}, r"iterations = -1: take 0 or more"),
+        ({"snapshots": (12, 0, -1, 11, 10)}, r"snapshots \[-1, 11, 12\] lie outside the run: .* 0 to iterations = 10"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        next(train(fcn(9, 5, 3, 4, seed=1), cross_entropy, dataset(), **SETTINGS | change))
+
+
+@pytest.mark.parametrize("n", [7, 1000, 2345])
+def test_evaluate_is_the_mean_over_all_samples(n: int) -> None:
+    images = dataset(n)
+    model = fcn(9, 5, 3, 4, seed=1)
+    outputs = model(images.x_train).detach().double().numpy()
+    own = outputs[np.arange(n), images.y_train.numpy()]
+    losses = np.log(np.exp(outputs).sum(1)) - own
+    loss, accuracy = evaluate(model, cross_entropy, images.x_train, images.y_train)
+    assert loss == pytest.approx(losses.mean(), rel=1e-6)
+    assert accuracy == pytest.approx((own == outputs.max(1)).mean(), abs=1e-12)
+    assert 0 < accuracy < 1
+
+
+def test_evaluate_leaves_no_graph_and_no_mode_behind() -> None:
+    images, grads = dataset(), []
+    model = fcn(9, 5, 3, 4, seed=1)
+    model.register_forward_hook(lambda module, _, outputs: grads.append((outputs.requires_grad, module.training)))
+    evaluate(model, cross_entropy, images.x_train, images.y_train)
+    evaluate(model.eval(), cross_entropy, images.x_train, images.y_train)
+    assert grads == [(False, True), (False, False)]
+    assert torch.is_grad_enabled()
