@@ -136,12 +136,12 @@ def test_a_second_make_does_nothing(book: Path, checkout: Path, make: Make) -> N
 
 def test_another_profile_is_executed_anew(book: Path, checkout: Path, make: Make) -> None:
     executed = checkout / "book" / "executed" / "stable_laws.ipynb"
-    assert r'profile = \"smoke\"' in executed.read_text()
+    assert r"profile = \"smoke\"" in executed.read_text()
     done = make("book/executed/stable_laws.ipynb", profile="laptop")
     assert done.returncode == 0, done.stdout + done.stderr
     text = executed.read_text()
-    assert r'profile = \"smoke\"' not in text
-    assert r'profile = \"laptop\"' in text
+    assert r"profile = \"smoke\"" not in text
+    assert r"profile = \"laptop\"" in text
 
 
 def test_unknown_profile(make: Make) -> None:

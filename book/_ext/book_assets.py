@@ -13,12 +13,22 @@ MATHJAX = {"tex-chtml.js", "a11y", "input", "output", "sre", "ui"}
 
 
 def add_version(app: Sphinx, config: Config) -> None:
-    """Put the version into the footer."""
+    """Put the version into the footer.
+
+    Args:
+        app: the Sphinx application.
+        config: its configuration, changed in place.
+    """
     config.html_theme_options["extra_footer"] = f"tailnoise_utils {tailnoise_utils.__version__}"
 
 
 def trim_mathjax(app: Sphinx, exception: Exception | None) -> None:
-    """Remove the copied files of MathJax that no page loads."""
+    """Remove the copied files of MathJax that no page loads.
+
+    Args:
+        app: the Sphinx application.
+        exception: what ended the build, None after a good one.
+    """
     folder = Path(app.outdir) / "_static" / "mathjax"
     if exception is None and folder.is_dir():
         unused = [path for path in folder.iterdir() if path.name not in MATHJAX]
@@ -29,7 +39,14 @@ def trim_mathjax(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect both."""
+    """Connect both.
+
+    Args:
+        app: the Sphinx application.
+
+    Returns:
+        That pages may be read and written in parallel.
+    """
     app.connect("config-inited", add_version)
     app.connect("build-finished", trim_mathjax, priority=900)  # after the copying
     return {"parallel_read_safe": True, "parallel_write_safe": True}
