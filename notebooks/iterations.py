@@ -43,8 +43,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three stacked panels against the iteration on a logarithmic axis: loss falls and accuracy rises on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions, close to each other and far below 2, and the same after a permutation of the columns, which lies closer to 2."}}
-plots.iterations(results);
-
+plots.iterations(results)
 # %% tags=["hide-input"]
 Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {plots.provenance_line(results)}.*")
 
@@ -62,11 +61,13 @@ table.style.format(precision=3)
 # %% tags=["hide-input"]
 for row, name in (("published", "published"), ("clean", "clean"), ("clean, columns permuted", "permuted")):
     for column in ("first", "last"):
-        glue(f"alpha_{name}_{column}", table.loc[row, column], display=False)
-spread = table.loc[["published", "clean"], ["sd (first)", "sd (last)"]].to_numpy().max()
+        glue(f"alpha_{name}_{column}", float(table.loc[row, column]), display=False)
+spread = float(table.loc[["published", "clean"], ["sd (first)", "sd (last)"]].to_numpy().max())
 glue("largest_sd", spread, display=False)
 accuracy = plots.last_value(results, "accuracy", "test")
-Markdown(f"The largest standard deviation over seeds in the first two rows is {spread:.3f}; final test accuracy {accuracy:.1%}.")
+Markdown(
+    f"The largest standard deviation over seeds in the first two rows is {spread:.3f}; final test accuracy {accuracy:.1%}."
+)
 
 # %% [markdown]
 # ## What the paper says, what we find, how sure

@@ -1,5 +1,6 @@
 """The command line: ``python -m tailnoise_utils``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +9,8 @@ from tqdm import tqdm
 
 from . import __version__, experiments, store, sweep
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Run and show the book's experiments."
-)
+_HELP = "Run and show the book's experiments."
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 Profile = Annotated[str, typer.Option(help=f"One of: {', '.join(experiments.PROFILES)}.")]
 Experiment = Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}.")]
 
@@ -36,15 +36,20 @@ def run(
     """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""
     for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
         total = len(experiments.grid(name, profile))
-        bar = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
-        with tqdm(total=total, desc=f"{name} ({profile})", bar_format=bar) as progress:
+        layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
+        with tqdm(total=total, desc=f"{name} ({profile})", bar_format=layout) as bar:
             try:
-                sweep.run(name, profile, fresh=fresh, progress=lambda share: progress.update(min(share, total - progress.n)))
+                sweep.run(name, profile, fresh=fresh, progress=partial(_advance, bar))
             except KeyboardInterrupt:
-                progress.close()
+                bar.close()
                 typer.echo("Stopped. Finished runs are stored; the same command (without --fresh) goes on.", err=True)
                 raise typer.Exit(130) from None
         typer.echo(store.path_of(name, profile))
+
+
+def _advance(bar: tqdm, share: float) -> None:
+    """Move the bar on, not past its end: the shares of a run add up to 1 only up to rounding."""
+    bar.update(min(share, bar.total - bar.n))
 
 
 @app.command()

@@ -187,15 +187,29 @@ def _summary(values: np.ndarray) -> list[Row]:
 
 
 Spec = IterationsSpec | EstimatorSpec
-_FAST = tuple(
-    "mohammadi,mohammadi (published),mohammadi_order,log_moment,fractional_moment,koutrouvelis,mcculloch,hill".split(",")
+_FAST = (
+    "mohammadi",
+    "mohammadi (published)",
+    "mohammadi_order",
+    "log_moment",
+    "fractional_moment",
+    "koutrouvelis",
+    "mcculloch",
+    "hill",
 )
 
 
 def _iterations(profile: str) -> tuple[Spec, ...]:
     """Loss, accuracy and alpha^ of an FCN along training, 3 seeds."""
     digits = {"dataset": "digits", "n_train": 1500, "n_test": 297, "width": 32, "batch_size": 50, "iterations": 400}
-    mnist = {"dataset": "mnist", "n_train": 60_000, "n_test": 10_000, "width": 128, "batch_size": 500, "iterations": 10_000}
+    mnist = {
+        "dataset": "mnist",
+        "n_train": 60_000,
+        "n_test": 10_000,
+        "width": 128,
+        "batch_size": 500,
+        "iterations": 10_000,
+    }
     settings = digits if profile == "smoke" else mnist
     steps = [m * 10**e for e in range(5) for m in (1, 2, 3, 5, 7)]
     snapshots = (0, *[step for step in steps if step < settings["iterations"]], settings["iterations"])

@@ -225,7 +225,12 @@ def estimator_efficiency(results: Results, alpha: float = 1.5) -> Figure:
                 panel.plot(values["size"], unit * values["value"], color=COLOURS[i], marker=MARKERS[i], label=label)
         sizes = np.sort(at["size"].unique())
         spread.plot(sizes, stable.cramer_rao(alpha) / np.sqrt(sizes), "k:", label="Cramér-Rao bound")
-        spread.set(xscale="log", yscale="log", xlabel="sample size N", ylabel=r"sd of $\hat\alpha$ ($\alpha^2$ sd$(1/\hat\alpha)$)")
+        spread.set(
+            xscale="log",
+            yscale="log",
+            xlabel="sample size N",
+            ylabel=r"sd of $\hat\alpha$ ($\alpha^2$ sd$(1/\hat\alpha)$)",
+        )
         time.set(xscale="log", yscale="log", xlabel="sample size N", ylabel="time of one estimate (s)")
         spread.set_title(rf"SaS, $\alpha = {alpha:g}$")
         figure.legend(*spread.get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -296,7 +301,9 @@ def unstable_laws(results: Results) -> Figure:
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(9, 5.2))
         for y, (law, parameter) in enumerate(laws):
-            of = table[(table["law"] == law) & (table["parameter"] == parameter)].set_index(["scope", "quantity"])["value"]
+            of = table[(table["law"] == law) & (table["parameter"] == parameter)].set_index(["scope", "quantity"])[
+                "value"
+            ]
             for i, (name, label) in enumerate(_fast()):
                 place = y + 0.07 * (i - 3.5)
                 # An index above 4 says "not a power law"; the arrow-like edge of the axis shows it, the table has it.

@@ -178,7 +178,7 @@ def _upper_quantile(q: Float64[np.ndarray, " n"], alpha: float) -> Float64[np.nd
             newton = y + np.log(tail / q) * tail / (np.exp(y) * pdf(np.exp(y), alpha))
         step = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2) - y
         y = y + step
-        if np.all(np.abs(step) <= 4e-16 * np.maximum(1, np.abs(y))):
+        if np.all(np.abs(step) <= 1e-13 * np.maximum(1, np.abs(y))):
             break
     return np.where(beyond, np.inf, np.exp(y))
 

@@ -12,7 +12,16 @@ from tailnoise_utils.models import fcn
 from tailnoise_utils.train import evaluate, train
 
 TINY = experiments.IterationsSpec(
-    dataset="digits", n_train=200, n_test=50, width=8, depth=3, batch_size=20, lr=0.1, iterations=6, snapshots=(0, 3, 6), seed=1
+    dataset="digits",
+    n_train=200,
+    n_test=50,
+    width=8,
+    depth=3,
+    batch_size=20,
+    lr=0.1,
+    iterations=6,
+    snapshots=(0, 3, 6),
+    seed=1,
 )
 
 
@@ -114,7 +123,7 @@ def test_what_is_resumed_equals_what_ran_in_one_go(tiny_grid, results_in, monkey
 
 
 def test_load_computes_in_smoke_and_refuses_elsewhere(tiny_grid):
-    with pytest.raises(sweep.MissingResults, match="2 of the 2 runs .* run iterations --profile laptop"):
+    with pytest.raises(sweep.MissingResults, match=r"2 of the 2 runs .* run iterations --profile laptop"):
         sweep.load("iterations", "laptop")
     assert len(sweep.load("iterations", "smoke").runs) == 2
 
@@ -135,7 +144,7 @@ def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):
         first_only.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: tiny_grid[:1])
         sweep.run("iterations", "laptop")
     monkeypatch.setattr(experiments.IterationsSpec, "data_sha256", lambda self: "f" * 64)
-    with pytest.raises(ValueError, match="the data here has ffff.*--fresh"):
+    with pytest.raises(ValueError, match=r"the data here has ffff.*--fresh"):
         sweep.run("iterations", "laptop")
     assert list(store.read(store.path_of("iterations", "laptop")).runs["seed"]) == [1]
 

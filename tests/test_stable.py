@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from scipy.special import zeta
 
-from tailnoise_utils import stable
+from tailnoise_utils import stable, stable_density
 
 ALPHAS = (0.3, 0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 1.99, 2.0)
 
@@ -183,6 +183,11 @@ def test_density_far_out_follows_the_tail_series(alpha):
     np.testing.assert_allclose(stable.cdf(-x, alpha), tail, rtol=1e-10)
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.1, *ALPHAS])
+def test_density_at_zero(alpha):
+    assert float(stable.pdf(0, alpha)) == pytest.approx(math.gamma(1 + 1 / alpha) / math.pi, rel=1e-11)
+
+
 @pytest.mark.parametrize("alpha", [1.2, 1.5, 1.8, 1.999])
 def test_density_near_zero_follows_the_series(alpha):
     x = np.array([0.0, 1e-9, 0.01, 0.3, 0.8])
@@ -254,6 +259,16 @@ def test_quantiles_invert_the_distribution(alpha):
     np.testing.assert_array_equal(stable.ppf([0.0, 1.0], alpha), [-np.inf, np.inf])
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.9, 1.5, 1.9, 1.99])
+def test_quantiles_take_few_steps(alpha, monkeypatch):
+    """Newton's steps, not bisection alone, which would take over forty."""
+    calls = []
+    cdf = stable_density.cdf
+    monkeypatch.setattr(stable_density, "cdf", lambda *args: calls.append(1) or cdf(*args))
+    stable.ppf([1e-9, 0.001, 0.2, 0.4, 0.499, 0.95], alpha)
+    assert 2 < len(calls) < 25
+
+
 def test_quantiles_beyond_the_range_of_float64():
     assert stable.ppf(1e-30, 0.05) == -np.inf
 
@@ -321,11 +336,11 @@ def test_fisher_information_of_cauchy():
     np.testing.assert_allclose(stable.fisher_information(1), expected, rtol=1e-10)
 
 
-@pytest.mark.parametrize("alpha", [0.2, 0.7, 1.5, 1.9])
+@pytest.mark.parametrize("alpha", [0.2, 0.7, 1.5, 1.9, 1.99])
 def test_fisher_information_from_differences(alpha):
     """Scores as differences of ln f in alpha and in ln sigma, integrated over ln x."""
     y = np.arange(-70.0, 45 / alpha, 0.02)
-    x, h = np.exp(y), 1e-4
+    x, h = np.exp(y), min(1e-4, (2 - alpha) / 1000)
     scores = [
         np.log(stable.pdf(x, alpha + h) / stable.pdf(x, alpha - h)) / (2 * h),
         np.log(stable.pdf(x, alpha, sigma=math.exp(h)) / stable.pdf(x, alpha, sigma=math.exp(-h))) / (2 * h),

@@ -22,7 +22,10 @@ class Spec:
 
 def example(seed=0, sha256="a" * 64):
     record = store.run_record(Spec(seed=seed), sha256, seconds=1.5)
-    rows = [{"quantity": "loss", "value": 0.25, "iteration": 5, "split": "train"}, {"quantity": "alpha", "value": 1.5, "se": 0.1}]
+    rows = [
+        {"quantity": "loss", "value": 0.25, "iteration": 5, "split": "train"},
+        {"quantity": "alpha", "value": 1.5, "se": 0.1},
+    ]
     return store.to_frame(rows, record["run"]), record
 
 

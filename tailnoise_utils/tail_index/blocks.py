@@ -84,9 +84,7 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") ->
     return TailIndex.from_inverse(inverse, inverse_se, **blocks.info)
 
 
-def mohammadi_order(
-    x: Sample, k: int | None = None, K1: int | None = None, *, convention: str = "clean"
-) -> TailIndex:
+def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, convention: str = "clean") -> TailIndex:
     r"""Tail index from order statistics of block sums (Corollary 2.2).
 
     .. math:: \frac{1}{\hat\alpha} = \frac{(\log|Y|)_{(k)} - (\log|X|)_{(K_1 k)}}{\log K_1}
@@ -200,9 +198,13 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     flat = x.reshape(-1)
     K = len(flat)
     if not bool(flat.any()):
-        raise ValueError(f"nothing is alive: all of the entries of shape {tuple(x.shape)} are zero or constant; no noise")
+        raise ValueError(
+            f"nothing is alive: all of the entries of shape {tuple(x.shape)} are zero or constant; no noise"
+        )
     if K < 4:
-        raise ValueError(f"K = {K} entries are too few: two blocks of two are the least; measure more or larger minibatches")
+        raise ValueError(
+            f"K = {K} entries are too few: two blocks of two are the least; measure more or larger minibatches"
+        )
     info["K1"] = K1 = _block_length(K, K1, convention)
     info["K2"] = K2 = K // K1
     p = x.shape[1] if x.ndim == 2 else None
@@ -219,7 +221,9 @@ def _block_length(K: int, K1: int | None, convention: str) -> int:
         if K1 == 1:
             raise ValueError(f"K = {K} is prime, so the published rule gives K1 = 1; drop an entry or use 'clean'")
     elif not 2 <= K1 <= K // 2:
-        raise ValueError(f"K1 = {K1} is outside 2..{K // 2} (half of K = {K}); K1 = 1 compares the entries to themselves")
+        raise ValueError(
+            f"K1 = {K1} is outside 2..{K // 2} (half of K = {K}); K1 = 1 compares the entries to themselves"
+        )
     elif divides and K % K1:
         raise ValueError(f"K1 = {K1} does not divide K = {K}, as the published convention needs; {_nearest(K, K1)}")
     return K1
@@ -228,5 +232,5 @@ def _block_length(K: int, K1: int | None, convention: str) -> int:
 def _nearest(K: int, K1: int) -> str:
     """The divisors of K around K1, in words."""
     divisors = sorted({d for i in range(2, math.isqrt(K) + 1) if K % i == 0 for d in (i, K // i)})
-    near = [d for d in (max((d for d in divisors if d < K1), default=0), min((d for d in divisors if d > K1), default=0)) if d]
-    return f"the nearest divisors are {' and '.join(map(str, near))}" if near else f"{K} is prime: drop an entry or use 'clean'"
+    near = [d for d in divisors if d < K1][-1:] + [d for d in divisors if d > K1][:1]
+    return f"the nearest divisors are {' and '.join(map(str, near))}" if near else f"{K} is prime: drop an entry"

@@ -83,10 +83,14 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
     .. math:: \frac{1}{\hat\alpha} = \frac1k\sum_{i=1}^{k}\log\frac{|X|_{(i)}}{|X|_{(k+1)}},
         \qquad |X|_{(1)} \ge |X|_{(2)} \ge \dots
 
-    Standard error alpha^ / sqrt(k). Unbiased in 1/alpha^ for a Pareto tail. A stable law is Pareto only far out: with
-    P(|X| > x) = C x^-alpha (1 + D x^-alpha + ...), C = 2 Gamma(alpha) sin(pi alpha/2) / pi and
-    D = -Gamma(2 alpha) cos(pi alpha/2) / Gamma(alpha), the relative bias of 1/alpha^ is about -D k / (2 C K), which for
-    alpha near 2 is large at any usable k (C -> 0). Hence indices above 2 on stable data are common and are reported.
+    Standard error alpha^ / sqrt(k). Unbiased in 1/alpha^ for a Pareto tail. A stable law is Pareto only far out,
+
+    .. math:: P(|X| > x) = C x^{-\alpha} (1 + D x^{-\alpha} + \dots), \qquad
+        C = \tfrac2\pi\Gamma(\alpha)\sin\tfrac{\pi\alpha}{2}, \quad
+        D = -\Gamma(2\alpha)\cos(\tfrac{\pi\alpha}{2}) / \Gamma(\alpha),
+
+    so that the relative bias of 1/alpha^ is about -D k / (2 C K), large at any usable k for alpha near 2, where C -> 0.
+    Hence indices above 2 on stable data are common and are reported.
     Domain: any regularly varying tail; a Gaussian gives a number too, growing with K / k, and that number means nothing.
 
     Source: Hill (1975), Annals of Statistics 3, 1163-1174; on stable data: McCulloch (1997), Journal of Business and
@@ -112,7 +116,9 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
         raise ValueError(f"fewer than k + 1 = {k + 1} of the {len(values)} entries are not zero: choose a smaller k")
     inverse = float(np.log(top[1:] / top[0]).mean())
     if inverse == 0:
-        raise ValueError(f"the {k + 1} largest absolute values all equal {top[0]:g}: there is no tail; choose a larger k")
+        raise ValueError(
+            f"the {k + 1} largest absolute values all equal {top[0]:g}: there is no tail; choose a larger k"
+        )
     return TailIndex.from_inverse(inverse, inverse / math.sqrt(k), k=k)
 
 

@@ -1,0 +1,85 @@
+"""Figures show what they say; what the README shows is what is stored."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from tailnoise_utils import plots, stable, sweep
+
+ROOT = Path(__file__).parents[1]
+mpl.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def committed_results(monkeypatch):
+    monkeypatch.delenv("TAILNOISE_RESULTS", raising=False)
+    yield
+    plt.close("all")
+
+
+def lines_of(axes):
+    return {line.get_label(): line.get_xydata() for line in axes.get_lines()}
+
+
+def test_iterations_draws_means_over_seeds():
+    results = sweep.load("iterations", "laptop")
+    loss, accuracy, index = plots.iterations(results).axes
+    table = results.table()
+
+    def mean(quantity, split, inverse=False):
+        rows = table[(table["quantity"] == quantity) & (table["split"] == split)]
+        values = 1 / rows["value"] if inverse else rows["value"]
+        return values.groupby(rows["iteration"]).mean().to_numpy()
+
+    np.testing.assert_allclose(lines_of(loss)["test"][:, 1], mean("loss", "test"))
+    np.testing.assert_allclose(lines_of(accuracy)["train"][:, 1], mean("accuracy", "train"))
+    np.testing.assert_allclose(lines_of(index)["published"][:, 1], mean("1/alpha (published)", "train", inverse=True))
+    for axes in (loss, accuracy, index):
+        assert axes.get_ylabel()
+    assert "iteration" in index.get_xlabel()
+
+
+def test_bias_table_agrees_with_the_rows():
+    results = sweep.load("estimator", "laptop")
+    table = plots.bias_table(results, alpha=1.5, size=10_000)
+    rows = results.table().query("law == 'sas' and parameter == 1.5 and size == 10_000 and scope == 'log_moment'")
+    value = rows.set_index("quantity")["value"]
+    row = table.loc["log-moment"]
+    assert row["bias of alpha^"] == value["alpha"] - 1.5
+    assert row["sd / bound"] == pytest.approx(value["sd of alpha"] * 100 / stable.cramer_rao(1.5))
+    assert row["time (ms)"] == 1000 * value["seconds"]
+    assert not table.isna().any(axis=None)
+
+
+def test_closed_forms_are_beside_the_measured_values():
+    table = plots.closed_form_table(sweep.load("estimator", "laptop"))
+    assert len(table) == 8
+    for convention in ("clean", "published"):
+        np.testing.assert_allclose(table[convention, "measured"], table[convention, "closed form"], rtol=0.02)
+
+
+@pytest.mark.parametrize("draw", [plots.estimator_recovery, plots.estimator_efficiency, plots.unstable_laws])
+def test_every_panel_has_labels_and_something_in_it(draw):
+    figure = draw(sweep.load("estimator", "laptop"))
+    figure.canvas.draw()
+    for axes in figure.axes:
+        assert axes.get_xlabel()
+        assert axes.get_lines()
+
+
+def test_the_readme_shows_what_is_stored(tmp_path):
+    results = sweep.load("iterations", "laptop")
+    plots.iterations(results).savefig(tmp_path / "now.png")
+    now, committed = (plt.imread(path) for path in (tmp_path / "now.png", ROOT / "book/_static/iterations.png"))
+    assert now.shape == committed.shape
+    assert np.mean(np.abs(now - committed) > 0.1) < 0.002, (
+        "stale: python -m tailnoise_utils show iterations --profile laptop --figure book/_static/iterations.png"
+    )
+    text = (ROOT / "README.md").read_text()
+    table = plots.first_and_last(results)
+    for convention in ("published", "clean, columns permuted"):
+        for column in ("first", "last"):
+            assert f"{table.loc[convention, column]:.2f}" in text
