@@ -8,6 +8,7 @@ import typer
 from tqdm import tqdm
 
 from . import __version__, experiments, store, sweep
+from .train import Diverged
 
 _HELP = "Run and show the book's experiments."
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
@@ -87,7 +88,7 @@ def main() -> None:
     """Run the command line; an error that explains itself is printed without its traceback."""
     try:
         app()
-    except (ValueError, LookupError, OSError) as error:
+    except (ArithmeticError, Diverged, LookupError, OSError, ValueError) as error:
         message = error.args[0] if isinstance(error, LookupError) and error.args else error
         raise SystemExit(f"error: {message}") from error
 

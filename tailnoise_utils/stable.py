@@ -96,38 +96,48 @@ def sample(
             "give numpy.random.default_rng(seed) or torch.Generator().manual_seed(seed)"
         )
     n = math.prod(shape)
-    if device.type == "cpu":
-        x = torch.from_numpy(np.empty(n))  # NumPy asks for large pages: a quarter less time at 10^7 draws
-        block = min(n, _BLOCK)
-    else:
+    if device.type != "cpu":
         x = torch.empty(n, dtype=torch.float64, device=device)
-        block = n
-    scratch = x.new_empty(3, block)
-    for v in x.split(block):
-        w, cosine, power = scratch[:, : len(v)]
-        if isinstance(generator, np.random.Generator):
-            generator.random(out=v.numpy())
-            generator.standard_exponential(out=w.numpy())
-        else:
-            v.uniform_(generator=generator)
-            w.uniform_(generator=generator)
-            _apply("log1p", w.neg_()).neg_()
-        w.clamp_(min=2.0**-54)  # an exact zero, which has probability 2^-53, would divide by zero
-        v.sub_(0.5 - 2.0**-54).mul_(math.pi)  # odd multiples of 2^-54 pi, exactly symmetric: never 0 nor +-pi/2
-        torch.cos(v, out=cosine)
-        torch.mul(v, 1 - alpha, out=power).cos_().div_(w.mul_(cosine))
-        _apply("pow", power, (1 - alpha) / alpha)
-        v.mul_(alpha).sin_().div_(cosine).mul_(power).mul_(sigma)
-    return (x.numpy() if isinstance(generator, np.random.Generator) else x).reshape(shape)
+        _fill(x, alpha, generator)
+        return x.mul_(sigma).reshape(shape)
+    array = np.empty(n)  # NumPy asks for large pages: a quarter less time at 10^7 draws
+    x = torch.from_numpy(array)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sharing out so small blocks gains little, and costs tenfold on a busy machine
+    try:
+        for block in x.split(_BLOCK):
+            _fill(block, alpha, generator)
+            block.mul_(sigma)
+    finally:
+        torch.set_num_threads(threads)
+    return (array if isinstance(generator, np.random.Generator) else x).reshape(shape)
 
 
-def _apply(name: str, x: Tensor, *args: float) -> Tensor:
+def _fill(x: Float64[Tensor, " n"], alpha: float, generator: np.random.Generator | torch.Generator) -> None:
+    """Fill a tensor with draws of SaS(1)."""
+    w, cosine = torch.empty_like(x), torch.empty_like(x)
+    if isinstance(generator, np.random.Generator):
+        generator.random(out=x.numpy())
+        generator.standard_exponential(out=w.numpy())
+    else:
+        x.uniform_(generator=generator)
+        w.uniform_(generator=generator)
+        _apply("log1p", w.neg_()).neg_()
+    w.clamp_(min=2.0**-54)  # an exact zero, which has probability 2^-53, would divide by zero
+    x.sub_(0.5 - 2.0**-54).mul_(math.pi)  # odd multiples of 2^-54 pi, exactly symmetric: never 0 nor +-pi/2
+    torch.cos(x, out=cosine)
+    power = torch.mul(x, 1 - alpha).cos_().div_(w.mul_(cosine))
+    _apply("exp", _apply("log", power).mul_((1 - alpha) / alpha))
+    x.mul_(alpha).sin_().div_(cosine).mul_(power)
+
+
+def _apply(name: str, x: Tensor) -> Tensor:
     """Apply a function of that name in place: NumPy's on a processor, where it is the faster, otherwise torch's."""
     if x.device.type == "cpu":
         with np.errstate(over="ignore", under="ignore"):
-            getattr(np, name)(x.numpy(), *args, out=x.numpy())
+            getattr(np, name)(x.numpy(), out=x.numpy())
         return x
-    return getattr(torch, name)(x, *args, out=x)
+    return getattr(torch, name)(x, out=x)
 
 
 def characteristic_function(w: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[np.ndarray, "..."]:

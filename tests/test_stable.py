@@ -131,6 +131,7 @@ def test_sample_depends_on_the_generator_only(make):
         for count in (1, 2, 3):
             torch.set_num_threads(count)
             draws.append(np.asarray(stable.sample(1.4, n, generator=make(8))))
+            assert torch.get_num_threads() == count
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(draws[0], draws[1])
