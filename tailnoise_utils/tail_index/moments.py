@@ -35,9 +35,10 @@ def log_moment(x: Sample) -> TailIndex:
 
     Example:
         >>> import numpy as np
-        >>> generator = np.random.default_rng(0)
-        >>> print(log_moment(stable.sample(1.5, 10**5, generator=generator)))
-        alpha^ = 1.5 +- 0.01
+        >>> for size in (10**3, 10**5):
+        ...     print(log_moment(stable.sample(1.5, size, generator=np.random.default_rng(0))))
+        alpha^ = 1.443 +- 0.1
+        alpha^ = 1.498 +- 0.011
     """
     values = as_sample(x, 4)
     logs = np.log(np.abs(values[values != 0]))
@@ -80,6 +81,13 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
 
     Raises:
         ValueError: order out of range, too few entries, not one-dimensional, NaN or inf, nothing but zeros.
+
+    Example:
+        >>> import numpy as np
+        >>> for size in (10**3, 10**5):
+        ...     print(fractional_moment(stable.sample(1.5, size, generator=np.random.default_rng(0))))
+        alpha^ = 1.441 +- 0.1
+        alpha^ = 1.498 +- 0.011
     """
     if not 0 < order < 0.5:
         raise ValueError(f"order = {order} is outside (0, 0.5): the negative moment needs a finite variance; try 0.1")
@@ -134,6 +142,13 @@ def koutrouvelis(x: Sample) -> TailIndex:
 
     Raises:
         ValueError: too few entries, not one-dimensional, NaN or inf, an interquartile range of zero.
+
+    Example:
+        >>> import numpy as np
+        >>> for size in (10**3, 10**5):
+        ...     print(koutrouvelis(stable.sample(1.5, size, generator=np.random.default_rng(0))))
+        alpha^ = 1.471 +- 0.056
+        alpha^ = 1.495 +- 0.0057
     """
     values = as_sample(x, 10)
     low, high = np.quantile(values, [0.25, 0.75])
