@@ -39,8 +39,9 @@ caption = Markdown(f"*Profile `{profile}`: {plots.provenance_line(results)}.*")
 # %% [markdown]
 # ## Where the assumption holds
 #
-# Independent SaS samples. All estimators but one recover $1/\alpha$. The exception is Hill's: it looks at the extreme
-# tail, which for $\alpha$ near 2 is so thin that no usable number of order statistics lies in it.
+# Independent SaS samples. All estimators but one recover $1/\alpha$ (Corollary 2.2, which compares two order statistics,
+# with a small-sample bias that is gone at the larger size). The exception is Hill's: it looks at the extreme tail, which
+# for $\alpha$ near 2 is so thin that no usable number of order statistics lies in it.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, sample sizes 1000 and the largest: bias of the estimated inverse index against the true alpha for eight estimators; all lie near zero except Hill's, which falls far below it for alpha of 1.5 and more."}}
 figure = plots.estimator_recovery(results)
@@ -100,4 +101,5 @@ forms.style.format(precision=3)
 #   exact zeros give {glue:text}`alpha_zeros_published:.2f` in the published convention, where each zero counts as
 #   $\log(2.2\cdot10^{-16}) = -36$, and {glue:text}`alpha_zeros_clean:.2f` in the clean one. None of these has a heavy tail.
 # * **How sure.** Every number above is a mean over independent replicates with its spread; the closed forms and the
-#   standard errors are tested in `tests/test_tail_index.py`. Maximum likelihood is scipy's, on small samples only.
+#   standard errors are tested in `tests/test_tail_index.py`. Maximum likelihood is scipy's, on small samples and with few
+#   replicates only, because it is slow: its spread is itself uncertain.

@@ -65,7 +65,8 @@ def remote_assets(text: str, kind: str) -> list[str]:
 
 def broken_links(folder: Path) -> list[str]:
     """Links and assets inside the book that lead nowhere, anchors included."""
-    pages = {path.resolve(): Page(path.read_text()) for path in folder.rglob("*.html")}
+    paths = [path for path in folder.rglob("*.html") if "_static" not in path.relative_to(folder).parts]
+    pages = {path.resolve(): Page(path.read_text()) for path in paths}
     found = []
     for path, page in pages.items():
         for url in page.links + page.assets:
