@@ -1,5 +1,6 @@
 """Specs become the rows they promise; a grid runs once, resumes, and its results are refused when they do not fit."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -181,3 +182,18 @@ def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, 
 def test_unknown_law_lists_the_valid_ones():
     with pytest.raises(ValueError, match="unknown law 'levy'; choose one of sas, student"):
         synthetic.law("levy")
+
+
+@pytest.mark.skipif("TAILNOISE_DATA" not in os.environ, reason="needs MNIST in TAILNOISE_DATA, as .ci/run has it")
+def test_the_committed_mnist_results_can_be_had_again():
+    """The first snapshot of a committed run, measured again from the data to rounding."""
+    spec = experiments.grid("iterations", "laptop")[1]
+    stored = sweep.load("iterations", "laptop")
+    run = stored.runs.set_index("seed").loc[spec.seed]
+    assert run["data_sha256"] == spec.data_sha256()
+    rows = stored.rows[(stored.rows["run"] == run["run"]) & (stored.rows["iteration"] == 0)]
+    again = replace(spec, iterations=0, snapshots=(0,)).rows(lambda share: None)
+    assert len(again) == len(rows)
+    for row in again:
+        [before] = rows.loc[(rows["quantity"] == row["quantity"]) & (rows["split"] == row["split"]), "value"]
+        assert row["value"] == pytest.approx(before, rel=1e-5), row["quantity"]
