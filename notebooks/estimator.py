@@ -53,7 +53,7 @@ caption
 # the $K_2 \approx \sqrt K$ block sums count: at the same sample size, others are several times as precise. With the
 # millions of entries of a noise matrix that would not matter much, if they were independent.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left: standard deviation of the estimated alpha against the sample size on two logarithmic axes; most estimators run parallel to the Cramér-Rao bound, the block estimators and Hill fall more slowly. Right: time of one estimate against the sample size."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left: standard deviation of the estimated alpha against the sample size on two logarithmic axes; most estimators run parallel to the Cramér-Rao bound, the block estimators and Hill fall more slowly. Middle: the ratio of the standard deviation to that bound against alpha. Right: time of one estimate against the sample size."}}
 figure = plots.estimator_efficiency(results)
 # %% tags=["hide-input"]
 caption

@@ -1,0 +1,49 @@
+"""Drawings and tables of the book: one function a figure, from stored results to a matplotlib figure."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..store import Results
+from ._style import STYLE, provenance_line
+from .estimators import bias_table, closed_form_table, estimator_efficiency, estimator_recovery, unstable_laws
+from .laws import densities, paths
+from .training import first_and_last, iterations, last_value
+
+__all__ = [
+    "FIGURES",
+    "STYLE",
+    "bias_table",
+    "closed_form_table",
+    "densities",
+    "estimator_efficiency",
+    "estimator_recovery",
+    "first_and_last",
+    "iterations",
+    "last_value",
+    "paths",
+    "provenance_line",
+    "summary",
+    "unstable_laws",
+]
+
+FIGURES: dict[str, Callable[[Results], Figure]] = {"iterations": iterations, "estimator": estimator_efficiency}
+
+
+def summary(experiment: str, results: Results) -> pd.DataFrame:
+    """The numbers of an experiment in a small table.
+
+    Args:
+        experiment: its name.
+        results: its results.
+
+    Returns:
+        `iterations`: mean over seeds of each quantity by iteration; `estimator`: mean 1/alpha^ by law and estimator.
+    """
+    table = results.table()
+    if experiment == "iterations":
+        table["quantity"] = table["quantity"] + ", " + table["split"]
+        return table.pivot_table(index="iteration", columns="quantity", values="value")
+    chosen = table[table["quantity"] == "1/alpha"]
+    return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")

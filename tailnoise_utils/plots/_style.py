@@ -1,0 +1,50 @@
+"""The look of every figure, and the line that says where its numbers came from."""
+
+import matplotlib as mpl
+import pandas as pd
+
+from ..store import Results
+
+# Okabe and Ito's palette: told apart with any colour vision, and in this order also in grey.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777", "#B8A800", "#000000"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "h"]
+STYLE = {
+    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e0e0e0",
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "savefig.dpi": 150,
+    "savefig.facecolor": "white",
+    "font.size": 10,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+
+
+def provenance_line(results: Results) -> str:
+    """One line that says where a figure's numbers came from, for its caption.
+
+    Args:
+        results: of one experiment.
+
+    Returns:
+        Seeds or replicates, data, versions, processor.
+    """
+    runs = results.runs
+    data = ", ".join(f"{name}, SHA-256 {sha[:8]}" for name, sha in _pairs(runs) if sha) or "synthetic data"
+    versions = ", ".join(f"{name} {'/'.join(sorted(set(runs[name])))}" for name in ("torch", "numpy"))
+    machine = "/".join(sorted(set(runs["processor"])))
+    minutes = runs["seconds"].sum() / 60
+    return f"{len(runs)} runs; {data}; {versions}; {machine}, {minutes:.1f} min of computing"
+
+
+def _pairs(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    if "dataset" not in runs:
+        return []
+    return sorted(set(zip(runs["dataset"], runs["data_sha256"], strict=True)))
