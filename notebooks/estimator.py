@@ -44,7 +44,7 @@ caption = Markdown(f"*Profile `{profile}`: {plots.provenance_line(results)}.*")
 # for $\alpha$ near 2 is so thin that no usable number of order statistics lies in it.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, sample sizes 1000 and the largest: bias of the estimated inverse index against the true alpha for eight estimators; all lie near zero except Hill's, which falls far below it for alpha of 1.5 and more."}}
-figure = plots.estimator_recovery(results)
+plots.estimator_recovery(results)
 # %% tags=["hide-input"]
 caption
 
@@ -54,7 +54,7 @@ caption
 # millions of entries of a noise matrix that would not matter much, if they were independent.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left: standard deviation of the estimated alpha against the sample size on two logarithmic axes; most estimators run parallel to the Cramér-Rao bound, the block estimators and Hill fall more slowly. Middle: the ratio of the standard deviation to that bound against alpha. Right: time of one estimate against the sample size."}}
-figure = plots.estimator_efficiency(results)
+plots.estimator_efficiency(results)
 # %% tags=["hide-input"]
 caption
 
@@ -72,7 +72,7 @@ table.style.format(precision=4).set_caption("SaS, alpha = 1.5, N = 10,000")
 # neighbours that are correlated, units that are dead.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Dot plot: for eight laws of finite variance, the index that each estimator gives; most dots lie between 1 and 2 although every law is in the domain of attraction of the Gaussian; short black lines, the closed forms, go through the dots of the block estimators."}}
-figure = plots.unstable_laws(results)
+plots.unstable_laws(results)
 # %% tags=["hide-input"]
 caption
 

@@ -43,7 +43,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three stacked panels against the iteration on a logarithmic axis: loss falls and accuracy rises on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions, close to each other and far below 2, and the same after a permutation of the columns, which lies closer to 2."}}
-figure = plots.iterations(results)
+plots.iterations(results)
 # %% tags=["hide-input"]
 Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {plots.provenance_line(results)}.*")
 

@@ -45,7 +45,7 @@ alphas = (2.0, 1.8, 1.5, 1.0)
 # falls like a parabola there, a stable law like a straight line on two logarithmic axes.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels of symmetric stable densities for alpha 2, 1.8, 1.5 and 1: near zero they nearly coincide, on a log scale the Gaussian falls off as a parabola while the others level out, and on two log scales their tails are straight lines."}}
-figure = plots.densities(alphas)
+plots.densities(alphas)
 # %% tags=["hide-input"]
 beyond = {alpha: 2 * float(stable.cdf(-10.0, alpha)) for alpha in alphas}
 Markdown(
@@ -64,7 +64,7 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four sample paths on the unit interval: Brownian motion wanders without jumps; the paths for alpha 1.8, 1.5 and 1 show larger and larger jumps, with the three largest steps drawn in black."}}
 times = np.linspace(0, 1, steps + 1)
 curves = {a: stable.levy_path(a, times, generator=np.random.default_rng([seed, int(10 * a)]))[0] for a in alphas}
-figure = plots.paths(times, curves)
+plots.paths(times, curves)
 # %% tags=["hide-input"]
 ratio = {a: np.abs(np.diff(path)).max() / np.median(np.abs(np.diff(path))) for a, path in curves.items()}
 Markdown(

@@ -53,7 +53,10 @@ def test_version():
     [
         (["run", "fcn"], "error: unknown experiment 'fcn'; choose one of iterations, estimator"),
         (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
-        (["run", "iterations", "--profile", "laptop"], "error: no data for 'mnist': the environment variable TAILNOISE_DATA is not set"),
+        (
+            ["run", "iterations", "--profile", "laptop"],
+            "error: no data for 'mnist': the environment variable TAILNOISE_DATA is not set",
+        ),
         (["show", "iterations"], "error: nothing is stored; make it with: python -m tailnoise_utils run iterations"),
     ],
 )

@@ -67,6 +67,17 @@ def complaints(notebook: nbformat.NotebookNode) -> list[str]:
     return [str(output) for output in outputs if output.get("name") == "stderr" or output.output_type == "error"]
 
 
+def misplaced_figures(notebook: nbformat.NotebookNode) -> list[int]:
+    """Cells that show other than one figure where one is described, or a figure that is not described."""
+    found = []
+    for number, cell in enumerate(notebook.cells):
+        images = [o for o in cell.get("outputs", ()) if "image/png" in o.get("data", {})]
+        described = bool(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").strip())
+        if len(images) != described:
+            found.append(number)
+    return found
+
+
 def test_every_notebook_has_its_pair() -> None:
     assert TOPICS
     assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == TOPICS
@@ -90,7 +101,9 @@ def test_runs_in_smoke(topic: str, checkout: Path, make: Make) -> None:
     path = f"book/executed/{topic}.ipynb"
     done = make(path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not complaints(nbformat.read(checkout / path, as_version=4))
+    notebook = nbformat.read(checkout / path, as_version=4)
+    assert not complaints(notebook)
+    assert not misplaced_figures(notebook)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -151,3 +164,16 @@ def test_checks_find_outputs() -> None:
     assert complaints(notebook_of(cell))
     cell.outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="no")]
     assert complaints(notebook_of(cell))
+
+
+def test_checks_find_misplaced_figures() -> None:
+    cell = code("1", "hide-input", mystnb={"image": {"alt": "A line"}})
+    image = nbformat.v4.new_output("display_data", data={"image/png": "AA=="})
+    assert misplaced_figures(notebook_of(cell)) == [2]
+    cell.outputs = [image]
+    assert not misplaced_figures(notebook_of(cell))
+    cell.outputs = [image, image]
+    assert misplaced_figures(notebook_of(cell)) == [2]
+    bare = code("1", "hide-input")
+    bare.outputs = [image]
+    assert misplaced_figures(notebook_of(bare)) == [2]

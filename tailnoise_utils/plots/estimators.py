@@ -57,6 +57,7 @@ def estimator_recovery(results: Results) -> Figure:
             panel.set_yscale("symlog", linthresh=0.02)
         axes[0].set(ylabel=r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
 
 
@@ -95,6 +96,7 @@ def estimator_efficiency(results: Results, alpha: float = 1.5, size: int = 10_00
         time.set(xscale="log", yscale="log", xlabel="sample size N", ylabel="time of one estimate (s)")
         time.set(title=rf"SaS, $\alpha = {alpha:g}$")
         figure.legend(*spread.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
 
 
@@ -132,6 +134,7 @@ def unstable_laws(results: Results) -> Figure:
         axes.set_title(f"N = {size:,}; every one of these laws has finite variance", fontsize=10)
         axes.invert_yaxis()
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
 
 

@@ -32,6 +32,7 @@ def densities(alphas: Sequence[float], largest: float = 20.0) -> Figure:
         log.set(yscale="log", ylim=(1e-8, 1), title="log scale")
         tail.set(xscale="log", yscale="log", ylim=(1e-10, 1), title=r"tails $\propto x^{-1-\alpha}$")
         centre.legend()
+    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
 
 
@@ -55,4 +56,5 @@ def paths(times: np.ndarray, curves: dict[float, np.ndarray]) -> Figure:
             share = steps.max() / steps.sum()
             panel.set(xlabel="t", title=rf"$\alpha = {alpha:g}$" + f"\nlargest step: {share:.1%} of all")
         axes[0].set(ylabel=r"$L^\alpha_t$")
+    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure

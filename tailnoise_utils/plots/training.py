@@ -37,6 +37,7 @@ def iterations(results: Results) -> Figure:
         index.set_xscale("symlog", linthresh=1, linscale=0.4)
         index.set_xlim(-0.15, rows["iteration"].max() * 1.15)
         index.legend(loc="upper right", ncols=3)
+    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
 
 
