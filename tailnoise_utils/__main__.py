@@ -72,7 +72,8 @@ def show(
     typer.echo("\n".join(f"  {name}: {value}" for name, value in constant.items()))
     typer.echo(plots.summary(experiment, results).to_string())
     if figure:
-        plots.FIGURES[experiment](results).savefig(figure)
+        figure = figure if figure.suffix else figure.with_suffix(".png")
+        plots.FIGURES[experiment](results).savefig(figure, dpi=150)
         typer.echo(figure)
 
 
@@ -88,9 +89,8 @@ def main() -> None:
     """Run the command line; an error that explains itself is printed without its traceback."""
     try:
         app()
-    except (ArithmeticError, Diverged, LookupError, OSError, ValueError) as error:
-        message = error.args[0] if isinstance(error, LookupError) and error.args else error
-        raise SystemExit(f"error: {message}") from error
+    except (ArithmeticError, Diverged, OSError, ValueError, sweep.MissingResults) as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ class IterationsSpec:
 
     The step size is constant; training minibatches are reshuffled every epoch; noise is measured over the n_train/b
     minibatches of the data in order (published convention) and of one random partition (clean convention), both fixed
-    along the training. All randomness comes from `seed`.
+    along the training. All randomness comes from `seed`, each use with a generator of its own: initial weights from
+    `seed` itself, order of training from 10^6 + `seed`, the partition measured on from 2 10^6 + `seed`, the permutation of
+    the columns from 3 10^6 + `seed`.
     """
 
     dataset: str
@@ -61,8 +63,7 @@ class IterationsSpec:
         images = _images(self.dataset, self.n_train, self.n_test)
         model = fcn(images.x_train[0].numel(), self.width, self.depth, images.classes, seed=self.seed)
         ordered = noise.minibatches(self.n_train, self.batch_size, order="data")
-        # Seeds that no run trains with: the partition measured on is not one that was trained on.
-        shuffled = noise.minibatches(self.n_train, self.batch_size, seed=10**6 + self.seed)
+        shuffled = noise.minibatches(self.n_train, self.batch_size, seed=2 * 10**6 + self.seed)
         points = train(
             model,
             cross_entropy,
@@ -71,7 +72,7 @@ class IterationsSpec:
             lr=self.lr,
             iterations=self.iterations,
             snapshots=self.snapshots,
-            seed=self.seed,
+            seed=10**6 + self.seed,
         )
         rows: list[Row] = []
         for iteration in points:
@@ -90,7 +91,7 @@ class IterationsSpec:
         U = noise.noise_matrix(model, cross_entropy, x, y, shuffled)
         found["clean"] = tail_index.mohammadi(U)
         # One permutation of the columns for all rows, the same at every iteration: alpha^ depends on their order.
-        columns = torch.randperm(U.shape[1], generator=torch.Generator().manual_seed(self.seed))
+        columns = torch.randperm(U.shape[1], generator=torch.Generator().manual_seed(3 * 10**6 + self.seed))
         found["clean, columns permuted"] = tail_index.mohammadi(U[:, columns])
         rows: list[Row] = [{"quantity": "dead share", "value": found["clean"].info["dead_share"]}]
         for name, index in found.items():
@@ -142,11 +143,16 @@ class EstimatorSpec:
         Returns:
             Per estimator (scope): means over the replicates of alpha^, 1/alpha^ and its reported standard error, their
             standard deviations, the median of the seconds, and what the law's closed form says of 1/alpha^.
+
+        Raises:
+            ValueError: fewer than two replicates, an unknown law or estimator.
         """
+        if self.replicates < 2:
+            raise ValueError(f"replicates = {self.replicates}: a spread needs 2 or more")
         law = synthetic.law(self.law)
         generator = np.random.default_rng([self.seed, self.size, int(1000 * self.parameter)])
         found: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in self.estimators}
-        rows: list[Row] = []
+        expected: dict[str, float] = {}  # of the block estimator, by closed form
         for _ in range(self.replicates):
             sample = law.sample(self.parameter, self.size, generator)
             for name in self.estimators:
@@ -154,15 +160,12 @@ class EstimatorSpec:
                 start = time.perf_counter()
                 index = function(sample, **options)
                 found[name].append((index.inverse, index.inverse_se, index.alpha, time.perf_counter() - start))
+                if function is tail_index.mohammadi:
+                    convention = options.get("convention", "clean")
+                    expected[name] = law.block_inverse(self.parameter, int(index.info["K1"]), convention)
             progress(1 / self.replicates)
-        for name, values in found.items():
-            if name.startswith("mohammadi ") or name == "mohammadi":
-                convention = _estimator(name)[1].get("convention", "clean")
-                K1 = int(tail_index.mohammadi(sample, convention=convention).info["K1"])
-                expected = law.block_inverse(self.parameter, K1, convention)
-                rows.append({"scope": name, "quantity": "1/alpha, closed form", "value": expected})
-            rows += [row | {"scope": name} for row in _summary(np.array(values))]
-        return rows
+        rows = [{"scope": name, "quantity": "1/alpha, closed form", "value": v} for name, v in expected.items()]
+        return rows + [row | {"scope": name} for name, of in found.items() for row in _summary(np.array(of))]
 
 
 def _estimator(name: str) -> tuple[Callable[..., tail_index.TailIndex], dict[str, str]]:

@@ -105,7 +105,8 @@ def noise_matrix(
         ``model.parameters()``, each flattened row-major. A parameter that the loss does not reach has zeros.
 
     Raises:
-        ValueError: if there are fewer than two minibatches, no trainable parameter, or none that the loss depends on
+        ValueError: if inputs and targets differ in number, the minibatches overlap or name samples that are not there,
+            there are fewer than two minibatches, no trainable parameter, or none that the loss depends on
             (as inside ``torch.no_grad``).
         FloatingPointError: if a gradient holds NaN or infinity.
     """
@@ -114,6 +115,20 @@ def noise_matrix(
         raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
     if len(batches) < 2:
         raise ValueError(f"{len(batches)} minibatch(es), but noise is a difference between them: give two or more")
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} inputs and {len(y)} targets: give one target an input")
+    flat = batches.reshape(-1)
+    if (
+        batches.ndim != 2
+        or not flat.numel()
+        or flat.min() < 0
+        or flat.max() >= len(x)
+        or flat.unique().numel() < len(flat)
+    ):
+        raise ValueError(
+            f"batches of shape {tuple(batches.shape)} are not disjoint minibatches of the {len(x)} samples: take them "
+            "from noise.minibatches"
+        )
     noise = parameters[0].new_empty(len(batches), sum(w.numel() for w in parameters))
     for i, batch in enumerate(batches.to(x.device)):
         loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))

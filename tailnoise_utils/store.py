@@ -23,10 +23,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy
 import torch
+from filelock import FileLock
 
 from . import __version__
 
-__all__ = ["COLUMNS", "Results", "digest", "path_of", "provenance", "read", "run_record", "to_frame", "write"]
+__all__ = [
+    "COLUMNS",
+    "Results",
+    "append",
+    "data_of",
+    "digest",
+    "path_of",
+    "provenance",
+    "read",
+    "run_record",
+    "to_frame",
+    "write",
+]
 
 SCHEMA = 1
 COLUMNS = {
@@ -197,6 +210,41 @@ def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
         part.unlink(missing_ok=True)
 
 
+def append(path: Path, rows: pd.DataFrame, record: dict[str, Any]) -> None:
+    """Add one run to a results file, beside what any process has added to it since.
+
+    The file is read again under a lock, so that of two processes neither loses a run; a run that is there already is
+    left as it is.
+
+    Args:
+        path: of the file; made if absent.
+        rows: the rows of the run.
+        record: the run, as `run_record` makes it.
+
+    Raises:
+        ValueError: as `read` and `write`.
+        OSError: the file cannot be written; what was there before is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if not path.exists():
+            write(path, rows, [record])
+        elif record["run"] not in set((before := read(path)).runs["run"]):
+            write(path, pd.concat([before.rows, rows], ignore_index=True), [*before.records(), record])
+
+
+def data_of(settings: dict[str, Any]) -> tuple[Any, ...]:
+    """The settings that decide which data a run reads: equal ones must mean equal data.
+
+    Args:
+        settings: of a run.
+
+    Returns:
+        Data set and sizes, None where there are none.
+    """
+    return tuple(settings.get(name) for name in ("dataset", "n_train", "n_test"))
+
+
 def read(path: Path) -> Results:
     """Read a results file and check that its content belongs together.
 
@@ -215,7 +263,7 @@ def read(path: Path) -> Results:
     try:
         table = pq.read_table(path)
         content = json.loads(table.schema.metadata[_KEY])
-    except (pa.ArrowInvalid, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (pa.ArrowInvalid, IsADirectoryError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"not a results file of this package ({error}); {way_out}") from error
     if content["schema"] != SCHEMA:
         raise ValueError(f"results of schema {content['schema']}, this version reads schema {SCHEMA}; {way_out}")
@@ -224,8 +272,10 @@ def read(path: Path) -> Results:
         raise ValueError(f"columns {list(rows.columns)} are not the schema's {list(COLUMNS)}; {way_out}")
     if set(rows["run"]) - set(runs.get("run", ())) or runs.get("run", pd.Series()).duplicated().any():
         raise ValueError(f"rows and runs do not belong together; {way_out}")
-    if "dataset" in runs:
-        for key, data in runs.groupby(["dataset", "n_train", "n_test"])["data_sha256"]:
-            if data.nunique() > 1:
-                raise ValueError(f"runs on {data.nunique()} different copies of {key} in one file; {way_out}")
+    copies: dict[tuple[Any, ...], set[str]] = {}
+    for record in content["runs"]:
+        copies.setdefault(data_of(record), set()).add(record["data_sha256"])
+    for settings, digests in copies.items():
+        if len(digests) > 1:
+            raise ValueError(f"runs on {len(digests)} different copies of {settings} in one file; {way_out}")
     return Results(rows, runs)

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable
-
-import pandas as pd
+from dataclasses import asdict
 
 from . import store
 from .experiments import Spec, grid
@@ -23,7 +22,7 @@ def run(
     Args:
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
-        fresh: start from nothing, whatever is stored.
+        fresh: delete what is stored and start from nothing.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
     Returns:
@@ -34,28 +33,25 @@ def run(
         DataNotFound: the data set is not there; the message says how to get it.
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
-    stored = store.read(path) if path.exists() and not fresh else None
-    rows = [stored.rows] if stored else []
-    runs = stored.records() if stored else []
-    known = {record["spec_digest"]: record["data_sha256"] for record in runs}
+    if fresh:
+        path.unlink(missing_ok=True)
     for spec in specs:
-        name = store.digest(spec)
-        if name in known:
+        stored = store.read(path).records() if path.exists() else []
+        if store.digest(spec) in {record["spec_digest"] for record in stored}:
             progress(1)
             continue
         sha256 = spec.data_sha256()
-        if other := set(known.values()) - {sha256}:
+        used = {record["data_sha256"] for record in stored if store.data_of(record) == store.data_of(asdict(spec))}
+        if other := used - {sha256}:
             raise ValueError(
                 f"the runs in {path} used data with SHA-256 {other.pop()[:16]}..., the data here has {sha256[:16]}...: "
                 f"give the same data, or replace all of them: {command(experiment, profile)} --fresh"
             )
         start = time.perf_counter()
-        found = spec.rows(progress)
-        runs.append(store.run_record(spec, sha256, time.perf_counter() - start))
-        rows.append(store.to_frame(found, runs[-1]["run"]))
-        store.write(path, pd.concat(rows, ignore_index=True), runs)
-        known[name] = sha256
-    return _select(store.read(path), specs)
+        rows = spec.rows(progress)
+        record = store.run_record(spec, sha256, time.perf_counter() - start)
+        store.append(path, store.to_frame(rows, record["run"]), record)
+    return load(experiment, profile)
 
 
 def load(experiment: str, profile: str) -> store.Results:
@@ -72,12 +68,12 @@ def load(experiment: str, profile: str) -> store.Results:
         MissingResults: runs of the grid are not stored (not in ``smoke``); the message holds the command to make them.
         ValueError: an unknown experiment or profile, or a file that is not what it should be.
     """
-    if profile == "smoke":
-        return run(experiment, profile)
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     results = store.read(path) if path.exists() else None
     known = set(results.runs["spec_digest"]) if results else set()
     if missing := sum(store.digest(spec) not in known for spec in specs):
+        if profile == "smoke":
+            return run(experiment, profile)
         raise MissingResults(
             f"{missing} of the {len(specs)} runs of {experiment!r} in profile {profile!r} are not in {path}; "
             f"make them with: {command(experiment, profile)}"

@@ -63,19 +63,23 @@ def train(
     if iterations < 0:
         raise ValueError(f"iterations = {iterations}: take 0 or more")
     outside = sorted(point for point in snapshots if not 0 <= point <= iterations)
+    if fractions := [point for point in snapshots if point != int(point)]:
+        raise ValueError(f"snapshots {fractions} are no whole numbers of iterations: give integers")
     if outside:
         raise ValueError(f"snapshots {outside} lie outside the run: take points from 0 to iterations = {iterations}")
     points = set(snapshots)
     advice = f"at lr = {lr:g}: try {lr / 10:g} or less"
 
     parameters = [w for w in model.parameters() if w.requires_grad]
+    if not parameters:
+        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
     if 0 in points:
         yield 0
     for iteration, batch in enumerate(islice(_shuffled(len(x), batch_size, seed, x.device), iterations), start=1):
         loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
         if not loss.isfinite():
             raise Diverged(f"the loss is {loss.item()} after {iteration - 1} iterations {advice}")
-        gradient = torch.autograd.grad(loss, parameters)
+        gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
         with torch.no_grad():
             for w, g in zip(parameters, gradient, strict=True):
                 w.sub_(g, alpha=lr)
@@ -102,7 +106,12 @@ def evaluate(
 
     Returns:
         The mean loss, and the share (0 to 1) of samples whose own class has the highest score. Sums are in float64.
+
+    Raises:
+        ValueError: if there is no sample.
     """
+    if not len(x):
+        raise ValueError("0 samples have no mean loss: give one or more")
     loss, hits = 0.0, 0
     for inputs, classes in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
         outputs = model(inputs)

@@ -6,7 +6,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from tailnoise_utils import __version__, store
+from tailnoise_utils import __version__, experiments, store, sweep
 from tailnoise_utils.__main__ import app
 
 
@@ -39,6 +39,31 @@ def test_run_show_and_list(results_in):
     assert "smoke: 3 runs, 3 stored" in listed.output
     assert "laptop: 3 runs, 0 stored" in listed.output
     assert all(name in listed.output for name in ("iterations", "estimator"))
+
+
+def test_run_all_and_fresh(results_in, monkeypatch):
+    asked = []
+
+    def run(name, profile, *, fresh, progress):
+        asked.append((name, profile, fresh))
+
+    monkeypatch.setattr(sweep, "run", run)
+    assert CliRunner().invoke(app, ["run", "all", "--profile", "laptop"]).exit_code == 0
+    assert asked == [(name, "laptop", False) for name in experiments.EXPERIMENTS]
+    asked.clear()
+    assert CliRunner().invoke(app, ["run", "estimator", "--fresh"]).exit_code == 0
+    assert asked == [("estimator", "smoke", True)]
+
+
+def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
+    def run(name, profile, *, fresh, progress):
+        progress(1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "run", run)
+    stopped = CliRunner().invoke(app, ["run", "iterations"])
+    assert stopped.exit_code == 130
+    assert "Finished runs are stored; the same command (without --fresh) goes on." in stopped.output
 
 
 def test_version():

@@ -49,18 +49,22 @@ def test_iterations_measures_what_it_says():
     rows = TINY.rows(lambda share: None)
     images = data.load("digits", n_train=200, n_test=50)
     model = fcn(64, 8, 3, 10, seed=1)
-    for _ in train(model, cross_entropy, images, batch_size=20, lr=0.1, iterations=6, snapshots=(6,), seed=1):
+    for _ in train(model, cross_entropy, images, batch_size=20, lr=0.1, iterations=6, snapshots=(6,), seed=10**6 + 1):
         pass
     x, y = images.x_train, images.y_train
     assert (value(rows, 6, "loss"), value(rows, 6, "accuracy")) == evaluate(model, cross_entropy, x, y)
     assert value(rows, 6, "loss", "test") == evaluate(model, cross_entropy, images.x_test, images.y_test)[0]
     U = noise.noise_matrix(model, cross_entropy, x, y, torch.arange(200).view(10, 20))  # data order
     assert value(rows, 6, "1/alpha (published)") == tail_index.mohammadi(U, convention="published").inverse
-    U = noise.noise_matrix(model, cross_entropy, x, y, noise.minibatches(200, 20, seed=10**6 + 1))
+    U = noise.noise_matrix(model, cross_entropy, x, y, noise.minibatches(200, 20, seed=2 * 10**6 + 1))
     clean = tail_index.mohammadi(U)
     assert value(rows, 6, "1/alpha (clean)") == clean.inverse
     assert value(rows, 6, "dead share") == clean.info["dead_share"]
-    assert value(rows, 6, "1/alpha (clean, columns permuted)") != clean.inverse
+    [row] = [r for r in rows if (r["iteration"], r["quantity"]) == (6, "1/alpha (clean)")]
+    assert row["se"] == clean.inverse_se
+    assert value(rows, 6, "K1 (clean)") == clean.info["K1"]
+    columns = torch.randperm(U.shape[1], generator=torch.Generator().manual_seed(3 * 10**6 + 1))
+    assert value(rows, 6, "1/alpha (clean, columns permuted)") == tail_index.mohammadi(U[:, columns]).inverse
     assert sorted({row["iteration"] for row in rows}) == [0, 3, 6]
     assert value(rows, 0, "loss") != value(rows, 6, "loss")
 
@@ -85,6 +89,8 @@ def test_estimator_rows_are_means_over_replicates():
     assert rows["mohammadi (published)", "1/alpha"]["value"] == pytest.approx(published, rel=1e-14)
     assert rows["mohammadi", "1/alpha, closed form"]["value"] == pytest.approx(1 / 1.5)
     assert ("log_moment", "1/alpha, closed form") not in rows
+    assert 0 < rows["log_moment", "seconds"]["value"] < 0.5
+    assert rows["log_moment", "alpha"]["value"] == pytest.approx(np.mean(1 / found), rel=1e-14)
 
 
 def test_a_run_is_stored_at_once_and_not_repeated(tiny_grid, monkeypatch):
@@ -138,6 +144,29 @@ def test_load_gives_only_the_present_grid(tiny_grid, monkeypatch):
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (*tiny_grid, replace(TINY, seed=3)))
     with pytest.raises(sweep.MissingResults, match="1 of the 3 runs"):
         sweep.load("iterations", "laptop")
+
+
+def test_two_processes_lose_nothing(tiny_grid, monkeypatch):
+    original = experiments.IterationsSpec.rows
+
+    def rows(self, progress):
+        # While our first run is computed, another process finishes the second one.
+        if self.seed == 1:
+            record = store.run_record(tiny_grid[1], tiny_grid[1].data_sha256(), 0.0)
+            found = original(tiny_grid[1], progress)
+            store.append(store.path_of("iterations", "smoke"), store.to_frame(found, record["run"]), record)
+        return original(self, progress)
+
+    monkeypatch.setattr(experiments.IterationsSpec, "rows", rows)
+    results = sweep.run("iterations", "smoke")
+    assert sorted(results.runs["seed"]) == [1, 2]
+    assert not results.rows.duplicated(["run", "iteration", "split", "quantity"]).any()
+
+
+def test_subsets_of_other_sizes_lie_in_one_file(monkeypatch, results_in):
+    specs = (TINY, replace(TINY, n_train=400), replace(TINY, n_train=400, seed=2))
+    monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
+    assert sweep.run("iterations", "laptop").runs["data_sha256"].nunique() == 2
 
 
 def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):

@@ -23,34 +23,40 @@ def z_scores(function, alpha, size, replicates, seed, draw=sas):
     return np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in found])
 
 
-def assert_standard(z, bias=0.0):
-    """Mean near `bias` and sd near 1, both within 4 of their standard errors (sd: plus 6 % for finite samples)."""
+def assert_standard(z, mean=0.0, sd=1.0, slack=0.0):
+    """Mean and sd as expected, within 3 of their standard errors (the sd: and some slack)."""
     n = len(z)
-    assert abs(z.mean() - bias) < 4 / math.sqrt(n)
-    assert abs(z.std(ddof=1) - 1) < 4 / math.sqrt(2 * n) + 0.06
+    assert abs(z.mean() - mean) < 3 / math.sqrt(n)
+    assert abs(z.std(ddof=1) - sd) < 3 * sd / math.sqrt(2 * n) + slack
+
+
+REPLICATES = 800  # so that an sd that is off by 11 % is found
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 2.0])
 @pytest.mark.parametrize("name", FAST)
 def test_z_scores_on_stable_data(name, alpha):
-    size = 10_000
-    # Order statistics k of K2 and K1 k of K stand for slightly different quantiles: a bias of q / (K2 sd of a quantile).
-    bias = -0.1 if name == "mohammadi_order" else 0.0
-    assert_standard(z_scores(tail_index.ESTIMATORS[name], alpha, size, 150, seed=1), bias)
+    # Documented exceptions: the order statistics stand for slightly different quantiles; Koutrouvelis' standard error is
+    # too large at alpha = 2, by about a tenth at this size, the more so the smaller alpha^ is.
+    mean, sd = {"mohammadi_order": (-0.15, 1.0)}.get(name, (0.0, 1.0))
+    if (name, alpha) == ("koutrouvelis", 2.0):
+        mean, sd = -0.1, 0.88
+    assert_standard(z_scores(tail_index.ESTIMATORS[name], alpha, 10_000, REPLICATES, seed=1), mean, sd)
 
 
 @pytest.mark.parametrize("name", ["mohammadi", "mohammadi_order"])
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.5, 2.0])
 def test_z_scores_in_the_published_convention(name, alpha):
-    bias = -0.1 if name == "mohammadi_order" else 0.0
+    mean = -0.15 if name == "mohammadi_order" else 0.0
     function = tail_index.ESTIMATORS[name]
-    assert_standard(z_scores(lambda x: function(x, convention="published"), alpha, 10_000, 150, seed=2), bias)
+    z = z_scores(lambda x: function(x, convention="published"), alpha, 10_000, REPLICATES, seed=2)
+    assert_standard(z, mean)
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0, 1.2, 1.5])
 def test_hill_z_scores_where_its_bias_is_small(alpha):
     # 100 of 10^5: |bias| / se = |D| sqrt(k) k / (2 C K) is below 0.03 up to alpha = 1.5.
-    assert_standard(z_scores(lambda x: tail_index.hill(x, k=100), alpha, 10**5, 100, seed=3))
+    assert_standard(z_scores(lambda x: tail_index.hill(x, k=100), alpha, 10**5, 100, seed=3), slack=0.05)
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.5, 3.0])
@@ -58,7 +64,7 @@ def test_hill_is_exact_on_pareto_data(alpha):
     def pareto(alpha, size, seed):
         return np.random.default_rng(seed).random(size) ** (-1 / alpha)
 
-    assert_standard(z_scores(lambda x: tail_index.hill(x, k=100), alpha, 1000, 400, seed=4, draw=pareto))
+    assert_standard(z_scores(lambda x: tail_index.hill(x, k=100), alpha, 1000, 400, seed=4, draw=pareto), slack=0.05)
 
 
 def test_hill_bias_on_stable_data_is_the_documented_one():
@@ -71,6 +77,8 @@ def test_hill_bias_on_stable_data_is_the_documented_one():
     assert bias < -0.05
 
 
+# Beyond alpha = 1.5 a stable law has no usable power-law tail at this size: Hill's z-scores cannot be standard there, and
+# the test above holds it to its documented bias. Maximum likelihood takes seconds a sample: two samples must do.
 def test_maximum_likelihood_is_within_its_standard_error():
     indices = [tail_index.maximum_likelihood(sas(1.5, 60, [6, i])) for i in range(2)]
     for index in indices:
@@ -177,6 +185,19 @@ def test_jackknife_over_rows_is_the_spread_over_independent_matrices(convention)
     assert abs(math.log(reported / iid)) > math.log(1.5)
 
 
+def test_jackknife_keeps_the_epsilon_of_the_published_convention():
+    U = sas(1.5, 20 * 90).reshape(20, 90)
+    U[:, ::5] = 0  # dead units: without the epsilon they would not count
+    left_out = []
+    for i in range(20):
+        X = torch.as_tensor(np.delete(U, i, axis=0)).reshape(-1, 30).double()
+        logs = [torch.log(values.abs() + 2.2204e-16).mean() for values in (X.sum(1), X)]
+        left_out.append(float(logs[0] - logs[1]) / math.log(30))
+    se = math.sqrt(19 / 20 * np.square(left_out - np.mean(left_out)).sum())
+    assert tail_index.mohammadi(U, K1=30, convention="published").inverse_se == pytest.approx(se, rel=1e-6)
+    assert math.isnan(tail_index.mohammadi(U[:2] - U[:2].mean(0)).inverse_se)
+
+
 def test_jackknife_is_leaving_one_row_out():
     U = sas(1.5, 20 * 90).reshape(20, 90)  # K1 = 30 cuts rows of 90 into whole blocks
     left_out = [tail_index.mohammadi(np.delete(U, i, axis=0), K1=30).inverse for i in range(20)]
@@ -264,11 +285,11 @@ def test_errors_of_every_estimator(name):
 @pytest.mark.parametrize("convention", tail_index.CONVENTIONS)
 def test_errors_of_the_block_estimators(convention):
     x = sas(1.5, 100)
-    with pytest.raises(ValueError, match=r"K1 = 1 is outside 2\.\.50"):
+    with pytest.raises(ValueError, match=r"K1 = 1 is not an integer in 2\.\.50"):
         tail_index.mohammadi(x, K1=1, convention=convention)
-    with pytest.raises(ValueError, match=r"K1 = 51 is outside 2\.\.50"):
+    with pytest.raises(ValueError, match=r"K1 = 51 is not an integer in 2\.\.50"):
         tail_index.mohammadi_order(x, K1=51, convention=convention)
-    with pytest.raises(ValueError, match=r"k = 11 is outside 1\.\.K2 = 10"):
+    with pytest.raises(ValueError, match=r"k = 11 is not an integer in 1\.\.K2 = 10"):
         tail_index.mohammadi_order(x, k=11, convention=convention)
     bad = x.reshape(10, 10).copy()
     bad[3, 4] = np.nan
@@ -278,8 +299,37 @@ def test_errors_of_the_block_estimators(convention):
         tail_index.mohammadi(np.zeros((10, 10)), convention=convention)
 
 
+def test_what_does_not_fit_a_floating_point_type_is_said():
+    x = sas(1.5, 100)
+    with pytest.raises(ValueError, match=r"in float32, as published, the sample .* 100 infinite entries"):
+        tail_index.mohammadi(np.where(x < 0, -1e39, 1e39), convention="published")
+    with pytest.raises(ValueError, match="underflows to zero"):
+        tail_index.mohammadi(1e-60 * x, convention="published")
+    with pytest.raises(ValueError, match="leave the range of their floating-point type"):
+        tail_index.mohammadi(np.full(100, 1e308))
+
+
+def test_lists_views_and_other_numbers_are_taken():
+    x = sas(1.5, 100)
+    for function in (tail_index.mohammadi, tail_index.log_moment, tail_index.hill):
+        expected = function(x).inverse
+        frozen = x.copy()
+        frozen.flags.writeable = False
+        assert function(x.tolist()).inverse == function(frozen).inverse == function(x[::-1][::-1]).inverse == expected
+        assert function(torch.arange(1, 101)).inverse == function(np.arange(1.0, 101.0)).inverse
+        for wrong, message in (
+            (x + 1j, "complex128 have no tail index"),
+            (x > 0, "bool have no tail index"),
+            ("no", "str"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                function(wrong)
+
+
 def test_other_errors_name_the_way_out():
     x = sas(1.5, 100)
+    with pytest.raises(ValueError, match="all 100 entries equal 1: a constant"):
+        tail_index.maximum_likelihood(np.ones(100))
     with pytest.raises(ValueError, match=r"K1 = 30 does not divide K = 100.* 25 and 50"):
         tail_index.mohammadi(x, K1=30, convention="published")
     with pytest.raises(ValueError, match="K = 101 is prime"):
@@ -290,9 +340,9 @@ def test_other_errors_name_the_way_out():
         tail_index.mohammadi(x, convention="paper")
     with pytest.raises(ValueError, match="unknown estimator 'pickands'; choose one of mohammadi, "):
         tail_index.get("pickands")
-    with pytest.raises(ValueError, match=r"order = 0.5 is outside \(0, 0.5\)"):
+    with pytest.raises(ValueError, match=r"order = 0.5 is outside \[0.001, 0.5\)"):
         tail_index.fractional_moment(x, order=0.5)
-    with pytest.raises(ValueError, match=r"k = 100 is outside 1\.\.99"):
+    with pytest.raises(ValueError, match=r"k = 100 is not an integer in 1\.\.99"):
         tail_index.hill(x, k=100)
     with pytest.raises(ValueError, match="one-dimensional"):
         tail_index.log_moment(x.reshape(10, 10))

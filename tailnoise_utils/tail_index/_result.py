@@ -1,14 +1,14 @@
 """What an estimator returns, and the checks that all of them make on their input."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Sample = np.ndarray | Tensor
+Sample = np.ndarray | Tensor | Sequence[float | int]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,26 @@ class TailIndex:
 
     @classmethod
     def from_inverse(cls, inverse: float, inverse_se: float, **info: float | int) -> "TailIndex":
-        """Build the result from 1 / alpha^; the delta method gives sd(alpha^) = sd(1/alpha^) alpha^2."""
-        alpha = 1 / inverse if inverse else math.inf
-        return cls(alpha, inverse_se * alpha**2 if inverse else math.inf, inverse, inverse_se, info)
+        """Build the result from 1 / alpha^; the delta method gives sd(alpha^) = sd(1/alpha^) alpha^2.
+
+        Args:
+            inverse: 1 / alpha^.
+            inverse_se: its standard error.
+            info: what else there is to say.
+
+        Returns:
+            The result; alpha^ is inf and its standard error NaN where `inverse` is 0.
+
+        Raises:
+            ValueError: `inverse` is not finite.
+        """
+        if not math.isfinite(inverse):
+            raise ValueError(
+                f"1/alpha^ = {inverse}: sums of the entries leave the range of their floating-point type; rescale the data"
+            )
+        if not inverse:
+            return cls(math.inf, math.nan, 0.0, inverse_se, info)
+        return cls(1 / inverse, float(inverse_se / inverse**2), inverse, float(inverse_se), info)
 
     @classmethod
     def from_alpha(cls, alpha: float, se: float, **info: float | int) -> "TailIndex":
@@ -45,7 +62,28 @@ class TailIndex:
         return f"alpha^ = {self.alpha:.4g} +- {self.se:.2g}"
 
 
-def check_finite(values: Tensor | np.ndarray, what: str = "the sample") -> None:
+def as_numbers(x: Sample) -> Tensor:
+    """Take what a user has, an array, a tensor or a list, as a tensor of real numbers.
+
+    Args:
+        x: the numbers.
+
+    Returns:
+        A tensor of floats, detached; a view where that can be.
+
+    Raises:
+        ValueError: not numbers, or complex or Boolean ones.
+    """
+    try:
+        values = x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.require(x, requirements=["C", "W"]))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"a {type(x).__name__} that is no array of numbers ({error}): give floats") from error
+    if values.is_complex() or values.dtype == torch.bool:
+        raise ValueError(f"entries of type {values.dtype} have no tail index: give real numbers")
+    return values if values.is_floating_point() else values.double()
+
+
+def check_finite(values: Tensor, what: str = "the sample") -> None:
     """Refuse NaN and inf.
 
     Args:
@@ -55,7 +93,6 @@ def check_finite(values: Tensor | np.ndarray, what: str = "the sample") -> None:
     Raises:
         ValueError: how many entries are not finite, and the index of the first of them.
     """
-    values = torch.as_tensor(values)
     # One pass without a mask: a sum is finite only if every entry is (or it overflows, and the mask decides).
     if bool(torch.isfinite(values.sum(dtype=torch.float64))):
         return
@@ -82,12 +119,14 @@ def as_sample(x: Sample, at_least: int) -> np.ndarray:
     Raises:
         ValueError: not one-dimensional, too few entries, NaN or inf, nothing but zeros.
     """
-    if x.ndim != 1:
-        raise ValueError(f"this estimator takes a one-dimensional sample, got shape {tuple(x.shape)}; flatten it first")
-    if len(x) < at_least:
-        raise ValueError(f"K = {len(x)} entries are too few: this estimator needs at least {at_least}")
-    check_finite(x)
-    values = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float64)
+    numbers = as_numbers(x)
+    if numbers.ndim != 1:
+        shape = tuple(numbers.shape)
+        raise ValueError(f"this estimator takes a one-dimensional sample, got shape {shape}; flatten it first")
+    if len(numbers) < at_least:
+        raise ValueError(f"K = {len(numbers)} entries are too few: this estimator needs at least {at_least}")
+    check_finite(numbers)
+    values = numbers.cpu().double().numpy()
     if not values.any():
-        raise ValueError(f"all {len(x)} entries are exactly zero: nothing is alive, there is no tail to measure")
+        raise ValueError(f"all {len(values)} entries are exactly zero: nothing is alive, there is no tail to measure")
     return values

@@ -7,11 +7,12 @@ log|Y| exceeds that of log|X| by (log K1) / alpha. Corollary 2.4 takes the mean,
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .. import stable
-from ._result import Sample, TailIndex, check_finite
+from ._result import Sample, TailIndex, as_numbers, check_finite
 
 PUBLISHED_EPSILON = 2.2204e-16
 CONVENTIONS = ("published", "clean")
@@ -38,8 +39,10 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") ->
     .. math:: \mathrm{sd}(1/\hat\alpha) = \sqrt{\kappa_2/K_2} / \log K_1, \qquad
         \kappa_2 = \mathrm{Var}\log|X| = \tfrac{\pi^2}{6}\bigl(\tfrac{1}{\alpha^2}+\tfrac12\bigr)
 
-    (the variance of the mean of log|X| and its covariance with log|Y| are of relative order 1/K1 and left out). For a
-    matrix, the jackknife over rows, each block counted to the row in which it begins: i.i.d. entries are not assumed.
+    (the variance of the mean of log|X| and its covariance with log|Y| are left out: it is too large, by 10 to 20 % at
+    alpha = 0.5 and K = 100 and by less than 2 % from K = 10^4 on). For a matrix, the jackknife over rows, each block
+    counted to the row in which it begins: i.i.d. entries are not assumed. It speaks of the minibatches that were drawn and
+    no more: the choice of the partition, of the seed and of the order of the columns add to it. NaN below three rows.
 
     Bias: none in 1/alpha^ for i.i.d. SaS data in the clean convention. Domain: 0 < alpha <= 2, any K >= 4.
     Misleading where entries are not i.i.d. stable: dependence between entries of a block, unequal scales and exact zeros
@@ -97,7 +100,9 @@ def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, c
 
     Standard error: with g the density of log|X| at its quantile q = k / K2,
     :math:`\mathrm{sd}(1/\hat\alpha) = \sqrt{q(1-q)/K_2}\,/\,(g\,\log K_1)` (i.i.d. entries; for a matrix none is given,
-    NaN). Bias of order 1/K2: the two order statistics stand for quantiles k/(K2+1) and K1 k/(K+1).
+    NaN). Bias of 1/alpha^ about -q / (K2 g log K1), since the two order statistics stand for the quantiles k/(K2+1) and
+    K1 k/(K+1): a tenth of the standard error at K = 10^4, a third at K = 100. Domain and where it misleads: as
+    :func:`mohammadi`.
 
     Source: Mohammadi, Mohammadpour and Ogata (2015), Metrika 78, 549-561, Corollary 2.2.
 
@@ -122,8 +127,10 @@ def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, c
     """
     blocks = _split(x, K1, convention)
     k = math.ceil(blocks.K2 / 2) if k is None else k
-    if not 1 <= k <= blocks.K2:
-        raise ValueError(f"k = {k} is outside 1..K2 = {blocks.K2} (K1 = {blocks.K1}): choose an existing block sum")
+    if not isinstance(k, int | np.integer) or not 1 <= k <= blocks.K2:
+        raise ValueError(
+            f"k = {k} is not an integer in 1..K2 = {blocks.K2} (K1 = {blocks.K1}): choose an existing block sum"
+        )
     X = blocks.rows()
     dtype = X.dtype if convention == "published" else torch.float64
     Y_k = X.sum(1, dtype=dtype).abs().kthvalue(k).values
@@ -186,6 +193,8 @@ class _Blocks:
         log_Y, n_Y, log_X, n_X = (per_row.sum(0) - per_row).T
         left_out = (log_Y / n_Y - log_X / n_X) / math.log(self.K1)
         P = len(left_out)
+        if P < 3:  # two centred rows are each other's negative: leaving one out changes nothing
+            return math.nan
         return float(((left_out - left_out.mean()).square().sum() * (P - 1) / P).sqrt())
 
 
@@ -193,23 +202,27 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     """Check the input, drop what the convention drops, choose K1."""
     if convention not in CONVENTIONS:
         raise ValueError(f"unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
-    x = torch.as_tensor(x).detach()
+    x = as_numbers(x)
     if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) < 2):
         raise ValueError(f"expected a sample (K,) or a noise matrix (P >= 2, p), got shape {tuple(x.shape)}")
-    check_finite(x, "the sample" if x.ndim == 1 else "the noise matrix")
+    what = "the sample" if x.ndim == 1 else "the noise matrix"
+    check_finite(x, what)
+    if not bool(x.any()):
+        raise ValueError(f"nothing is alive: all entries of {what} of shape {tuple(x.shape)} are exactly zero")
     info: dict[str, float | int] = {}
     if convention == "published":
         x = x.float()
+        check_finite(x, f"in float32, as published, {what}")
+        if not bool(x.any()):
+            raise ValueError(f"in float32, as published, every entry of {what} underflows to zero; rescale the data")
     elif x.ndim == 2:
         live = (x != x[0]).any(0)
         info["dead_share"] = 1 - int(live.sum()) / len(live) if len(live) else 1.0
         x = x if bool(live.all()) else x[:, live]
     flat = x.reshape(-1)
     K = len(flat)
-    if not bool(flat.any()):
-        raise ValueError(
-            f"nothing is alive: all of the entries of shape {tuple(x.shape)} are zero or constant; no noise"
-        )
+    if not K:
+        raise ValueError("nothing is alive: every column of the noise matrix is constant over the minibatches")
     if K < 4:
         raise ValueError(
             f"K = {K} entries are too few: two blocks of two are the least; measure more or larger minibatches"
@@ -229,9 +242,9 @@ def _block_length(K: int, K1: int | None, convention: str) -> int:
             K1 -= 1
         if K1 == 1:
             raise ValueError(f"K = {K} is prime, so the published rule gives K1 = 1; drop an entry or use 'clean'")
-    elif not 2 <= K1 <= K // 2:
+    elif not isinstance(K1, int | np.integer) or not 2 <= K1 <= K // 2:
         raise ValueError(
-            f"K1 = {K1} is outside 2..{K // 2} (half of K = {K}); K1 = 1 compares the entries to themselves"
+            f"K1 = {K1} is not an integer in 2..{K // 2} (half of K = {K}); K1 = 1 compares the entries to themselves"
         )
     elif divides and K % K1:
         raise ValueError(f"K1 = {K1} does not divide K = {K}, as the published convention needs; {_nearest(K, K1)}")

@@ -123,8 +123,10 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
     """
     values = np.abs(as_sample(x, 4))
     k = math.isqrt(len(values)) if k is None else k
-    if not 1 <= k < len(values):
-        raise ValueError(f"k = {k} is outside 1..{len(values) - 1} (K - 1): choose fewer of the largest values")
+    if not isinstance(k, int | np.integer) or not 1 <= k < len(values):
+        raise ValueError(
+            f"k = {k} is not an integer in 1..{len(values) - 1} (K - 1): choose fewer of the largest values"
+        )
     top = np.partition(values, len(values) - k - 1)[len(values) - k - 1 :]
     if top[0] == 0:
         raise ValueError(f"fewer than k + 1 = {k + 1} of the {len(values)} entries are not zero: choose a smaller k")
@@ -155,7 +157,7 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         The estimate; `info` holds sigma.
 
     Raises:
-        ValueError: too few or too many entries, not one-dimensional, NaN or inf, nothing but zeros.
+        ValueError: too few or too many entries, not one-dimensional, NaN or inf, all equal.
     """
     values = as_sample(x, 20)
     if len(values) > _MOST_LIKELIHOOD:
@@ -164,6 +166,8 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         )
     from scipy.stats import levy_stable  # a second of import, needed only here
 
+    if np.ptp(values) == 0:
+        raise ValueError(f"all {len(values)} entries equal {values[0]:g}: a constant has no likelihood to maximise")
     scale = float(np.median(np.abs(values)) or np.abs(values).mean())
     alpha, _, _, sigma = levy_stable.fit(values / scale, f1=0, floc=0)
     alpha = float(alpha)
