@@ -80,11 +80,14 @@ Markdown(
 # * **What the number does not show.** The third line in the figure is the *same* noise: the same numbers in the same
 #   rows, with the parameters listed in another order (one random permutation of the columns, common to all minibatches).
 #   No tail can change by listing parameters in another order, but $\hat\alpha$ moves towards 2. That part of the distance
-#   to 2 is the layout of the parameter vector: neighbouring weights have similar scales and correlated gradients, blocks
-#   of neighbours therefore sum differently from independent entries, and the estimator, which assumes independent entries
-#   of one law, reads that as a heavy tail. [](estimator.ipynb) shows the same on Gaussian data with known correlations.
+#   to 2 is the layout of the parameter vector: a block of neighbouring weights sums differently from a block of weights
+#   drawn from everywhere (neighbours presumably have similar scales and correlated gradients), and the estimator, which
+#   assumes independent entries of one law, reads that as a heavy tail. [](estimator.ipynb) shows such an effect on
+#   Gaussian data with known correlations.
 # * **What remains open on this page.** It does not follow that the rest is tails, nor that it is not: weights far apart
 #   in the list depend on each other too and have unequal scales. Telling these apart takes tests that look *across
 #   minibatches*, coordinate by coordinate, which are to come in this book. No verdict on tails is given before that.
 # * **How sure.** Three seeds, one architecture, one step size, one data set. The standard errors stored with each value
-#   come from a jackknife over minibatches; the i.i.d. formula would not hold.
+#   come from a jackknife over minibatches, since the i.i.d. formula would not hold; they leave out what another partition,
+#   seed or permutation of the columns would change, which is as much or more. The bands, over seeds that differ in all
+#   of these, include it.

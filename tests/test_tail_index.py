@@ -317,11 +317,7 @@ def test_lists_views_and_other_numbers_are_taken():
         frozen.flags.writeable = False
         assert function(x.tolist()).inverse == function(frozen).inverse == function(x[::-1][::-1]).inverse == expected
         assert function(torch.arange(1, 101)).inverse == function(np.arange(1.0, 101.0)).inverse
-        for wrong, message in (
-            (x + 1j, "complex128 have no tail index"),
-            (x > 0, "bool have no tail index"),
-            ("no", "str"),
-        ):
+        for wrong, message in ((x + 1j, "complex128 have no tail index"), (x > 0, "bool have no tail index")):
             with pytest.raises(ValueError, match=message):
                 function(wrong)
 

@@ -7,7 +7,14 @@ from matplotlib.figure import Figure
 
 from ..store import Results
 from ._style import STYLE, provenance_line
-from .estimators import bias_table, closed_form_table, estimator_efficiency, estimator_recovery, unstable_laws
+from .estimators import (
+    bias_table,
+    closed_form_table,
+    estimator_efficiency,
+    estimator_recovery,
+    unstable_laws,
+    unstable_table,
+)
 from .laws import densities, paths
 from .training import first_and_last, iterations, last_value
 
@@ -26,6 +33,7 @@ __all__ = [
     "provenance_line",
     "summary",
     "unstable_laws",
+    "unstable_table",
 ]
 
 FIGURES: dict[str, Callable[[Results], Figure]] = {"iterations": iterations, "estimator": estimator_efficiency}

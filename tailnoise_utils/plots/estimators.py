@@ -122,7 +122,7 @@ def unstable_laws(results: Results) -> Figure:
             ]
             for i, (name, label) in enumerate(_fast()):
                 place = y + 0.07 * (i - 3.5)
-                # An index above 4 says "not a power law"; the arrow-like edge of the axis shows it, the table has it.
+                # Above 4 there is nothing to compare; `unstable_table` has the number.
                 alpha = 1 / of[name, "1/alpha"] if of[name, "1/alpha"] > 0.25 else 4.0
                 axes.plot(alpha, place, MARKERS[i], color=COLOURS[i], label=label if y == 0 else None)
                 if (name, "1/alpha, closed form") in of:
@@ -183,3 +183,19 @@ def closed_form_table(results: Results) -> pd.DataFrame:
     wide = pd.DataFrame(frame)
     wide.index = [synthetic.law(law).label.format(parameter) for law, parameter in wide.index]
     return wide
+
+
+def unstable_table(results: Results) -> pd.DataFrame:
+    """alpha^ of every estimator on data that are not stable, as `unstable_laws` draws it.
+
+    Args:
+        results: of the experiment ``estimator``.
+
+    Returns:
+        One row a law, one column an estimator: the inverse of the mean of 1/alpha^ at the largest sample size.
+    """
+    table = results.table()
+    table = table[(table["law"] != "sas") & (table["size"] == table["size"].max()) & (table["quantity"] == "1/alpha")]
+    wide = 1 / table.pivot_table(index=["law", "parameter"], columns="scope", values="value", sort=False)
+    wide.index = [synthetic.law(law).label.format(parameter) for law, parameter in wide.index]
+    return wide[[name for name, _ in _fast()]].rename(columns=dict(_fast())).rename_axis(columns=None)
