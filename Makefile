@@ -52,6 +52,7 @@ install: $(INSTALLED)  ## only make .venv
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing into .venv: some two minutes, more where torch brings CUDA."
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[all]'
 	touch $@
@@ -62,8 +63,9 @@ book/executed/profile: force
 	@echo $(PROFILE) | cmp --silent - $@ || echo $(PROFILE) > $@
 
 book/executed/%.ipynb: notebooks/%.py $(PACKAGE) $(RESULTS) book/executed/profile $(INSTALLED)
-	$(BIN)/jupytext --quiet --to ipynb --output $@ $<
-	$(BIN)/papermill $@ $@ -p profile $(PROFILE) -k python3 --cwd notebooks --no-progress-bar
+	$(BIN)/jupytext --quiet --to ipynb --output $@.part.ipynb $<
+	$(BIN)/papermill $@.part.ipynb $@.part.ipynb -p profile $(PROFILE) -k python3 --cwd notebooks --no-progress-bar
+	mv $@.part.ipynb $@
 
 # Always from scratch: Sphinx does not repeat the warnings of pages that it has read before.
 $(INDEX): $(EXECUTED) $(shell find book -path book/_build -prune -o -path book/executed -prune -o -type f -print)

@@ -20,7 +20,7 @@
 # A fully connected ReLU network without biases is trained by plain SGD: constant step size, cross-entropy, no momentum,
 # no weight decay. At a few iterations, training stops for a moment. The training set is split into $P = n/b$ disjoint
 # minibatches, the gradient $g_i$ of each is computed at the same weights, and the noise is $U_i = g_i - \bar g$. All
-# $P \cdot p$ entries of the matrix $U$ are then read, row after row, as **one** sample, and its index is estimated
+# $P \cdot p$ entries of the matrix $U$, $p$ being the number of weights, are then read, row after row, as **one** sample, and its index is estimated
 # ([](../methods.md) has the formulas).
 
 # %% tags=["parameters", "remove-cell"]
@@ -34,8 +34,9 @@ from tailnoise_utils import plots, sweep
 
 results = sweep.load("iterations", profile)
 run = results.runs.iloc[0]
-network = f"data set {run.dataset}, width {run.width}, depth {run.depth}, b = {run.batch_size}"
+network = f"data set {run.dataset}, width {run.width}, {run.depth} weight matrices, b = {run.batch_size}"
 glue("setting", network, display=False)
+glue("profile", profile, display=False)
 Markdown(
     f"Profile `{profile}`: {network}; {run.n_train:,} training and {run.n_test:,} test images, so P = "
     f"{run.n_train // run.batch_size}; step size {run.lr:g}, {run.iterations:,} iterations, seeds "
@@ -44,7 +45,7 @@ Markdown(
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three stacked panels against the iteration on a logarithmic axis: loss falls and accuracy rises on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions, close to each other and far below 2, and the same after a permutation of the columns, which lies closer to 2."}}
 plots.iterations(results)
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {plots.provenance_line(results)}.*")
 
 # %% [markdown]
@@ -58,7 +59,7 @@ Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {pl
 table = plots.first_and_last(results)
 table.style.format(precision=3)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 for row, name in (("published", "published"), ("clean", "clean"), ("clean, columns permuted", "permuted")):
     for column in ("first", "last"):
         glue(f"alpha_{name}_{column}", float(table.loc[row, column]), display=False)

@@ -41,12 +41,13 @@ alphas = (2.0, 1.8, 1.5, 1.0)
 # %% [markdown]
 # ## Densities
 #
-# Near zero the four laws look alike. The difference is in the tails, and only a logarithmic axis shows it: a Gaussian
-# falls like a parabola there, a stable law like a straight line on two logarithmic axes.
+# Near zero the laws look much alike, down to $\alpha = 1.5$ almost the same. The difference is in the tails, and a
+# logarithmic axis shows it: a Gaussian falls like a parabola there, a stable law with $\alpha < 2$ like a straight line on
+# two logarithmic axes.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels of symmetric stable densities for alpha 2, 1.8, 1.5 and 1: near zero they nearly coincide, on a log scale the Gaussian falls off as a parabola while the others level out, and on two log scales their tails are straight lines."}}
 plots.densities(alphas)
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 beyond = {alpha: 2 * float(stable.cdf(-10.0, alpha)) for alpha in alphas}
 Markdown(
     f"*Densities of SaS(1), computed by Fourier inversion; nothing random. Profile `{profile}`.* The chance of a value "
@@ -58,18 +59,21 @@ Markdown(
 #
 # Add up independent stable increments and take the limit of small steps: the result is the alpha-stable Lévy motion
 # $L^\alpha_t$, with $L_t - L_s \sim S\alpha S\bigl((t - s)^{1/\alpha}\bigr)$. Brownian motion ($\alpha = 2$) is continuous.
-# For $\alpha < 2$ the path jumps, and a few jumps carry much of the distance. This is the driving noise of the paper's
-# model of SGD, $\mathrm{d}w = -\nabla f(w)\,\mathrm{d}t + \eta^{(\alpha-1)/\alpha}\sigma\,\mathrm{d}L^\alpha_t$.
+# For $\alpha < 2$ the path jumps; how far varies much from path to path, and on the whole the more the smaller $\alpha$ is.
+# This is the driving noise of the paper's model of SGD, $\mathrm{d}w = -\nabla f(w)\,\mathrm{d}t + \eta^{(\alpha-1)/\alpha}\sigma\,\mathrm{d}L^\alpha_t$.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Four sample paths on the unit interval: Brownian motion wanders without jumps; the paths for alpha 1.8, 1.5 and 1 show larger and larger jumps, with the three largest steps drawn in black."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Four sample paths on the unit interval: Brownian motion wanders without jumps; the paths for alpha 1.8, 1.5 and 1 jump, with the three largest steps drawn in black; the vertical scales differ."}}
 times = np.linspace(0, 1, steps + 1)
 curves = {a: stable.levy_path(a, times, generator=np.random.default_rng([seed, int(10 * a)]))[0] for a in alphas}
 plots.paths(times, curves)
-# %% tags=["hide-input"]
-ratio = {a: np.abs(np.diff(path)).max() / np.median(np.abs(np.diff(path))) for a, path in curves.items()}
+# %% tags=["remove-input"]
+many = {a: stable.levy_path(a, times, paths=100, generator=np.random.default_rng([seed, 1])) for a in alphas}
+ratio = {a: np.median([np.ptp(np.diff(path)) / np.ptp(path) for path in of]) for a, of in many.items()}
 Markdown(
-    f"*One path each, {steps:,} steps, seed {seed}; the three largest steps in black. Profile `{profile}`.* The largest "
-    "step is this many times the median one: " + ", ".join(f"{r:,.0f} (α = {a:g})" for a, r in ratio.items()) + "."
+    f"*One path each, {steps:,} steps, seed {seed}; the three largest steps in black, scales differ. Profile `{profile}`.* "
+    "Over 100 paths, the median of (largest upward plus largest downward step) over the range of the path: "
+    + ", ".join(f"{r:.2f} (α = {a:g})" for a, r in ratio.items())
+    + "."
 )
 
 # %% [markdown]

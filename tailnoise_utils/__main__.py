@@ -62,14 +62,12 @@ def show(
     """Show what is stored of an experiment: its runs with their provenance, and a summary of its numbers."""
     from . import plots  # matplotlib, needed only here
 
+    results = sweep.stored(experiment, profile)
+    same = results.runs.astype(str).nunique() == 1
     path = store.path_of(experiment, profile)
-    experiments.grid(experiment, profile)
-    if not path.exists():
-        raise sweep.MissingResults(f"nothing is stored; make it with: {sweep.command(experiment, profile)}")
-    results = sweep.load(experiment, profile)
-    constant = results.runs.loc[:, results.runs.astype(str).nunique() == 1].iloc[0]
     typer.echo(f"{path}\n{len(results.runs)} runs, {len(results.rows)} rows; common to all runs:")
-    typer.echo("\n".join(f"  {name}: {value}" for name, value in constant.items()))
+    typer.echo("\n".join(f"  {name}: {value}" for name, value in results.runs.loc[:, same].iloc[0].items()))
+    typer.echo("different:\n" + results.runs.loc[:, ~same].drop(columns="spec_digest").to_string(index=False))
     typer.echo(plots.summary(experiment, results).to_string())
     if figure:
         figure = figure if figure.suffix else figure.with_suffix(".png")
@@ -82,7 +80,8 @@ def version() -> None:
     """Print the version of the package and of what it computes with."""
     typer.echo(f"tailnoise_utils {__version__}")
     for name, value in store.provenance().items():
-        typer.echo(f"  {name}: {value}")
+        if name != "finished":
+            typer.echo(f"  {name}: {value}")
 
 
 def main() -> None:

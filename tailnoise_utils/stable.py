@@ -75,6 +75,7 @@ def sample(
         ValueError: if alpha, sigma or a dimension of `size` is out of range.
 
     Example:
+        >>> import numpy as np
         >>> for n in (10**2, 10**4, 10**6):
         ...     x = sample(1.5, n, generator=np.random.default_rng(0))
         ...     print(f"{np.cos(x).mean():.3f} {characteristic_function(1.0, 1.5):.3f}")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from . import store
-from .experiments import Spec, grid
+from .experiments import grid
 
-__all__ = ["MissingResults", "command", "load", "run"]
+__all__ = ["MissingResults", "command", "load", "run", "stored"]
 
 
 class MissingResults(LookupError):
@@ -51,11 +51,11 @@ def run(
         rows = spec.rows(progress)
         record = store.run_record(spec, sha256, time.perf_counter() - start)
         store.append(path, store.to_frame(rows, record["run"]), record)
-    return load(experiment, profile)
+    return stored(experiment, profile)
 
 
 def load(experiment: str, profile: str) -> store.Results:
-    """The stored results of exactly the present grid; in ``smoke`` what is missing is computed on the spot.
+    """The results of exactly the present grid, for a notebook: in ``smoke`` what is missing is computed on the spot.
 
     Args:
         experiment: a key of ``EXPERIMENTS``.
@@ -68,25 +68,40 @@ def load(experiment: str, profile: str) -> store.Results:
         MissingResults: runs of the grid are not stored (not in ``smoke``); the message holds the command to make them.
         ValueError: an unknown experiment or profile, or a file that is not what it should be.
     """
-    specs, path = grid(experiment, profile), store.path_of(experiment, profile)
-    results = store.read(path) if path.exists() else None
-    known = set(results.runs["spec_digest"]) if results else set()
-    if missing := sum(store.digest(spec) not in known for spec in specs):
+    try:
+        return stored(experiment, profile)
+    except MissingResults:
         if profile == "smoke":
             return run(experiment, profile)
+        raise
+
+
+def stored(experiment: str, profile: str) -> store.Results:
+    """The stored results of exactly the present grid; nothing is computed.
+
+    Args:
+        experiment: a key of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Returns:
+        Rows and runs, without those of an older grid that may lie in the same file.
+
+    Raises:
+        MissingResults: runs of the grid are not stored; the message holds the command to make them.
+        ValueError: an unknown experiment or profile, or a file that is not what it should be.
+    """
+    specs, path = grid(experiment, profile), store.path_of(experiment, profile)
+    wanted = {store.digest(spec) for spec in specs}
+    results = store.read(path) if path.exists() else None
+    if missing := wanted - set(results.runs["spec_digest"] if results else ()):
         raise MissingResults(
-            f"{missing} of the {len(specs)} runs of {experiment!r} in profile {profile!r} are not in {path}; "
+            f"{len(missing)} of the {len(specs)} runs of {experiment!r} in profile {profile!r} are not in {path}; "
             f"make them with: {command(experiment, profile)}"
         )
-    return _select(results, specs)
+    runs = results.runs[results.runs["spec_digest"].isin(wanted)]
+    return store.Results(results.rows[results.rows["run"].isin(set(runs["run"]))], runs)
 
 
 def command(experiment: str, profile: str) -> str:
     """The command that makes the results of an experiment in a profile."""
     return f"python -m tailnoise_utils run {experiment} --profile {profile}"
-
-
-def _select(results: store.Results, specs: tuple[Spec, ...]) -> store.Results:
-    """Only the runs of these specs: results of an older grid may lie in the same file."""
-    runs = results.runs[results.runs["spec_digest"].isin({store.digest(spec) for spec in specs})]
-    return store.Results(results.rows[results.rows["run"].isin(set(runs["run"]))], runs)

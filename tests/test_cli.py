@@ -82,7 +82,7 @@ def test_version():
             ["run", "iterations", "--profile", "laptop"],
             "error: no data for 'mnist': the environment variable TAILNOISE_DATA is not set",
         ),
-        (["show", "iterations"], "error: nothing is stored; make it with: python -m tailnoise_utils run iterations"),
+        (["show", "iterations"], "error: 3 of the 3 runs of 'iterations' in profile 'smoke' are not in"),
     ],
 )
 def test_an_error_is_one_clear_line(results_in, monkeypatch, words, message):

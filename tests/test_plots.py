@@ -54,6 +54,34 @@ def test_bias_table_agrees_with_the_rows():
     assert not table.isna().any(axis=None)
 
 
+def test_recovery_bars_are_two_standard_errors():
+    results = sweep.load("estimator", "laptop")
+    panel = plots.estimator_recovery(results).axes[1]
+    bars = {container.get_label(): container for container in panel.containers}["log-moment"]
+    rows = results.table().query(
+        "law == 'sas' and size == 1_000_000 and scope == 'log_moment' and quantity == '1/alpha'"
+    )
+    rows = rows.sort_values("parameter")
+    lengths = [np.diff(segment[:, 1])[0] for segment in bars[2][0].get_segments()]
+    np.testing.assert_allclose(lengths, 4 * rows["se"])
+    np.testing.assert_allclose(bars[0].get_ydata(), rows["value"] - 1 / rows["parameter"])
+
+
+def test_the_bound_falls_with_the_root_of_the_size():
+    spread = plots.estimator_efficiency(sweep.load("estimator", "laptop")).axes[0]
+    sizes, bound = lines_of(spread)["Cramér-Rao bound"].T
+    np.testing.assert_allclose(bound, stable.cramer_rao(1.5) / np.sqrt(sizes))
+
+
+def test_first_and_last_are_means_of_the_inverse_with_sample_deviations():
+    results = sweep.load("iterations", "laptop")
+    rows = results.rows[(results.rows["quantity"] == "1/alpha (clean)") & (results.rows["iteration"] == 10_000)]
+    row = plots.first_and_last(results).loc["clean"]
+    assert row["last"] == pytest.approx(1 / rows["value"].mean(), rel=1e-14)
+    assert row["sd (last)"] == pytest.approx(np.std(1 / rows["value"], ddof=1), rel=1e-12)
+    assert plots.last_value(results, "accuracy", "test") > 0.97
+
+
 def test_closed_forms_are_beside_the_measured_values():
     table = plots.closed_form_table(sweep.load("estimator", "laptop"))
     assert len(table) == 8
@@ -83,3 +111,11 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     for convention in ("published", "clean, columns permuted"):
         for column in ("first", "last"):
             assert f"{table.loc[convention, column]:.2f}" in text
+    forms = plots.closed_form_table(sweep.load("estimator", "laptop"))
+    gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("clean", "measured")]
+    assert f"give the estimator {gaussian:.2f}" in text
+
+
+def test_no_page_has_a_blank_left_to_fill():
+    for path in (ROOT / "README.md", *(ROOT / "book").glob("*.md")):
+        assert "TIME_" not in path.read_text(), path

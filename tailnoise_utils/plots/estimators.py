@@ -54,8 +54,11 @@ def estimator_recovery(results: Results) -> Figure:
                 panel.errorbar(alpha, error, 2 * mean["se"], fmt=MARKERS[i], ms=4, color=COLOURS[i], label=label)
             panel.axhline(0, color="black", linewidth=0.8)
             panel.set(xlabel=r"true $\alpha$", title=f"N = {size:,}")
-            panel.set_yscale("symlog", linthresh=0.02)
-        axes[0].set(ylabel=r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)")
+            panel.set_yscale("symlog", linthresh=0.02)  # linear between the dotted lines
+            panel.set_ylim(-0.7, 0.3)
+            for edge in (-0.02, 0.02):
+                panel.axhline(edge, color="#777777", linewidth=0.6, linestyle=":")
+        axes[0].set(ylabel=r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)\nlinear between the dotted lines")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure

@@ -30,7 +30,7 @@ def densities(alphas: Sequence[float], largest: float = 20.0) -> Figure:
             axes.set(xlabel="x (units of σ)")
         centre.set(ylabel="density (1/σ)", title="centre")
         log.set(yscale="log", ylim=(1e-8, 1), title="log scale")
-        tail.set(xscale="log", yscale="log", ylim=(1e-10, 1), title=r"tails $\propto x^{-1-\alpha}$")
+        tail.set(xscale="log", yscale="log", ylim=(1e-10, 1), title=r"tails ($\propto x^{-1-\alpha}$ for $\alpha < 2$)")
         centre.legend()
     plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
@@ -53,8 +53,7 @@ def paths(times: np.ndarray, curves: dict[float, np.ndarray]) -> Figure:
             steps = np.abs(np.diff(path))
             for jump in np.argsort(steps)[-3:]:
                 panel.plot(times[jump : jump + 2], path[jump : jump + 2], color="black", linewidth=1.8)
-            share = steps.max() / steps.sum()
-            panel.set(xlabel="t", title=rf"$\alpha = {alpha:g}$" + f"\nlargest step: {share:.1%} of all")
+            panel.set(xlabel="t", title=rf"$\alpha = {alpha:g}$")
         axes[0].set(ylabel=r"$L^\alpha_t$")
     plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure

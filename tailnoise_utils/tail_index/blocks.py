@@ -120,6 +120,7 @@ def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, c
 
     Example:
         >>> import numpy as np
+        >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(mohammadi_order(stable.sample(1.5, size, generator=np.random.default_rng(0))))
         alpha^ = 1.601 +- 0.16

@@ -35,6 +35,7 @@ def log_moment(x: Sample) -> TailIndex:
 
     Example:
         >>> import numpy as np
+        >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(log_moment(stable.sample(1.5, size, generator=np.random.default_rng(0))))
         alpha^ = 1.443 +- 0.1
@@ -84,6 +85,7 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
 
     Example:
         >>> import numpy as np
+        >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(fractional_moment(stable.sample(1.5, size, generator=np.random.default_rng(0))))
         alpha^ = 1.441 +- 0.1
@@ -150,6 +152,7 @@ def koutrouvelis(x: Sample) -> TailIndex:
 
     Example:
         >>> import numpy as np
+        >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(koutrouvelis(stable.sample(1.5, size, generator=np.random.default_rng(0))))
         alpha^ = 1.471 +- 0.056

@@ -38,6 +38,7 @@ def mcculloch(x: Sample) -> TailIndex:
 
     Example:
         >>> import numpy as np
+        >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(mcculloch(stable.sample(1.5, size, generator=np.random.default_rng(0))))
         alpha^ = 1.446 +- 0.059
@@ -116,6 +117,7 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
 
     Example:
         >>> import numpy as np
+        >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(hill(stable.sample(1.5, size, generator=np.random.default_rng(0))))
         alpha^ = 1.443 +- 0.26
