@@ -79,7 +79,8 @@ plots.unstable_laws(results)
 caption
 
 # %% tags=["hide-input"]
-plots.unstable_table(results).style.format(precision=2)
+small = 'style="font-size: 0.75rem"'
+plots.unstable_table(results).style.format(precision=2).set_table_attributes(small)
 
 # %% [markdown]
 # The block estimators' answers are no accident of simulation. For $K_1$ large enough they follow from the central limit

@@ -53,12 +53,12 @@ def estimator_recovery(results: Results) -> Figure:
                 error, alpha = mean["value"] - 1 / mean.index, mean.index + 0.014 * (i - 3.5)
                 panel.errorbar(alpha, error, 2 * mean["se"], fmt=MARKERS[i], ms=4, color=COLOURS[i], label=label)
             panel.axhline(0, color="black", linewidth=0.8)
-            panel.set(xlabel=r"true $\alpha$", title=f"N = {size:,}")
+            panel.set(xlabel=r"true $\alpha$", title=f"N = {size:,} (linear between the dotted lines)")
             panel.set_yscale("symlog", linthresh=0.02)  # linear between the dotted lines
             panel.set_ylim(-0.7, 0.3)
             for edge in (-0.02, 0.02):
                 panel.axhline(edge, color="#777777", linewidth=0.6, linestyle=":")
-        axes[0].set(ylabel=r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)\nlinear between the dotted lines")
+        axes[0].set(ylabel=r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
