@@ -78,7 +78,7 @@ def noise_matrix(
     model: nn.Module,
     loss_fn: Callable[[Tensor, Tensor], Tensor],
     x: Shaped[Tensor, "n ..."],
-    y: Shaped[Tensor, "n ..."],
+    y: Shaped[Tensor, "targets ..."],
     batches: Int64[Tensor, "P b"],
 ) -> Float[Tensor, "P p"]:
     r"""Gradient noise of every minibatch at the model's present weights.

@@ -54,7 +54,7 @@ def train(
 
     Raises:
         ValueError: for settings that do not fit (when the first point is asked for).
-        Diverged: if the loss, or a weight at a snapshot, is NaN or infinite; what came before stays good.
+        Diverged: if the loss, or a weight at a snapshot or at the end, is NaN or infinite; what came before stays good.
     """
     x, y = data.x_train, data.y_train
     check_batch_size(len(x), batch_size)
@@ -83,9 +83,10 @@ def train(
         with torch.no_grad():
             for w, g in zip(parameters, gradient, strict=True):
                 w.sub_(g, alpha=lr)
-        if iteration in points:
-            if not all(w.isfinite().all() for w in parameters):
-                raise Diverged(f"some weights are NaN or infinite after {iteration} iterations {advice}")
+        pause = iteration in points
+        if (pause or iteration == iterations) and not all(w.isfinite().all() for w in parameters):
+            raise Diverged(f"some weights are NaN or infinite after {iteration} iterations {advice}")
+        if pause:
             yield iteration
 
 

@@ -238,3 +238,19 @@ def test_an_unknown_order_lists_the_known() -> None:
 def test_a_random_order_needs_a_seed() -> None:
     with pytest.raises(ValueError, match=r"seed = None.*give an integer, or take order='data'"):
         minibatches(10, 5)
+
+
+@pytest.mark.parametrize(
+    ("batches", "targets", "message"),
+    [
+        (torch.arange(8).view(2, 4), 9, "8 inputs and 9 targets"),
+        (torch.tensor([[0, 1], [1, 2]]), 8, "not disjoint minibatches of the 8 samples"),
+        (torch.tensor([[0, 1], [2, 8]]), 8, "not disjoint minibatches of the 8 samples"),
+        (torch.zeros(2, 0, dtype=torch.int64), 8, "not disjoint minibatches of the 8 samples"),
+    ],
+)
+def test_samples_and_minibatches_that_do_not_fit_are_refused(batches: torch.Tensor, targets: int, message: str) -> None:
+    model = torch.nn.Linear(3, 2)
+    x, y = torch.zeros(8, 3), torch.zeros(targets, dtype=torch.int64)
+    with pytest.raises(ValueError, match=message):
+        noise_matrix(model, torch.nn.functional.cross_entropy, x, y, batches)

@@ -154,15 +154,16 @@ def test_divergence_counts_the_steps_taken(bad: int) -> None:
         list(train(fcn(9, 5, 3, 4, seed=1), lambda f, _: f.sum() * 0 + next(losses), dataset(), **SETTINGS))
 
 
-def test_no_snapshot_of_weights_that_are_not_finite() -> None:
+@pytest.mark.parametrize("snapshots", [(1,), ()])
+def test_weights_that_are_not_finite_are_no_result(snapshots: tuple[int, ...]) -> None:
     steps = train(
         nn.Sequential(nn.Flatten(), nn.Linear(9, 1)),
         lambda outputs, _: 4 * outputs.mean(),
         dataset(),
-        **SETTINGS | {"lr": 3e38, "iterations": 1, "snapshots": (1,)},
+        **SETTINGS | {"lr": 3e38, "iterations": 1, "snapshots": snapshots},
     )
     with pytest.raises(Diverged, match="some weights are NaN or infinite after 1 iterations"):
-        next(steps)
+        list(steps)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +176,7 @@ def test_no_snapshot_of_weights_that_are_not_finite() -> None:
         ({"lr": math.nan}, r"lr = nan: "),
         ({"lr": math.inf}, r"lr = inf: "),
         ({"iterations": -1, "snapshots": ()}, r"iterations = -1: take 0 or more"),
+        ({"snapshots": (0, 1.5)}, r"snapshots \[1.5\] are no whole numbers"),
         ({"snapshots": (12, 0, -1, 11, 10)}, r"snapshots \[-1, 11, 12\] lie outside the run: .* 0 to iterations = 10"),
     ],
 )
@@ -204,3 +206,19 @@ def test_evaluate_leaves_no_graph_and_no_mode_behind() -> None:
     evaluate(model.eval(), cross_entropy, images.x_train, images.y_train)
     assert grads == [(False, True), (False, False)]
     assert torch.is_grad_enabled()
+
+
+def test_frozen_and_unreached_parameters() -> None:
+    frozen = fcn(9, 5, 3, 4, seed=1).requires_grad_(False)
+    with pytest.raises(ValueError, match="Sequential has no trainable parameter"):
+        next(train(frozen, cross_entropy, dataset(), **SETTINGS))
+    spare = nn.ModuleList([fcn(9, 5, 3, 4, seed=1), nn.Linear(2, 2)])
+    spare.forward = spare[0].forward
+    before = weights(spare[1])
+    assert list(train(spare, cross_entropy, dataset(), **SETTINGS)) == [10]
+    assert same(weights(spare[1]), before)
+
+
+def test_evaluate_needs_a_sample() -> None:
+    with pytest.raises(ValueError, match="0 samples have no mean loss"):
+        evaluate(fcn(9, 5, 3, 4, seed=1), cross_entropy, torch.zeros(0, 9), torch.zeros(0, dtype=torch.int64))

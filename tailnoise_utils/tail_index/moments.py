@@ -9,6 +9,15 @@ from .. import stable
 from ._result import Sample, TailIndex, as_sample
 
 
+def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
+    """log|x| of the entries that are not zero, at least 4, and the number of those that are."""
+    values = as_sample(x, 4)
+    alive = values[values != 0]
+    if len(alive) < 4:
+        raise ValueError(f"only {len(alive)} of {len(values)} entries are not zero; this estimator needs at least 4")
+    return np.log(np.abs(alive)), len(values) - len(alive)
+
+
 def log_moment(x: Sample) -> TailIndex:
     r"""Tail index from the variance of the logarithm.
 
@@ -41,12 +50,9 @@ def log_moment(x: Sample) -> TailIndex:
         alpha^ = 1.443 +- 0.1
         alpha^ = 1.498 +- 0.011
     """
-    values = as_sample(x, 4)
-    logs = np.log(np.abs(values[values != 0]))
-    if len(logs) < 4:
-        raise ValueError(f"only {len(logs)} of {len(values)} entries are not zero; this estimator needs at least 4")
+    logs, zeros = _log_absolute(x)
     inverse_square = 6 / math.pi**2 * logs.var(ddof=1) - 0.5
-    info = {"zeros": len(values) - len(logs)}
+    info = {"zeros": zeros}
     if inverse_square <= 0:
         return TailIndex.from_inverse(0.0, math.nan, **info)
     inverse = math.sqrt(inverse_square)
@@ -96,13 +102,10 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
             f"order = {order} is outside [0.001, 0.5): the negative moment needs a finite variance, and rounding swamps "
             "smaller orders; try 0.1"
         )
-    values = as_sample(x, 4)
-    logs = np.log(np.abs(values[values != 0]))
-    if len(logs) < 4:
-        raise ValueError(f"only {len(logs)} of {len(values)} entries are not zero; this estimator needs at least 4")
+    logs, zeros = _log_absolute(x)
     powers = np.exp(order * (logs - np.median(logs)))  # scaled: the product of the moments does not change
     product = powers.mean() * (1 / powers).mean()
-    info = {"order": order, "zeros": len(values) - len(logs)}
+    info = {"order": order, "zeros": zeros}
     sinc = 2 * math.tan(math.pi * order / 2) / (math.pi * order) / product
     if sinc >= 1:
         return TailIndex.from_inverse(0.0, math.nan, **info)
