@@ -34,14 +34,16 @@ def run(
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     if fresh:
+        for spec in specs:
+            spec.data_sha256()  # before anything is deleted: without the data nothing could take its place
         path.unlink(missing_ok=True)
     for spec in specs:
-        stored = store.read(path).records() if path.exists() else []
-        if store.digest(spec) in {record["spec_digest"] for record in stored}:
+        records = store.read(path).records() if path.exists() else []
+        if store.digest(spec) in {record["spec_digest"] for record in records}:
             progress(1)
             continue
         sha256 = spec.data_sha256()
-        used = {record["data_sha256"] for record in stored if store.data_of(record) == store.data_of(asdict(spec))}
+        used = {record["data_sha256"] for record in records if store.data_of(record) == store.data_of(asdict(spec))}
         if other := used - {sha256}:
             raise ValueError(
                 f"the runs in {path} used data with SHA-256 {other.pop()[:16]}..., the data here has {sha256[:16]}...: "

@@ -206,6 +206,12 @@ def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, 
     with pytest.raises(data.DataNotFound, match="TAILNOISE_DATA"):
         sweep.run("iterations", "laptop")
     assert not list(results_in.rglob("*"))
+    kept = store.path_of("iterations", "laptop")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"results")
+    with pytest.raises(data.DataNotFound):
+        sweep.run("iterations", "laptop", fresh=True)
+    assert kept.read_bytes() == b"results"
 
 
 def test_unknown_law_lists_the_valid_ones():
