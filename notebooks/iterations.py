@@ -90,5 +90,5 @@ Markdown(
 #   minibatches*, coordinate by coordinate, which are to come in this book. No verdict on tails is given before that.
 # * **How sure.** Three seeds, one architecture, one step size, one data set. The standard errors stored with each value
 #   come from a jackknife over minibatches, since the i.i.d. formula would not hold; they leave out what another partition,
-#   seed or permutation of the columns would change, which is as much or more. The bands, over seeds that differ in all
+#   seed or permutation of the columns would change, which can be as much or more. The bands, over seeds that differ in all
 #   of these, include it.
