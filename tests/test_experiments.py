@@ -55,7 +55,9 @@ def test_iterations_measures_what_it_says():
     assert (value(rows, 6, "loss"), value(rows, 6, "accuracy")) == evaluate(model, cross_entropy, x, y)
     assert value(rows, 6, "loss", "test") == evaluate(model, cross_entropy, images.x_test, images.y_test)[0]
     U = noise.noise_matrix(model, cross_entropy, x, y, torch.arange(200).view(10, 20))  # data order
-    assert value(rows, 6, "1/alpha (published)") == tail_index.mohammadi(U, convention="published").inverse
+    published = tail_index.mohammadi(U, convention="published")
+    assert value(rows, 6, "1/alpha (published)") == published.inverse
+    assert value(rows, 6, "K1 (published)") == published.info["K1"] == 80  # of K = 6560 = 80 x 82
     U = noise.noise_matrix(model, cross_entropy, x, y, noise.minibatches(200, 20, seed=2 * 10**6 + 1))
     clean = tail_index.mohammadi(U)
     assert value(rows, 6, "1/alpha (clean)") == clean.inverse

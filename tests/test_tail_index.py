@@ -119,6 +119,15 @@ def test_published_order_statistic_is_its_formula():
     assert index.inverse == float((log_Y - log_X) / math.log(100))
 
 
+def test_standard_error_of_the_order_statistic_is_its_formula():
+    index = tail_index.mohammadi_order(sas(1.3, 400), k=6)  # K1 = K2 = 20
+    q = 6 / 21
+    x = stable.ppf((1 + q) / 2, index.alpha)
+    expected = math.sqrt(q * (1 - q) / 20) / (2 * x * stable.pdf(x, index.alpha) * math.log(20))
+    assert index.alpha < 2
+    assert index.inverse_se == pytest.approx(float(expected), rel=1e-10)
+
+
 @pytest.mark.parametrize("shape", [(1000,), (1003,), (10, 101)])
 def test_clean_is_its_definition(shape):
     x = sas(1.3, math.prod(shape)).reshape(shape)
