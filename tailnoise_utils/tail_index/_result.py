@@ -130,3 +130,21 @@ def as_sample(x: Sample, at_least: int) -> np.ndarray:
     if not values.any():
         raise ValueError(f"all {len(values)} entries are exactly zero: nothing is alive, there is no tail to measure")
     return values
+
+
+def check_spread(values: np.ndarray, low: float, high: float) -> None:
+    """Refuse a sample whose quartiles coincide.
+
+    Args:
+        values: the sample, shape (K,).
+        low: its lower quartile.
+        high: its upper quartile.
+
+    Raises:
+        ValueError: the quartiles are equal; how many entries have that value.
+    """
+    if low == high:
+        raise ValueError(
+            f"the interquartile range of the {len(values)} entries is zero ({np.mean(values == low):.0%} equal {low:g}): "
+            "leave out the exact zeros or use an estimator that counts them"
+        )

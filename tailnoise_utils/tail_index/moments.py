@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from .. import stable
-from ._result import Sample, TailIndex, as_sample
+from ._result import Sample, TailIndex, as_sample, check_spread
 
 
 def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
@@ -163,11 +163,7 @@ def koutrouvelis(x: Sample) -> TailIndex:
     """
     values = as_sample(x, 10)
     low, high = np.quantile(values, [0.25, 0.75])
-    if low == high:
-        raise ValueError(
-            f"the interquartile range of the {len(values)} entries is zero ({np.mean(values == low):.0%} equal {low:g}): "
-            "leave out the exact zeros or use an estimator that counts them"
-        )
+    check_spread(values, low, high)
     if not math.isfinite(2 / (high - low)):
         raise ValueError(f"the interquartile range {high - low:g} is too small to divide by; rescale the data")
     t = np.linspace(0.1, 1.0, 10)

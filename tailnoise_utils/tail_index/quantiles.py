@@ -7,7 +7,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from .. import stable
-from ._result import Sample, TailIndex, as_sample
+from ._result import Sample, TailIndex, as_sample, check_spread
 
 _MOST_LIKELIHOOD = 2000  # scipy integrates every density numerically: seconds per hundred entries
 
@@ -46,11 +46,7 @@ def mcculloch(x: Sample) -> TailIndex:
     """
     values = as_sample(x, 20)
     low, q25, q75, high = np.quantile(values, [0.05, 0.25, 0.75, 0.95], method="median_unbiased")
-    if q25 == q75:
-        raise ValueError(
-            f"the interquartile range of the {len(values)} entries is zero ({np.mean(values == q25):.0%} equal {q25:g}): "
-            "leave out the exact zeros or use an estimator that counts them"
-        )
+    check_spread(values, q25, q75)
     nu = float((high - low) / (q75 - q25))
     inverse, slope = _invert(math.log(nu))
     sd = float(_curves()[1](min(max(inverse, 0.5), 5.0)))
