@@ -1,12 +1,13 @@
-"""The fully connected network: its shape, its initial weights, its errors."""
+"""The networks, their initial weights, the linear hinge, their errors."""
 
+import math
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
-from tailnoise_utils.models import fcn
+from tailnoise_utils.models import cnn, fcn, linear_hinge
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,61 @@ def test_depth_below_two_is_refused(depth: int) -> None:
 def test_sizes_below_one_are_refused(name: str, sizes: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match=rf"{name} = 0: take 1 or more"):
         fcn(*sizes, seed=0)
+
+
+def built_by_torch(c: int, classes: int) -> nn.Sequential:
+    """The CNN as PAPER.md words it, layer by layer."""
+    h = c * math.floor(1 + math.log2(c))
+    convolutions = [m for _ in range(3) for m in (nn.Conv2d(c, c, 3, padding=1), nn.ReLU())]
+    return nn.Sequential(
+        *(nn.Conv2d(3, c, 4, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(c, c, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        *(*convolutions, nn.MaxPool2d(3, 2), nn.Flatten(), nn.Dropout(0.5)),
+        *(nn.Linear(c, h), nn.ReLU(), nn.Dropout(0.5), nn.Linear(h, h), nn.ReLU(), nn.Linear(h, classes)),
+    )
+
+
+@pytest.mark.parametrize(("filters", "classes"), [(1, 10), (2, 100), (6, 10), (16, 10)])
+def test_cnn_is_torchs_own_for_the_seed(filters: int, classes: int) -> None:
+    state = torch.get_rng_state()
+    model = cnn(filters, classes, seed=7)
+    assert torch.equal(torch.get_rng_state(), state)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        wanted = built_by_torch(filters, classes)
+    pairs = list(zip(model.parameters(), wanted.parameters(), strict=True))
+    assert all(torch.equal(w, v) and w.requires_grad for w, v in pairs)
+    x = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(model.eval()(x), wanted.eval()(x))
+    assert model(x).shape == (5, classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(8)
+        dropped = model.train()(x)
+        torch.manual_seed(8)
+        assert torch.equal(dropped, wanted.train()(x))
+    assert not torch.equal(dropped, model.eval()(x))
+
+
+@pytest.mark.parametrize("filters", [0, -1])
+def test_cnn_without_filters_is_refused(filters: int) -> None:
+    with pytest.raises(ValueError, match=rf"filters = {filters}: take 1 or more"):
+        cnn(filters, 10, seed=0)
+
+
+def test_linear_hinge_by_hand() -> None:
+    outputs = torch.tensor([[0.5, -2.0, 3.0], [-1.0, 0.0, 1.5]], dtype=torch.float64)
+    # Own class: 1 - f; others: 1 + f; nothing below zero.
+    wanted = (0.5 + 0 + 4 + 0 + 1 + 0) / 6
+    assert linear_hinge(outputs, torch.tensor([0, 2])).item() == pytest.approx(wanted, rel=1e-12)
+    loop = [
+        max(0.0, 1 - (1 if k == y else -1) * f)
+        for row, y in zip(outputs.tolist(), (1, 1), strict=True)
+        for k, f in enumerate(row)
+    ]
+    assert linear_hinge(outputs, torch.tensor([1, 1])).item() == pytest.approx(sum(loop) / 6, rel=1e-12)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_linear_hinge_refuses_what_is_no_class(label: int) -> None:
+    with pytest.raises(ValueError, match=rf"the label {label} is no class: with 3 outputs, the classes are 0 to 2"):
+        linear_hinge(torch.zeros(2, 3), torch.tensor([0, label]))
