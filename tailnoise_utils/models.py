@@ -113,7 +113,7 @@ def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) ->
         >>> linear_hinge(torch.tensor([[2.0, -0.5]]), torch.tensor([0]))
         tensor(0.2500)
     """
-    if len(y) and not (0 <= int(y.min()) and int(y.max()) < outputs.shape[1]):
+    if len(y) and (int(y.min()) < 0 or int(y.max()) >= outputs.shape[1]):
         bad = int(y.min()) if int(y.min()) < 0 else int(y.max())
         last = outputs.shape[1] - 1
         raise ValueError(f"the label {bad} is no class: with {last + 1} outputs, the classes are 0 to {last}")

@@ -6,80 +6,22 @@ loss less the mean of all :math:`P` of them, which is the full gradient :math:`\
 Gurbuzbalaban, arXiv:1901.06053).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["check_batch_size", "minibatches", "noise_matrix"]
+from .gradient import Gradient, Loss, gradients
+
+__all__ = ["check_count", "count", "noise_matrix", "stack"]
 
 _BLOCK = 2**17  # entries centred at a time: their float64 copy, 1 MB, stays in the processor's cache
 
 
-def check_batch_size(n: int, batch_size: int, *, fewest: int = 1) -> None:
-    """Check that minibatches of one size make up all the samples.
-
-    Args:
-        n: number of samples.
-        batch_size: number of samples in a minibatch.
-        fewest: least number of minibatches that is of use: 1 to train, 2 to measure noise.
-
-    Raises:
-        ValueError: if ``batch_size`` is below 1, does not divide ``n`` or leaves fewer than ``fewest`` minibatches; the
-            message names the nearest sizes that will do.
-    """
-    if n < fewest:
-        raise ValueError(f"{n} samples do not make {fewest} minibatches: give {fewest} samples or more")
-    if batch_size >= 1 and n % batch_size == 0 and n // batch_size >= fewest:
-        return
-    sizes = [size for size in range(1, n // fewest + 1) if n % size == 0]
-    below = [size for size in sizes if size < batch_size][-1:]
-    above = [size for size in sizes if size > batch_size][:1]
-    nearest = " or ".join(map(str, below + above))
-    if batch_size < 1:
-        problem = "is below 1"
-    elif batch_size > n:
-        problem = f"is larger than the number of samples, {n}"
-    elif n % batch_size:
-        problem = f"does not divide the number of samples, {n}"
-    else:
-        problem = f"leaves fewer than {fewest} minibatches of {n} samples"
-    raise ValueError(f"batch_size = {batch_size} {problem}: the nearest size that will do is {nearest}")
-
-
-def minibatches(n: int, batch_size: int, *, order: str = "random", seed: int | None = None) -> Int64[Tensor, "P b"]:
-    """Partition the samples into the minibatches over which noise is measured.
-
-    Args:
-        n: number of samples.
-        batch_size: samples in a minibatch, ``b``; it must divide ``n`` and leave two minibatches or more.
-        order: ``"random"``, a seeded permutation of the samples, or ``"data"``, the samples as they come.
-        seed: of the permutation; not used in data order. Training with the same seed visits these very minibatches in
-            its first epoch, so measure with another one.
-
-    Returns:
-        Indices of the samples, one row a minibatch, ``P = n / b``: each of ``0 .. n - 1`` occurs once.
-
-    Raises:
-        ValueError: for an unknown order, a random one without a seed, or a ``batch_size`` that does not fit.
-    """
-    if order not in ("random", "data"):
-        raise ValueError(f"unknown order {order!r} of the samples: the orders are random, data")
-    check_batch_size(n, batch_size, fewest=2)
-    if order == "data":
-        return torch.arange(n).view(-1, batch_size)
-    if seed is None:
-        raise ValueError("seed = None, but a random order needs one: give an integer, or take order='data'")
-    return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).view(-1, batch_size)
-
-
 def noise_matrix(
-    model: nn.Module,
-    loss_fn: Callable[[Tensor, Tensor], Tensor],
-    x: Shaped[Tensor, "n ..."],
-    y: Shaped[Tensor, "targets ..."],
-    batches: Int64[Tensor, "P b"],
+    model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, mode: str = "eval", seed: int = 0
 ) -> Float[Tensor, "P p"]:
     r"""Gradient noise of every minibatch at the model's present weights.
 
@@ -89,73 +31,102 @@ def noise_matrix(
     The scale is that of the *mean* loss of a minibatch, as SGD steps along it. The mean gradient is formed in float64,
     and a coordinate with the same gradient in all minibatches (a dead unit's weights) gives exact zeros.
 
-    The model is used as it is: in the mode it is in (put a network with dropout or batch normalisation into the mode
-    that is meant), and its weights and ``.grad`` are left alone. Memory: the matrix and one gradient.
+    The model is left as :func:`tailnoise_utils.gradient.gradient` found it. Memory: the matrix and one gradient.
 
     Args:
         model: the network.
         loss_fn: mean loss of a minibatch from the model's outputs and ``y``, such as
             ``torch.nn.functional.cross_entropy``.
-        x: inputs of all samples.
-        y: targets of all samples.
-        batches: indices of the samples, one row a minibatch, as `minibatches` gives them.
+        batches: the minibatches, such as :class:`~tailnoise_utils.minibatches.Minibatches` or a
+            ``DataLoader``: an iterable that can be gone through again.
+        mode: ``"eval"`` or ``"train"``: whether dropout is on, and which statistics batch normalisation takes.
+        seed: of the dropout masks.
 
     Returns:
         The noise, one row a minibatch in the order of ``batches``; a row holds the trainable parameters in the order of
         ``model.parameters()``, each flattened row-major. A parameter that the loss does not reach has zeros.
 
     Raises:
-        ValueError: if inputs and targets differ in number, the minibatches overlap or name samples that are not there,
-            there are fewer than two minibatches, no trainable parameter, or none that the loss depends on
-            (as inside ``torch.no_grad``).
+        ValueError: as :func:`tailnoise_utils.gradient.gradients`; fewer than two minibatches, or an iterator that
+            can be gone through only once.
         FloatingPointError: if a gradient holds NaN or infinity.
     """
-    parameters = [w for w in model.parameters() if w.requires_grad]
-    if not parameters:
-        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
-    if len(batches) < 2:
-        raise ValueError(f"{len(batches)} minibatch(es), but noise is a difference between them: give two or more")
-    if len(x) != len(y):
-        raise ValueError(f"{len(x)} inputs and {len(y)} targets: give one target an input")
-    flat = batches.reshape(-1)
-    if (
-        batches.ndim != 2
-        or not flat.numel()
-        or flat.min() < 0
-        or flat.max() >= len(x)
-        or flat.unique().numel() < len(flat)
-    ):
-        raise ValueError(
-            f"batches of shape {tuple(batches.shape)} are not disjoint minibatches of the {len(x)} samples: take them "
-            "from noise.minibatches"
-        )
-    noise = parameters[0].new_empty(len(batches), sum(w.numel() for w in parameters))
-    for i, batch in enumerate(batches.to(x.device)):
-        loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
-        if not loss.requires_grad:
-            raise ValueError(
-                "the loss depends on no trainable parameter: do not detach the outputs, and leave torch.no_grad"
-            )
-        gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-        torch.cat([part.reshape(-1) for part in gradient], out=noise[i])
-        if bad := _not_finite(noise[i]):
-            raise FloatingPointError(
-                f"{bad} of the {noise.shape[1]} entries of the gradient of minibatch {i} are NaN or infinite: "
-                "weights or data are not finite, or training has diverged (take an earlier snapshot or a smaller lr)"
-            )
+    P = count(batches)
+    return stack(gradients(model, loss_fn, batches, mode=mode, seed=seed), P)
+
+
+def stack(found: Iterable[Gradient], P: int) -> Float[Tensor, "P p"]:
+    """Make the noise matrix of gradients as they come.
+
+    Args:
+        found: the gradients; each is emptied.
+        P: how many will come.
+
+    Returns:
+        The noise, one row a minibatch.
+
+    Raises:
+        ValueError: another number of gradients.
+    """
+    noise, i = None, -1
+    for i, one in enumerate(found):
+        if noise is None:
+            noise = one.parts[0].new_empty(P, sum(part.numel() for part in one.parts))
+        if i < P:
+            one.flat(out=noise[i])
+    check_count(i + 1, P)
     _centre(noise)
     return noise
 
 
-def _not_finite(gradient: Float[Tensor, " p"]) -> int:
-    """Number of entries that are NaN or infinite."""
-    if gradient.sum().isfinite():  # one pass and no copy; a sum that overflows is told apart below
-        return 0
-    return int((~gradient.isfinite()).sum())
+def check_count(found: int, P: int) -> None:
+    """Refuse minibatches that are more or fewer than they were said to be.
+
+    Args:
+        found: how many came.
+        P: how many were counted.
+
+    Raises:
+        ValueError: the two differ.
+    """
+    if found != P:
+        raise ValueError(
+            f"{P} minibatches were counted, but going through them gave {found}: give batches that are the same each time"
+        )
+
+
+def count(batches: Iterable[Any]) -> int:
+    """Number of minibatches, by one look through them where they have no length.
+
+    Args:
+        batches: the minibatches.
+
+    Returns:
+        Their number, P.
+
+    Raises:
+        ValueError: fewer than two, or an iterator that can be gone through only once.
+    """
+    if isinstance(batches, Iterator):
+        raise ValueError(
+            f"batches is a {type(batches).__name__}, which can be gone through only once: give a list, a DataLoader or "
+            "Minibatches"
+        )
+    try:
+        P = len(batches)
+    except TypeError:
+        P = sum(1 for _ in batches)
+    if P < 2:
+        raise ValueError(f"{P} minibatch(es), but noise is a difference between them: give two or more")
+    return P
 
 
 def _centre(matrix: Float[Tensor, "P p"]) -> None:
-    """Subtract the mean of the rows in place, a block of columns at a time in float64."""
+    """Subtract the mean of the rows in place, a block of columns at a time in float64.
+
+    Args:
+        matrix: one gradient a row; the noise afterwards.
+    """
     width = max(1, _BLOCK // len(matrix))
     # One copy for all blocks: on fresh memory for each, page faults cost more than the arithmetic.
     copy = matrix.new_empty(len(matrix), min(width, matrix.shape[1]), dtype=torch.float64)

@@ -9,7 +9,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
 from tailnoise_utils.data import Dataset
-from tailnoise_utils.noise import check_batch_size
+from tailnoise_utils.minibatches import check_batch_size
 
 __all__ = ["Diverged", "evaluate", "train"]
 

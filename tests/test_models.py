@@ -68,11 +68,11 @@ def test_sizes_below_one_are_refused(name: str, sizes: tuple[int, int, int, int]
 def built_by_torch(c: int, classes: int) -> nn.Sequential:
     """The CNN as PAPER.md words it, layer by layer."""
     h = c * math.floor(1 + math.log2(c))
-    convolutions = [m for _ in range(3) for m in (nn.Conv2d(c, c, 3, padding=1), nn.ReLU())]
     return nn.Sequential(
         *(nn.Conv2d(3, c, 4, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
         *(nn.Conv2d(c, c, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
-        *(*convolutions, nn.MaxPool2d(3, 2), nn.Flatten(), nn.Dropout(0.5)),
+        *[m for _ in range(3) for m in (nn.Conv2d(c, c, 3, padding=1), nn.ReLU())],
+        *(nn.MaxPool2d(3, 2), nn.Flatten(), nn.Dropout(0.5)),
         *(nn.Linear(c, h), nn.ReLU(), nn.Dropout(0.5), nn.Linear(h, h), nn.ReLU(), nn.Linear(h, classes)),
     )
 
@@ -95,7 +95,8 @@ def test_cnn_is_torchs_own_for_the_seed(filters: int, classes: int) -> None:
         dropped = model.train()(x)
         torch.manual_seed(8)
         assert torch.equal(dropped, wanted.train()(x))
-    assert not torch.equal(dropped, model.eval()(x))
+    if filters > 2:  # below, all units may be dead here
+        assert not torch.equal(dropped, model.eval()(x))
 
 
 @pytest.mark.parametrize("filters", [0, -1])

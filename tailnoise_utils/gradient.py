@@ -1,0 +1,234 @@
+"""The gradient of one minibatch, of any model and loss, with everything left as it was found."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils import _pytree as tree
+
+from .models import linear_hinge
+
+__all__ = ["Gradient", "gradient", "gradients", "private_randomness", "seed_torch"]
+
+Loss = Callable[[Any, Any], Tensor]
+_MODES = ("eval", "train")
+
+
+@contextmanager
+def private_randomness(device: torch.device | str = "cpu") -> Iterator[None]:
+    """Restore torch's global random state, of the CPU and of a CUDA device in use, when the block ends.
+
+    Args:
+        device: where the model is.
+
+    Yields:
+        Nothing.
+    """
+    cpu = torch.default_generator.get_state()
+    cuda = torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else None
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(cpu)
+        if cuda is not None:
+            torch.cuda.set_rng_state(cuda, device)
+
+
+def seed_torch(seed: int, index: int, device: torch.device | str = "cpu") -> None:
+    """Seed torch's global generators with a function of two integers, such as a run's seed and its step.
+
+    Dropout then draws the same masks whenever that step is done again. The two are hashed (BLAKE2b, 63 bits), so that
+    neighbouring steps and seeds have unrelated streams.
+
+    Args:
+        seed: of the run.
+        index: of the step or minibatch.
+        device: where the model is; a CUDA device's generator is seeded too.
+    """
+    digest = hashlib.blake2b(f"{seed} {index}".encode(), digest_size=8).digest()
+    key = int.from_bytes(digest, "little") >> 1
+    torch.default_generator.manual_seed(key)
+    if torch.device(device).type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(key)
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of the mean loss of one minibatch.
+
+    Attributes:
+        parts: one tensor a trainable parameter, in the order of ``model.parameters()``; emptied by :meth:`flat`.
+        loss: the mean loss of the minibatch.
+        samples: their number, None where the batch has no tensor with samples.
+        hits: how many of them have their highest output at their label, None where the model's outputs are not one score
+            a class or the targets no labels.
+    """
+
+    parts: list[Tensor]
+    loss: float
+    samples: int | None
+    hits: int | None
+
+    def flat(self, out: Float[Tensor, " p"] | None = None) -> Float[Tensor, " p"]:
+        """All parts one after another, each row-major; each is let go as soon as it is copied.
+
+        Args:
+            out: where to write them; a new tensor if None.
+
+        Returns:
+            The gradient as one vector.
+        """
+        if out is None:
+            out = self.parts[0].new_empty(sum(part.numel() for part in self.parts))
+        start = 0
+        self.parts.reverse()
+        while self.parts:
+            part = self.parts.pop()
+            out[start : start + part.numel()].copy_(part.reshape(-1))
+            start += part.numel()
+        return out
+
+
+def gradient(
+    model: nn.Module, loss_fn: Loss, batch: Any, *, mode: str = "eval", seed: int = 0, index: int = 0
+) -> Gradient:
+    """Gradient of the mean loss of one minibatch at the model's present weights.
+
+    The model is left as it was found: weights, ``.grad``, the mode of every submodule, buffers (such as the running
+    statistics of batch normalisation) and torch's random state, also after an error.
+
+    Args:
+        model: the network, on any device.
+        loss_fn: mean loss of a minibatch. If `batch` is a pair (a tuple or list of two), it is called as
+            ``loss_fn(model(x), y)``, else, for a dictionary, say, as ``loss_fn(model, batch)``.
+        batch: one minibatch; its tensors are moved to the device of the model.
+        mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
+        seed: of what is random in the model, with `index`: dropout masks are a function of the two.
+        index: number of the minibatch, also for messages.
+
+    Returns:
+        The gradient, the loss, the number of samples and of hits.
+
+    Raises:
+        ValueError: for an unknown mode, no trainable parameter, a loss that depends on none, or labels out of range.
+        FloatingPointError: if the gradient holds NaN or infinity.
+    """
+    parameters = [w for w in model.parameters() if w.requires_grad]
+    if not parameters:
+        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
+    if mode not in _MODES:
+        raise ValueError(f"unknown mode {mode!r}: the modes are {', '.join(_MODES)}")
+    device = parameters[0].device
+    batch = tree.tree_map_only(Tensor, lambda tensor: tensor.to(device), batch)
+    try:
+        with _as_found(model), private_randomness(device), torch.enable_grad():
+            model.train(mode == "train")
+            seed_torch(seed, index, device)
+            hits = None
+            if isinstance(batch, tuple | list) and len(batch) == 2:
+                outputs, y = model(batch[0]), batch[1]
+                hits = _hits(outputs, y, loss_fn, index)
+                loss = loss_fn(outputs, y)
+            else:
+                loss = loss_fn(model, batch)
+            if not (isinstance(loss, Tensor) and loss.numel() == 1):
+                raise ValueError(f"the loss is {_describe(loss)}, not one number: average it over the minibatch")
+            if not loss.requires_grad:
+                raise ValueError("the loss depends on no trainable parameter: do not detach or convert the outputs")
+            parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    except Exception as error:
+        error.add_note(f"in minibatch {index}")
+        raise
+    if bad := sum(_not_finite(part) for part in parts):
+        raise FloatingPointError(
+            f"{bad} of the {sum(part.numel() for part in parts)} entries of the gradient of minibatch {index} are NaN or "
+            "infinite: weights or data are not finite, or training has diverged (take an earlier snapshot or a smaller lr)"
+        )
+    sized = [leaf for leaf in tree.tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
+    return Gradient(list(parts), loss.item(), len(sized[0]) if sized else None, hits)
+
+
+def gradients(
+    model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, mode: str = "eval", seed: int = 0
+) -> Iterator[Gradient]:
+    """Gradients of all minibatches, one after another, each as :func:`gradient` gives it.
+
+    Args:
+        model: the network.
+        loss_fn: mean loss of a minibatch.
+        batches: the minibatches.
+        mode: ``"eval"`` or ``"train"``.
+        seed: of what is random in the model.
+
+    Yields:
+        The gradient of each minibatch.
+
+    Raises:
+        ValueError: as :func:`gradient`; minibatches of different sizes.
+        FloatingPointError: as :func:`gradient`.
+    """
+    first = None
+    for index, batch in enumerate(batches):
+        found = gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
+        first = found.samples if index == 0 else first
+        if found.samples != first:
+            raise ValueError(
+                f"minibatch {index} has {found.samples} samples, those before it {first}: their mean gradient is then not "
+                "the full gradient; take a batch size that divides the number of samples, or drop_last=True"
+            )
+        yield found
+
+
+@contextmanager
+def _as_found(model: nn.Module) -> Iterator[None]:
+    """Restore the mode of every submodule and all buffers when the block ends."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+
+def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> int | None:
+    """How many samples have the highest score at their label; labels that are no class are refused."""
+    if not (isinstance(outputs, Tensor) and isinstance(y, Tensor) and outputs.ndim == 2 and y.ndim == 1 and len(y)):
+        return None
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or len(y) != len(outputs):
+        return None
+    classes = outputs.shape[1]
+    torchs = loss_fn in (functional.cross_entropy, functional.nll_loss)
+    torchs = torchs or isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss)
+    ignored = getattr(loss_fn, "ignore_index", -100)
+    if torchs or loss_fn is linear_hinge:
+        bad = (y < 0) | (y >= classes)
+        bad &= (y != ignored) if torchs else True
+        if bool(bad.any()):
+            raise ValueError(
+                f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the "
+                f"classes are 0 to {classes - 1}"
+            )
+    return int((outputs.detach().argmax(1) == y).sum())
+
+
+def _describe(loss: Any) -> str:
+    """What a loss is instead of one number."""
+    return f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+
+
+def _not_finite(gradient: Float[Tensor, "..."]) -> int:
+    """Number of entries that are NaN or infinite."""
+    if gradient.sum().isfinite():  # one pass and no copy; a sum that overflows is told apart below
+        return 0
+    return int((~gradient.isfinite()).sum())

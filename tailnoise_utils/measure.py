@@ -1,0 +1,284 @@
+"""Measure the gradient noise of any network: its tail index in both conventions, with what is needed to read it."""
+
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+from torch.utils import _pytree as tree
+
+from . import tail_index
+from .gradient import Loss, gradients
+from .noise import check_count, count, stack
+from .report import Report
+from .statistics import CHUNK, Statistics
+
+__all__ = ["measure"]
+
+_METHODS = ("auto", "matrix", "streaming")
+Progress = Callable[[float], object]
+
+
+def measure(
+    model: nn.Module,
+    loss_fn: Loss,
+    batches: Iterable[Any],
+    *,
+    mode: str = "eval",
+    seed: int = 0,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    memory: float | int | None = None,
+    method: str = "auto",
+    progress: bool | Progress = False,
+) -> Report:
+    r"""Tail index of the gradient noise of a model at its present weights.
+
+    Of the noise matrix U (P minibatches x p trainable parameters, :func:`tailnoise_utils.noise.noise_matrix`) it gives
+    :math:`\hat\alpha` by :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, clean, under one common
+    random permutation of the columns; the same for every group of parameters; the share of dead coordinates, the norms
+    :math:`\lVert U_i \rVert`, loss and accuracy.
+
+    What :math:`\hat\alpha` cannot tell: dependence between coordinates, unequal scales, the order in which parameters are
+    listed and dead units lower it without any heavy tail, and heavy tails that a whole minibatch shares leave it at 2. Do
+    not read a value below 2 as evidence of heavy tails by itself.
+
+    The model is left as it was found. Memory: the matrix (4 P p bytes in float32) if it fits the budget; else two passes
+    over the minibatches in O(p), which give the same numbers (published: to rounding of float32).
+
+    Args:
+        model: the network, on any device; frozen parameters are left out.
+        loss_fn: mean loss of a minibatch. For batches that are pairs it is called as ``loss_fn(model(x), y)``, for all
+            others, such as dictionaries, as ``loss_fn(model, batch)``.
+        batches: minibatches of one size that can be gone through again: a list, a ``DataLoader``,
+            :class:`tailnoise_utils.minibatches.Minibatches`. They should be disjoint and, together, the data.
+        mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
+        seed: of dropout masks and of the permutation of the columns.
+        groups: name to names of parameters; by default one group for every module that owns trainable parameters. An
+            empty mapping for none.
+        memory: budget for the matrix in bytes; by default half of what is free on the device of the model.
+        method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
+        progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: settings that do not fit, fewer than two minibatches or of different sizes, an iterator that can be
+            gone through only once, data that differ in the second pass, labels out of range, nothing alive.
+        FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
+
+    Example:
+        >>> from tailnoise_utils.minibatches import Minibatches
+        >>> x = torch.randn(600, 20, generator=torch.Generator().manual_seed(0))
+        >>> y = (x[:, 0] > 0).long()
+        >>> model = nn.Sequential(nn.Linear(20, 50), nn.ReLU(), nn.Linear(50, 2)).requires_grad_(True)
+        >>> report = measure(model, nn.functional.cross_entropy, Minibatches(x, y, 20, seed=0))
+        >>> report.P, report.p, report.samples
+        (30, 1152, 600)
+    """
+    if method not in _METHODS:
+        raise ValueError(f"unknown method {method!r}: the methods are {', '.join(_METHODS)}")
+    start = time.perf_counter()
+    P = count(batches)
+    named = [(name, w) for name, w in model.named_parameters() if w.requires_grad]
+    p, size = sum(w.numel() for _, w in named), sum(w.numel() * w.element_size() for _, w in named)
+    slices = _slices(model, named, groups)
+    if method == "auto":
+        device = named[0][1].device if named else torch.device("cpu")
+        method = "matrix" if P * size <= (_free(device) / 2 if memory is None else memory) else "streaming"
+    with _Bar(progress, P if method == "matrix" else 2 * P) as bar:
+        work = _Work(model, loss_fn, batches, mode, seed, bar)
+        live, rows, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
+        if not bool(live.any()):
+            raise ValueError("nothing is alive: every coordinate of the gradient is the same in all minibatches")
+        statistics = Statistics(P, live, slices, seed)
+        for row in rows:
+            statistics.add(row)
+    published = published or statistics.published()
+    clean, permuted, found = statistics.results()
+    return Report(
+        P=P,
+        p=p,
+        samples=work.samples,
+        mode=mode,
+        method=method,
+        seed=seed,
+        published=published,
+        clean=clean,
+        permuted=permuted,
+        dead_share=clean.info["dead_share"],
+        norms=np.array(statistics.norms),
+        loss=float(np.mean(work.losses)),
+        accuracy=work.accuracy(),
+        groups=found,
+        seconds=time.perf_counter() - start,
+    )
+
+
+class _Bar:
+    """Tells the user, on a bar or through a function, how much is done."""
+
+    def __init__(self, progress: bool | Progress, steps: int) -> None:
+        self._steps, self._tell, self._bar = steps, progress if callable(progress) else None, None
+        if progress is True:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=steps, desc="minibatches")
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def step(self) -> None:
+        """One more minibatch."""
+        if self._bar is not None:
+            self._bar.update()
+        elif self._tell:
+            self._tell(1 / self._steps)
+
+
+class _Work:
+    """Passes over the minibatches; keeps what the first one says besides gradients."""
+
+    def __init__(
+        self, model: nn.Module, loss_fn: Loss, batches: Iterable[Any], mode: str, seed: int, bar: _Bar
+    ) -> None:
+        self._arguments = (model, loss_fn, batches, mode, seed)
+        self._bar = bar
+        self.losses: list[float] = []
+        self.samples: int | None = None
+        self._hits: int | None = 0
+        self._prints: list[int] = []
+
+    def first(self, *, fingerprints: bool = False) -> Iterator[Any]:
+        """The gradients of the first pass."""
+        model, loss_fn, batches, mode, seed = self._arguments
+        seen = self._printed(batches) if fingerprints else batches
+        for found in gradients(model, loss_fn, seen, mode=mode, seed=seed):
+            self.losses.append(found.loss)
+            self.samples = None if found.samples is None else (self.samples or 0) + found.samples
+            self._hits = None if found.hits is None or self._hits is None else self._hits + found.hits
+            self._bar.step()
+            yield found
+
+    def second(self) -> Iterator[Any]:
+        """The gradients once more, of the same data."""
+        model, loss_fn, batches, mode, seed = self._arguments
+        for found in gradients(model, loss_fn, self._compared(batches), mode=mode, seed=seed):
+            self._bar.step()
+            yield found
+
+    def accuracy(self) -> float | None:
+        """Share of hits, None where there is no such thing."""
+        return None if self._hits is None or not self.samples else self._hits / self.samples
+
+    def _printed(self, batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self._prints.append(_fingerprint(batch))
+            yield batch
+
+    def _compared(self, batches: Iterable[Any]) -> Iterator[Any]:
+        i = -1
+        for i, batch in enumerate(batches):
+            if i >= len(self._prints) or _fingerprint(batch) != self._prints[i]:
+                raise ValueError(f"minibatch {i} of the second pass differs from that of the first: {_WAY_OUT}")
+            yield batch
+        if i + 1 < len(self._prints):
+            raise ValueError(f"the second pass has {i + 1} minibatches, the first had {len(self._prints)}: {_WAY_OUT}")
+
+
+_WAY_OUT = (
+    "the noise does not fit the memory budget, so the data is gone through twice and has to be the same (a DataLoader "
+    "without shuffling or random augmentation, a list, Minibatches); or raise `memory`, or take method='matrix'"
+)
+
+
+def _fingerprint(batch: Any) -> int:
+    """CRC-32 of all that is in a minibatch."""
+    crc = 0
+    for leaf in tree.tree_leaves(batch):
+        if isinstance(leaf, Tensor):
+            leaf = leaf.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        crc = zlib.crc32(leaf if isinstance(leaf, np.ndarray) else repr(leaf).encode(), crc)
+    return crc
+
+
+def _from_matrix(
+    work: _Work, P: int, p: int
+) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], tail_index.TailIndex | None]:
+    """Live coordinates, the rows of the matrix, the published estimate in its own arithmetic."""
+    noise = stack(work.first(), P)
+    live = torch.zeros(p, dtype=torch.bool, device=noise.device)
+    for row in noise[1:]:
+        live |= row != noise[0]
+    published = tail_index.mohammadi(noise, convention="published") if bool(live.any()) else None
+    return live, noise, published
+
+
+def _from_passes(work: _Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
+    """Live coordinates after a first pass; the rows as a second one makes them."""
+    first = mean = live = None
+    for found in work.first(fingerprints=True):
+        row = found.flat()
+        if first is None:
+            first, live = row, torch.zeros(p, dtype=torch.bool, device=row.device)
+            mean = torch.zeros(p, dtype=torch.float64, device=row.device)
+            continue
+        for x, x0, total, alive in zip(*(t.split(CHUNK) for t in (row, first, mean, live)), strict=True):
+            total += x.double() - x0
+            alive |= x != x0
+    check_count(len(work.losses), P)
+    for total, x0 in zip(mean.split(CHUNK), first.split(CHUNK), strict=True):
+        total.div_(P).add_(x0)
+    del first, row
+
+    def rows() -> Iterator[Tensor]:
+        for found in work.second():
+            row = found.flat()
+            for x, of_mean, alive in zip(*(t.split(CHUNK) for t in (row, mean, live)), strict=True):
+                x.copy_(x.double() - of_mean).mul_(alive)  # exact zeros where dead, as in the matrix
+            yield row
+
+    return live, rows(), None
+
+
+def _slices(
+    model: nn.Module, named: list[tuple[str, Tensor]], groups: Mapping[str, Sequence[str]] | None
+) -> dict[str, list[slice]]:
+    """Where the parameters of each group lie in a row."""
+    ends = np.cumsum([w.numel() for _, w in named]).tolist()
+    where = {name: slice(end - w.numel(), end) for (name, w), end in zip(named, ends, strict=True)}
+    if groups is None:
+        own: dict[str, list[slice]] = {}
+        for name, part in where.items():
+            own.setdefault(name.rpartition(".")[0] or type(model).__name__, []).append(part)
+        return own
+    for group, names in groups.items():
+        if unknown := [name for name in names if name not in where]:
+            raise ValueError(
+                f"group {group!r} names {', '.join(unknown)}, which are no trainable parameters of the model; those are: "
+                f"{', '.join(where)}"
+            )
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"group {group!r} is empty or names a parameter twice: {list(names)}")
+    return {group: [where[name] for name in names] for group, names in groups.items()}
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of memory that are free."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):  # no Linux: half of all there is, at a guess
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

@@ -1,0 +1,101 @@
+"""The samples cut into disjoint minibatches of one size."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor
+
+__all__ = ["Minibatches", "check_batch_size"]
+
+
+def check_batch_size(n: int, batch_size: int, *, fewest: int = 1) -> None:
+    """Check that minibatches of one size make up all the samples.
+
+    Args:
+        n: number of samples.
+        batch_size: number of samples in a minibatch.
+        fewest: least number of minibatches that is of use: 1 to train, 2 to measure noise.
+
+    Raises:
+        ValueError: if ``batch_size`` is below 1, does not divide ``n`` or leaves fewer than ``fewest`` minibatches; the
+            message names the nearest sizes that will do.
+    """
+    if n < fewest:
+        raise ValueError(f"{n} samples do not make {fewest} minibatches: give {fewest} samples or more")
+    if batch_size >= 1 and n % batch_size == 0 and n // batch_size >= fewest:
+        return
+    sizes = [size for size in range(1, n // fewest + 1) if n % size == 0]
+    below = [size for size in sizes if size < batch_size][-1:]
+    above = [size for size in sizes if size > batch_size][:1]
+    nearest = " or ".join(map(str, below + above))
+    if batch_size < 1:
+        problem = "is below 1"
+    elif batch_size > n:
+        problem = f"is larger than the number of samples, {n}"
+    elif n % batch_size:
+        problem = f"does not divide the number of samples, {n}"
+    else:
+        problem = f"leaves fewer than {fewest} minibatches of {n} samples"
+    raise ValueError(f"batch_size = {batch_size} {problem}: the nearest size that will do is {nearest}")
+
+
+class Minibatches:
+    """The samples cut into disjoint minibatches: a sized re-iterable of ``(x, y)`` pairs.
+
+    Args:
+        x: inputs of all samples.
+        y: targets of all samples.
+        batch_size: samples in a minibatch, ``b``; it must divide their number ``n`` and leave two minibatches or more.
+        order: ``"random"``, a seeded permutation of the samples, or ``"data"``, the samples as they come.
+        seed: of the permutation; not used in data order. Training with the same seed visits these very minibatches in
+            its first epoch, so measure with another one.
+        drop_last: leave out the samples that do not fill a minibatch (the last ones in that order) instead of refusing
+            a ``batch_size`` that does not divide ``n``.
+
+    Attributes:
+        indices: of the samples, one row a minibatch, ``P = n / b``: each of ``0 .. n - 1`` occurs once.
+
+    Raises:
+        ValueError: for an unknown order, a random one without a seed, inputs and targets that differ in number, or a
+            ``batch_size`` that does not fit.
+
+    Examples:
+        >>> batches = Minibatches(torch.arange(6), torch.arange(6), 3, order="data")
+        >>> [x.tolist() for x, y in batches]
+        [[0, 1, 2], [3, 4, 5]]
+    """
+
+    def __init__(
+        self,
+        x: Shaped[Tensor, "n ..."],
+        y: Shaped[Tensor, "targets ..."],
+        batch_size: int,
+        *,
+        order: str = "random",
+        seed: int | None = None,
+        drop_last: bool = False,
+    ) -> None:
+        if order not in ("random", "data"):
+            raise ValueError(f"unknown order {order!r} of the samples: the orders are random, data")
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} inputs and {len(y)} targets: give one target an input")
+        n = len(x)
+        kept = n - n % batch_size if drop_last and batch_size > 0 else n
+        # Where nothing fits, the error speaks of all the samples.
+        check_batch_size(kept if kept >= 2 * batch_size else n, batch_size, fewest=2)
+        if order == "data":
+            chosen = torch.arange(n)
+        elif seed is None:
+            raise ValueError("seed = None, but a random order needs one: give an integer, or take order='data'")
+        else:
+            chosen = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+        self.x, self.y = x, y
+        self.indices: Int64[Tensor, "P b"] = chosen[:kept].view(-1, batch_size).to(x.device)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in self.indices:
+            yield self.x.index_select(0, batch), self.y.index_select(0, batch)

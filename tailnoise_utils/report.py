@@ -1,0 +1,166 @@
+"""What :func:`tailnoise_utils.measure.measure` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .tail_index import TailIndex
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["QUANTILES", "Group", "Report"]
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of parameters, a layer, say.
+
+    Attributes:
+        p: number of its parameters.
+        dead_share: share of them whose gradient is the same in all minibatches.
+        published: alpha^ as published, None where there is none.
+        clean: alpha^ in the clean convention, None where there is none.
+        problem: why there is none, else "".
+    """
+
+    p: int
+    dead_share: float
+    published: TailIndex | None
+    clean: TailIndex | None
+    problem: str
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """Gradient noise of one model at one point.
+
+    Attributes:
+        P: number of minibatches.
+        p: number of trainable parameters.
+        samples: number of samples in all, None where batches do not tell.
+        mode: ``"eval"`` or ``"train"``.
+        method: ``"matrix"`` or ``"streaming"``.
+        seed: of dropout masks and of the permutation of the columns.
+        published: alpha^ of the paper's arithmetic.
+        clean: alpha^ in the clean convention.
+        permuted: the same after one common random permutation of the columns.
+        dead_share: share of the coordinates whose gradient is the same in all minibatches.
+        norms: Euclidean norm of each row of the noise matrix, shape (P,).
+        loss: mean over the minibatches.
+        accuracy: share of samples with the highest score at their label, None where there is no such thing.
+        groups: of parameters, by name.
+        seconds: wall time of the measurement.
+    """
+
+    P: int
+    p: int
+    samples: int | None
+    mode: str
+    method: str
+    seed: int
+    published: TailIndex
+    clean: TailIndex
+    permuted: TailIndex
+    dead_share: float
+    norms: np.ndarray
+    loss: float
+    accuracy: float | None
+    groups: dict[str, Group]
+    seconds: float
+
+    def __repr__(self) -> str:
+        of = f" of {self.samples:,} samples" if self.samples else ""
+        lines = [
+            f"Gradient noise: P = {self.P} minibatches{of}, p = {self.p:,} parameters, {self.mode} mode",
+            f"  alpha^ published {_value(self.published)}",
+            f"         clean     {_value(self.clean)}",
+            f"         permuted  {_value(self.permuted)}   (clean, columns in random order)",
+            f"  dead coordinates {self.dead_share:.2%}; noise norm: median {np.median(self.norms):.4g}, "
+            f"{self.norms.min():.4g} to {self.norms.max():.4g}",
+            f"  loss {self.loss:.4g}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"),
+        ]
+        if self.groups:
+            width = max(len(name) for name in self.groups)
+            lines.append("  clean alpha^ by group:")
+            for name, group in self.groups.items():
+                found = _value(group.clean) if group.clean else f"none ({group.problem})"
+                lines.append(f"    {name:{width}}  {found}  p = {group.p:,}, dead {group.dead_share:.1%}")
+        lines.append("  alpha^ < 2 alone is no evidence of heavy tails: dependence, scales and layout lower it too.")
+        return "\n".join(lines)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The numbers as rows of the results table.
+
+        Returns:
+            Records with the keys quantity and value, and scope (a group; absent for the whole network), x, se.
+        """
+        rows: list[dict[str, Any]] = []
+        for name, index in self._whole():
+            rows += _rows(name, index)
+        rows += [{"quantity": "dead share", "value": self.dead_share}, {"quantity": "loss", "value": self.loss}]
+        if self.accuracy is not None:
+            rows.append({"quantity": "accuracy", "value": self.accuracy})
+        for share, norm in zip(QUANTILES, np.quantile(self.norms, QUANTILES), strict=True):
+            rows.append({"quantity": "norm quantile", "x": share, "value": float(norm)})
+        for scope, group in self.groups.items():
+            found = [{"quantity": "dead share", "value": group.dead_share}]
+            for name, index in (("published", group.published), ("clean", group.clean)):
+                found += _rows(name, index) if index else []
+            rows += [row | {"scope": scope} for row in found]
+        return rows
+
+    def to_frame(self) -> pd.DataFrame:
+        """The same rows as a table, with alpha^ beside 1/alpha^.
+
+        Returns:
+            Columns scope, quantity, x, value, se.
+        """
+        import pandas as pd
+
+        rows = self.rows()
+        for name, index in (
+            ("published", self.published),
+            ("clean", self.clean),
+            ("clean, columns permuted", self.permuted),
+        ):
+            rows.append({"quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
+        for scope, group in self.groups.items():
+            for name, index in (("published", group.published), ("clean", group.clean)):
+                if index:
+                    rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
+        blank = {"scope": "all", "x": float("nan"), "se": float("nan")}
+        return pd.DataFrame([blank | row for row in rows])[["scope", "quantity", "x", "value", "se"]]
+
+    def _whole(self) -> tuple[tuple[str, TailIndex], ...]:
+        """The three estimates for the whole network."""
+        return ("published", self.published), ("clean", self.clean), ("clean, columns permuted", self.permuted)
+
+    def plot(self) -> Figure:
+        """Draw alpha^ of the whole network and of the groups, and the norms of the noise.
+
+        Returns:
+            A figure of two panels.
+        """
+        from .plots.report import report
+
+        return report(self)
+
+
+def _value(index: TailIndex) -> str:
+    """An estimate for reading."""
+    return f"{index.alpha:.3f} +- {index.se:.3f}"
+
+
+def _rows(name: str, index: TailIndex) -> list[dict[str, Any]]:
+    """An estimate as rows."""
+    return [
+        {"quantity": f"1/alpha ({name})", "value": index.inverse, "se": index.inverse_se},
+        {"quantity": f"K1 ({name})", "value": index.info["K1"]},
+    ]

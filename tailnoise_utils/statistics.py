@@ -1,0 +1,122 @@
+"""What is measured of a noise matrix, row by row, in memory that does not grow with the number of rows."""
+
+import math
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .report import Group
+from .tail_index import TailIndex
+from .tail_index.blocks import RowBlocks
+
+__all__ = ["CHUNK", "Statistics"]
+
+CHUNK = 2**20  # entries worked on in float64 at a time
+
+
+class Statistics:
+    """What is measured of the rows of the noise matrix, each seen once.
+
+    Args:
+        P: number of rows to come.
+        live: which coordinates are not the same in all rows.
+        slices: of each group, where its parameters lie in a row.
+        seed: of the permutation of the columns.
+
+    Attributes:
+        norms: Euclidean norm of each row seen so far.
+    """
+
+    def __init__(self, P: int, live: Bool[Tensor, " p"], slices: dict[str, list[slice]], seed: int) -> None:
+        self.norms: list[float] = []
+        self._live, self._all = live, bool(live.all())
+        p, p_live = len(live), int(live.sum())
+        self._dead = 1 - p_live / p
+        self._published = _blocks(P, p, "published")
+        self._clean, self._permuted = RowBlocks(P, p_live), RowBlocks(P, p_live)
+        # Columns among the live ones, 32 bits each where that is enough: this is kept all along.
+        generator = torch.Generator().manual_seed(seed)
+        kind = torch.int32 if p_live < 2**31 else torch.int64
+        self._columns = torch.randperm(p_live, generator=generator, dtype=kind).to(live.device)
+        self._slices = slices
+        self._groups = {}
+        for name, parts in slices.items():
+            alive = sum(int(live[part].sum()) for part in parts)
+            size = sum(part.stop - part.start for part in parts)
+            self._groups[name] = (size, alive, _blocks(P, size, "published"), _blocks(P, alive, "clean"))
+
+    def add(self, row: Float[Tensor, " p"]) -> None:
+        """Take the next row.
+
+        Args:
+            row: of the noise matrix, exact zeros where dead.
+        """
+        self.norms.append(math.sqrt(sum(float(part.double().square().sum()) for part in row.split(CHUNK))))
+        _feed(self._published, row)
+        live = row if self._all else row[self._live]
+        self._clean.add(live)
+        self._permuted.add(*(live[columns] for columns in self._columns.split(CHUNK)))
+        for name, (_, _, published, clean) in self._groups.items():
+            parts = self._slices[name]
+            _feed(published, *(row[part] for part in parts))
+            _feed(clean, *(row[part][self._live[part]] for part in parts))
+
+    def published(self) -> TailIndex:
+        """The published convention, but summed in float64.
+
+        Returns:
+            The estimate for the whole network.
+
+        Raises:
+            ValueError: there is none; the message says why.
+        """
+        if isinstance(self._published, str):
+            raise ValueError(self._published)
+        return self._published.result()
+
+    def results(self) -> tuple[TailIndex, TailIndex, dict[str, Group]]:
+        """The estimates, once all rows have been seen.
+
+        Returns:
+            Clean, clean with the columns permuted, and the groups.
+        """
+        clean, permuted = (_with_info(b.result(), dead_share=self._dead) for b in (self._clean, self._permuted))
+        found = {}
+        for name, (size, alive, *blocks) in self._groups.items():
+            estimates, problems = zip(*(_result(b) for b in blocks), strict=True)
+            problem = "; ".join(dict.fromkeys(filter(None, problems)))
+            found[name] = Group(size, 1 - alive / size, *estimates, problem)
+        return clean, permuted, found
+
+
+def _blocks(P: int, p: int, convention: str) -> RowBlocks | str:
+    """An accumulator, or why there can be none."""
+    if not p:
+        return "nothing is alive"
+    try:
+        return RowBlocks(P, p, convention=convention)
+    except ValueError as error:
+        return str(error)
+
+
+def _feed(blocks: RowBlocks | str, *pieces: Tensor) -> None:
+    """Add a row where there is an accumulator."""
+    if isinstance(blocks, RowBlocks):
+        blocks.add(*pieces)
+
+
+def _result(blocks: RowBlocks | str) -> tuple[TailIndex | None, str]:
+    """The estimate, or why there is none."""
+    if isinstance(blocks, str):
+        return None, blocks
+    try:
+        return blocks.result(), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _with_info(index: TailIndex, **more: float) -> TailIndex:
+    """The same estimate, with more said about it."""
+    return replace(index, info={**index.info, **more})

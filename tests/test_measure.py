@@ -1,0 +1,384 @@
+"""One measurement: the same numbers from the matrix and from two passes, any model, nothing left changed."""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+from tailnoise_utils import measure as module
+from tailnoise_utils import tail_index
+from tailnoise_utils.measure import measure
+from tailnoise_utils.minibatches import Minibatches
+from tailnoise_utils.models import fcn
+from tailnoise_utils.noise import noise_matrix
+from tailnoise_utils.tail_index.blocks import RowBlocks
+
+
+def samples(n: int = 60) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, 16, generator=generator), torch.randint(3, (n,), generator=generator)
+
+
+def everything() -> nn.Module:
+    """Dropout, batch normalisation, a frozen layer, a dead unit."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        model = nn.Sequential(
+            nn.Linear(16, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Dropout(0.4), nn.Linear(9, 9), nn.ReLU()
+        )
+        model.append(nn.Linear(9, 3))
+    model[4].weight.requires_grad_(False)
+    with torch.no_grad():
+        model[4].bias[2] = -1e3
+    return model
+
+
+def assert_same(one: Any, other: Any, rel: float) -> None:
+    """Two estimates agree, standard errors and what was counted included."""
+    assert other.inverse == pytest.approx(one.inverse, rel=rel)
+    assert other.inverse_se == pytest.approx(one.inverse_se, rel=1e3 * rel, nan_ok=True)
+    assert other.info == one.info
+
+
+@pytest.mark.parametrize("convention", tail_index.CONVENTIONS)
+@pytest.mark.parametrize(
+    ("P", "p", "K1"), [(7, 11, None), (7, 11, 11), (30, 8, None), (30, 8, 20), (5, 400, None), (3, 4, 6), (12, 35, 70)]
+)
+def test_rows_one_by_one_are_the_matrix(P: int, p: int, K1: int | None, convention: str, monkeypatch) -> None:
+    U = torch.randn(P, p, generator=torch.Generator().manual_seed(P)) ** 3
+    U[1, 2] = U[0, :2] = 0
+    if convention == "published" and K1 and (P * p) % K1:
+        pytest.fail("choose K1 among the divisors")
+    whole = tail_index.mohammadi(U, K1, convention=convention)
+    for chunk in (2**20, 5):
+        monkeypatch.setattr(tail_index.blocks, "_CHUNK", chunk)
+        rows = RowBlocks(P, p, K1, convention=convention)
+        for row in U:
+            rows.add(*row.split([2, p - 2]))
+        found = rows.result()
+        rel = 1e-12 if convention == "clean" else 1e-6
+        assert found.inverse == pytest.approx(whole.inverse, rel=rel)
+        assert found.inverse_se == pytest.approx(whole.inverse_se, rel=1e-9, nan_ok=True)
+        assert found.info == {key: value for key, value in whole.info.items() if key != "dead_share"}
+
+
+def test_rows_that_do_not_fit_are_refused() -> None:
+    rows = RowBlocks(2, 5)
+    with pytest.raises(ValueError, match=r"row 0 of 2 has pieces of \[4\] entries, not 5 in all"):
+        rows.add(torch.ones(4))
+    rows.add(torch.ones(5))
+    with pytest.raises(ValueError, match="1 of 2 rows have been seen"):
+        rows.result()
+    rows.add(torch.zeros(5))
+    with pytest.raises(ValueError, match="row 2 of 2 has pieces"):
+        rows.add(torch.ones(5))
+    zeros = RowBlocks(2, 5)
+    zeros.add(torch.zeros(5))
+    zeros.add(torch.zeros(5))
+    with pytest.raises(ValueError, match="nothing is alive: all 2 x 5 entries"):
+        zeros.result()
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("size", [2, 6, 20])  # P = 30, 10, 3: below and above the number of live columns
+def test_streaming_is_the_matrix(mode: str, size: int) -> None:
+    batches = Minibatches(*samples(), size, seed=1)
+    found = {m: measure(everything(), cross_entropy, batches, mode=mode, method=m) for m in ("matrix", "streaming")}
+    one, other = found["matrix"], found["streaming"]
+    assert (one.method, other.method) == ("matrix", "streaming")
+    assert_same(one.clean, other.clean, 1e-6)
+    assert_same(one.permuted, other.permuted, 1e-6)
+    assert other.published.inverse == pytest.approx(one.published.inverse, rel=1e-6)
+    assert other.published.inverse_se == pytest.approx(one.published.inverse_se, rel=1e-3)
+    np.testing.assert_allclose(other.norms, one.norms, rtol=1e-6)
+    assert (one.loss, one.accuracy, one.dead_share) == (other.loss, other.accuracy, other.dead_share)
+    assert 0 < one.dead_share < 0.5
+    assert list(one.groups) == list(other.groups) == ["0", "1", "4", "6"]
+    for name, group in one.groups.items():
+        twin = other.groups[name]
+        assert (group.p, group.dead_share, group.problem) == (twin.p, twin.dead_share, twin.problem)
+        for a, b in ((group.clean, twin.clean), (group.published, twin.published)):
+            assert (a is None) == (b is None)
+            if a is not None:
+                assert_same(a, b, 2e-5)
+
+
+def test_each_number_is_that_of_the_matrix() -> None:
+    x, y = samples()
+    batches, model = Minibatches(x, y, 4, seed=1), everything()
+    report = measure(model, cross_entropy, batches, mode="train", seed=7)
+    U = noise_matrix(model, cross_entropy, batches, mode="train", seed=7)
+    assert (report.P, report.p, report.samples, report.mode, report.seed) == (15, U.shape[1], 60, "train", 7)
+    assert report.published == tail_index.mohammadi(U, convention="published")
+    clean = tail_index.mohammadi(U)
+    assert report.clean.inverse == pytest.approx(clean.inverse, rel=1e-12)
+    assert report.clean.info == clean.info
+    live = U[:, (U != 0).any(0)]
+    order = torch.randperm(live.shape[1], generator=torch.Generator().manual_seed(7), dtype=torch.int32)
+    assert report.permuted.inverse == pytest.approx(tail_index.mohammadi(live[:, order.long()]).inverse, rel=1e-12)
+    assert report.permuted.inverse != report.clean.inverse
+    np.testing.assert_allclose(report.norms, U.double().norm(dim=1), rtol=1e-12)
+    last = tail_index.mohammadi(U[:, -30:])
+    assert report.groups["6"].clean.inverse == pytest.approx(last.inverse, rel=1e-12)
+    assert report.groups["6"].p == 30
+    assert report.groups["6"].dead_share == last.info["dead_share"] > 0
+    published = tail_index.mohammadi(U[:, -30:], convention="published")
+    assert report.groups["6"].published.inverse == pytest.approx(published.inverse, rel=1e-5)
+    eval_report = measure(model, cross_entropy, batches)
+    with torch.no_grad():
+        outputs = copy.deepcopy(model).eval()(x)
+    assert eval_report.loss == pytest.approx(cross_entropy(outputs, y).item(), rel=1e-6)
+    assert eval_report.accuracy == pytest.approx((outputs.argmax(1) == y).float().mean().item())
+
+
+def state(model: nn.Module) -> list[Any]:
+    """All that a measurement must leave alone."""
+    return [
+        [(name, value.clone()) for name, value in model.state_dict().items()],
+        [None if w.grad is None else w.grad.clone() for w in model.parameters()],
+        [m.training for m in model.modules()],
+        [w.requires_grad for w in model.parameters()],
+        torch.get_rng_state(),
+        torch.is_grad_enabled(),
+    ]
+
+
+def equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(equal(a, b) for a, b in zip(one, other, strict=True))
+    return one == other
+
+
+@pytest.mark.parametrize("method", ["matrix", "streaming"])
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_model_is_left_as_found(method: str, mode: str, fails: bool) -> None:
+    model = everything().train()
+    model[3].eval()  # a mode that is not the same everywhere
+    model[0].weight.grad = torch.ones(9, 16)
+    x, y = samples()
+    if fails:
+        x[13] = math.nan
+    before = state(model)
+    if fails:
+        with pytest.raises(FloatingPointError, match="of the gradient of minibatch 2 are NaN or infinite"):
+            measure(model, cross_entropy, Minibatches(x, y, 6, order="data"), mode=mode, method=method)
+    else:
+        measure(model, cross_entropy, Minibatches(x, y, 6, seed=0), mode=mode, method=method)
+    assert equal(before, state(model))
+
+
+def test_any_kind_of_batches() -> None:
+    x, y = samples()
+    model = everything()
+    wanted = measure(model, cross_entropy, Minibatches(x, y, 6, order="data"))
+    loader = DataLoader(TensorDataset(x, y), batch_size=6)
+    dicts = [{"inputs": a, "meta": {"labels": b}, "name": "t"} for a, b in Minibatches(x, y, 6, order="data")]
+
+    def loss_of(model: nn.Module, batch: dict[str, Any]) -> Tensor:
+        return cross_entropy(model(batch["inputs"]), batch["meta"]["labels"])
+
+    for method in ("matrix", "streaming"):
+        same = measure(model, cross_entropy, loader, method=method)
+        assert (same.clean.inverse, same.accuracy) == (pytest.approx(wanted.clean.inverse, rel=1e-6), wanted.accuracy)
+        same = measure(model, loss_of, dicts, method=method)
+        assert same.clean.inverse == pytest.approx(wanted.clean.inverse, rel=1e-6)
+        assert (same.accuracy, same.samples) == (None, 60)
+        assert "accuracy" not in {row["quantity"] for row in same.rows()}
+        assert "accuracy" not in repr(same)
+
+
+class Unsized:
+    """Batches without a length, in an order that may change from pass to pass."""
+
+    def __init__(self, shuffle: bool = False) -> None:
+        self.x, self.y = samples()
+        self.shuffle, self.passes = shuffle, 0
+
+    def __iter__(self):
+        self.passes += 1
+        return iter(Minibatches(self.x, self.y, 6, seed=self.passes if self.shuffle else 0))
+
+
+def test_batches_without_a_length() -> None:
+    model = everything()
+    wanted = measure(model, cross_entropy, Minibatches(*samples(), 6, seed=0))
+    for method in ("matrix", "streaming"):
+        assert measure(model, cross_entropy, Unsized(), method=method).clean.inverse == pytest.approx(
+            wanted.clean.inverse, rel=1e-6
+        )
+
+
+def test_other_data_in_the_second_pass_is_refused() -> None:
+    model = everything()
+    measure(model, cross_entropy, Unsized(shuffle=True), method="matrix")  # one pass: any partition will do
+    message = r"minibatch 0 of the second pass differs from that of the first: .*(raise `memory`|method='matrix')"
+    with pytest.raises(ValueError, match=message):
+        measure(model, cross_entropy, Unsized(shuffle=True), method="streaming")
+
+    class Shrinking(Unsized):
+        def __iter__(self):
+            self.passes += 1
+            return iter(list(Minibatches(self.x, self.y, 6, seed=0))[: 10 if self.passes < 3 else 9])
+
+    with pytest.raises(ValueError, match="the second pass has 9 minibatches, the first had 10"):
+        measure(model, cross_entropy, Shrinking(), method="streaming")
+    for method in ("matrix", "streaming"):
+        batches = Shrinking()
+        batches.passes = 1  # already when it is counted
+        with pytest.raises(ValueError, match="10 minibatches were counted, but going through them gave 9"):
+            measure(model, cross_entropy, batches, method=method)
+    x, y = samples()
+
+    class Relabelled(Unsized):
+        def __iter__(self):
+            self.passes += 1
+            return iter(Minibatches(x, y if self.passes < 3 else y.roll(1), 6, order="data"))
+
+    with pytest.raises(ValueError, match="minibatch 0 of the second pass differs"):
+        measure(model, cross_entropy, Relabelled(), method="streaming")
+
+
+def test_the_budget_decides_the_method(monkeypatch) -> None:
+    x, y = samples()
+    batches, model = Minibatches(x, y, 6, seed=0), fcn(16, 7, 3, 3, seed=1)
+    size = 10 * sum(w.numel() for w in model.parameters()) * 4
+    assert measure(model, cross_entropy, batches, memory=size).method == "matrix"
+    assert measure(model, cross_entropy, batches, memory=size - 1).method == "streaming"
+    monkeypatch.setattr(module, "_free", lambda device: 2 * size)
+    assert measure(model, cross_entropy, batches).method == "matrix"
+    monkeypatch.setattr(module, "_free", lambda device: 2 * size - 2)
+    assert measure(model, cross_entropy, batches).method == "streaming"
+
+
+def test_the_free_memory_is_that_of_this_machine() -> None:
+    assert 2**24 < module._free(torch.device("cpu")) < 2**50
+
+
+@pytest.mark.parametrize("method", ["matrix", "streaming"])
+def test_progress_adds_up(method: str, capsys) -> None:
+    shares: list[float] = []
+    batches = Minibatches(*samples(), 6, seed=0)
+    measure(everything(), cross_entropy, batches, method=method, progress=shares.append)
+    assert len(shares) == {"matrix": 10, "streaming": 20}[method]
+    assert sum(shares) == pytest.approx(1)
+    assert not capsys.readouterr().err
+    measure(everything(), cross_entropy, batches, method=method, progress=True)
+    assert f"{len(shares)}/{len(shares)}" in capsys.readouterr().err
+
+
+def test_groups() -> None:
+    model = fcn(16, 7, 3, 3, seed=1)
+    batches = Minibatches(*samples(), 6, seed=0)
+    U = noise_matrix(model, cross_entropy, batches)
+    ends = {"ends": ["linear1.weight", "linear3.weight"]}
+    found = measure(model, cross_entropy, batches, groups=ends).groups
+    assert list(found) == ["ends"]
+    columns = torch.cat([U[:, : 16 * 7], U[:, -21:]], dim=1)
+    assert found["ends"].clean.inverse == pytest.approx(tail_index.mohammadi(columns).inverse, rel=1e-12)
+    assert not measure(model, cross_entropy, batches, groups={}).groups
+    with pytest.raises(ValueError, match=r"group 'a' names linear9\.weight, .* those are: linear1\.weight, linear2"):
+        measure(model, cross_entropy, batches, groups={"a": ["linear9.weight"]})
+    for names in ([], ["linear1.weight"] * 2):
+        with pytest.raises(ValueError, match="group 'a' is empty or names a parameter twice"):
+            measure(model, cross_entropy, batches, groups={"a": names})
+
+
+def test_tied_parameters_count_once_and_a_bare_parameter_belongs_to_the_model() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.scale = nn.Linear(16, 16), nn.Linear(16, 16), nn.Parameter(torch.ones(3))
+            self.b.weight = self.a.weight
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(self.a(x).tanh())[:, :3] * self.scale
+
+    report = measure(Tied(), cross_entropy, Minibatches(*samples(), 6, seed=0))
+    assert {name: group.p for name, group in report.groups.items()} == {"Tied": 3, "a": 16 * 17, "b": 16}
+    assert report.p == 16 * 17 + 16 + 3
+
+
+def test_a_group_without_an_estimate_says_why_and_does_not_stop_the_others() -> None:
+    model = nn.Sequential(nn.Linear(16, 9), nn.ReLU(), nn.Linear(9, 3), nn.Linear(3, 1), nn.Linear(1, 3))
+    with torch.no_grad():
+        model[0].bias.fill_(-1e3)  # all dead
+    found = measure(model, cross_entropy, Minibatches(*samples(), 6, seed=0))
+    assert found.groups["0"].clean is None
+    assert "nothing is alive" in found.groups["0"].problem
+    assert found.groups["0"].dead_share == 1
+    assert found.groups["4"].clean is not None
+    assert "none (nothing is alive" in repr(found)
+    assert {row["scope"] for row in found.rows() if "scope" in row} == {"0", "2", "3", "4"}
+    found.plot()
+
+
+@pytest.mark.parametrize("method", ["matrix", "streaming"])
+def test_nothing_alive_is_refused(method: str) -> None:
+    model = nn.Linear(16, 3)
+
+    def loss_fn(outputs: Tensor, _: Tensor) -> Tensor:
+        return outputs.sum() * 0 + model.bias.sum()
+
+    with pytest.raises(ValueError, match="nothing is alive: every coordinate of the gradient is the same"):
+        measure(model, loss_fn, Minibatches(*samples(), 6, seed=0), method=method)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "fast"}, "unknown method 'fast': the methods are auto, matrix, streaming"),
+        ({"mode": "test"}, "unknown mode 'test': the modes are eval, train"),
+    ],
+)
+def test_unknown_options_list_the_known(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        measure(everything(), cross_entropy, Minibatches(*samples(), 6, seed=0), **options)
+
+
+def test_what_cannot_be_measured_is_refused() -> None:
+    x, y = samples()
+    with pytest.raises(ValueError, match="Flatten has no trainable parameter"):
+        measure(nn.Flatten(), cross_entropy, Minibatches(x, y, 6, seed=0))
+    with pytest.raises(ValueError, match="a generator, which can be gone through only once"):
+        measure(everything(), cross_entropy, (b for b in Minibatches(x, y, 6, seed=0)))
+    with pytest.raises(ValueError, match=r"1 minibatch\(es\)"):
+        measure(everything(), cross_entropy, [(x, y)])
+
+
+def test_the_report_reads_well() -> None:
+    report = measure(everything(), cross_entropy, Minibatches(*samples(), 4, seed=1))
+    text = repr(report)
+    assert f"P = 15 minibatches of 60 samples, p = {report.p:,} parameters, eval mode" in text
+    assert f"clean     {report.clean.alpha:.3f} +- {report.clean.se:.3f}" in text
+    assert "no evidence of heavy tails" in text
+    frame = report.to_frame()
+    whole = frame[frame["scope"] == "all"].set_index("quantity")
+    assert whole.loc["alpha (clean)", "value"] == report.clean.alpha
+    assert whole.loc["alpha (clean)", "se"] == report.clean.se
+    assert whole.loc["1/alpha (published)", "value"] == report.published.inverse
+    quantiles = whole.loc["norm quantile"].set_index("x")["value"]
+    assert (quantiles[0.0], quantiles[1.0]) == (report.norms.min(), report.norms.max())
+    assert quantiles[0.5] == pytest.approx(np.median(report.norms))
+    layer = frame[(frame["scope"] == "6") & (frame["quantity"] == "alpha (clean)")]
+    assert layer["value"].item() == report.groups["6"].clean.alpha
+    axes = report.plot().axes
+    assert [label.get_text() for label in axes[0].get_yticklabels()][-4:] == ["0", "1", "4", "6"]
+    assert sum(patch.get_height() for patch in axes[1].patches) == 15
+
+
+def test_callable_type_of_loss_is_free() -> None:
+    loss: Callable = nn.MSELoss()
+    x, _ = samples()
+    report = measure(nn.Linear(16, 2), loss, Minibatches(x, x[:, :2].tanh(), 6, seed=0))
+    assert report.accuracy is None
+    assert report.clean.alpha > 0
