@@ -4,29 +4,38 @@ Images start as *prepared arrays*: uint8, ``(N, channels, height, width)``, with
 by 255 and normalised per channel, :math:`(x / 255 - \text{mean}) / \text{sd}`, in float32.
 
 * ``digits``: the 1797 images of 8 x 8 pixels that come with scikit-learn; nothing to download.
-* ``mnist``: 60,000 + 10,000 images of 28 x 28 pixels, read from ``mnist.npz`` in the folder named by the environment
-  variable ``TAILNOISE_DATA``.
+* ``digits32``: the same, resized to 32 x 32 pixels in three equal channels.
+* ``mnist``: 60,000 + 10,000 images of 28 x 28 pixels.
+* ``cifar10``, ``cifar100``: 50,000 + 10,000 images of 32 x 32 pixels in three channels.
+
+The last three are read from ``<name>.npz`` in the folder that the environment variable ``TAILNOISE_DATA`` names, and only
+there; without that variable from the folder ``data`` in `cache_folder`, into which they are downloaded when first used.
 """
 
 import hashlib
 import os
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import torch
+from filelock import FileLock
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-__all__ = ["DATASETS", "DataNotFound", "Dataset", "load"]
+from . import download
 
-DATASETS = ("digits", "mnist")
+__all__ = ["DATASETS", "DataNotFound", "Dataset", "cache_folder", "load"]
+
+DATASETS = ("digits", "digits32", "mnist", "cifar10", "cifar100")
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 class DataNotFound(FileNotFoundError):
-    """The file of a data set is not where it was looked for; the message lists the ways to get it."""
+    """A data set is neither where it was looked for nor to be had by download; the message lists the ways to get it."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +48,13 @@ class _Kind:
     sd: tuple[float, ...]
 
 
-# The digits' mean and sd are those of its 1500 training images; MNIST's are the usual ones.
+# The digits' mean and sd are those of the 1500 training images; the others' are the usual ones.
 _KINDS = {
     "digits": _Kind(shape=(1, 8, 8), classes=10, mean=(0.3054,), sd=(0.3758,)),
+    "digits32": _Kind(shape=(3, 32, 32), classes=10, mean=(0.3055,) * 3, sd=(0.3235,) * 3),
     "mnist": _Kind(shape=(1, 28, 28), classes=10, mean=(0.1307,), sd=(0.3081,)),
+    "cifar10": _Kind(shape=(3, 32, 32), classes=10, mean=(0.491, 0.482, 0.447), sd=(0.247, 0.243, 0.262)),
+    "cifar100": _Kind(shape=(3, 32, 32), classes=100, mean=(0.5071, 0.4867, 0.4408), sd=(0.2675, 0.2565, 0.2761)),
 }
 
 
@@ -74,10 +86,19 @@ class Dataset:
         return hashlib.sha256("\n".join(f"{key} {self.sha256[key]}" for key in _KEYS).encode()).hexdigest()
 
 
+def cache_folder() -> Path:
+    """The folder for what can be had again, such as downloaded data: ``TAILNOISE_CACHE``, or the platform's own.
+
+    Returns:
+        Path of the folder, there or not.
+    """
+    return Path(os.environ.get("TAILNOISE_CACHE") or platformdirs.user_cache_dir("tailnoise")).expanduser()
+
+
 def load(name: str, *, n_train: int | None = None, n_test: int | None = None) -> Dataset:
     """Load a data set, or the first images of each of its halves.
 
-    The order is fixed: the file's for ``mnist``, that of one shuffle for ``digits`` (1500 training, 297 test images).
+    The order is fixed: the files' own, or that of one shuffle for the digits (1500 training, 297 test images).
     A subset is the first ``n_train`` and ``n_test`` images in that order, so a smaller one is part of a larger one.
 
     Args:
@@ -89,21 +110,14 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
         The images, their classes and the SHA-256 of what was used.
 
     Raises:
-        DataNotFound: if the file of the data set is not there.
+        DataNotFound: if the data set is not there and cannot be downloaded.
         ValueError: for an unknown name, a number of images below 1 or above what there is, or a malformed file.
+        OSError: if a download cannot be kept in the cache folder.
     """
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}: the data sets are {', '.join(DATASETS)}")
     kind = _KINDS[name]
-    if name == "digits":
-        arrays = _digits()
-    else:
-        folder = os.environ.get("TAILNOISE_DATA")
-        path = Path(folder or "").expanduser() / f"{name}.npz"
-        if not folder or not path.is_file():
-            problem = f"there is no file {path}" if folder else "the environment variable TAILNOISE_DATA is not set"
-            raise DataNotFound(f"no data for {name!r}: {problem}. {_ways(path, kind)}")
-        arrays = _read(path, kind)
+    arrays = _digits(kind.shape) if name.startswith("digits") else _prepared(name, kind)
     for split, count in (("train", n_train), ("test", n_test)):
         there = len(arrays[f"x_{split}"])
         if count is not None and not 1 <= count <= there:
@@ -123,53 +137,118 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
     )
 
 
-def _digits() -> dict[str, np.ndarray]:
+def _digits(shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """Prepared arrays of scikit-learn's digits: values 0..16 become round(255 v / 16), 1500 + 297 after one shuffle."""
     from sklearn.datasets import load_digits  # here, because importing scikit-learn takes longer than all the rest
 
     bunch = load_digits()
-    images = ((bunch.images.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)[:, None]
-    labels = bunch.target.astype(np.uint8)
+    images = ((bunch.images.astype(np.int64) * 255 + 8) // 16)[:, None]
+    if shape != (1, 8, 8):
+        images = np.repeat(_four_times(images), shape[0], axis=1)
+    images, labels = images.astype(np.uint8), bunch.target.astype(np.uint8)
     # RandomState, because NumPy promises (NEP 19) that its stream never changes: the split is part of the results.
     train, test = np.split(np.random.RandomState(1901).permutation(len(images)), [1500])
     return {"x_train": images[train], "y_train": labels[train], "x_test": images[test], "y_test": labels[test]}
 
 
+def _four_times(images: np.ndarray) -> np.ndarray:
+    """Images of integers, bilinearly enlarged four times and rounded, half up."""
+    # In integers, so that no machine rounds otherwise: pixel i is interpolated at (i + 1/2) / 4 - 1/2 = (2 i - 3) / 8 of
+    # the smaller image, so that every weight along a side is a multiple of 1/8.
+    side = images.shape[-1]
+    pixel = np.arange(4 * side)
+    at = np.clip(2 * pixel - 3, 0, 8 * (side - 1))  # in eighths; beyond the outermost centres, the outermost pixel
+    weights = np.zeros((4 * side, side), np.int64)
+    weights[pixel, at // 8] = 8 - at % 8
+    weights[pixel, np.minimum(at // 8 + 1, side - 1)] += at % 8
+    return (weights @ images @ weights.T + 32) // 64
+
+
+def _prepared(name: str, kind: _Kind) -> dict[str, np.ndarray]:
+    """The prepared arrays of a data set that comes in a file, downloaded if need be."""
+    given = os.environ.get("TAILNOISE_DATA")
+    path = (Path(given).expanduser() if given else cache_folder() / "data") / f"{name}.npz"
+    if given and not path.is_file():
+        raise DataNotFound(
+            f"no data for {name!r}: there is no file {path}, and nothing is downloaded while TAILNOISE_DATA is set. "
+            + _ways(path, kind)
+        )
+    if not path.is_file():
+        _download(path, kind)
+    remedy = "make the file again as the book's page 'Reproduce' shows" if given else "delete it to download it again"
+    arrays = _read(path, remedy)
+    _check(arrays, kind, str(path), remedy)
+    return arrays
+
+
 def _ways(path: Path, kind: _Kind) -> str:
     """The ways to get the data, for an error message."""
     return (
-        f"Either set TAILNOISE_DATA to a folder that holds {path.name}, with the uint8 arrays x_train and x_test "
+        f"The ways to get them: with a network and without TAILNOISE_DATA, {path.stem} is downloaded when first used. Or "
+        f"set TAILNOISE_DATA to a folder that holds {path.name}, with the uint8 arrays x_train and x_test "
         f"(N x {' x '.join(map(str, kind.shape))}), y_train and y_test (N): the book's page 'Reproduce' shows how to "
-        "make it from the original files. Or take the data set 'digits' (the profile 'smoke'), which needs no file."
+        "make it, or copy it from the cache of a machine with a network. "
+        "Or take the data set 'digits' (the profile 'smoke'), which needs no file."
     )
 
 
-def _read(path: Path, kind: _Kind) -> dict[str, np.ndarray]:
-    """The four arrays of a prepared file, checked; pickled objects are refused."""
-    remedy = "make the file again as the book's page 'Reproduce' shows"
+def _download(path: Path, kind: _Kind) -> None:
+    """Write a prepared file from the downloaded originals, whole or not at all; a second process waits for the first."""
+    name, part = path.stem, path.with_name(f".{path.stem}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{name}.lock")):
+            if path.is_file():
+                return
+            shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
+            try:
+                part.mkdir()
+                arrays = download.fetch(name, part)
+                _check(arrays, kind, f"the download of {name}", "set TAILNOISE_DATA to a folder with a sound copy")
+                with (part / path.name).open("wb") as file:
+                    np.savez(file, **arrays)
+                    file.flush()
+                    os.fsync(file.fileno())
+                (part / path.name).replace(path)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    except (ImportError, ConnectionError) as error:
+        raise DataNotFound(f"no data for {name!r}: {error}. {_ways(path, kind)}") from error
+    except OSError as error:
+        raise OSError(
+            f"cannot keep the download of {name} in {path.parent} ({type(error).__name__}: {error}): set TAILNOISE_CACHE "
+            "to a folder that can be written, with 1 GB free"
+        ) from error
+
+
+def _read(path: Path, remedy: str) -> dict[str, np.ndarray]:
+    """The arrays of a prepared file, those that are there; pickled objects are refused."""
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            arrays = {key: np.asarray(file[key]) for key in _KEYS if key in file}
+            return {key: np.asarray(file[key]) for key in _KEYS if key in file}
     except Exception as error:  # a damaged file raises almost anything, down to the tokenizer's errors
         raise ValueError(f"{path} is damaged or no .npz file ({type(error).__name__}: {error}): {remedy}") from error
+
+
+def _check(arrays: dict[str, np.ndarray], kind: _Kind, where: str, remedy: str) -> None:
+    """Refuse arrays that are not those of such a data set."""
     for key in _KEYS:
         if key not in arrays:
-            raise ValueError(f"{path} has no array {key!r} (needed: {', '.join(_KEYS)}): {remedy}")
+            raise ValueError(f"{where} has no array {key!r} (needed: {', '.join(_KEYS)}): {remedy}")
         array, wanted = arrays[key], kind.shape if key.startswith("x") else ()
         if array.dtype != np.uint8 or array.ndim == 0 or len(array) == 0 or array.shape[1:] != wanted:
             shape = " x ".join(map(str, ("N", *wanted)))
             raise ValueError(
-                f"{path}: {key} is {array.dtype} of shape {array.shape}, not uint8 of shape {shape}: {remedy}"
+                f"{where}: {key} is {array.dtype} of shape {array.shape}, not uint8 of shape {shape}: {remedy}"
             )
     for split in ("train", "test"):
         images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
         if len(images) != len(labels):
-            raise ValueError(f"{path}: {len(images)} images in x_{split}, {len(labels)} labels in y_{split}: {remedy}")
+            raise ValueError(f"{where}: {len(images)} images in x_{split}, {len(labels)} labels in y_{split}: {remedy}")
         if labels.max() >= kind.classes:
             raise ValueError(
-                f"{path}: y_{split} holds the label {labels.max()}, above the last class {kind.classes - 1}: {remedy}"
+                f"{where}: y_{split} holds the label {labels.max()}, above the last class {kind.classes - 1}: {remedy}"
             )
-    return arrays
 
 
 def _normalise(images: UInt8[np.ndarray, "n c h w"], kind: _Kind) -> Float32[Tensor, "n c h w"]:

@@ -14,7 +14,7 @@ from torch.utils import _pytree as tree
 
 from .models import linear_hinge
 
-__all__ = ["Gradient", "gradient", "gradients", "private_randomness", "seed_torch"]
+__all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness", "seed_torch"]
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
@@ -128,7 +128,7 @@ def gradient(
     device = parameters[0].device
     batch = tree.tree_map_only(Tensor, lambda tensor: tensor.to(device), batch)
     try:
-        with _as_found(model), private_randomness(device), torch.enable_grad():
+        with as_found(model), private_randomness(device), torch.enable_grad():
             model.train(mode == "train")
             seed_torch(seed, index, device)
             hits = None
@@ -187,8 +187,15 @@ def gradients(
 
 
 @contextmanager
-def _as_found(model: nn.Module) -> Iterator[None]:
-    """Restore the mode of every submodule and all buffers when the block ends."""
+def as_found(model: nn.Module) -> Iterator[None]:
+    """Restore the mode of every submodule and all buffers when the block ends.
+
+    Args:
+        model: the network.
+
+    Yields:
+        Nothing.
+    """
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:

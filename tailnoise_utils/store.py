@@ -11,11 +11,13 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -31,8 +33,10 @@ __all__ = [
     "COLUMNS",
     "Results",
     "append",
+    "atomic",
     "data_of",
     "digest",
+    "flat",
     "path_of",
     "provenance",
     "read",
@@ -118,19 +122,20 @@ def path_of(experiment: str, profile: str) -> Path:
     return Path(root) / profile / f"{experiment}.parquet"
 
 
-def run_record(spec: Any, data_sha256: str, seconds: float) -> dict[str, Any]:
+def run_record(spec: Any, data_sha256: str, seconds: float, status: str = "complete") -> dict[str, Any]:
     """What is kept about a finished run.
 
     Args:
         spec: its settings, a dataclass of plain values.
         data_sha256: SHA-256 of the data used, "" where none was.
         seconds: wall time.
+        status: "complete", or what became of the run.
 
     Returns:
         The names ``run`` and ``spec_digest``, every setting, and where the run's numbers came from.
     """
     names = {"run": digest(spec, data=data_sha256)[:16], "spec_digest": digest(spec), "data_sha256": data_sha256}
-    return names | asdict(spec) | {"seconds": seconds} | provenance()
+    return names | flat(asdict(spec)) | {"status": status, "seconds": seconds} | provenance()
 
 
 def provenance() -> dict[str, str | int]:
@@ -198,16 +203,53 @@ def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
     table = pa.Table.from_pandas(rows[list(COLUMNS)].astype(COLUMNS), preserve_index=False)
     content = {"schema": SCHEMA, "runs": runs}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(content).encode()})
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file whole or not at all: to a temporary name beside it, flushed to disk, then renamed.
+
+    Args:
+        path: of the file; its folder is made if absent, an older file replaced.
+
+    Yields:
+        The file to write to.
+
+    Raises:
+        OSError: it cannot be written, for a full disk, say; the message names the file, what was there before is
+            untouched and nothing half-written is left.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        way_out = "make room or name another folder (TAILNOISE_RESULTS, TAILNOISE_CACHE); then the same command goes on"
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}; {way_out}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without nesting: those of an inner spec stand beside the outer ones.
+
+    Args:
+        settings: of a spec, as `dataclasses.asdict` gives them.
+
+    Returns:
+        One level of names and values.
+    """
+    plain: dict[str, Any] = {}
+    for name, value in settings.items():
+        plain |= flat(value) if isinstance(value, dict) else {name: value}
+    return plain
 
 
 def append(path: Path, rows: pd.DataFrame, record: dict[str, Any]) -> None:

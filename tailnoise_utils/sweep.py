@@ -37,13 +37,19 @@ def run(
         for spec in specs:
             spec.data_sha256()  # before anything is deleted: without the data nothing could take its place
         path.unlink(missing_ok=True)
+        for spec in specs:
+            spec.forget()
     for spec in specs:
         records = store.read(path).records() if path.exists() else []
         if store.digest(spec) in {record["spec_digest"] for record in records}:
             progress(1)
             continue
         sha256 = spec.data_sha256()
-        used = {record["data_sha256"] for record in records if store.data_of(record) == store.data_of(asdict(spec))}
+        used = {
+            record["data_sha256"]
+            for record in records
+            if store.data_of(record) == store.data_of(store.flat(asdict(spec)))
+        }
         if other := used - {sha256}:
             raise ValueError(
                 f"the runs in {path} used data with SHA-256 {other.pop()[:16]}..., the data here has {sha256[:16]}...: "
@@ -51,8 +57,9 @@ def run(
             )
         start = time.perf_counter()
         rows = spec.rows(progress)
-        record = store.run_record(spec, sha256, time.perf_counter() - start)
+        record = store.run_record(spec, sha256, time.perf_counter() - start, spec.status(rows))
         store.append(path, store.to_frame(rows, record["run"]), record)
+        spec.forget_rows()
     return stored(experiment, profile)
 
 

@@ -1,18 +1,20 @@
-"""Plain stochastic gradient descent, as the paper trains: fixed step size, no momentum, no weight decay."""
+"""Plain stochastic gradient descent, as the paper trains: no momentum, no weight decay."""
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from itertools import islice
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
-from tailnoise_utils.data import Dataset
-from tailnoise_utils.minibatches import check_batch_size
+from .data import Dataset
+from .gradient import as_found, private_randomness, seed_torch
+from .minibatches import check_batch_size
 
-__all__ = ["Diverged", "evaluate", "train"]
+__all__ = ["ORDERS", "SCHEDULES", "Diverged", "evaluate", "train"]
 
+SCHEDULES = ("constant", "halved")
+ORDERS = ("random", "data")
 _CHUNK = 1000  # samples evaluated at a time: their activations stay small
 
 
@@ -30,24 +32,37 @@ def train(
     iterations: int,
     snapshots: Collection[int],
     seed: int,
+    schedule: str = "constant",
+    order: str = "random",
+    start: int = 0,
+    each: Callable[[int], object] = lambda iteration: None,
 ) -> Iterator[int]:
     r"""Train a model in place, pausing at the points where it is to be measured.
 
-    One iteration is :math:`w \leftarrow w - \eta\, g(w)`, with :math:`g` the gradient of the mean loss of a minibatch.
-    Minibatches are drawn without replacement; the training images are shuffled anew for each epoch.
+    One iteration is :math:`w \leftarrow w - \eta\, g(w)`, with :math:`g` the gradient of the mean loss of a minibatch, in
+    training mode. Minibatches are drawn without replacement; the training images are shuffled anew for each epoch.
+
+    Step t depends on the weights, `seed` and t alone (dropout masks included: :func:`tailnoise_utils.gradient.seed_torch`),
+    so that a run that is taken up again from stored weights ends bit for bit where an unbroken one does.
 
     Nothing runs until the result is iterated over, and training goes on when the next point is asked for. At a pause
     the model holds the weights of that iteration: measure or copy them, and do not change them.
 
     Args:
-        model: the network, used in the mode it is in.
+        model: the network.
         loss_fn: mean loss of a minibatch from the model's outputs and the classes.
         data: the data set; its training half is used.
         batch_size: samples in a minibatch; it must divide the number of training images.
         lr: step size :math:`\eta`.
         iterations: number of steps.
-        snapshots: the iterations to pause at, 0 (before the first step) to ``iterations``, in any order.
-        seed: of the shuffling.
+        snapshots: the iterations to pause at, 0 (before the first step) to ``iterations``, in any order; those before
+            `start` are passed over.
+        seed: of the shuffling and of dropout.
+        schedule: of the step size, ``"constant"`` or ``"halved"`` (after one and two thirds of the run, as in the paper's
+            batch script).
+        order: ``"random"``, or ``"data"``: the same minibatches in data order in every epoch, as in the paper's code.
+        start: number of steps that the weights in `model` have behind them.
+        each: called after every step with the number of steps taken.
 
     Yields:
         The number of steps taken, at each of ``snapshots`` in ascending order.
@@ -67,27 +82,40 @@ def train(
         raise ValueError(f"snapshots {fractions} are no whole numbers of iterations: give integers")
     if outside:
         raise ValueError(f"snapshots {outside} lie outside the run: take points from 0 to iterations = {iterations}")
-    points = set(snapshots)
+    if not 0 <= start <= iterations:
+        raise ValueError(f"start = {start} lies outside the run: take 0 to iterations = {iterations}")
+    for name, value, known in (("schedule", schedule, SCHEDULES), ("order", order, ORDERS)):
+        if value not in known:
+            raise ValueError(f"unknown {name} {value!r}: take one of {', '.join(known)}")
     advice = f"at lr = {lr:g}: try {lr / 10:g} or less"
-
     parameters = [w for w in model.parameters() if w.requires_grad]
     if not parameters:
         raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
-    if 0 in points:
-        yield 0
-    for iteration, batch in enumerate(islice(_shuffled(len(x), batch_size, seed, x.device), iterations), start=1):
-        loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
-        if not loss.isfinite():
-            raise Diverged(f"the loss is {loss.item()} after {iteration - 1} iterations {advice}")
-        gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-        with torch.no_grad():
-            for w, g in zip(parameters, gradient, strict=True):
-                w.sub_(g, alpha=lr)
-        pause = iteration in points
-        if (pause or iteration == iterations) and not all(w.isfinite().all() for w in parameters):
-            raise Diverged(f"some weights are NaN or infinite after {iteration} iterations {advice}")
-        if pause:
-            yield iteration
+
+    device = parameters[0].device
+    batches = _minibatches(len(x), batch_size, None if order == "data" else seed, start, x.device)
+    done = start
+    for point in sorted({*snapshots, iterations}):
+        if point < start:
+            continue
+        with private_randomness(device):
+            model.train()
+            for iteration, batch in zip(range(done, point), batches, strict=False):
+                seed_torch(seed, iteration, device)
+                loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
+                if not loss.isfinite():
+                    raise Diverged(f"the loss is {loss.item()} after {iteration} iterations {advice}")
+                gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+                halvings = 0 if schedule == "constant" else 3 * iteration // iterations
+                with torch.no_grad():
+                    for w, g in zip(parameters, gradient, strict=True):
+                        w.sub_(g, alpha=lr / 2**halvings)
+                each(iteration + 1)
+        done = point
+        if not all(bool(w.isfinite().all()) for w in parameters):
+            raise Diverged(f"some weights are NaN or infinite after {point} iterations {advice}")
+        if point in snapshots:
+            yield point
 
 
 @torch.no_grad()
@@ -100,7 +128,7 @@ def evaluate(
     """Mean loss and accuracy over all the samples given.
 
     Args:
-        model: the network, used in the mode it is in; its outputs are one score per class.
+        model: the network, evaluated in eval mode (and left in the mode it was in); its outputs are one score per class.
         loss_fn: mean loss of several samples from the model's outputs and the classes.
         x: inputs.
         y: classes.
@@ -114,15 +142,30 @@ def evaluate(
     if not len(x):
         raise ValueError("0 samples have no mean loss: give one or more")
     loss, hits = 0.0, 0
-    for inputs, classes in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
-        outputs = model(inputs)
-        loss += loss_fn(outputs, classes).item() * len(inputs)
-        hits += int((outputs.argmax(1) == classes).sum())
+    with as_found(model):
+        model.eval()
+        for inputs, classes in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
+            outputs = model(inputs)
+            loss += loss_fn(outputs, classes).item() * len(inputs)
+            hits += int((outputs.argmax(1) == classes).sum())
     return loss / len(x), hits / len(x)
 
 
-def _shuffled(n: int, batch_size: int, seed: int, device: torch.device) -> Iterator[Int64[Tensor, " b"]]:
-    """Minibatches without end, each epoch a new permutation of the samples, drawn on the CPU: the same everywhere."""
-    generator = torch.Generator().manual_seed(seed)
+def _minibatches(
+    n: int, batch_size: int, seed: int | None, start: int, device: torch.device
+) -> Iterator[Int64[Tensor, " b"]]:
+    """Give minibatches without end from step `start` on, each epoch a new permutation of the samples (None: data order).
+
+    Permutations are drawn on the CPU: the same everywhere.
+
+    Yields:
+        Indices of the samples of one minibatch.
+    """
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    epoch, first = divmod(start, n // batch_size)
+    for _ in range(epoch if generator else 0):
+        torch.randperm(n, generator=generator)
     while True:
-        yield from torch.randperm(n, generator=generator).view(-1, batch_size).to(device)
+        samples = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+        yield from samples.view(-1, batch_size)[first:].to(device)
+        first = 0

@@ -1,0 +1,246 @@
+"""Train a network once and keep its weights on disk at the points where its noise is measured.
+
+Weights lie in ``<cache>/snapshots/<digest>/``, one ``.npz`` a point, outside the work tree
+(:func:`tailnoise_utils.data.cache_folder`); a new measurement needs no new training. Between the points, a checkpoint is
+written every half minute. A killed run goes on from the last of them and ends bit for bit where an unbroken one does
+(same versions, processor and number of threads).
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import data, models, store
+from .train import Diverged, train
+
+__all__ = ["Snapshots", "TrainSpec", "images", "load_weights", "save_weights"]
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """Train a network of the paper by plain SGD.
+
+    All randomness comes from `seed`, each use with a generator of its own: initial weights from `seed` itself, order of
+    training and dropout from 10^6 + `seed`.
+
+    Attributes:
+        dataset: name of the data set.
+        n_train: number of training images.
+        n_test: number of test images.
+        model: ``"fcn"`` or ``"cnn"``.
+        width: units of each hidden layer (FCN) or filters (CNN).
+        depth: number of weight matrices (FCN); 0 for the CNN.
+        loss: a key of ``models.LOSSES``.
+        batch_size: of the training.
+        lr: step size.
+        schedule: of the step size, ``"constant"`` or ``"halved"``.
+        order: of the training images, ``"random"`` or ``"data"``.
+        iterations: number of steps.
+        snapshots: the points at which weights are kept.
+        seed: of everything.
+    """
+
+    dataset: str
+    n_train: int
+    n_test: int
+    model: str
+    width: int
+    depth: int
+    loss: str
+    batch_size: int
+    lr: float
+    schedule: str
+    order: str
+    iterations: int
+    snapshots: tuple[int, ...]
+    seed: int
+
+    def build(self) -> nn.Module:
+        """The network with its initial weights.
+
+        Returns:
+            The network, on the CPU.
+
+        Raises:
+            ValueError: an unknown kind of network.
+        """
+        pictures = images(self.dataset, self.n_train, self.n_test)
+        if self.model == "fcn":
+            return models.fcn(pictures.x_train[0].numel(), self.width, self.depth, pictures.classes, seed=self.seed)
+        if self.model == "cnn":
+            return models.cnn(self.width, pictures.classes, seed=self.seed)
+        raise ValueError(f"unknown model {self.model!r}: the models are fcn, cnn")
+
+
+@lru_cache(maxsize=1)
+def images(name: str, n_train: int, n_test: int) -> data.Dataset:
+    """One data set, kept between the runs of a grid.
+
+    Args:
+        name: of the data set.
+        n_train: number of training images.
+        n_test: number of test images.
+
+    Returns:
+        The first images of each half.
+    """
+    return data.load(name, n_train=n_train, n_test=n_test)
+
+
+class Snapshots:
+    """The weights of one training run on disk, trained as far as they are asked for.
+
+    Args:
+        spec: the run.
+        data_sha256: of its data.
+
+    Attributes:
+        folder: where they lie.
+    """
+
+    def __init__(self, spec: TrainSpec, data_sha256: str) -> None:
+        self.spec = spec
+        self.folder = data.cache_folder() / "snapshots" / store.digest(spec, data=data_sha256)[:16]
+
+    def path(self, point: int) -> Path:
+        """Where the weights after `point` steps lie, there or not."""
+        return self.folder / f"{point}.npz"
+
+    def train(self, progress: Callable[[int], object]) -> str:
+        """Make what is missing.
+
+        Args:
+            progress: told the number of steps done, those of an earlier time included.
+
+        Returns:
+            "", or, if the run diverged, the message that says when; the snapshots before that are there.
+        """
+        end, verdict = self.folder / "end.json", ""
+        if end.exists():
+            progress(self.spec.iterations)
+            return json.loads(end.read_text())["diverged"]
+        model, start, before = self._resume()
+        progress(start)
+        began = last = time.monotonic()
+
+        def each(iteration: int) -> None:
+            nonlocal last
+            progress(1)
+            if time.monotonic() - last >= CHECKPOINT_SECONDS:
+                seconds = before + time.monotonic() - began
+                self._save(self.folder / "checkpoint.npz", model, iteration, seconds)
+                last = time.monotonic()
+
+        spec = self.spec
+        try:
+            for point in train(
+                model,
+                models.LOSSES[spec.loss],
+                images(spec.dataset, spec.n_train, spec.n_test),
+                batch_size=spec.batch_size,
+                lr=spec.lr,
+                schedule=spec.schedule,
+                order=spec.order,
+                iterations=spec.iterations,
+                snapshots=spec.snapshots,
+                seed=10**6 + spec.seed,
+                start=start,
+                each=each,
+            ):
+                if not self.path(point).exists():
+                    self._save(self.path(point), model, point, before + time.monotonic() - began)
+        except Diverged as error:
+            verdict = str(error)
+        with store.atomic(end) as file:
+            content = {"diverged": verdict, "seconds": before + time.monotonic() - began}
+            file.write(json.dumps(content).encode())
+        (self.folder / "checkpoint.npz").unlink(missing_ok=True)
+        return verdict
+
+    def seconds(self) -> float:
+        """Wall time of the finished training, all its parts together."""
+        return json.loads((self.folder / "end.json").read_text())["seconds"]
+
+    def load(self, point: int) -> nn.Module:
+        """The network as it was.
+
+        Args:
+            point: number of steps.
+
+        Returns:
+            The network with the weights after that many steps.
+        """
+        model = self.spec.build()
+        load_weights(self.path(point), model)
+        return model
+
+    def remove(self) -> None:
+        """Delete the weights."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _resume(self) -> tuple[nn.Module, int, float]:
+        """The network at the last point on disk, its number of steps, and the seconds spent so far."""
+        model, start, seconds = self.spec.build(), 0, 0.0
+        best = None
+        for path in self.folder.glob("[!.]*.npz"):  # a name that begins with a dot was never finished
+            more = load_weights(path, model)
+            if best is None or int(more["iteration"]) > start:
+                best, start, seconds = path, int(more["iteration"]), float(more["seconds"])
+        if best:
+            load_weights(best, model)
+        return model, start, seconds
+
+    @staticmethod
+    def _save(path: Path, model: nn.Module, iteration: int, seconds: float) -> None:
+        """Write weights, whole or not at all."""
+        with store.atomic(path) as file:
+            save_weights(file, model, iteration=iteration, seconds=seconds)
+
+
+def save_weights(file: IO[bytes], model: nn.Module, **more: float | str) -> None:
+    """Write a model's weights and buffers as an ``.npz`` archive.
+
+    Args:
+        file: open for writing.
+        model: the network.
+        more: plain values to go with them.
+    """
+    state = {f"state/{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
+    np.savez(file, **state, **{name: np.array(value) for name, value in more.items()})
+
+
+def load_weights(path: Path, model: nn.Module) -> dict[str, np.ndarray]:
+    """Read what :func:`save_weights` wrote into a model.
+
+    Args:
+        path: of the archive.
+        model: the network.
+
+    Returns:
+        The plain values that went with the weights.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or of another network.
+    """
+    try:
+        with np.load(path) as file:
+            state = {name[6:]: torch.from_numpy(file[name]) for name in file if name.startswith("state/")}
+            more = {name: file[name] for name in file if not name.startswith("state/")}
+        model.load_state_dict(state)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged archive raises almost anything
+        raise ValueError(f"{path} holds no weights of this network ({error}): delete it and run again") from error
+    return more

@@ -1,0 +1,238 @@
+"""The kinds of runs: frozen settings, and how they become rows.
+
+A spec has `data_sha256()` (of the data it reads, "" if none), `rows(progress)` and `forget()`, which deletes what the
+cache keeps for it.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from . import data, models, store, synthetic, tail_index
+from .measure import measure
+from .minibatches import Minibatches
+from .report import Report
+from .snapshots import Snapshots, TrainSpec, images
+from .train import evaluate
+
+__all__ = ["EstimatorSpec", "NoiseSpec", "Row", "Spec"]
+
+Row = dict[str, Any]
+Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """Train a network and measure its gradient noise on the training set at every snapshot.
+
+    Noise is measured over the n_train / noise_batch_size minibatches of each order named: ``"random"``, one random
+    partition fixed along the training (seed 2 10^6 + the run's), and ``"data"``, the images as they come. The permutation
+    of the columns and dropout masks come from 3 10^6 + the run's seed.
+
+    Attributes:
+        train: the training.
+        noise_batch_size: images in a minibatch when noise is measured.
+        noise_orders: among ``"random"`` and ``"data"``.
+        noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
+    """
+
+    train: TrainSpec
+    noise_batch_size: int
+    noise_orders: tuple[str, ...]
+    noise_mode: str
+
+    def data_sha256(self) -> str:
+        """SHA-256 of the images used."""
+        return self._images().digest
+
+    def _images(self) -> data.Dataset:
+        return images(self.train.dataset, self.train.n_train, self.train.n_test)
+
+    def _rows_folder(self) -> Path:
+        """Where the rows of each snapshot lie until the run is stored."""
+        return data.cache_folder() / "rows" / store.digest(self, data=self.data_sha256())[:16]
+
+    def forget(self) -> None:
+        """Delete weights and rows from the cache."""
+        Snapshots(self.train, self.data_sha256()).remove()
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Delete the rows from the cache, once they are stored."""
+        shutil.rmtree(self._rows_folder(), ignore_errors=True)
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Train, as far as it has not been done, and measure; killed, it goes on from the last checkpoint.
+
+        Args:
+            progress: told how much is done.
+
+        Returns:
+            Per snapshot: what a report has for each order (in data order with ", data order" in the quantity), loss and
+            accuracy on both splits. A run that diverged has the snapshots before, and a row "diverged".
+        """
+        spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
+        P = spec.n_train // self.noise_batch_size
+        work = spec.iterations + len(spec.snapshots) * len(self.noise_orders) * P  # in gradients of a minibatch
+        diverged = snapshots.train(lambda steps: progress(steps / work))
+        rows: list[Row] = []
+        for point in spec.snapshots:
+            if diverged and not snapshots.path(point).exists():
+                continue
+            share = len(self.noise_orders) * P / work
+            path = self._rows_folder() / f"{point}.json"
+            if path.exists():
+                found = json.loads(path.read_text())
+                progress(share)
+            else:
+                found = self.measure(snapshots.load(point), lambda part, share=share: progress(part * share))
+                with store.atomic(path) as file:
+                    file.write(json.dumps(found).encode())
+            rows += [row | {"iteration": point} for row in found]
+        if diverged:
+            rows.append({"quantity": "diverged", "value": float(rows[-1]["iteration"]) if rows else 0.0})
+        return rows
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Measure one snapshot: a pure function of its weights, the data and the settings.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+
+        Returns:
+            Its rows.
+        """
+        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
+        loss, accuracy = evaluate(model, loss_fn, pictures.x_test, pictures.y_test)
+        rows: list[Row] = [
+            {"split": "test", "quantity": "loss", "value": loss},
+            {"split": "test", "quantity": "accuracy", "value": accuracy},
+        ]
+        for order in self.noise_orders:
+            batches = Minibatches(
+                pictures.x_train, pictures.y_train, self.noise_batch_size, order=order, seed=2 * 10**6 + self.train.seed
+            )
+            report = measure(
+                model,
+                loss_fn,
+                batches,
+                mode=self.noise_mode,
+                seed=3 * 10**6 + self.train.seed,
+                groups=None if order == "random" else {},
+                progress=lambda part: progress(part / len(self.noise_orders)),
+            )
+            rows += [row | {"split": "train"} for row in _of_order(report, order)]
+        return rows
+
+    def status(self, rows: list[Row]) -> str:
+        """What became of a run.
+
+        Args:
+            rows: its rows.
+
+        Returns:
+            "complete", "diverged", or "not trained": the training accuracy ended below twice chance.
+        """
+        if any(row["quantity"] == "diverged" for row in rows):
+            return "diverged"
+        accuracy = [r["value"] for r in rows if (r["quantity"], r.get("split")) == ("accuracy", "train")]
+        trained = not self.train.iterations or accuracy[-1] >= 2 / self._images().classes
+        return "complete" if trained else "not trained"
+
+
+def _of_order(report: Report, order: str) -> list[Row]:
+    """A report's rows; in data order only the tail indices, which say so."""
+    if order == "random":
+        return report.rows()
+    kept = [row for row in report.rows() if "alpha" in row["quantity"] or "K1" in row["quantity"]]
+    return [row | {"quantity": row["quantity"].replace(")", ", data order)")} for row in kept]
+
+
+@dataclass(frozen=True)
+class EstimatorSpec:
+    """Apply estimators to independent samples of one synthetic law (:mod:`tailnoise_utils.synthetic`)."""
+
+    law: str
+    parameter: float
+    size: int
+    replicates: int
+    estimators: tuple[str, ...]
+    seed: int
+
+    def data_sha256(self) -> str:
+        """Nothing is read."""
+        return ""
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+    forget_rows = forget
+
+    def status(self, rows: list[Row]) -> str:
+        """Always "complete"; `rows` are not looked at."""
+        return "complete"
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Draw and estimate.
+
+        Args:
+            progress: told how much is done.
+
+        Returns:
+            Per estimator (scope): means over the replicates of alpha^, 1/alpha^ and its reported standard error, their
+            standard deviations, the median of the seconds, and what the law's closed form says of 1/alpha^.
+
+        Raises:
+            ValueError: fewer than two replicates, an unknown law or estimator.
+        """
+        if self.replicates < 2:
+            raise ValueError(f"replicates = {self.replicates}: a spread needs 2 or more")
+        law = synthetic.law(self.law)
+        generator = np.random.default_rng([self.seed, self.size, int(1000 * self.parameter)])
+        found: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in self.estimators}
+        expected: dict[str, float] = {}  # of the block estimator, by closed form
+        for _ in range(self.replicates):
+            sample = law.sample(self.parameter, self.size, generator)
+            for name in self.estimators:
+                function, options = _estimator(name)
+                start = time.perf_counter()
+                index = function(sample, **options)
+                found[name].append((index.inverse, index.inverse_se, index.alpha, time.perf_counter() - start))
+                if function is tail_index.mohammadi:
+                    convention = options.get("convention", "clean")
+                    expected[name] = law.block_inverse(self.parameter, int(index.info["K1"]), convention)
+            progress(1 / self.replicates)
+        rows = [{"scope": name, "quantity": "1/alpha, closed form", "value": v} for name, v in expected.items()]
+        return rows + [row | {"scope": name} for name, of in found.items() for row in _summary(np.array(of))]
+
+
+def _estimator(name: str) -> tuple[Callable[..., tail_index.TailIndex], dict[str, str]]:
+    """The estimator and options behind a name such as ``mohammadi (published)``."""
+    function, _, convention = name.partition(" (")
+    return tail_index.get(function), {"convention": convention.rstrip(")")} if convention else {}
+
+
+def _summary(values: np.ndarray) -> list[Row]:
+    """Mean and spread over replicates of (1/alpha^, its standard error, alpha^, seconds), shape (replicates, 4)."""
+    root = np.sqrt(len(values))
+    with np.errstate(invalid="ignore"):  # an infinite alpha^ has no spread: NaN says so
+        mean, sd = values.mean(0), values.std(0, ddof=1)
+    return [
+        {"quantity": "1/alpha", "value": mean[0], "se": sd[0] / root},
+        {"quantity": "sd of 1/alpha", "value": sd[0], "se": sd[0] / np.sqrt(2 * (len(values) - 1))},
+        {"quantity": "reported se of 1/alpha", "value": mean[1], "se": sd[1] / root},
+        {"quantity": "alpha", "value": mean[2], "se": sd[2] / root},
+        {"quantity": "sd of alpha", "value": sd[2]},
+        {"quantity": "seconds", "value": float(np.median(values[:, 3]))},
+    ]
+
+
+Spec = NoiseSpec | EstimatorSpec
