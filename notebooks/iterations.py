@@ -17,10 +17,12 @@
 # **The question.** The paper follows $\hat\alpha$ of the gradient noise while a network is trained. What does that number
 # do from initialisation to a fitted network, how much does it vary between seeds, and how much of it can be about tails?
 #
-# A fully connected ReLU network without biases is trained by plain SGD: constant step size, cross-entropy, no momentum,
-# no weight decay. At a few iterations, training stops for a moment. The training set is split into $P = n/b$ disjoint
-# minibatches, the gradient $g_i$ of each is computed at the same weights, and the noise is $U_i = g_i - \bar g$. All
-# $P \cdot p$ entries of the matrix $U$, $p$ being the number of weights, are then read, row after row, as **one** sample, and its index is estimated
+# Two networks of the paper are trained by plain SGD (constant step size, cross-entropy, no momentum, no weight decay): a
+# fully connected ReLU network without biases (FCN) and a convolutional one of AlexNet's kind (CNN, dropout on while
+# training). At some iterations, densely at first, weights are kept. At each of them the training set is split into
+# $P = n/b$ disjoint minibatches, the gradient $g_i$ of each is computed at the same weights with dropout off, and the noise
+# is $U_i = g_i - \bar g$. All $P \cdot p$ entries of the matrix $U$, $p$ being the number of weights, are then read, row
+# after row, as **one** sample, and its index is estimated
 # ([](../methods.md) has the formulas).
 
 # %% tags=["parameters", "remove-cell"]
@@ -33,17 +35,18 @@ from myst_nb import glue
 from tailnoise_utils import plots, sweep
 
 results = sweep.load("iterations", profile)
-run = results.runs.iloc[0]
-network = f"data set {run.dataset}, width {run.width}, {run.depth} weight matrices, b = {run.batch_size}"
-glue("setting", network, display=False)
+runs = results.runs.drop_duplicates(["model", "dataset"])
 glue("profile", profile, display=False)
-Markdown(
-    f"Profile `{profile}`: {network}; {run.n_train:,} training and {run.n_test:,} test images, so P = "
-    f"{run.n_train // run.batch_size}; step size {run.lr:g}, {run.iterations:,} iterations, seeds "
-    f"{', '.join(map(str, results.runs['seed']))}."
-)
+words = [
+    f"{r.model.upper()} on {r.dataset} (width {r.width}" + (f", {r.depth} weight matrices" if r.depth else "") + f", "
+    f"{r.n_train:,} images, {r.iterations:,} iterations, b = {r.batch_size})"
+    for r in runs.itertuples()
+]
+glue("setting", words[0], display=False)
+seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
+Markdown(f"Profile `{profile}`, step size {runs.iloc[0].lr:g}, seeds {seeds}: {'; '.join(words)}.")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three stacked panels against the iteration on a logarithmic axis: loss falls and accuracy rises on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions, close to each other and far below 2, and the same after a permutation of the columns, which lies closer to 2."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "For each network and data set a column of three panels against the iteration on a logarithmic axis: loss and accuracy on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions and the same after a permutation of the columns, which lies closer to 2."}}
 plots.iterations(results)
 # %% tags=["remove-input"]
 Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {plots.provenance_line(results)}.*")
@@ -60,14 +63,20 @@ table = plots.first_and_last(results)
 table.style.format(precision=3)
 
 # %% tags=["remove-input"]
+first = table.index[0][0]
 for row, name in (("published", "published"), ("clean", "clean"), ("clean, columns permuted", "permuted")):
     for column in ("first", "last"):
-        glue(f"alpha_{name}_{column}", float(table.loc[row, column]), display=False)
-spread = float(table.loc[["published", "clean"], ["sd (first)", "sd (last)"]].to_numpy().max())
+        glue(f"alpha_{name}_{column}", float(table.loc[(first, row), column]), display=False)
+spread = float(table.loc[first].loc[["published", "clean"], ["sd (first)", "sd (last)"]].to_numpy().max())
 glue("largest_sd", spread, display=False)
+raw = table.drop("clean, columns permuted", level=1)[["first", "last"]]
+glue("lowest", float(raw.to_numpy().min()), display=False)
+glue("highest", float(raw.to_numpy().max()), display=False)
 accuracy = plots.last_value(results, "accuracy", "test")
+status = results.runs["status"].value_counts()
 Markdown(
-    f"The largest standard deviation over seeds in the first two rows is {spread:.3f}; final test accuracy {accuracy:.1%}."
+    f"Final test accuracy: {', '.join(f'{name} {value:.1%}' for name, value in accuracy.items())}. "
+    f"Runs: {', '.join(f'{count} {name}' for name, count in status.items())}."
 )
 
 # %% [markdown]

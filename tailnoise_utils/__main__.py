@@ -8,7 +8,6 @@ import typer
 from tqdm import tqdm
 
 from . import __version__, experiments, store, sweep
-from .train import Diverged
 
 _HELP = "Run and show the book's experiments."
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
@@ -43,7 +42,10 @@ def run(
                 sweep.run(name, profile, fresh=fresh, progress=partial(_advance, bar))
             except KeyboardInterrupt:
                 bar.close()
-                typer.echo("Stopped. Finished runs are stored; the same command (without --fresh) goes on.", err=True)
+                typer.echo(
+                    "Stopped. Finished runs and checkpoints are stored; the same command (without --fresh) goes on.",
+                    err=True,
+                )
                 raise typer.Exit(130) from None
         typer.echo(store.path_of(name, profile))
 
@@ -76,6 +78,26 @@ def show(
 
 
 @app.command()
+def verify(
+    experiment: Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}; or all.")] = "all",
+    profile: Profile = "laptop",
+    tolerance: Annotated[float, typer.Option(help="Largest relative difference that passes.")] = 1e-5,
+) -> None:
+    """Measure a stored snapshot of each experiment again and compare; exits with 1 if a number differs."""
+    passed = True
+    for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
+        found = sweep.verify(name, profile)
+        typer.echo(
+            f"{name} ({profile}): {len(found)} numbers, largest relative difference {found['difference'].max():.1e}"
+        )
+        if len(bad := found[~(found["difference"] <= tolerance)]):
+            passed = False
+            typer.echo(bad.to_string(index=False))
+    if not passed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version of the package and of what it computes with."""
     typer.echo(f"tailnoise_utils {__version__}")
@@ -88,7 +110,7 @@ def main() -> None:
     """Run the command line; an error that explains itself is printed without its traceback."""
     try:
         app()
-    except (ArithmeticError, Diverged, OSError, ValueError, sweep.MissingResults) as error:
+    except (ArithmeticError, OSError, ValueError, sweep.MissingResults) as error:
         raise SystemExit(f"error: {error}") from error
 
 

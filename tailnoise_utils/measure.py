@@ -19,10 +19,14 @@ from .noise import check_count, count, stack
 from .report import Report
 from .statistics import CHUNK, Statistics
 
-__all__ = ["measure"]
+__all__ = ["NothingAlive", "measure"]
 
 _METHODS = ("auto", "matrix", "streaming")
 Progress = Callable[[float], object]
+
+
+class NothingAlive(ValueError):
+    """The gradient is the same in all minibatches: there is no noise to measure."""
 
 
 def measure(
@@ -70,7 +74,8 @@ def measure(
 
     Raises:
         ValueError: settings that do not fit, fewer than two minibatches or of different sizes, an iterator that can be
-            gone through only once, data that differ in the second pass, labels out of range, nothing alive.
+            gone through only once, data that differ in the second pass, labels out of range.
+        NothingAlive: the gradient is the same in all minibatches.
         FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
 
     Example:
@@ -96,7 +101,7 @@ def measure(
         work = _Work(model, loss_fn, batches, mode, seed, bar)
         live, rows, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
         if not bool(live.any()):
-            raise ValueError("nothing is alive: every coordinate of the gradient is the same in all minibatches")
+            raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
         statistics = Statistics(P, live, slices, seed)
         for row in rows:
             statistics.add(row)

@@ -208,7 +208,7 @@ class Snapshots:
             save_weights(file, model, iteration=iteration, seconds=seconds)
 
 
-def save_weights(file: IO[bytes], model: nn.Module, **more: float | str) -> None:
+def save_weights(file: IO[bytes], model: nn.Module, **more: float | int | str) -> None:
     """Write a model's weights and buffers as an ``.npz`` archive.
 
     Args:

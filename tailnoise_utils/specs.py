@@ -16,15 +16,16 @@ import numpy as np
 from torch import nn
 
 from . import data, models, store, synthetic, tail_index
-from .measure import measure
+from .measure import NothingAlive, measure
 from .minibatches import Minibatches
 from .report import Report
-from .snapshots import Snapshots, TrainSpec, images
+from .snapshots import Snapshots, TrainSpec, images, load_weights, save_weights
 from .train import evaluate
 
 __all__ = ["EstimatorSpec", "NoiseSpec", "Row", "Spec"]
 
 Row = dict[str, Any]
+_SMALL = 10**6  # bytes of weights that may lie in the repository
 Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
 
 
@@ -76,12 +77,13 @@ class NoiseSpec:
 
         Returns:
             Per snapshot: what a report has for each order (in data order with ", data order" in the quantity), loss and
-            accuracy on both splits. A run that diverged has the snapshots before, and a row "diverged".
+            accuracy on both splits. A run that diverged has the snapshots before, and a row "diverged" with the last of
+            them; where all gradients are equal there is only a row "nothing alive".
         """
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
         P = spec.n_train // self.noise_batch_size
         work = spec.iterations + len(spec.snapshots) * len(self.noise_orders) * P  # in gradients of a minibatch
-        diverged = snapshots.train(lambda steps: progress(steps / work))
+        diverged = bool(snapshots.train(lambda steps: progress(steps / work)))
         rows: list[Row] = []
         for point in spec.snapshots:
             if diverged and not snapshots.path(point).exists():
@@ -92,7 +94,13 @@ class NoiseSpec:
                 found = json.loads(path.read_text())
                 progress(share)
             else:
-                found = self.measure(snapshots.load(point), lambda part, share=share: progress(part * share))
+                try:
+                    found = self.measure(snapshots.load(point), lambda part, share=share: progress(part * share))
+                except FloatingPointError:  # finite weights, infinite gradients: it is about to diverge
+                    diverged = True
+                    break
+                except NothingAlive:
+                    found = [{"quantity": "nothing alive", "value": 1.0}]
                 with store.atomic(path) as file:
                     file.write(json.dumps(found).encode())
             rows += [row | {"iteration": point} for row in found]
@@ -132,6 +140,41 @@ class NoiseSpec:
             rows += [row | {"split": "train"} for row in _of_order(report, order)]
         return rows
 
+    def keep(self, rows: list[Row], path: Path) -> None:
+        """Keep one snapshot beside the results, the last that is there, if it is small and no run has kept one.
+
+        Args:
+            rows: of the run.
+            path: where to.
+        """
+        points = [row["iteration"] for row in rows if "iteration" in row]
+        source = Snapshots(self.train, self.data_sha256()).path(max(points, default=0))
+        if source.exists() and source.stat().st_size <= _SMALL and not path.exists():
+            names = {"spec_digest": store.digest(self), "iteration": max(points)}
+            model = self.train.build()
+            load_weights(source, model)
+            with store.atomic(path) as file:
+                save_weights(file, model, **names)
+
+    def again(self, path: Path) -> list[Row] | None:
+        """Measure the snapshot kept beside the results again.
+
+        Args:
+            path: where it lies.
+
+        Returns:
+            Its rows; None if there is none of this run.
+        """
+        if not path.exists():
+            return None
+        with np.load(path) as file:
+            if str(file["spec_digest"]) != store.digest(self):
+                return None
+            iteration = int(file["iteration"])
+        model = self.train.build()
+        load_weights(path, model)
+        return [row | {"iteration": iteration} for row in self.measure(model, lambda share: None)]
+
     def status(self, rows: list[Row]) -> str:
         """What became of a run.
 
@@ -144,7 +187,7 @@ class NoiseSpec:
         if any(row["quantity"] == "diverged" for row in rows):
             return "diverged"
         accuracy = [r["value"] for r in rows if (r["quantity"], r.get("split")) == ("accuracy", "train")]
-        trained = not self.train.iterations or accuracy[-1] >= 2 / self._images().classes
+        trained = not self.train.iterations or (accuracy and accuracy[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
 
 
@@ -175,6 +218,21 @@ class EstimatorSpec:
         """Nothing is kept."""
 
     forget_rows = forget
+
+    def keep(self, rows: list[Row], path: Path) -> None:
+        """Nothing is kept."""
+
+    def again(self, path: Path) -> list[Row] | None:
+        """Draw and estimate again, where that is quick.
+
+        Args:
+            path: not used.
+
+        Returns:
+            The rows; None for a run that takes long.
+        """
+        quick = self.size * self.replicates <= 10**5 and "maximum_likelihood" not in self.estimators
+        return self.rows(lambda share: None) if quick else None
 
     def status(self, rows: list[Row]) -> str:
         """Always "complete"; `rows` are not looked at."""

@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
 
 from . import store
 from .experiments import grid
 
-__all__ = ["MissingResults", "command", "load", "run", "stored"]
+__all__ = ["MissingResults", "command", "load", "run", "sample_of", "stored", "verify"]
 
 
 class MissingResults(LookupError):
@@ -37,6 +40,7 @@ def run(
         for spec in specs:
             spec.data_sha256()  # before anything is deleted: without the data nothing could take its place
         path.unlink(missing_ok=True)
+        sample_of(path).unlink(missing_ok=True)
         for spec in specs:
             spec.forget()
     for spec in specs:
@@ -60,6 +64,7 @@ def run(
         record = store.run_record(spec, sha256, time.perf_counter() - start, spec.status(rows))
         store.append(path, store.to_frame(rows, record["run"]), record)
         spec.forget_rows()
+        spec.keep(rows, sample_of(path))
     return stored(experiment, profile)
 
 
@@ -114,3 +119,51 @@ def stored(experiment: str, profile: str) -> store.Results:
 def command(experiment: str, profile: str) -> str:
     """The command that makes the results of an experiment in a profile."""
     return f"python -m tailnoise_utils run {experiment} --profile {profile}"
+
+
+def sample_of(path: Path) -> Path:
+    """Where the weights of one snapshot lie beside a results file, for `verify`; at most 1 MB."""
+    return path.with_suffix(".snapshot.npz")
+
+
+def verify(experiment: str, profile: str) -> pd.DataFrame:
+    """Measure a stored snapshot of an experiment again, or, where nothing is trained, its smallest run.
+
+    Args:
+        experiment: a key of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Returns:
+        The numbers that can be had again: scope, quantity, x, value as stored, again, and their relative difference.
+
+    Raises:
+        MissingResults: nothing is stored.
+        DataNotFound: the data set is not there.
+        ValueError: an unknown name, the data differ from those of the run, or stored and new rows are not the same ones.
+    """
+    specs, results = grid(experiment, profile), stored(experiment, profile)
+    sample = sample_of(store.path_of(experiment, profile))
+    runs = results.runs.set_index("spec_digest")
+    again = None
+    for spec in specs:
+        if again := spec.again(sample):
+            break
+    if again is None:
+        raise MissingResults(f"no snapshot is stored in {sample}; make it with: {command(experiment, profile)} --fresh")
+    run = runs.loc[store.digest(spec)]
+    if run["data_sha256"] != (here := spec.data_sha256()):
+        raise ValueError(
+            f"the run used data with SHA-256 {run['data_sha256'][:16]}..., the data here has {here[:16]}...: give the same"
+        )
+    rows = store.to_frame(again, run["run"])
+    rows = rows[rows["quantity"] != "seconds"]
+    keys = ["run", "iteration", "split", "scope", "quantity", "x"]
+    both = results.rows.merge(rows, on=keys, suffixes=("", " again"))
+    if len(both) != len(rows):
+        raise ValueError(
+            f"{len(rows)} numbers were measured again, {len(both)} of them are stored: the code has changed since; run "
+            f"anew: {command(experiment, profile)} --fresh"
+        )
+    scale = both["value"].abs().clip(lower=1e-12)
+    both["difference"] = (both["value again"] - both["value"]).abs() / scale
+    return both[[*keys[1:], "value", "value again", "difference"]]

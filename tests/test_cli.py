@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from tailnoise_utils.__main__ import app
 @pytest.fixture
 def results_in(tmp_path, monkeypatch):
     monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    monkeypatch.setenv("TAILNOISE_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -23,21 +25,25 @@ def command(*words, **options):
 def test_run_show_and_list(results_in):
     done = command("run", "iterations", "--profile", "smoke")
     assert done.returncode == 0, done.stderr
-    assert "3.0/3 runs" in done.stderr  # the progress bar ends full
+    assert "6.0/6 runs" in done.stderr  # the progress bar ends full
     assert done.stdout.strip() == str(store.path_of("iterations", "smoke"))
     assert "Warning" not in done.stderr
 
     figure = results_in / "figure.png"
     shown = CliRunner().invoke(app, ["show", "iterations", "--figure", str(figure)])
     assert shown.exit_code == 0, shown.output
-    assert "3 runs" in shown.output
-    assert "dataset: digits" in shown.output
+    assert "6 runs" in shown.output
+    assert "loss: nll" in shown.output
     assert "1/alpha (clean)" in shown.output
     assert figure.read_bytes().startswith(b"\x89PNG")
 
+    verified = CliRunner().invoke(app, ["verify", "iterations", "--profile", "smoke"])
+    assert verified.exit_code == 0, verified.output
+    assert "numbers, largest relative difference" in verified.output
+
     listed = CliRunner().invoke(app, ["list"])
-    assert "smoke: 3 runs, 3 stored" in listed.output
-    assert "laptop: 3 runs, 0 stored" in listed.output
+    assert "smoke: 6 runs, 6 stored" in listed.output
+    assert "laptop: 9 runs, 0 stored" in listed.output
     assert all(name in listed.output for name in ("iterations", "estimator"))
 
 
@@ -63,7 +69,7 @@ def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
     monkeypatch.setattr(sweep, "run", run)
     stopped = CliRunner().invoke(app, ["run", "iterations"])
     assert stopped.exit_code == 130
-    assert "Finished runs are stored; the same command (without --fresh) goes on." in stopped.output
+    assert "Finished runs and checkpoints are stored; the same command (without --fresh) goes on." in stopped.output
 
 
 def test_version():
@@ -80,14 +86,26 @@ def test_version():
         (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
         (
             ["run", "iterations", "--profile", "laptop"],
-            "error: no data for 'mnist': the environment variable TAILNOISE_DATA is not set",
+            "error: no data for 'mnist'",
         ),
-        (["show", "iterations"], "error: 3 of the 3 runs of 'iterations' in profile 'smoke' are not in"),
+        (["show", "iterations"], "error: 6 of the 6 runs of 'iterations' in profile 'smoke' are not in"),
     ],
 )
 def test_an_error_is_one_clear_line(results_in, monkeypatch, words, message):
-    monkeypatch.delenv("TAILNOISE_DATA", raising=False)
+    monkeypatch.setenv("TAILNOISE_DATA", str(results_in))
     done = command(*words)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_verify_fails_when_a_number_differs(results_in, monkeypatch):
+    found = pd.DataFrame({"quantity": ["loss", "accuracy"], "value": [1.0, 0.5], "difference": [1e-7, 3e-5]})
+    monkeypatch.setattr(sweep, "verify", lambda name, profile: found)
+    failed = CliRunner().invoke(app, ["verify", "iterations"])
+    assert failed.exit_code == 1
+    assert "accuracy" in failed.output
+    assert "1.0" not in failed.output  # the loss passes
+    assert CliRunner().invoke(app, ["verify", "iterations", "--tolerance", "1e-4"]).exit_code == 0
+    found.loc[0, "difference"] = float("nan")
+    assert CliRunner().invoke(app, ["verify", "iterations", "--tolerance", "1e-4"]).exit_code == 1

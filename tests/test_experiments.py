@@ -8,73 +8,194 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import data, experiments, noise, store, sweep, synthetic, tail_index
-from tailnoise_utils.models import fcn
+from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, synthetic, tail_index
+from tailnoise_utils.minibatches import Minibatches, check_batch_size
+from tailnoise_utils.models import LOSSES, fcn
+from tailnoise_utils.snapshots import TrainSpec
+from tailnoise_utils.specs import NoiseSpec
 from tailnoise_utils.train import evaluate, train
 
-TINY = experiments.IterationsSpec(
+TRAIN = TrainSpec(
     dataset="digits",
     n_train=200,
     n_test=50,
+    model="fcn",
     width=8,
     depth=3,
+    loss="nll",
     batch_size=20,
     lr=0.1,
+    schedule="constant",
+    order="random",
     iterations=6,
     snapshots=(0, 3, 6),
     seed=1,
 )
+TINY = NoiseSpec(TRAIN, noise_batch_size=20, noise_orders=("random", "data"), noise_mode="eval")
+
+
+def tiny(**changes):
+    return replace(TINY, train=replace(TRAIN, **changes))
 
 
 @pytest.fixture
 def results_in(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("TAILNOISE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "results"
 
 
 @pytest.fixture
 def tiny_grid(monkeypatch, results_in):
     """A grid of two short runs under the name of a real experiment."""
-    specs = (TINY, replace(TINY, seed=2))
+    specs = (TINY, tiny(seed=2))
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
     return specs
 
 
 def value(rows, iteration, quantity, split="train"):
-    [row] = [r for r in rows if (r["iteration"], r["quantity"], r["split"]) == (iteration, quantity, split)]
+    [row] = [
+        r
+        for r in rows
+        if (r.get("iteration"), r["quantity"], r["split"], r.get("scope")) == (iteration, quantity, split, None)
+    ]
     return row["value"]
 
 
-def test_iterations_measures_what_it_says():
+def test_noise_is_measured_as_it_says(results_in):
     rows = TINY.rows(lambda share: None)
     images = data.load("digits", n_train=200, n_test=50)
     model = fcn(64, 8, 3, 10, seed=1)
     for _ in train(model, cross_entropy, images, batch_size=20, lr=0.1, iterations=6, snapshots=(6,), seed=10**6 + 1):
         pass
     x, y = images.x_train, images.y_train
-    assert (value(rows, 6, "loss"), value(rows, 6, "accuracy")) == evaluate(model, cross_entropy, x, y)
+    assert value(rows, 6, "loss") == pytest.approx(evaluate(model, cross_entropy, x, y)[0], rel=1e-6)
+    assert value(rows, 6, "accuracy") == pytest.approx(evaluate(model, cross_entropy, x, y)[1])
     assert value(rows, 6, "loss", "test") == evaluate(model, cross_entropy, images.x_test, images.y_test)[0]
-    U = noise.noise_matrix(model, cross_entropy, x, y, torch.arange(200).view(10, 20))  # data order
+    U = noise.noise_matrix(model, cross_entropy, Minibatches(x, y, 20, order="data"))
     published = tail_index.mohammadi(U, convention="published")
-    assert value(rows, 6, "1/alpha (published)") == published.inverse
-    assert value(rows, 6, "K1 (published)") == published.info["K1"] == 80  # of K = 6560 = 80 x 82
-    U = noise.noise_matrix(model, cross_entropy, x, y, noise.minibatches(200, 20, seed=2 * 10**6 + 1))
+    assert value(rows, 6, "1/alpha (published, data order)") == published.inverse
+    assert value(rows, 6, "K1 (published, data order)") == published.info["K1"] == 80  # of K = 6560 = 80 x 82
+    U = noise.noise_matrix(model, cross_entropy, Minibatches(x, y, 20, seed=2 * 10**6 + 1))
     clean = tail_index.mohammadi(U)
-    assert value(rows, 6, "1/alpha (clean)") == clean.inverse
+    assert value(rows, 6, "1/alpha (clean)") == pytest.approx(clean.inverse, rel=1e-12)
+    assert value(rows, 6, "1/alpha (published)") == tail_index.mohammadi(U, convention="published").inverse
     assert value(rows, 6, "dead share") == clean.info["dead_share"]
-    [row] = [r for r in rows if (r["iteration"], r["quantity"]) == (6, "1/alpha (clean)")]
-    assert row["se"] == clean.inverse_se
+    [row] = [r for r in rows if (r["iteration"], r["quantity"], r.get("scope")) == (6, "1/alpha (clean)", None)]
+    assert row["se"] == pytest.approx(clean.inverse_se, rel=1e-9)
     assert value(rows, 6, "K1 (clean)") == clean.info["K1"]
-    columns = torch.randperm(U.shape[1], generator=torch.Generator().manual_seed(3 * 10**6 + 1))
-    assert value(rows, 6, "1/alpha (clean, columns permuted)") == tail_index.mohammadi(U[:, columns]).inverse
+    assert {row.get("scope") for row in rows} == {None, "linear1", "linear2", "linear3"}
     assert sorted({row["iteration"] for row in rows}) == [0, 3, 6]
     assert value(rows, 0, "loss") != value(rows, 6, "loss")
 
 
-def test_iterations_is_deterministic_and_depends_on_the_seed():
-    first, again, other = (replace(TINY, seed=s).rows(lambda share: None) for s in (1, 1, 2))
+@pytest.mark.parametrize(
+    ("change", "option"),
+    [
+        ({"train": replace(TRAIN, order="data")}, {"order": "data"}),
+        ({"train": replace(TRAIN, schedule="halved")}, {"schedule": "halved"}),
+        ({"train": replace(TRAIN, loss="hinge")}, {}),
+    ],
+)
+def test_variations_of_the_published_code_reach_the_training(change, option, results_in):
+    spec = replace(TINY, **change)
+    rows, loss = spec.rows(lambda share: None), LOSSES[spec.train.loss]
+    images, model = data.load("digits", n_train=200, n_test=50), fcn(64, 8, 3, 10, seed=1)
+    settings = {"batch_size": 20, "lr": 0.1, "iterations": 6, "snapshots": (), "seed": 10**6 + 1}
+    list(train(model, loss, images, **settings, **option))
+    assert value(rows, 6, "loss", "test") == evaluate(model, loss, images.x_test, images.y_test)[0]
+    assert value(rows, 6, "loss", "test") != value(TINY.rows(lambda share: None), 6, "loss", "test")
+
+
+def test_the_mode_reaches_the_measurement(results_in):
+    cnn = tiny(dataset="digits32", model="cnn", width=3, depth=0, iterations=2, snapshots=(2,))
+    one, other = (replace(cnn, noise_mode=mode).rows(lambda share: None) for mode in ("eval", "train"))
+    assert value(one, 2, "loss", "test") == value(other, 2, "loss", "test")
+    assert value(one, 2, "1/alpha (clean)") != value(other, 2, "1/alpha (clean)")
+    with pytest.raises(ValueError, match="unknown model 'rnn': the models are fcn, cnn"):
+        tiny(model="rnn").train.build()
+
+
+def test_a_run_is_deterministic_and_depends_on_the_seed(results_in, monkeypatch):
+    found = []
+    for seed, cache in ((1, "a"), (1, "b"), (2, "b")):
+        monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / cache))
+        found.append(tiny(seed=seed).rows(lambda share: None))
+    first, again, other = found
     assert [row["value"] for row in first] == [row["value"] for row in again]
     assert value(first, 6, "loss") != value(other, 6, "loss")
+
+
+def test_a_diverged_run_keeps_what_came_before_and_says_so(results_in, monkeypatch):
+    wild = tiny(lr=1e30, iterations=8, snapshots=(0, 1, 8), model="cnn", dataset="digits32", width=2, depth=0)
+    shares = []
+    rows = wild.rows(shares.append)
+    assert {row["iteration"] for row in rows if "iteration" in row} == {0}
+    assert rows[-1] == {"quantity": "diverged", "value": 0.0}
+    assert wild.status(rows) == "diverged"
+    monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (wild, TINY))
+    results = sweep.run("iterations", "smoke")
+    assert next(iter(results.runs["status"])) == "diverged"
+    assert len(results.runs) == 2  # and the next one ran
+
+
+def test_a_dead_network_is_marked(results_in, monkeypatch):
+    dead = tiny(snapshots=(0, 6))
+
+    def build(self):
+        model = fcn(64, 8, 3, 10, seed=1)
+        with torch.no_grad():
+            model.linear1.weight.fill_(-1)  # of positive inputs: no unit ever fires
+            model.linear1.weight.requires_grad_(True)
+        return torch.nn.Sequential(Positive(), model)
+
+    class Positive(torch.nn.Module):
+        def forward(self, x):
+            return x.abs()
+
+    monkeypatch.setattr(TrainSpec, "build", build)
+    rows = dead.rows(lambda share: None)
+    assert [(r["iteration"], r["quantity"]) for r in rows] == [(0, "nothing alive"), (6, "nothing alive")]
+    assert dead.status(rows) == "not trained"
+
+
+def test_a_run_that_does_not_learn_is_marked(results_in):
+    still = tiny(lr=1e-9)
+    assert still.status(still.rows(lambda share: None)) == "not trained"
+    learnt = tiny(iterations=60, snapshots=(60,))
+    assert learnt.status(learnt.rows(lambda share: None)) == "complete"
+
+
+def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
+    sweep.run("iterations", "smoke")
+    found = sweep.verify("iterations", "smoke")
+    assert set(found["iteration"]) == {6}
+    assert len(found) > 20
+    assert found["difference"].max() == 0
+    path = store.path_of("iterations", "smoke")
+    results = store.read(path)
+    rows = results.rows.copy()
+    changed = (rows["quantity"] == "1/alpha (clean)") & (rows["iteration"] == 6) & (rows["scope"] == "linear2")
+    rows.loc[changed, "value"] *= 1.001
+    store.write(path, rows, results.records())
+    assert sweep.verify("iterations", "smoke")["difference"].max() == pytest.approx(0.001, rel=0.01)
+    with monkeypatch.context() as other:
+        other.setattr(NoiseSpec, "data_sha256", lambda self: "f" * 64)
+        with pytest.raises(ValueError, match="the data here has ffff"):
+            sweep.verify("iterations", "smoke")
+    store.write(path, rows[~changed], results.records())
+    with pytest.raises(ValueError, match=r"numbers were measured again, .* of them are stored: the code has changed"):
+        sweep.verify("iterations", "smoke")
+    sweep.sample_of(path).unlink()
+    with pytest.raises(sweep.MissingResults, match=r"no snapshot is stored in .*--fresh"):
+        sweep.verify("iterations", "smoke")
+
+
+def test_verify_repeats_a_quick_synthetic_run(results_in, monkeypatch):
+    spec = experiments.EstimatorSpec("sas", 1.5, 400, 5, ("mohammadi",), seed=3)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "estimator", lambda profile: (spec,))
+    sweep.run("estimator", "smoke")
+    assert sweep.verify("estimator", "smoke")["difference"].max() == 0
 
 
 def test_estimator_rows_are_means_over_replicates():
@@ -97,16 +218,16 @@ def test_estimator_rows_are_means_over_replicates():
 
 def test_a_run_is_stored_at_once_and_not_repeated(tiny_grid, monkeypatch):
     done = []
-    original = experiments.IterationsSpec.rows
+    original = NoiseSpec.rows
 
     def rows(self, progress):
-        if len(done) == 1 and self.seed == 2 and not monkeypatched["healthy"]:
+        if len(done) == 1 and self.train.seed == 2 and not monkeypatched["healthy"]:
             raise KeyboardInterrupt
-        done.append(self.seed)
+        done.append(self.train.seed)
         return original(self, progress)
 
     monkeypatched = {"healthy": False}
-    monkeypatch.setattr(experiments.IterationsSpec, "rows", rows)
+    monkeypatch.setattr(NoiseSpec, "rows", rows)
     with pytest.raises(KeyboardInterrupt):
         sweep.run("iterations", "smoke")
     assert list(store.read(store.path_of("iterations", "smoke")).runs["seed"]) == [1]
@@ -143,30 +264,30 @@ def test_load_gives_only_the_present_grid(tiny_grid, monkeypatch):
     results = sweep.load("iterations", "laptop")
     assert list(results.runs["seed"]) == [2]
     assert set(results.rows["run"]) == set(results.runs["run"])
-    monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (*tiny_grid, replace(TINY, seed=3)))
+    monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (*tiny_grid, tiny(seed=3)))
     with pytest.raises(sweep.MissingResults, match="1 of the 3 runs"):
         sweep.load("iterations", "laptop")
 
 
 def test_two_processes_lose_nothing(tiny_grid, monkeypatch):
-    original = experiments.IterationsSpec.rows
+    original = NoiseSpec.rows
 
     def rows(self, progress):
         # While our first run is computed, another process finishes the second one.
-        if self.seed == 1:
+        if self.train.seed == 1:
             record = store.run_record(tiny_grid[1], tiny_grid[1].data_sha256(), 0.0)
             found = original(tiny_grid[1], progress)
             store.append(store.path_of("iterations", "smoke"), store.to_frame(found, record["run"]), record)
         return original(self, progress)
 
-    monkeypatch.setattr(experiments.IterationsSpec, "rows", rows)
+    monkeypatch.setattr(NoiseSpec, "rows", rows)
     results = sweep.run("iterations", "smoke")
     assert sorted(results.runs["seed"]) == [1, 2]
-    assert not results.rows.duplicated(["run", "iteration", "split", "quantity"]).any()
+    assert not results.rows.duplicated(["run", "iteration", "split", "scope", "quantity", "x"]).any()
 
 
 def test_subsets_of_other_sizes_lie_in_one_file(monkeypatch, results_in):
-    specs = (TINY, replace(TINY, n_train=400), replace(TINY, n_train=400, seed=2))
+    specs = (TINY, tiny(n_train=400), tiny(n_train=400, seed=2))
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
     assert sweep.run("iterations", "laptop").runs["data_sha256"].nunique() == 2
 
@@ -175,7 +296,7 @@ def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):
     with monkeypatch.context() as first_only:
         first_only.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: tiny_grid[:1])
         sweep.run("iterations", "laptop")
-    monkeypatch.setattr(experiments.IterationsSpec, "data_sha256", lambda self: "f" * 64)
+    monkeypatch.setattr(NoiseSpec, "data_sha256", lambda self: "f" * 64)
     with pytest.raises(ValueError, match=r"the data here has ffff.*--fresh"):
         sweep.run("iterations", "laptop")
     assert list(store.read(store.path_of("iterations", "laptop")).runs["seed"]) == [1]
@@ -198,13 +319,13 @@ def test_grids_are_sound(name, profile):
         if isinstance(spec, experiments.EstimatorSpec):
             synthetic.law(spec.law)
         else:
-            noise.check_batch_size(spec.n_train, spec.batch_size, fewest=2)
-            assert len(specs) == 3  # seeds
+            check_batch_size(spec.train.n_train, spec.noise_batch_size, fewest=2)
+            assert sum(s.train == replace(spec.train, seed=s.train.seed) for s in specs) == 3  # seeds
 
 
 def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, monkeypatch):
-    monkeypatch.delenv("TAILNOISE_DATA", raising=False)
-    experiments._images.cache_clear()
+    monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
+    snapshots.images.cache_clear()
     with pytest.raises(data.DataNotFound, match="TAILNOISE_DATA"):
         sweep.run("iterations", "laptop")
     assert not list(results_in.rglob("*"))
@@ -222,15 +343,8 @@ def test_unknown_law_lists_the_valid_ones():
 
 
 @pytest.mark.skipif("TAILNOISE_DATA" not in os.environ, reason="needs MNIST in TAILNOISE_DATA, as .ci/run has it")
-def test_the_committed_mnist_results_can_be_had_again():
-    """The first snapshot of a committed run, measured again from the data to rounding."""
-    spec = experiments.grid("iterations", "laptop")[1]
-    stored = sweep.load("iterations", "laptop")
-    run = stored.runs.set_index("seed").loc[spec.seed]
-    assert run["data_sha256"] == spec.data_sha256()
-    rows = stored.rows[(stored.rows["run"] == run["run"]) & (stored.rows["iteration"] == 0)]
-    again = replace(spec, iterations=0, snapshots=(0,)).rows(lambda share: None)
-    assert len(again) == len(rows)
-    for row in again:
-        [before] = rows.loc[(rows["quantity"] == row["quantity"]) & (rows["split"] == row["split"]), "value"]
-        assert row["value"] == pytest.approx(before, rel=1e-5), row["quantity"]
+def test_the_committed_results_can_be_had_again():
+    """The committed snapshot of a trained network, measured again from the data to rounding."""
+    found = sweep.verify("iterations", "laptop")
+    assert len(found) > 20
+    assert found["difference"].max() < 1e-5

@@ -198,14 +198,94 @@ def test_evaluate_is_the_mean_over_all_samples(n: int) -> None:
     assert 0 < accuracy < 1
 
 
-def test_evaluate_leaves_no_graph_and_no_mode_behind() -> None:
-    images, grads = dataset(), []
+def test_evaluate_is_in_eval_mode_and_leaves_no_graph_and_no_mode_behind() -> None:
+    images, seen = dataset(), []
     model = fcn(9, 5, 3, 4, seed=1)
-    model.register_forward_hook(lambda module, _, outputs: grads.append((outputs.requires_grad, module.training)))
-    evaluate(model, cross_entropy, images.x_train, images.y_train)
-    evaluate(model.eval(), cross_entropy, images.x_train, images.y_train)
-    assert grads == [(False, True), (False, False)]
+    model.register_forward_hook(lambda module, _, outputs: seen.append((outputs.requires_grad, module.training)))
+    for training in (True, False):
+        evaluate(model.train(training), cross_entropy, images.x_train, images.y_train)
+        assert all(module.training == training for module in model.modules())
+    assert seen == [(False, False), (False, False)]
     assert torch.is_grad_enabled()
+
+
+def with_dropout() -> nn.Module:
+    model = fcn(9, 5, 3, 4, seed=1)
+    model.relu1 = nn.Sequential(nn.ReLU(), nn.Dropout(0.5))
+    return model
+
+
+@pytest.mark.parametrize("order", ["random", "data"])
+@pytest.mark.parametrize("start", [0, 1, 6, 7, 13])  # 6 minibatches an epoch
+def test_a_run_taken_up_again_ends_bit_for_bit_where_an_unbroken_one_does(order: str, start: int) -> None:
+    settings = SETTINGS | {"iterations": 20, "snapshots": (5, 20), "order": order, "schedule": "halved"}
+    whole, broken = with_dropout(), with_dropout()
+    assert list(train(whole, cross_entropy, dataset(), **settings)) == [5, 20]
+    list(zip(range(1), train(broken, cross_entropy, dataset(), **settings | {"snapshots": (start,)}), strict=False))
+    torch.manual_seed(99)
+    broken.eval()  # it must put itself into training mode
+    counted: list[int] = []
+    resumed = train(broken, cross_entropy, dataset(), **settings, start=start, each=counted.append)
+    assert list(resumed) == [point for point in (5, 20) if point >= start]
+    assert counted == list(range(start + 1, 21))
+    assert same(weights(whole), weights(broken))
+
+
+def test_dropout_differs_from_step_to_step_and_run_to_run_and_leaves_the_global_state() -> None:
+    masks: list[list[bool]] = []
+    model = with_dropout()
+    model.relu1[1].register_forward_hook(lambda _, inputs, output: masks.append((output == 0).flatten().tolist()))
+    state = torch.get_rng_state()
+    options = SETTINGS | {"lr": 1e-30, "iterations": 12, "snapshots": (3,), "order": "data"}
+    for point in train(model, cross_entropy, dataset(), **options):
+        assert point == 3
+        assert torch.equal(torch.get_rng_state(), state)
+    assert len(masks) == 12
+    assert masks[0] != masks[6]  # the same minibatch and weights an epoch later
+    first = masks.copy()
+    masks.clear()
+    list(train(model, cross_entropy, dataset(), **options | {"seed": 4}))
+    assert masks[0] != first[0]
+
+
+def test_data_order_is_the_same_minibatches_again_and_again() -> None:
+    seen: list[list[int]] = []
+    model = fcn(9, 5, 3, 4, seed=1)
+    model.register_forward_pre_hook(lambda _, inputs: seen.append((inputs[0][:, 0, 0, 0] * 2**20).int().tolist()))
+    list(train(model, cross_entropy, dataset(), **SETTINGS | {"order": "data", "iterations": 12, "snapshots": ()}))
+    assert seen == [list(range(i, i + 4)) for i in range(0, 24, 4)] * 2
+
+
+def test_the_halved_schedule_halves_after_one_and_two_thirds() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(9, 1, bias=False))
+    before, sizes = weights(model), []
+    steps = train(
+        model,
+        lambda outputs, _: outputs.mean(),
+        dataset(),
+        **SETTINGS | {"batch_size": 24, "iterations": 10, "snapshots": range(11), "schedule": "halved"},
+    )
+    for point in steps:
+        now = weights(model)
+        if point:
+            sizes.append(float((now[0] - before[0]).norm()))
+        before = now
+    # A constant gradient: iterations 0 to 3 at lr, 4 to 6 at lr / 2, 7 to 9 at lr / 4.
+    np.testing.assert_allclose(np.array(sizes) / sizes[0], [1] * 4 + [0.5] * 3 + [0.25] * 3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"start": 11}, "start = 11 lies outside the run: take 0 to iterations = 10"),
+        ({"start": -1}, "start = -1 lies outside the run"),
+        ({"order": "sorted"}, "unknown order 'sorted': take one of random, data"),
+        ({"schedule": "cosine"}, "unknown schedule 'cosine': take one of constant, halved"),
+    ],
+)
+def test_unknown_ways_of_training_are_refused(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        next(train(fcn(9, 5, 3, 4, seed=1), cross_entropy, dataset(), **SETTINGS | change))
 
 
 def test_frozen_and_unreached_parameters() -> None:

@@ -16,7 +16,7 @@ from .estimators import (
     unstable_table,
 )
 from .laws import densities, paths
-from .training import first_and_last, iterations, last_value
+from .training import INDICES, first_and_last, iterations, last_value
 
 __all__ = [
     "FIGURES",
@@ -47,11 +47,13 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         results: its results.
 
     Returns:
-        `iterations`: mean over seeds of each quantity by iteration; `estimator`: mean 1/alpha^ by law and estimator.
+        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `estimator`: mean 1/alpha^ by
+        law and estimator.
     """
     table = results.table()
     if experiment == "iterations":
-        table["quantity"] = table["quantity"] + ", " + table["split"]
-        return table.pivot_table(index="iteration", columns="quantity", values="value")
+        chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
+        columns = ["split", "quantity"]
+        return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
     chosen = table[table["quantity"] == "1/alpha"]
     return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")

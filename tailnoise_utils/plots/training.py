@@ -8,6 +8,13 @@ from matplotlib.figure import Figure
 from ..store import Results
 from ._style import COLOURS, MARKERS, STYLE
 
+INDICES = {
+    "published": "1/alpha (published, data order)",
+    "clean": "1/alpha (clean)",
+    "clean, columns permuted": "1/alpha (clean, columns permuted)",
+}
+_DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits", "digits32": "digits (32 x 32 x 3)"}
+
 
 def iterations(results: Results) -> Figure:
     """Loss, accuracy and alpha^ along training; line and band are mean and range over the seeds.
@@ -16,29 +23,42 @@ def iterations(results: Results) -> Figure:
         results: of the experiment ``iterations``.
 
     Returns:
-        Three panels above each other.
+        One column a network and data set, three panels above each other in each.
     """
-    rows = results.rows
+    settings = _settings(results)
+    layout = {"sharex": "col", "sharey": "row", "height_ratios": [1, 1, 1.4], "squeeze": False}
     with mpl.rc_context(STYLE):
-        figure, (loss, accuracy, index) = plt.subplots(3, 1, figsize=(7, 7.5), sharex=True, height_ratios=[1, 1, 1.4])
-        for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
-            for i, split in enumerate(("train", "test")):
-                chosen = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
-                _band(axes, chosen.pivot(index="iteration", columns="run", values="value"), i, split)
-            axes.legend(loc="best")
+        figure, panels = plt.subplots(3, len(settings), figsize=(3.6 * len(settings), 7.5), **layout)
+        for (loss, accuracy, index), (title, rows) in zip(panels.T, settings.items(), strict=True):
+            loss.set_title(title)
+            for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
+                for i, split in enumerate(("train", "test")):
+                    chosen = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
+                    _band(axes, chosen.pivot(index="iteration", columns="run", values="value"), i, split)
+            for i, (name, quantity) in enumerate(INDICES.items()):
+                chosen = rows[rows["quantity"] == quantity]
+                _band(index, 1 / chosen.pivot(index="iteration", columns="run", values="value"), i, name)
+            index.axhline(2, color="#555555", linestyle=":", linewidth=1)
+            index.set_xscale("symlog", linthresh=1, linscale=0.4)
+            index.set_xlim(-0.15, rows["iteration"].max() * 1.15)
+            index.set(xlabel="iteration (SGD steps)")
+        loss, accuracy, index = panels[:, 0]
         loss.set(ylabel="loss (nats)", yscale="log")
+        loss.legend()
         accuracy.set(ylabel="accuracy (share correct)")
-        for i, name in enumerate(("published", "clean", "clean, columns permuted")):
-            chosen = rows[rows["quantity"] == f"1/alpha ({name})"]
-            _band(index, 1 / chosen.pivot(index="iteration", columns="run", values="value"), i, name)
-        index.axhline(2, color="#555555", linestyle=":", linewidth=1)
-        index.annotate("2: i.i.d. Gaussian entries", (1, 2), xytext=(0, -11), textcoords="offset points", fontsize=9)
-        index.set(ylabel=r"$\hat\alpha$, all coordinates pooled", xlabel="iteration (SGD steps)", ylim=(None, 2.2))
-        index.set_xscale("symlog", linthresh=1, linscale=0.4)
-        index.set_xlim(-0.15, rows["iteration"].max() * 1.15)
-        index.legend(loc="upper right", ncols=3)
+        index.set(ylabel=r"$\hat\alpha$, all coordinates pooled", ylim=(None, 2.1))
+        index.annotate("2: i.i.d. Gaussian entries", (0.1, 2), xytext=(0, -11), textcoords="offset points", fontsize=9)
+        figure.legend(*index.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
+
+
+def _settings(results: Results) -> dict[str, pd.DataFrame]:
+    """The rows for whole networks, by network and data set."""
+    table = results.table()
+    table = table[table["scope"] == "all"]
+    groups = table.groupby(["model", "dataset"], sort=False)
+    return {f"{model.upper()}, {_DATA.get(name, name)}": rows for (model, name), rows in groups}
 
 
 def _band(axes: plt.Axes, values: pd.DataFrame, i: int, label: str) -> None:
@@ -54,20 +74,21 @@ def first_and_last(results: Results) -> pd.DataFrame:
         results: of the experiment ``iterations``.
 
     Returns:
-        One row a convention; the mean is taken of 1/alpha^ and inverted, the standard deviation is that of alpha^.
+        One row a setting and convention; the mean is taken of 1/alpha^ and inverted, the standard deviation is that of
+        alpha^.
     """
-    rows = results.rows[results.rows["quantity"].str.startswith("1/alpha (")]
     table = {}
-    for quantity, of in rows.groupby("quantity", sort=False):
-        record = {}
-        for name, iteration in (("first", of["iteration"].min()), ("last", of["iteration"].max())):
-            inverse = of.loc[of["iteration"] == iteration, "value"]
-            record |= {name: 1 / inverse.mean(), f"sd ({name})": (1 / inverse).std()}
-        table[quantity.removeprefix("1/alpha (").removesuffix(")")] = record
+    for setting, rows in _settings(results).items():
+        for name, quantity in INDICES.items():
+            of, record = rows[rows["quantity"] == quantity], {}
+            for column, iteration in (("first", of["iteration"].min()), ("last", of["iteration"].max())):
+                inverse = of.loc[of["iteration"] == iteration, "value"]
+                record |= {column: 1 / inverse.mean(), f"sd ({column})": (1 / inverse).std()}
+            table[setting, name] = record
     return pd.DataFrame(table).T
 
 
-def last_value(results: Results, quantity: str, split: str) -> float:
+def last_value(results: Results, quantity: str, split: str) -> dict[str, float]:
     """Mean over the seeds of a quantity at the last snapshot.
 
     Args:
@@ -76,7 +97,10 @@ def last_value(results: Results, quantity: str, split: str) -> float:
         split: train or test.
 
     Returns:
-        The mean.
+        The mean, by setting.
     """
-    rows = results.rows[(results.rows["quantity"] == quantity) & (results.rows["split"] == split)]
-    return float(rows.loc[rows["iteration"] == rows["iteration"].max(), "value"].mean())
+    found = {}
+    for setting, rows in _settings(results).items():
+        of = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
+        found[setting] = float(of.loc[of["iteration"] == of["iteration"].max(), "value"].mean())
+    return found
