@@ -17,6 +17,7 @@ from typing import IO
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import nn
 
 from . import data, models, store
@@ -126,7 +127,18 @@ class Snapshots:
         Returns:
             "", or, if the run diverged, the message that says when; the snapshots before that are there.
         """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise store.unwritable(self.folder, error) from error
+        with FileLock(self.folder / ".lock"):  # another process with the same run waits, and finds it done
+            return self._train(progress)
+
+    def _train(self, progress: Callable[[int], object]) -> str:
+        """Make what is missing, alone."""
         end, verdict = self.folder / "end.json", ""
+        for stale in self.folder.glob(".*.part"):
+            stale.unlink()
         if end.exists():
             progress(self.spec.iterations)
             return json.loads(end.read_text())["diverged"]

@@ -42,6 +42,7 @@ __all__ = [
     "read",
     "run_record",
     "to_frame",
+    "unwritable",
     "write",
 ]
 
@@ -230,11 +231,24 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        way_out = "make room or name another folder (TAILNOISE_RESULTS, TAILNOISE_CACHE); then the same command goes on"
-        raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}; {way_out}") from error
+        raise unwritable(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> OSError:
+    """The error of a file that cannot be written, with the way out.
+
+    Args:
+        path: of the file.
+        error: what the system says.
+
+    Returns:
+        An error of the same number.
+    """
+    way_out = "make room or name another folder (TAILNOISE_RESULTS, TAILNOISE_CACHE); then the same command goes on"
+    return OSError(error.errno, f"cannot write {path}: {error.strerror or error}; {way_out}")
 
 
 def flat(settings: dict[str, Any]) -> dict[str, Any]:
@@ -267,8 +281,14 @@ def append(path: Path, rows: pd.DataFrame, record: dict[str, Any]) -> None:
         ValueError: as `read` and `write`.
         OSError: the file cannot be written; what was there before is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock")).acquire()
+    except OSError as error:
+        raise unwritable(path, error) from error
+    with lock:
+        for stale in path.parent.glob(f".{path.name}.*.part"):
+            stale.unlink()  # of a process that was killed: whoever writes holds the lock
         if not path.exists():
             write(path, rows, [record])
         elif record["run"] not in set((before := read(path)).runs["run"]):
