@@ -130,7 +130,8 @@ class Snapshots:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise store.unwritable(self.folder, error) from error
+            problem = store.unwritable(self.folder, error)
+            raise problem from error
         with FileLock(self.folder / ".lock"):  # another process with the same run waits, and finds it done
             return self._train(progress)
 

@@ -231,7 +231,8 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        problem = unwritable(path, error)
+        raise problem from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -285,7 +286,8 @@ def append(path: Path, rows: pd.DataFrame, record: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock")).acquire()
     except OSError as error:
-        raise unwritable(path, error) from error
+        problem = unwritable(path, error)
+        raise problem from error
     with lock:
         for stale in path.parent.glob(f".{path.name}.*.part"):
             stale.unlink()  # of a process that was killed: whoever writes holds the lock

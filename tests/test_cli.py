@@ -86,13 +86,13 @@ def test_version():
         (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
         (
             ["run", "iterations", "--profile", "laptop"],
-            "error: no data for 'mnist'",
+            "error: no data for 'mnist': there is no file ",
         ),
         (["show", "iterations"], "error: 6 of the 6 runs of 'iterations' in profile 'smoke' are not in"),
     ],
 )
 def test_an_error_is_one_clear_line(results_in, monkeypatch, words, message):
-    monkeypatch.setenv("TAILNOISE_DATA", str(results_in))
+    monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
     done = command(*words)
     assert done.returncode == 1
     assert message in done.stderr
