@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .snapshots import TrainSpec
-from .specs import EstimatorSpec, NoiseSpec, Spec
+from .specs import EstimatorSpec, NoiseSpec, NormsSpec, Spec
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
 
@@ -53,7 +53,7 @@ def _training(model: str, dataset: str, profile: str, *, width: int, iterations:
     )
 
 
-def _iterations(profile: str) -> tuple[Spec, ...]:
+def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
     """Loss, accuracy and alpha^ along training: FCN on MNIST and CIFAR-10, CNN on CIFAR-10; 3 seeds each."""
     settings: list[dict[str, Any]] = [
         {"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400},
@@ -67,6 +67,13 @@ def _iterations(profile: str) -> tuple[Spec, ...]:
         ]
     trainings = [_training(**of, profile=profile, seed=seed) for of in settings for seed in range(3)]
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
+
+
+def _noise_histogram(profile: str) -> tuple[Spec, ...]:
+    """Norms of the gradient noise of the CNN of `iterations` (the same trainings), beside norms of known laws; 3 seeds."""
+    trainings = [spec.train for spec in _iterations(profile) if spec.train.model == "cnn"]
+    points, partitions = ((0, 60), 2) if profile == "smoke" else ((0, 100, 1000, 3000), 3)
+    return tuple(NormsSpec(t, t.batch_size, points, partitions) for t in trainings)
 
 
 def _estimator_grid(profile: str) -> tuple[Spec, ...]:
@@ -86,7 +93,11 @@ def _estimator_grid(profile: str) -> tuple[Spec, ...]:
     return tuple(dict.fromkeys(specs))
 
 
-EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {"iterations": _iterations, "estimator": _estimator_grid}
+EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
+    "iterations": _iterations,
+    "noise_histogram": _noise_histogram,
+    "estimator": _estimator_grid,
+}
 
 
 def grid(experiment: str, profile: str) -> tuple[Spec, ...]:

@@ -5,6 +5,7 @@ cache keeps for it.
 """
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -13,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from . import data, models, store, synthetic, tail_index
+from . import data, models, stable, store, synthetic, tail_index
 from .measure import NothingAlive, measure
 from .minibatches import Minibatches
+from .noise import noise_matrix
 from .report import Report
 from .snapshots import Snapshots, TrainSpec, images, load_weights, save_weights
 from .train import evaluate
 
-__all__ = ["EstimatorSpec", "NoiseSpec", "Row", "Spec"]
+__all__ = ["EstimatorSpec", "NoiseSpec", "NormsSpec", "Row", "Spec"]
 
 Row = dict[str, Any]
 _SMALL = 10**6  # bytes of weights that may lie in the repository
@@ -30,24 +33,15 @@ Progress = Callable[[float], object]  # told the share of a run that was done si
 
 
 @dataclass(frozen=True)
-class NoiseSpec:
-    """Train a network and measure its gradient noise on the training set at every snapshot.
+class _Measured:
+    """Train a network, then measure each of some snapshots of it.
 
-    Noise is measured over the n_train / noise_batch_size minibatches of each order named: ``"random"``, one random
-    partition fixed along the training (seed 2 10^6 + the run's), and ``"data"``, the images as they come. The permutation
-    of the columns and dropout masks come from 3 10^6 + the run's seed.
-
-    Attributes:
-        train: the training.
-        noise_batch_size: images in a minibatch when noise is measured.
-        noise_orders: among ``"random"`` and ``"data"``.
-        noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
+    A kind of measurement adds its settings, `points` (which snapshots), `passes` (over all minibatches, at a snapshot) and
+    `measure`.
     """
 
     train: TrainSpec
     noise_batch_size: int
-    noise_orders: tuple[str, ...]
-    noise_mode: str
 
     def data_sha256(self) -> str:
         """SHA-256 of the images used."""
@@ -76,19 +70,18 @@ class NoiseSpec:
             progress: told how much is done.
 
         Returns:
-            Per snapshot: what a report has for each order (in data order with ", data order" in the quantity), loss and
-            accuracy on both splits. A run that diverged has the snapshots before, and a row "diverged" with the last of
-            them; where all gradients are equal there is only a row "nothing alive".
+            Per snapshot, what `measure` gives. A run that diverged has the snapshots before it did, and a row "diverged" with
+            the last of them; where all gradients are equal there is only a row "nothing alive".
         """
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
         P = spec.n_train // self.noise_batch_size
-        work = spec.iterations + len(spec.snapshots) * len(self.noise_orders) * P  # in gradients of a minibatch
+        work = spec.iterations + len(self.points) * self.passes * P  # in gradients of a minibatch
         diverged = bool(snapshots.train(lambda steps: progress(steps / work)))
         rows: list[Row] = []
-        for point in spec.snapshots:
+        for point in self.points:
             if diverged and not snapshots.path(point).exists():
                 continue
-            share = len(self.noise_orders) * P / work
+            share = self.passes * P / work
             path = self._rows_folder() / f"{point}.json"
             if path.exists():
                 found = json.loads(path.read_text())
@@ -106,38 +99,6 @@ class NoiseSpec:
             rows += [row | {"iteration": point} for row in found]
         if diverged:
             rows.append({"quantity": "diverged", "value": float(rows[-1]["iteration"]) if rows else 0.0})
-        return rows
-
-    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Measure one snapshot: a pure function of its weights, the data and the settings.
-
-        Args:
-            model: the network at the snapshot.
-            progress: told how much is done.
-
-        Returns:
-            Its rows.
-        """
-        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
-        loss, accuracy = evaluate(model, loss_fn, pictures.x_test, pictures.y_test)
-        rows: list[Row] = [
-            {"split": "test", "quantity": "loss", "value": loss},
-            {"split": "test", "quantity": "accuracy", "value": accuracy},
-        ]
-        for order in self.noise_orders:
-            batches = Minibatches(
-                pictures.x_train, pictures.y_train, self.noise_batch_size, order=order, seed=2 * 10**6 + self.train.seed
-            )
-            report = measure(
-                model,
-                loss_fn,
-                batches,
-                mode=self.noise_mode,
-                seed=3 * 10**6 + self.train.seed,
-                groups=None if order == "random" else {},
-                progress=lambda part: progress(part / len(self.noise_orders)),
-            )
-            rows += [row | {"split": "train"} for row in _of_order(report, order)]
         return rows
 
     def keep(self, rows: list[Row], path: Path) -> None:
@@ -189,6 +150,68 @@ class NoiseSpec:
         accuracy = [r["value"] for r in rows if (r["quantity"], r.get("split")) == ("accuracy", "train")]
         trained = not self.train.iterations or (accuracy and accuracy[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
+
+
+@dataclass(frozen=True)
+class NoiseSpec(_Measured):
+    """Train a network and measure its gradient noise on the training set at every snapshot.
+
+    Noise is measured over the n_train / noise_batch_size minibatches of each order named: ``"random"``, one random
+    partition fixed along the training (seed 2 10^6 + the run's), and ``"data"``, the images as they come. The permutation
+    of the columns and dropout masks come from 3 10^6 + the run's seed.
+
+    Attributes:
+        train: the training.
+        noise_batch_size: images in a minibatch when noise is measured.
+        noise_orders: among ``"random"`` and ``"data"``.
+        noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
+    """
+
+    noise_orders: tuple[str, ...]
+    noise_mode: str
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """All snapshots of the training."""
+        return self.train.snapshots
+
+    @property
+    def passes(self) -> int:
+        """One for each order."""
+        return len(self.noise_orders)
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Measure one snapshot: a pure function of its weights, the data and the settings.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+
+        Returns:
+            What a report has for each order (in data order with ", data order" in the quantity), loss and accuracy on both
+            splits.
+        """
+        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
+        loss, accuracy = evaluate(model, loss_fn, pictures.x_test, pictures.y_test)
+        rows: list[Row] = [
+            {"split": "test", "quantity": "loss", "value": loss},
+            {"split": "test", "quantity": "accuracy", "value": accuracy},
+        ]
+        for order in self.noise_orders:
+            batches = Minibatches(
+                pictures.x_train, pictures.y_train, self.noise_batch_size, order=order, seed=2 * 10**6 + self.train.seed
+            )
+            report = measure(
+                model,
+                loss_fn,
+                batches,
+                mode=self.noise_mode,
+                seed=3 * 10**6 + self.train.seed,
+                groups=None if order == "random" else {},
+                progress=lambda part: progress(part / len(self.noise_orders)),
+            )
+            rows += [row | {"split": "train"} for row in _of_order(report, order)]
+        return rows
 
 
 def _of_order(report: Report, order: str) -> list[Row]:
@@ -293,4 +316,79 @@ def _summary(values: np.ndarray) -> list[Row]:
     ]
 
 
-Spec = NoiseSpec | EstimatorSpec
+@dataclass(frozen=True)
+class NormsSpec(_Measured):
+    """Train a network and take the norm of its gradient noise over several random partitions, beside references.
+
+    Partition k is drawn with seed 2 10^6 + 1000 k + the run's, the references with 4 10^6 + the run's. Each reference has
+    as many norms as there are minibatches in all: of p independent Gaussian entries with the noise's mean square; of p
+    independent SaS entries with the clean alpha^ of the first partition and the scale that has the noise's mean log|X| (the
+    paper's two); and of Gaussian vectors with the covariance of the first partition, Z U / sqrt(P - 1).
+
+    Attributes:
+        points: which snapshots.
+        partitions: number of random partitions of the data.
+    """
+
+    points: tuple[int, ...]
+    partitions: int
+
+    @property
+    def passes(self) -> int:
+        """One for each partition."""
+        return self.partitions
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Norms at one snapshot and their references.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+
+        Returns:
+            One row a norm, `x` its number; loss and accuracy; alpha^ and scale of the stable reference.
+        """
+        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
+        x, y, seed = pictures.x_train, pictures.y_train, self.train.seed
+        loss, accuracy = evaluate(model, loss_fn, x, y)
+        norms: list[float] = []
+        for k in range(self.partitions):
+            batches = Minibatches(x, y, self.noise_batch_size, seed=2 * 10**6 + 1000 * k + seed)
+            U = noise_matrix(model, loss_fn, batches)
+            norms += U.double().norm(dim=1).tolist()
+            progress(1 / self.partitions)
+            if k == 0:
+                index = tail_index.mohammadi(U)
+                live = U[:, (U != 0).any(0)].double()
+                references = _norm_references(
+                    live, index.alpha, self.partitions, np.random.default_rng(4 * 10**6 + seed)
+                )
+        rows: list[Row] = [
+            {"quantity": "loss", "value": loss},
+            {"quantity": "accuracy", "value": accuracy},
+            {"quantity": "1/alpha (clean)", "value": index.inverse, "se": index.inverse_se},
+        ]
+        for name, values in {"norm": np.array(norms), **references}.items():
+            rows += [{"quantity": name, "x": float(i), "value": float(value)} for i, value in enumerate(values)]
+        return [row | {"split": "train"} for row in rows]
+
+
+def _norm_references(
+    U: Float[Tensor, "P p"], alpha: float, partitions: int, generator: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Norms of noise of known laws with the size of U, as :class:`NormsSpec` says."""
+    P, p = U.shape
+    count = P * partitions
+    Z = generator.standard_normal((count, P)) / math.sqrt(P - 1)
+    gram = (U @ U.T).numpy()
+    alpha = min(alpha, 2.0)  # a sample of no law beyond
+    log_scale = float(U[U != 0].abs().log().mean()) - np.euler_gamma * (1 / alpha - 1)  # E ln|S| = gamma (1/alpha - 1)
+    stable_norms = [np.linalg.norm(stable.sample(alpha, p, generator=generator)) for _ in range(count)]
+    return {
+        "norm, Gaussian (independent)": np.sqrt(float(U.square().mean()) * generator.chisquare(p, count)),
+        "norm, stable (independent)": math.exp(log_scale) * np.array(stable_norms),
+        "norm, Gaussian (same covariance)": np.sqrt(np.einsum("ip,pq,iq->i", Z, gram, Z)),
+    }
+
+
+Spec = NoiseSpec | NormsSpec | EstimatorSpec

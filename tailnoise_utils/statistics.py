@@ -13,7 +13,7 @@ from .tail_index.blocks import RowBlocks
 
 __all__ = ["CHUNK", "Statistics"]
 
-CHUNK = 2**20  # entries worked on in float64 at a time
+CHUNK = 2**17  # entries worked on in float64 at a time: 1 MB, which stays in the processor's cache
 
 
 class Statistics:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, synthetic, tail_index
+from tailnoise_utils import data, experiments, noise, store, sweep, synthetic, tail_index
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec

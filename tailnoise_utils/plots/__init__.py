@@ -16,6 +16,7 @@ from .estimators import (
     unstable_table,
 )
 from .laws import densities, paths
+from .norms import norm_histograms, norm_quantiles, norm_table
 from .training import INDICES, first_and_last, iterations, last_value
 
 __all__ = [
@@ -29,6 +30,9 @@ __all__ = [
     "first_and_last",
     "iterations",
     "last_value",
+    "norm_histograms",
+    "norm_quantiles",
+    "norm_table",
     "paths",
     "provenance_line",
     "summary",
@@ -36,7 +40,11 @@ __all__ = [
     "unstable_table",
 ]
 
-FIGURES: dict[str, Callable[[Results], Figure]] = {"iterations": iterations, "estimator": estimator_efficiency}
+FIGURES: dict[str, Callable[[Results], Figure]] = {
+    "iterations": iterations,
+    "noise_histogram": norm_histograms,
+    "estimator": estimator_efficiency,
+}
 
 
 def summary(experiment: str, results: Results) -> pd.DataFrame:
@@ -47,7 +55,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         results: its results.
 
     Returns:
-        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `estimator`: mean 1/alpha^ by
+        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`:
+            medians and spreads of norms; `estimator`: mean 1/alpha^ by
         law and estimator.
     """
     table = results.table()
@@ -55,5 +64,7 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
         columns = ["split", "quantity"]
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
+    if experiment == "noise_histogram":
+        return norm_table(results)
     chosen = table[table["quantity"] == "1/alpha"]
     return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")
