@@ -4,9 +4,12 @@ The package behind the book that reproduces arXiv:1901.06053 (Simsekli, Sagun an
 
 * :mod:`tailnoise_utils.stable`: the symmetric alpha-stable law,
 * :mod:`tailnoise_utils.tail_index`: estimators of its index, one function per cited formula,
+* :mod:`tailnoise_utils.measure`: measure the gradient noise of any model in one call; its parts are
+  :mod:`~tailnoise_utils.minibatches`, :mod:`~tailnoise_utils.gradient`, :mod:`~tailnoise_utils.noise`,
 * :mod:`tailnoise_utils.data`, :mod:`~tailnoise_utils.models`, :mod:`~tailnoise_utils.train`,
-  :mod:`~tailnoise_utils.noise`: real networks on real data and the noise of their minibatch gradients,
-* :mod:`tailnoise_utils.experiments`, :mod:`~tailnoise_utils.store`: what the book runs, and its rows with provenance,
+  :mod:`~tailnoise_utils.snapshots`: the paper's data sets and networks, trained by plain SGD,
+* :mod:`tailnoise_utils.specs`, :mod:`~tailnoise_utils.experiments`, :mod:`~tailnoise_utils.sweep`,
+  :mod:`~tailnoise_utils.store`: what the book runs, and its rows with provenance,
 * :mod:`tailnoise_utils.plots`: the style and drawings of the figures.
 
 Modules are imported where they are needed: ``import tailnoise_utils`` itself loads none of them.

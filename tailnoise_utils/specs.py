@@ -70,8 +70,8 @@ class _Measured:
             progress: told how much is done.
 
         Returns:
-            Per snapshot, what `measure` gives. A run that diverged has the snapshots before it did, and a row "diverged" with
-            the last of them; where all gradients are equal there is only a row "nothing alive".
+            Per snapshot, what `measure` gives. A run that diverged has the snapshots before it did, and a row "diverged"
+            with the last of them; where all gradients are equal there is only a row "nothing alive".
         """
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
         P = spec.n_train // self.noise_batch_size

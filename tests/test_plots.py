@@ -26,20 +26,40 @@ def lines_of(axes):
 
 def test_iterations_draws_means_over_seeds():
     results = sweep.load("iterations", "laptop")
-    loss, accuracy, index = plots.iterations(results).axes
+    axes = np.array(plots.iterations(results).axes).reshape(3, 3)
+    table = results.table().query("scope == 'all'")
+    for (loss, accuracy, index), (model, dataset) in zip(
+        axes.T, [("fcn", "mnist"), ("fcn", "cifar10"), ("cnn", "cifar10")], strict=True
+    ):
+
+        def mean(quantity, split, inverse=False, model=model, dataset=dataset):
+            rows = table.query("quantity == @quantity and split == @split and model == @model and dataset == @dataset")
+            values = 1 / rows["value"] if inverse else rows["value"]
+            return values.groupby(rows["iteration"]).mean().to_numpy()
+
+        np.testing.assert_allclose(lines_of(loss)["test"][:, 1], mean("loss", "test"))
+        np.testing.assert_allclose(lines_of(accuracy)["train"][:, 1], mean("accuracy", "train"))
+        published = mean("1/alpha (published, data order)", "train", inverse=True)
+        np.testing.assert_allclose(lines_of(index)["published"][:, 1], published)
+        assert "iteration" in index.get_xlabel()
+    assert all(panel.get_ylabel() for panel in axes[:, 0])
+
+
+def test_norms_are_drawn_and_tabled_as_stored():
+    results = sweep.load("noise_histogram", "laptop")
     table = results.table()
-
-    def mean(quantity, split, inverse=False):
-        rows = table[(table["quantity"] == quantity) & (table["split"] == split)]
-        values = 1 / rows["value"] if inverse else rows["value"]
-        return values.groupby(rows["iteration"]).mean().to_numpy()
-
-    np.testing.assert_allclose(lines_of(loss)["test"][:, 1], mean("loss", "test"))
-    np.testing.assert_allclose(lines_of(accuracy)["train"][:, 1], mean("accuracy", "train"))
-    np.testing.assert_allclose(lines_of(index)["published"][:, 1], mean("1/alpha (published)", "train", inverse=True))
-    for axes in (loss, accuracy, index):
-        assert axes.get_ylabel()
-    assert "iteration" in index.get_xlabel()
+    at = table.query("iteration == 3000 and quantity == 'norm'")
+    spreads = at.groupby("seed")["value"].agg(lambda values: np.log(values).std(ddof=1))
+    found = plots.norm_table(results)
+    assert found.loc[3000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
+    assert found.loc[3000, ("gradient noise", "median")] == pytest.approx(1)
+    assert found.loc[3000, ("Gaussian, independent entries", "sd of ln")] < 0.02
+    panels = np.array(plots.norm_histograms(results).axes).reshape(4, -1)
+    for row in panels:  # every norm is in some bar
+        assert sum(patch.get_height() for patch in row[-1].patches) == len(at)
+    scaled = np.concatenate([own["value"] / own["value"].median() for _, own in at.groupby("seed")])
+    points = plots.norm_quantiles(results).axes[-1].get_lines()[0].get_ydata()
+    np.testing.assert_allclose(points, np.quantile(scaled, np.linspace(0.01, 0.99, 99)), rtol=1e-12)
 
 
 def test_bias_table_agrees_with_the_rows():
@@ -76,11 +96,13 @@ def test_the_bound_falls_with_the_root_of_the_size():
 
 def test_first_and_last_are_means_of_the_inverse_with_sample_deviations():
     results = sweep.load("iterations", "laptop")
-    rows = results.rows[(results.rows["quantity"] == "1/alpha (clean)") & (results.rows["iteration"] == 10_000)]
-    row = plots.first_and_last(results).loc["clean"]
+    table = results.table().query("dataset == 'mnist' and scope == 'all' and iteration == 10_000")
+    rows = table[table["quantity"] == "1/alpha (clean)"]
+    assert len(rows) == 3
+    row = plots.first_and_last(results).loc[("FCN, MNIST", "clean")]
     assert row["last"] == pytest.approx(1 / rows["value"].mean(), rel=1e-14)
     assert row["sd (last)"] == pytest.approx(np.std(1 / rows["value"], ddof=1), rel=1e-12)
-    assert plots.last_value(results, "accuracy", "test") > 0.97
+    assert plots.last_value(results, "accuracy", "test")["FCN, MNIST"] > 0.97
 
 
 def test_closed_forms_are_beside_the_measured_values():
@@ -111,7 +133,7 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     table = plots.first_and_last(results)
     for convention in ("published", "clean, columns permuted"):
         for column in ("first", "last"):
-            assert f"{table.loc[convention, column]:.2f}" in text
+            assert f"{table.loc[('FCN, MNIST', convention), column]:.2f}" in text
     forms = plots.closed_form_table(sweep.load("estimator", "laptop"))
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("clean", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
