@@ -55,9 +55,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         results: its results.
 
     Returns:
-        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`:
-            medians and spreads of norms; `estimator`: mean 1/alpha^ by
-        law and estimator.
+        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
+        spreads of norms; `estimator`: mean 1/alpha^ by law and estimator.
     """
     table = results.table()
     if experiment == "iterations":
