@@ -84,20 +84,24 @@ Markdown(
 #
 # * **What the paper says** (as we understand it; consult its text): $\hat\alpha$ is far below 2 throughout training, it
 #   falls in an early phase, and a jump of the process comes near its minimum.
-# * **What we find here.** $\hat\alpha$ is far below 2 at every snapshot, in both conventions, from the first one on, and it
-#   varies little between seeds and along training, beside its distance to 2. The figure shows what early movement there
-#   is; whether it makes the phases and the jump that the paper describes will be judged by a rule fixed beforehand.
+# * **What we find here.** $\hat\alpha$ is far below 2 at every snapshot of every setting, in both conventions, from the first
+#   one on. For the fully connected networks it varies little between seeds and along training, beside its distance to 2. For
+#   the convolutional network the published value is near 0.5 at first, because about 30 % of the coordinates are dead and
+#   each of their exact zeros enters as $\log \epsilon$; without them it is near 1. Whether the early movements make the phases
+#   and the jump that the paper describes will be judged by a rule fixed beforehand.
 # * **What the number does not show.** The third line in the figure is the *same* noise: the same numbers in the same
 #   rows, with the parameters listed in another order (one random permutation of the columns, common to all minibatches).
-#   No tail can change by listing parameters in another order, but $\hat\alpha$ moves towards 2. That part of the distance
-#   to 2 is the layout of the parameter vector: a block of neighbouring weights sums differently from a block of weights
-#   drawn from everywhere (neighbours presumably have similar scales and correlated gradients), and the estimator, which
-#   assumes independent entries of one law, reads that as a heavy tail. [](estimator.ipynb) shows such an effect on
-#   Gaussian data with known correlations.
+#   No tail can change by listing parameters in another order, but for the fully connected networks $\hat\alpha$ moves towards
+#   2. That part of the distance to 2 is the layout of the parameter vector: a block of neighbouring weights sums differently
+#   from a block of weights drawn from everywhere (neighbours presumably have similar scales and correlated gradients), and the
+#   estimator, which assumes independent entries of one law, reads that as a heavy tail. For the convolutional network the
+#   order makes little difference. [](estimator.ipynb) shows such an effect on Gaussian data with known correlations.
 # * **What remains open on this page.** It does not follow that the rest is tails, nor that it is not: weights far apart
 #   in the list depend on each other too and have unequal scales. Telling these apart takes tests that look *across
 #   minibatches*, coordinate by coordinate, which are to come in this book. No verdict on tails is given before that.
-# * **How sure.** Three seeds, one architecture, one step size, one data set. The standard errors stored with each value
+# * **How sure.** Three seeds, three settings, one step size. The convolutional network is at the beginning of its training: it
+#   stays at chance for some hundred iterations, and a run that ends below twice chance is counted above as not trained.
+#   The standard errors stored with each value
 #   come from a jackknife over minibatches, since the i.i.d. formula would not hold; they leave out what another partition,
 #   seed or permutation of the columns would change, which can be as much or more. The bands, over seeds that differ in all
 #   of these, include it.

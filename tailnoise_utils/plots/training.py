@@ -57,8 +57,9 @@ def _settings(results: Results) -> dict[str, pd.DataFrame]:
     """The rows for whole networks, by network and data set."""
     table = results.table()
     table = table[table["scope"] == "all"]
-    groups = table.groupby(["model", "dataset"], sort=False)
-    return {f"{model.upper()}, {_DATA.get(name, name)}": rows for (model, name), rows in groups}
+    groups = table.groupby(["model", "dataset"])
+    ordered = sorted(groups, key=lambda group: (group[0][0] != "fcn", list(_DATA).index(group[0][1])))
+    return {f"{model.upper()}, {_DATA[name]}": rows for (model, name), rows in ordered}
 
 
 def _band(axes: plt.Axes, values: pd.DataFrame, i: int, label: str) -> None:
