@@ -37,7 +37,6 @@ def norm_histograms(results: Results) -> Figure:
             for axes, point in zip(row, points, strict=True):
                 axes.hist(scaled[point][quantity], bins=bins, color=COLOURS[i])
                 axes.set_xscale("log")
-                axes.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
             row[0].set_ylabel(f"{label}\ncount".replace(", ", ",\n"), fontsize=9)
         for axes, point in zip(panels[0], points, strict=True):
             axes.set_title(f"iteration {point:,}")
