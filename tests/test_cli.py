@@ -82,7 +82,7 @@ def test_version():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "fcn"], "error: unknown experiment 'fcn'; choose one of iterations, estimator"),
+        (["run", "fcn"], "error: unknown experiment 'fcn'; choose one of iterations, noise_histogram, estimator"),
         (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
         (
             ["run", "iterations", "--profile", "laptop"],

@@ -304,7 +304,9 @@ def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):
 
 @pytest.mark.parametrize("function", [experiments.grid, sweep.run, sweep.load])
 def test_unknown_names_list_the_valid_ones(function):
-    with pytest.raises(ValueError, match="unknown experiment 'fcn'; choose one of iterations, estimator"):
+    with pytest.raises(
+        ValueError, match="unknown experiment 'fcn'; choose one of iterations, noise_histogram, estimator"
+    ):
         function("fcn", "smoke")
     with pytest.raises(ValueError, match="unknown profile 'huge'; choose one of smoke, laptop"):
         function("iterations", "huge")
