@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import data, experiments, noise, store, sweep, synthetic, tail_index
+from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, synthetic, tail_index
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
@@ -327,7 +327,7 @@ def test_grids_are_sound(name, profile):
 
 def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, monkeypatch):
     monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
-    experiments._images.cache_clear()
+    snapshots.images.cache_clear()
     with pytest.raises(data.DataNotFound, match="TAILNOISE_DATA"):
         sweep.run("iterations", "laptop")
     assert not list(results_in.rglob("*"))

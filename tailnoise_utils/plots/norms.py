@@ -104,7 +104,7 @@ def norm_table(results: Results) -> pd.DataFrame:
 
 def _points(results: Results) -> list[int]:
     """The iterations, in order."""
-    return sorted(results.rows["iteration"].unique())
+    return sorted(map(int, results.rows["iteration"].unique()))
 
 
 def _scaled(results: Results, point: int) -> dict[str, np.ndarray]:
