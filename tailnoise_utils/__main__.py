@@ -34,12 +34,15 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute every run anew, whatever is stored.")] = False,
 ) -> None:
     """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""
-    for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
+    names = list(experiments.EXPERIMENTS) if experiment == "all" else [experiment]
+    if fresh:
+        sweep.forget(names, profile)
+    for name in names:
         total = len(experiments.grid(name, profile))
         layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
         with tqdm(total=total, desc=f"{name} ({profile})", bar_format=layout) as bar:
             try:
-                sweep.run(name, profile, fresh=fresh, progress=partial(_advance, bar))
+                sweep.run(name, profile, progress=partial(_advance, bar))
             except KeyboardInterrupt:
                 bar.close()
                 typer.echo(

@@ -78,7 +78,8 @@ class Report:
     def __repr__(self) -> str:
         of = f" of {self.samples:,} samples" if self.samples else ""
         lines = [
-            f"Gradient noise: P = {self.P} minibatches{of}, p = {self.p:,} parameters, {self.mode} mode",
+            f"Gradient noise in {self.mode} mode: p = {self.p:,} parameters,",
+            f"  P = {self.P} minibatches{of}",
             f"  alpha^ published {_value(self.published)}",
             f"         clean     {_value(self.clean)}",
             f"         permuted  {_value(self.permuted)}   (clean, columns in random order)",
@@ -92,7 +93,10 @@ class Report:
             for name, group in self.groups.items():
                 found = _value(group.clean) if group.clean else f"none ({group.problem})"
                 lines.append(f"    {name:{width}}  {found}  p = {group.p:,}, dead {group.dead_share:.1%}")
-        lines.append("  alpha^ < 2 alone is no evidence of heavy tails: dependence, scales and layout lower it too.")
+        lines += [
+            "  alpha^ < 2 alone is no evidence of heavy tails: dependence,",
+            "  unequal scales and the order of the parameters lower it too.",
+        ]
         return "\n".join(lines)
 
     def rows(self) -> list[dict[str, Any]]:

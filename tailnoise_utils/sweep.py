@@ -10,22 +10,41 @@ import pandas as pd
 from . import store
 from .experiments import grid
 
-__all__ = ["MissingResults", "command", "load", "run", "sample_of", "stored", "verify"]
+__all__ = ["MissingResults", "command", "forget", "load", "run", "sample_of", "stored", "verify"]
 
 
 class MissingResults(LookupError):
     """Results that are not stored; the message holds the command that makes them."""
 
 
-def run(
-    experiment: str, profile: str, *, fresh: bool = False, progress: Callable[[float], object] = lambda share: None
-) -> store.Results:
+def forget(experiments: list[str], profile: str) -> None:
+    """Delete what is stored of experiments, with the weights that the cache keeps for them, to start from nothing.
+
+    Args:
+        experiments: keys of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Raises:
+        ValueError: an unknown experiment or profile.
+        DataNotFound: a data set is not there, so that nothing could take the place of the results; nothing is deleted.
+    """
+    specs = {experiment: grid(experiment, profile) for experiment in experiments}
+    for spec in dict.fromkeys(spec for of in specs.values() for spec in of):
+        spec.data_sha256()
+    for experiment, of in specs.items():
+        path = store.path_of(experiment, profile)
+        path.unlink(missing_ok=True)
+        sample_of(path).unlink(missing_ok=True)
+        for spec in of:
+            spec.forget()
+
+
+def run(experiment: str, profile: str, *, progress: Callable[[float], object] = lambda share: None) -> store.Results:
     """Make what is missing of an experiment's results, each run stored as soon as it ends.
 
     Args:
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
-        fresh: delete what is stored and start from nothing.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
     Returns:
@@ -36,13 +55,6 @@ def run(
         DataNotFound: the data set is not there; the message says how to get it.
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
-    if fresh:
-        for spec in specs:
-            spec.data_sha256()  # before anything is deleted: without the data nothing could take its place
-        path.unlink(missing_ok=True)
-        sample_of(path).unlink(missing_ok=True)
-        for spec in specs:
-            spec.forget()
     for spec in specs:
         records = store.read(path).records() if path.exists() else []
         if store.digest(spec) in {record["spec_digest"] for record in records}:
@@ -61,7 +73,8 @@ def run(
             )
         start = time.perf_counter()
         rows = spec.rows(progress)
-        record = store.run_record(spec, sha256, time.perf_counter() - start, spec.status(rows))
+        seconds = spec.seconds() or time.perf_counter() - start
+        record = store.run_record(spec, sha256, seconds, spec.status(rows))
         store.append(path, store.to_frame(rows, record["run"]), record)
         spec.forget_rows()
         spec.keep(rows, sample_of(path))
@@ -98,21 +111,21 @@ def stored(experiment: str, profile: str) -> store.Results:
         profile: one of ``PROFILES``.
 
     Returns:
-        Rows and runs, without those of an older grid that may lie in the same file.
+        Rows and runs, the latter in the order of the grid; without those of an older grid that may lie in the same file.
 
     Raises:
         MissingResults: runs of the grid are not stored; the message holds the command to make them.
         ValueError: an unknown experiment or profile, or a file that is not what it should be.
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
-    wanted = {store.digest(spec) for spec in specs}
+    wanted = [store.digest(spec) for spec in specs]
     results = store.read(path) if path.exists() else None
-    if missing := wanted - set(results.runs["spec_digest"] if results else ()):
+    if missing := set(wanted) - set(results.runs["spec_digest"] if results else ()):
         raise MissingResults(
             f"{len(missing)} of the {len(specs)} runs of {experiment!r} in profile {profile!r} are not in {path}; "
             f"make them with: {command(experiment, profile)}"
         )
-    runs = results.runs[results.runs["spec_digest"].isin(wanted)]
+    runs = results.runs.set_index("spec_digest", drop=False).loc[wanted].reset_index(drop=True)
     return store.Results(results.rows[results.rows["run"].isin(set(runs["run"]))], runs)
 
 

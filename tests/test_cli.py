@@ -50,19 +50,17 @@ def test_run_show_and_list(results_in):
 def test_run_all_and_fresh(results_in, monkeypatch):
     asked = []
 
-    def run(name, profile, *, fresh, progress):
-        asked.append((name, profile, fresh))
-
-    monkeypatch.setattr(sweep, "run", run)
+    monkeypatch.setattr(sweep, "run", lambda name, profile, progress: asked.append((name, profile)))
+    monkeypatch.setattr(sweep, "forget", lambda names, profile: asked.append((*names, profile, "forgotten")))
     assert CliRunner().invoke(app, ["run", "all", "--profile", "laptop"]).exit_code == 0
-    assert asked == [(name, "laptop", False) for name in experiments.EXPERIMENTS]
+    assert asked == [(name, "laptop") for name in experiments.EXPERIMENTS]
     asked.clear()
     assert CliRunner().invoke(app, ["run", "estimator", "--fresh"]).exit_code == 0
-    assert asked == [("estimator", "smoke", True)]
+    assert asked == [("estimator", "smoke", "forgotten"), ("estimator", "smoke")]
 
 
 def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
-    def run(name, profile, *, fresh, progress):
+    def run(name, profile, *, progress):
         progress(1.0)
         raise KeyboardInterrupt
 

@@ -358,7 +358,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
 def test_the_report_reads_well() -> None:
     report = measure(everything(), cross_entropy, Minibatches(*samples(), 4, seed=1))
     text = repr(report)
-    assert f"P = 15 minibatches of 60 samples, p = {report.p:,} parameters, eval mode" in text
+    assert f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 60 samples\n" in text
     assert f"clean     {report.clean.alpha:.3f} +- {report.clean.se:.3f}" in text
     assert "no evidence of heavy tails" in text
     frame = report.to_frame()

@@ -1,0 +1,14 @@
+"""The kinds of runs: frozen settings, and how they become rows.
+
+A spec has `data_sha256()` (of the data it reads, "" if none), `rows(progress)`, `seconds(rows)`, `status(rows)`, `keep` and
+`again` (one snapshot beside the results, measured again), and `forget()`, which deletes what the cache keeps for it.
+"""
+
+from ._measured import Row
+from .estimator import EstimatorSpec
+from .noise import NoiseSpec
+from .norms import NormsSpec
+
+__all__ = ["EstimatorSpec", "NoiseSpec", "NormsSpec", "Row", "Spec"]
+
+Spec = NoiseSpec | NormsSpec | EstimatorSpec

@@ -1,0 +1,149 @@
+"""What all kinds of runs that train and measure a network have in common."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data, store
+from ..measure import NothingAlive
+from ..snapshots import Snapshots, TrainSpec, images, load_weights, save_weights
+
+Row = dict[str, Any]
+Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
+_SMALL = 10**6  # bytes of weights that may lie in the repository
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Train a network, then measure each of some snapshots of it.
+
+    A kind of measurement adds its settings, `points` (which snapshots), `passes` (over all minibatches, at a snapshot) and
+    `measure`.
+    """
+
+    train: TrainSpec
+    noise_batch_size: int
+
+    def data_sha256(self) -> str:
+        """SHA-256 of the images used."""
+        return self._images().digest
+
+    def _images(self) -> data.Dataset:
+        return images(self.train.dataset, self.train.n_train, self.train.n_test)
+
+    def _rows_folder(self) -> Path:
+        """Where the rows of each snapshot lie until the run is stored."""
+        return data.cache_folder() / "rows" / store.digest(self, data=self.data_sha256())[:16]
+
+    def forget(self) -> None:
+        """Delete weights and rows from the cache."""
+        Snapshots(self.train, self.data_sha256()).remove()
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Delete the rows from the cache, once they are stored."""
+        shutil.rmtree(self._rows_folder(), ignore_errors=True)
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Train, as far as it has not been done, and measure; killed, it goes on from the last checkpoint.
+
+        Args:
+            progress: told how much is done.
+
+        Returns:
+            Per snapshot, what `measure` gives. A run that diverged has the snapshots before it did, and a row "diverged"
+            with the last of them; where all gradients are equal there is only a row "nothing alive".
+        """
+        spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
+        P = spec.n_train // self.noise_batch_size
+        work = spec.iterations + len(self.points) * self.passes * P  # in gradients of a minibatch
+        diverged = bool(snapshots.train(lambda steps: progress(steps / work)))
+        rows: list[Row] = []
+        for point in self.points:
+            if diverged and not snapshots.path(point).exists():
+                continue
+            share = self.passes * P / work
+            path = self._rows_folder() / f"{point}.json"
+            if path.exists():
+                found = json.loads(path.read_text())["rows"]
+                progress(share)
+            else:
+                start = time.monotonic()
+                try:
+                    found = self.measure(snapshots.load(point), lambda part, share=share: progress(part * share))
+                except FloatingPointError:  # finite weights, infinite gradients: it is about to diverge
+                    diverged = True
+                    break
+                except NothingAlive:
+                    found = [{"quantity": "nothing alive", "value": 1.0}]
+                with store.atomic(path) as file:
+                    file.write(json.dumps({"rows": found, "seconds": time.monotonic() - start}).encode())
+            rows += [row | {"iteration": point} for row in found]
+        if diverged:
+            rows.append({"quantity": "diverged", "value": float(rows[-1]["iteration"]) if rows else 0.0})
+        return rows
+
+    def seconds(self) -> float:
+        """Wall time of training and measuring, by all processes that had a part in it; asked before `forget_rows`.
+
+        Returns:
+            Seconds, whether or not the training was made for another experiment.
+        """
+        measured = [json.loads(path.read_text())["seconds"] for path in self._rows_folder().glob("[!.]*.json")]
+        return Snapshots(self.train, self.data_sha256()).seconds() + sum(measured)
+
+    def keep(self, rows: list[Row], path: Path) -> None:
+        """Keep one snapshot beside the results, the last that is there, if it is small and no run has kept one.
+
+        Args:
+            rows: of the run.
+            path: where to.
+        """
+        points = [row["iteration"] for row in rows if "iteration" in row]
+        source = Snapshots(self.train, self.data_sha256()).path(max(points, default=0))
+        if source.exists() and source.stat().st_size <= _SMALL and not path.exists():
+            names = {"spec_digest": store.digest(self), "iteration": max(points)}
+            model = self.train.build()
+            load_weights(source, model)
+            with store.atomic(path) as file:
+                save_weights(file, model, **names)
+
+    def again(self, path: Path) -> list[Row] | None:
+        """Measure the snapshot kept beside the results again.
+
+        Args:
+            path: where it lies.
+
+        Returns:
+            Its rows; None if there is none of this run.
+        """
+        if not path.exists():
+            return None
+        with np.load(path) as file:
+            if str(file["spec_digest"]) != store.digest(self):
+                return None
+            iteration = int(file["iteration"])
+        model = self.train.build()
+        load_weights(path, model)
+        return [row | {"iteration": iteration} for row in self.measure(model, lambda share: None)]
+
+    def status(self, rows: list[Row]) -> str:
+        """What became of a run.
+
+        Args:
+            rows: its rows.
+
+        Returns:
+            "complete", "diverged", or "not trained": the training accuracy ended below twice chance.
+        """
+        if any(row["quantity"] == "diverged" for row in rows):
+            return "diverged"
+        accuracy = [r["value"] for r in rows if (r["quantity"], r.get("split")) == ("accuracy", "train")]
+        trained = not self.train.iterations or (accuracy and accuracy[-1] >= 2 / self._images().classes)
+        return "complete" if trained else "not trained"

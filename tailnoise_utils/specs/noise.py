@@ -1,0 +1,84 @@
+"""Gradient noise along the training of a network."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from .. import models
+from ..measure import measure
+from ..minibatches import Minibatches
+from ..report import Report
+from ..train import evaluate
+from ._measured import Measured, Progress, Row
+
+__all__ = ["NoiseSpec"]
+
+
+@dataclass(frozen=True)
+class NoiseSpec(Measured):
+    """Train a network and measure its gradient noise on the training set at every snapshot.
+
+    Noise is measured over the n_train / noise_batch_size minibatches of each order named: ``"random"``, one random
+    partition fixed along the training (seed 2 10^6 + the run's), and ``"data"``, the images as they come. The permutation
+    of the columns and dropout masks come from 3 10^6 + the run's seed.
+
+    Attributes:
+        train: the training.
+        noise_batch_size: images in a minibatch when noise is measured.
+        noise_orders: among ``"random"`` and ``"data"``.
+        noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
+    """
+
+    noise_orders: tuple[str, ...]
+    noise_mode: str
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """All snapshots of the training."""
+        return self.train.snapshots
+
+    @property
+    def passes(self) -> int:
+        """One for each order."""
+        return len(self.noise_orders)
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Measure one snapshot: a pure function of its weights, the data and the settings.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+
+        Returns:
+            What a report has for each order (in data order with ", data order" in the quantity), loss and accuracy on both
+            splits.
+        """
+        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
+        loss, accuracy = evaluate(model, loss_fn, pictures.x_test, pictures.y_test)
+        rows: list[Row] = [
+            {"split": "test", "quantity": "loss", "value": loss},
+            {"split": "test", "quantity": "accuracy", "value": accuracy},
+        ]
+        for order in self.noise_orders:
+            batches = Minibatches(
+                pictures.x_train, pictures.y_train, self.noise_batch_size, order=order, seed=2 * 10**6 + self.train.seed
+            )
+            report = measure(
+                model,
+                loss_fn,
+                batches,
+                mode=self.noise_mode,
+                seed=3 * 10**6 + self.train.seed,
+                groups=None if order == "random" else {},
+                progress=lambda part: progress(part / len(self.noise_orders)),
+            )
+            rows += [row | {"split": "train"} for row in _of_order(report, order)]
+        return rows
+
+
+def _of_order(report: Report, order: str) -> list[Row]:
+    """A report's rows; in data order only the tail indices, which say so."""
+    if order == "random":
+        return report.rows()
+    kept = [row for row in report.rows() if "alpha" in row["quantity"] or "K1" in row["quantity"]]
+    return [row | {"quantity": row["quantity"].replace(")", ", data order)")} for row in kept]
