@@ -8,7 +8,8 @@ from ._measured import Row
 from .estimator import EstimatorSpec
 from .noise import NoiseSpec
 from .norms import NormsSpec
+from .scaling import ScalingSpec
 
-__all__ = ["EstimatorSpec", "NoiseSpec", "NormsSpec", "Row", "Spec"]
+__all__ = ["EstimatorSpec", "NoiseSpec", "NormsSpec", "Row", "ScalingSpec", "Spec"]
 
-Spec = NoiseSpec | NormsSpec | EstimatorSpec
+Spec = NoiseSpec | NormsSpec | ScalingSpec | EstimatorSpec

@@ -23,12 +23,11 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 class Measured:
     """Train a network, then measure each of some snapshots of it.
 
-    A kind of measurement adds its settings, `points` (which snapshots), `passes` (over all minibatches, at a snapshot) and
-    `measure`.
+    A kind of measurement adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is
+    taken at a snapshot) and `measure`.
     """
 
     train: TrainSpec
-    noise_batch_size: int
 
     def data_sha256(self) -> str:
         """SHA-256 of the images used."""
@@ -61,14 +60,13 @@ class Measured:
             with the last of them; where all gradients are equal there is only a row "nothing alive".
         """
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
-        P = spec.n_train // self.noise_batch_size
-        work = spec.iterations + len(self.points) * self.passes * P  # in gradients of a minibatch
-        diverged = bool(snapshots.train(lambda steps: progress(steps / work)))
+        work = spec.iterations * spec.batch_size + len(self.points) * self.pictures_per_point  # in images
+        diverged = bool(snapshots.train(lambda steps: progress(steps * spec.batch_size / work)))
         rows: list[Row] = []
         for point in self.points:
             if diverged and not snapshots.path(point).exists():
                 continue
-            share = self.passes * P / work
+            share = self.pictures_per_point / work
             path = self._rows_folder() / f"{point}.json"
             if path.exists():
                 found = json.loads(path.read_text())["rows"]

@@ -29,6 +29,7 @@ class NoiseSpec(Measured):
         noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
     """
 
+    noise_batch_size: int
     noise_orders: tuple[str, ...]
     noise_mode: str
 
@@ -38,9 +39,9 @@ class NoiseSpec(Measured):
         return self.train.snapshots
 
     @property
-    def passes(self) -> int:
-        """One for each order."""
-        return len(self.noise_orders)
+    def pictures_per_point(self) -> int:
+        """Every image once for each order."""
+        return len(self.noise_orders) * self.train.n_train
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Measure one snapshot: a pure function of its weights, the data and the settings.

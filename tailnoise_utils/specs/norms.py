@@ -26,17 +26,19 @@ class NormsSpec(Measured):
     paper's two); and of Gaussian vectors with the covariance of the first partition, Z U / sqrt(P - 1).
 
     Attributes:
+        noise_batch_size: images in a minibatch when noise is measured.
         points: which snapshots.
         partitions: number of random partitions of the data.
     """
 
+    noise_batch_size: int
     points: tuple[int, ...]
     partitions: int
 
     @property
-    def passes(self) -> int:
-        """One for each partition."""
-        return self.partitions
+    def pictures_per_point(self) -> int:
+        """Every image once for each partition."""
+        return self.partitions * self.train.n_train
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Norms at one snapshot and their references.

@@ -1,0 +1,128 @@
+"""The log-scale of the gradient noise against the minibatch size."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from .. import models
+from ..gradient import gradient
+from ..measure import NothingAlive
+from ..train import evaluate
+from ._measured import Measured, Progress, Row
+
+__all__ = ["ScalingSpec"]
+
+_CHUNK = 1000  # images in one backward pass: larger minibatches are averaged, so that memory does not grow with b
+
+
+@dataclass(frozen=True)
+class ScalingSpec(Measured):
+    r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
+
+    At each size b, `minibatches` minibatches are drawn, disjoint as long as the data lasts, then from a further random
+    partition (NumPy's generator of [5, the run's seed, b, number of the partition]), and
+
+    .. math:: L(b) = \mathrm{mean}_{ij} \ln|g_{ij} - \nabla f_j| - \tfrac12 \ln(1 - b/n)
+
+    over minibatches i and live coordinates j, those where the full gradient is not exactly zero: the same at all b. The
+    centre is the full gradient, so that nothing depends on the number of minibatches. The last term takes out that large
+    minibatches drawn without replacement are alike (exact for the standard deviation of a minibatch mean). If the samples'
+    gradients have a finite variance, :math:`dL/d\ln b \to -1/2`; under a stable law of index :math:`\alpha` it is
+    :math:`1/\alpha - 1` at all b. Dropout is off.
+
+    Attributes:
+        points: which snapshots.
+        batch_sizes: the sizes b, each from 1 to half of the training images.
+        minibatches: how many at each size, 2 or more.
+    """
+
+    points: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    minibatches: int
+
+    @property
+    def pictures_per_point(self) -> int:
+        """Images whose gradient is taken at a snapshot."""
+        return self.train.n_train + self.minibatches * sum(self.batch_sizes)
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """The log-scale at one snapshot.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+
+        Returns:
+            Of the whole network and of each layer, per size (`x`), "log-scale" with its standard error over the
+            minibatches, and the share of live coordinates; loss and accuracy on the training images.
+
+        Raises:
+            ValueError: sizes or a number of minibatches out of range.
+            NothingAlive: the full gradient is zero everywhere.
+        """
+        n, sizes = self.train.n_train, self.batch_sizes
+        if self.minibatches < 2 or min(sizes) < 1 or max(sizes) > n // 2:
+            raise ValueError(
+                f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
+            )
+        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
+        x, y = pictures.x_train, pictures.y_train
+        loss, accuracy = evaluate(model, loss_fn, x, y)
+
+        def mean_gradient(chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
+            total = None
+            for part in chosen.split(_CHUNK):
+                batch = x.index_select(0, part), y.index_select(0, part)
+                g = gradient(model, loss_fn, batch).flat().double().mul_(len(part) / len(chosen))
+                total = g if total is None else total.add_(g)
+            progress(len(chosen) / self.pictures_per_point)
+            return total
+
+        centre = mean_gradient(torch.arange(n))
+        live = centre != 0
+        if not bool(live.any()):
+            raise NothingAlive("nothing is alive: the full gradient is exactly zero")
+        layers = _layers(model)
+        rows: list[Row] = [{"quantity": "loss", "value": loss}, {"quantity": "accuracy", "value": accuracy}]
+        for scope, part in layers.items():
+            rows.append({"scope": scope, "quantity": "live share", "value": float(live[part].double().mean())})
+        for b in sizes:
+            shift = math.log1p(-b / n) / 2
+            means = {scope: [] for scope in layers}
+            for chosen in self._draw(b):
+                logs = (mean_gradient(chosen) - centre).abs_().log_()
+                for scope, part in layers.items():
+                    of = logs[part][live[part]]
+                    if len(of := of[of.isfinite()]):  # an exact zero has no logarithm
+                        means[scope].append(float(of.mean()) - shift)
+            for scope, found in means.items():
+                if len(found) > 1:
+                    se = float(np.std(found, ddof=1)) / math.sqrt(len(found))
+                    rows.append(
+                        {"scope": scope, "quantity": "log-scale", "x": b, "value": float(np.mean(found)), "se": se}
+                    )
+        return [row | {"split": "train"} for row in rows]
+
+    def _draw(self, b: int) -> Iterator[Int64[Tensor, " b"]]:
+        """The samples of each minibatch of one size."""
+        n, drawn, partition = self.train.n_train, 0, 0
+        while drawn < self.minibatches:
+            order = np.random.default_rng([5, self.train.seed, b, partition]).permutation(n)
+            for start in range(0, min(n // b, self.minibatches - drawn) * b, b):
+                yield torch.from_numpy(order[start : start + b])
+            drawn, partition = drawn + n // b, partition + 1
+
+
+def _layers(model: nn.Module) -> dict[str, slice]:
+    """Where the parameters of each module lie in a gradient; "all" is everything."""
+    found, start = {}, 0
+    for name, w in model.named_parameters():
+        layer, end = name.rpartition(".")[0], start + w.numel()
+        found[layer] = slice(found[layer].start if layer in found else start, end)
+        start = end
+    return {"all": slice(0, start)} | found
