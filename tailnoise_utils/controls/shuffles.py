@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["permute_within_columns", "shuffle"]
 
 _COLUMNS = 2048  # permuted at a time: 1 MB at P = 120
-_CHUNK = 2**17  # entries shuffled at a time: half a megabyte
+_CHUNK = 2**18  # entries shuffled at a time: a megabyte
 
 
 def permute_within_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, "P p"]:
@@ -51,7 +51,7 @@ def shuffle(x: Float[Tensor, " K"], seed: int) -> Float[Tensor, " K"]:
     Returns:
         A new tensor.
     """
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or len(x) >= 10**9:  # NumPy's hypergeometric numbers end there
         generator = torch.Generator(x.device).manual_seed(seed)
         return x[torch.randperm(len(x), generator=generator, device=x.device)]
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)

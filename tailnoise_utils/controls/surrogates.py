@@ -90,14 +90,18 @@ def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) 
     for name, slices in (groups or {}).items():
         for part in slices:
             if part.step not in (None, 1) or not 0 <= part.start < part.stop <= p:
-                raise ValueError(f"group {name!r}: {part} is no slice of a row of p = {p} coordinates: give start < stop")
+                raise ValueError(
+                    f"group {name!r}: {part} is no slice of a row of p = {p} coordinates: give start < stop"
+                )
             cuts |= {part.start, part.stop}
     if p <= limit:
         return torch.arange(p)
     ends = sorted(cuts)
     pieces = list(zip(ends, ends[1:], strict=False))
     if limit < len(pieces):
-        raise ValueError(f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it, or give fewer groups")
+        raise ValueError(
+            f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it, or give fewer groups"
+        )
     sizes = [max(1, (stop - start) * limit // p) for start, stop in pieces]
     while (over := sum(sizes) - limit) > 0:  # pieces that were given their one coordinate for less than a share
         largest = sizes.index(max(sizes))
