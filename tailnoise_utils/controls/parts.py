@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 from .. import stable
@@ -45,7 +45,7 @@ _CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cac
 
 @dataclass(frozen=True)
 class Parts:
-    """The pooled estimate, taken apart; all values on :math:`1/\\hat\\alpha - 1/2`.
+    r"""The pooled estimate, taken apart; all values on :math:`1/\hat\alpha - 1/2`.
 
     Standard errors: of e_0 and e_c by the jackknife over the minibatches; of e_pi, e_1 and e_2 that of the shuffle
     alone, given the minibatches; in `dependence` the mean logarithm of the entries cancels, and its error with it.

@@ -5,6 +5,7 @@ order), they keep. In law, a row of :math:`Z U / \sqrt P` given Z is :math:`c_i 
 that the pooled estimate has the *same mean* on U and on its Gaussian surrogate: see :mod:`tailnoise_utils.controls`.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -97,7 +98,7 @@ def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) 
     if p <= limit:
         return torch.arange(p)
     ends = sorted(cuts)
-    pieces = list(zip(ends, ends[1:], strict=False))
+    pieces = list(itertools.pairwise(ends))
     if limit < len(pieces):
         raise ValueError(
             f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it, or give fewer groups"
