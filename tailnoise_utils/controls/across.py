@@ -17,7 +17,7 @@ from torch import Tensor
 from .surrogates import gaussian_surrogate, stable_surrogate
 
 __all__ = [
-    "Test",
+    "Comparison",
     "column_inverse",
     "column_lengths",
     "gaussian_null",
@@ -33,7 +33,7 @@ Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
 
 @dataclass(frozen=True)
-class Test:
+class Comparison:
     """A statistic beside its law on Gaussian surrogates.
 
     Attributes:
@@ -49,7 +49,7 @@ class Test:
     p: float
 
 
-def judge(value: float, null: Float64[Tensor, " draws"]) -> Test:
+def judge(value: float, null: Float64[Tensor, " draws"]) -> Comparison:
     """Put a statistic beside its null distribution.
 
     Args:
@@ -60,9 +60,9 @@ def judge(value: float, null: Float64[Tensor, " draws"]) -> Test:
         The test, one-sided; NaN throughout where the value is.
     """
     if math.isnan(value):
-        return Test(value, math.nan, math.nan, math.nan)
+        return Comparison(value, math.nan, math.nan, math.nan)
     reached = int((null >= value).sum())
-    return Test(value, float(null.mean()), float(null.std()), (1 + reached) / (1 + len(null)))
+    return Comparison(value, float(null.mean()), float(null.std()), (1 + reached) / (1 + len(null)))
 
 
 def gaussian_null(
@@ -172,12 +172,11 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
                 f"K1 = {K1} is not within 2..{pairs // 2}, half of the {pairs} pair differences of a column"
             )
     D = U[0 : 2 * pairs : 2] - U[1 : 2 * pairs : 2]
-    logs, sums = D.abs().log_(), D.cumsum(0)
+    logs = D.abs().log_()
     found = []
     for K1 in lengths:
         n = pairs // K1
-        ends = sums[K1 - 1 : n * K1 : K1]
-        Y = torch.cat([ends[:1], ends[1:] - ends[:-1]])
+        Y = D[: n * K1].view(n, K1, -1).sum(1)
         found.append((_mean(Y.abs_().log_()) - _mean(logs[: n * K1])) / math.log(K1))
     return torch.stack(found)
 

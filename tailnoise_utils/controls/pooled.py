@@ -7,10 +7,10 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-__all__ = ["Estimate", "curve", "jackknifed", "live_columns", "of_rows", "of_shuffled", "row_logs"]
+__all__ = ["Estimate", "alive", "curve", "jackknifed", "live_columns", "of_rows", "of_shuffled", "row_logs"]
 
 _CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cache
 _BASE = 10  # all block lengths of a curve are multiples of it
@@ -68,12 +68,28 @@ def live_columns(U: Float[Tensor, "P p"]) -> Float[Tensor, "P live"]:
     Raises:
         ValueError: nothing is left.
     """
+    live = alive(U)
+    return U if bool(live.all()) else U[:, live]
+
+
+def alive(U: Float[Tensor, "P p"]) -> Bool[Tensor, " p"]:
+    """Which columns are not the same in all rows.
+
+    Args:
+        U: noise matrix.
+
+    Returns:
+        A mask with at least one true entry.
+
+    Raises:
+        ValueError: there is none.
+    """
     live = torch.zeros(U.shape[1], dtype=torch.bool, device=U.device)
     for row in U[1:]:
         live |= row != U[0]
     if not bool(live.any()):
         raise ValueError("nothing is alive: every column of the noise matrix is constant over the minibatches")
-    return U if bool(live.all()) else U[:, live]
+    return live
 
 
 def row_logs(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P 2"]:

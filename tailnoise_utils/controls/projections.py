@@ -1,7 +1,5 @@
 """Are projections of the noise normal? Directions at random, directions in which the other minibatches vary most."""
 
-import math
-
 import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor

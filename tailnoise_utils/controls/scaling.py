@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from .pooled import Estimate
+from .pooled import Estimate, alive
 
 __all__ = ["implied_alpha", "log_scale"]
 
@@ -59,9 +59,7 @@ def log_scale(
             f"{P} minibatches of b = {b} are no whole number of partitions of n = {n} samples: give P b = k n"
         )
     if live is None:
-        live = (U != U[0]).any(0)
-    if not bool(live.any()):
-        raise ValueError("nothing is alive: every column of the noise matrix is constant over the minibatches")
+        live = alive(U)
     correction = math.log(1 - b / n if P * b >= n else 1 - 1 / P) / 2
     found = {}
     for name, slices in {"all": [slice(0, U.shape[1])], **(groups or {})}.items():
