@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from .across import Comparison, column_inverse, column_lengths, gaussian_null, gram, judge, norm_spread, stable_null, t1
-from .parts import FEWEST_ROWS, Parts, parts
+from .parts import Parts, parts
 from .pooled import Estimate, alive, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
-from .surrogates import Groups, sample_columns
+from .surrogates import sample_columns
 
 __all__ = ["Anatomy", "anatomy"]
 
@@ -137,7 +137,7 @@ def anatomy(
     """
     start = time.perf_counter()
     P, p = U.shape
-    if P < max(16, FEWEST_ROWS):
+    if P < 16:
         raise ValueError(f"P = {P} rows are too few to look across them: take smaller minibatches, for 16 or more")
     if draws < 19:
         raise ValueError(
