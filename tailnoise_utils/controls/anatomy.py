@@ -1,0 +1,259 @@
+"""The anatomy of alpha^: why it is below 2 at one point, as far as one noise matrix can tell."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from .across import Comparison, column_inverse, column_lengths, gaussian_null, gram, judge, norm_spread, stable_null, t1
+from .parts import Parts, parts
+from .pooled import Estimate, alive, curve
+from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
+from .surrogates import sample_columns
+
+__all__ = ["Anatomy", "anatomy"]
+
+_COLUMNS = 8192  # live columns of the whole network that the tests look at
+_GROUP_COLUMNS = 256  # of every group
+_RANDOM, _LEADING = 200, 10  # projections
+_STABLE = 1.5  # index of the positive control
+_STABLE_DRAWS = 19
+
+
+@dataclass(frozen=True, repr=False)
+class Anatomy:
+    """Why alpha^ is below 2: parts, tests, and what was looked at.
+
+    Attributes:
+        P: number of minibatches.
+        p: number of coordinates.
+        segments: the coordinates that were looked at, (start, stop) of every run of them, all p if there is one.
+        dead_share: share of these that are the same in all minibatches; they take no part.
+        draws: Gaussian surrogates of every test.
+        seed: of everything that is drawn.
+        parts: of 1/alpha^ - 1/2 by scope, "all" and the groups; a group's own K1 is floor(sqrt(K)) of its own entries.
+        curve: pooled 1/alpha^ against K1.
+        tests: (scope, quantity, x) to the statistic beside its null distribution.
+        control: K1 to mean 1/alpha^_j of the columns of stable surrogates with alpha = 1.5 and its spread.
+        found: share of coordinates, random and leading projections that are found not to be normal (Anderson-Darling,
+            false discovery rate .05).
+        problems: scopes without parts, and why.
+        seconds: wall time.
+    """
+
+    P: int
+    p: int
+    segments: tuple[tuple[int, int], ...]
+    dead_share: float
+    draws: int
+    seed: int
+    parts: dict[str, Parts]
+    curve: dict[int, Estimate]
+    tests: dict[tuple[str, str, int | None], Comparison]
+    control: dict[int, Estimate]
+    found: dict[str, float]
+    problems: dict[str, str]
+    seconds: float
+
+    def __repr__(self) -> str:
+        taken = sum(stop - start for start, stop in self.segments)
+        of = "" if taken == self.p else f" ({taken:,} of them looked at)"
+        lines = [
+            f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of}, dead {self.dead_share:.1%}"
+        ]
+        width = max(map(len, [*self.parts, "1/alpha^ - 1/2"]))
+        heads = ("as it is", "dependence", "layout", "scales", "tails")
+        lines.append(f"  {'1/alpha^ - 1/2':{width}}" + "".join(f"{head:>18}" for head in heads) + "      K1")
+        for scope, one in self.parts.items():
+            values = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
+            cells = "".join(f"{f'{value:+.3f} +- {se:.3f}':>18}" for value, se in values)
+            lines.append(f"  {scope:{width}}{cells}{one.K1:>8}")
+        lines += [f"  {scope:{width}}  none: {problem}" for scope, problem in self.problems.items()]
+        lines.append(f"  across the minibatches, beside {self.draws} Gaussian surrogates:")
+        for (scope, quantity, x), test in self.tests.items():
+            if scope == "all":
+                name = quantity + ("" if x is None else f", K1 = {x}")
+                beside = f"{test.null:.3f} +- {test.null_sd:.3f}, p = {test.p:.2g}"
+                if quantity == "1/alpha (columns)":
+                    beside += f"; stable 1.5: {self.control[x].value:.3f}"
+                lines.append(f"    {name:36}{test.value:8.3f}   (Gaussian {beside})")
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in self.found.items())
+        return "\n".join([*lines, f"    not normal at a false discovery rate of 5 %: {shares}"])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The numbers as rows of the results table.
+
+        Returns:
+            Records with the keys quantity and value, and scope (a group; absent for the whole network), x, se.
+        """
+        rows: list[dict[str, Any]] = []
+        for scope, one in self.parts.items():
+            rows += [_scoped(scope, row) for row in one.rows()]
+        for K1, (value, se) in self.curve.items():
+            rows.append({"quantity": "1/alpha (pooled)", "x": K1, "value": value, "se": se})
+        for (scope, quantity, x), test in self.tests.items():
+            place = _scoped(scope, {} if x is None else {"x": x})
+            rows.append({"quantity": quantity, "value": test.value, **place})
+            rows.append({"quantity": f"{quantity} (Gaussian)", "value": test.null, "se": test.null_sd, **place})
+            rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
+        for K1, (value, se) in self.control.items():
+            rows.append({"quantity": f"1/alpha (columns) (stable {_STABLE})", "x": K1, "value": value, "se": se})
+        rows += [{"quantity": f"not normal ({name})", "value": share} for name, share in self.found.items()]
+        taken = sum(stop - start for start, stop in self.segments)
+        rows.append({"quantity": "anatomy coordinates", "value": taken})
+        return [*rows, {"quantity": "anatomy dead share", "value": self.dead_share}]
+
+
+def anatomy(
+    U: Float[Tensor, "P p"],
+    *,
+    groups: Mapping[str, Sequence[slice]] | None = None,
+    seed: int = 0,
+    draws: int = 99,
+    K1: int | None = None,
+    max_entries: int = 2**25,
+) -> Anatomy:
+    """Take alpha^ apart, and look across the minibatches, where it cannot look.
+
+    Args:
+        U: noise matrix, centred, one row a minibatch, on any device; the rows in an order that says nothing (a random
+            partition of the data: in data order neighbouring rows may be alike, and all of this means something else).
+        groups: name to slices of a row.
+        seed: of all permutations, surrogates, directions and samples of coordinates.
+        draws: Gaussian surrogates, 19 or more.
+        K1: block length of the parts, floor(sqrt(K)) by default.
+        max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
+            have their parts taken from half as many.
+
+    Returns:
+        The anatomy.
+
+    Raises:
+        ValueError: fewer than 16 rows or 19 draws, nothing alive, NaN or infinity, K1 or a slice out of range.
+    """
+    start = time.perf_counter()
+    P, p = U.shape
+    if P < 16:
+        raise ValueError(f"P = {P} rows are too few to look across them: take smaller minibatches, for 16 or more")
+    if draws < 19:
+        raise ValueError(
+            f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
+        )
+    groups = groups or {}
+    columns = sample_columns(p, groups, max(1, max_entries // P), seed=seed)
+    segments = _runs(columns)
+    taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
+    mask = alive(taken)
+    live, columns = (taken, columns) if bool(mask.all()) else (taken[:, mask], columns[mask.cpu()])
+    del taken
+    members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
+    whole = parts(live, K1=K1, seed=seed)
+    found, problems = {"all": whole}, {}
+    for name, own in members.items():
+        limit = max_entries // (2 * len(members) * P)
+        try:
+            own = own[sample_columns(len(own), None, max(1, limit), seed=seed)]
+            found[name] = parts(live[:, own.to(live.device)], K1=K1, seed=seed)
+        except ValueError as error:
+            problems[name] = str(error)
+    generator = torch.Generator().manual_seed(seed)
+    tests, control = _columns(live, members, draws, generator)
+    more, shares = _rows(live, members, draws, generator)
+    tests |= more
+    return Anatomy(
+        P=P,
+        p=p,
+        segments=segments,
+        dead_share=1 - float(mask.double().mean()),
+        draws=draws,
+        seed=seed,
+        parts=found,
+        curve=curve(live),
+        tests=tests,
+        control=control,
+        found=shares,
+        problems=problems,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _columns(
+    live: Float[Tensor, "P live"], members: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate]]:
+    """T1 and the block estimate of single columns, on samples of columns; the positive control."""
+    picks = {"all": torch.randperm(live.shape[1], generator=generator)[:_COLUMNS]}
+    for name, own in members.items():
+        if len(own):
+            picks[name] = own[torch.randperm(len(own), generator=generator)[:_GROUP_COLUMNS]]
+    U = live[:, torch.cat(list(picks.values())).to(live.device)]
+    sizes = [len(pick) for pick in picks.values()]
+    lengths = column_lengths(len(live))
+
+    def statistic(of: Tensor) -> Tensor:
+        values = torch.cat([t1(of)[None], column_inverse(of, lengths)])
+        return torch.stack([part.nanmean(1) for part in values.split(sizes, 1)], 1).cpu()
+
+    value = statistic(U)
+    null = gaussian_null(U, statistic, draws=draws, generator=generator)
+    stable = stable_null(U, statistic, alpha=_STABLE, draws=_STABLE_DRAWS, generator=generator)[:, 1:, 0]
+    names = [("T1", None), *(("1/alpha (columns)", K1) for K1 in lengths)]
+    tests = {
+        (scope, quantity, x): judge(float(value[i, j]), null[:, i, j])
+        for j, scope in enumerate(picks)
+        for i, (quantity, x) in enumerate(names)
+    }
+    control = {K1: Estimate(float(of.mean()), float(of.std())) for K1, of in zip(lengths, stable.T, strict=True)}
+    return tests, control
+
+
+def _rows(
+    live: Float[Tensor, "P live"], members: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[str, float]]:
+    """Norms and projections, of which the inner products of the rows tell all; shares that are found not normal."""
+    grams = {"all": gram(live).cpu()}
+    grams |= {name: gram(live[:, own.to(live.device)]).cpu() for name, own in members.items() if len(own)}
+    random = random_projections(grams["all"], _RANDOM, generator)
+    leading = leading_projections(grams["all"], _LEADING, generator)
+
+    def statistic(M: Tensor) -> Tensor:
+        mixed = [M @ G @ M.T for G in grams.values()]
+        projections = (M @ random, leading_projections(mixed[0], _LEADING, generator))
+        kurtoses = [float(excess_kurtosis(Y).mean()) for Y in projections]
+        return torch.tensor([*kurtoses, *map(norm_spread, mixed)], dtype=torch.float64)
+
+    P = len(live)
+    # Surrogates of the identity are the mixing matrices themselves.
+    null = gaussian_null(torch.eye(P, dtype=torch.float64), statistic, draws=draws, generator=generator)
+    values = [float(excess_kurtosis(Y).mean()) for Y in (random, leading)] + [norm_spread(G) for G in grams.values()]
+    names = [("all", "kurtosis (random projections)"), ("all", "kurtosis (leading projections)")]
+    names += [(scope, "sd of ln norm") for scope in grams]
+    tests = {(*name, None): judge(value, of) for name, value, of in zip(names, values, null.T, strict=True)}
+    coordinates = live[:, torch.randperm(live.shape[1], generator=generator)[:_COLUMNS].to(live.device)]
+    series = {"coordinates": coordinates, "random projections": random, "leading projections": leading}
+    shares = {
+        name: float(discoveries(anderson_darling(of)[1]).double().mean()) for name, of in series.items() if of.numel()
+    }
+    return tests, shares
+
+
+def _runs(columns: Int64[Tensor, " columns"]) -> tuple[tuple[int, int], ...]:
+    """Increasing numbers as runs (start, stop)."""
+    breaks = (columns.diff() != 1).nonzero().flatten().tolist()
+    starts = [0, *(at + 1 for at in breaks)]
+    stops = [*breaks, len(columns) - 1]
+    return tuple((int(columns[a]), int(columns[b]) + 1) for a, b in zip(starts, stops, strict=True))
+
+
+def _within(columns: Int64[Tensor, " columns"], part: slice) -> Int64[Tensor, " own"]:
+    """Places of the columns that lie in a slice."""
+    first, last = torch.searchsorted(columns, torch.tensor([part.start, part.stop])).tolist()
+    return torch.arange(first, last)
+
+
+def _scoped(scope: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A record of a group says so."""
+    return row if scope == "all" else row | {"scope": scope}
