@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from .across import Comparison, column_inverse, column_lengths, gaussian_null, gram, judge, norm_spread, stable_null, t1
-from .parts import Parts, parts
+from .parts import FEWEST_ROWS, Parts, parts
 from .pooled import Estimate, alive, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
 from .surrogates import sample_columns
@@ -137,8 +137,10 @@ def anatomy(
     """
     start = time.perf_counter()
     P, p = U.shape
-    if P < 16:
-        raise ValueError(f"P = {P} rows are too few to look across them: take smaller minibatches, for 16 or more")
+    if P < FEWEST_ROWS:
+        raise ValueError(
+            f"P = {P} rows are too few to look across them: take smaller minibatches, for {FEWEST_ROWS} or more"
+        )
     if draws < 19:
         raise ValueError(
             f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
