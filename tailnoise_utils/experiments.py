@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .snapshots import TrainSpec
-from .specs import EstimatorSpec, NoiseSpec, NormsSpec, Spec
+from .specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, ScalingSpec, Spec
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
 
@@ -31,8 +31,19 @@ def _points(iterations: int, profile: str) -> tuple[int, ...]:
     return (0, *[step for step in steps if step < iterations], iterations)
 
 
-def _training(model: str, dataset: str, profile: str, *, width: int, iterations: int, seed: int) -> TrainSpec:
-    """The paper's settings: b = 500 (50 in smoke), step size 0.1, cross-entropy, all images."""
+def _training(
+    model: str,
+    dataset: str,
+    profile: str,
+    *,
+    width: int,
+    iterations: int,
+    seed: int,
+    depth: int = 3,
+    loss: str = "nll",
+    points: tuple[int, ...] | None = None,
+) -> TrainSpec:
+    """The paper's settings: b = 500 (50 in smoke), step size 0.1, all images."""
     sizes = {"digits": (1500, 297), "digits32": (1500, 297), "mnist": (60_000, 10_000), "cifar10": (50_000, 9_500)}
     n_train, n_test = sizes[dataset]
     return TrainSpec(
@@ -41,14 +52,14 @@ def _training(model: str, dataset: str, profile: str, *, width: int, iterations:
         n_test=n_test,
         model=model,
         width=width,
-        depth=3 if model == "fcn" else 0,
-        loss="nll",
+        depth=depth if model == "fcn" else 0,
+        loss=loss,
         batch_size=50 if profile == "smoke" else 500,
         lr=0.1,
         schedule="constant",
         order="random",
         iterations=iterations,
-        snapshots=_points(iterations, profile),
+        snapshots=points or _points(iterations, profile),
         seed=seed,
     )
 
@@ -76,6 +87,40 @@ def _noise_histogram(profile: str) -> tuple[Spec, ...]:
     return tuple(NormsSpec(t, t.batch_size, points, partitions) for t in trainings)
 
 
+def _anatomy(profile: str) -> tuple[Spec, ...]:
+    """Why alpha^ is below 2: FCN of two widths and two depths on two data sets, CNN, both losses; 3 seeds each."""
+    if profile == "smoke":
+        settings: list[dict[str, Any]] = [{"model": "fcn", "dataset": "digits", "width": 32}]
+        ends, seeds = {"fcn": 400}, range(2)
+    else:
+        settings = [
+            {"model": "fcn", "dataset": dataset, "width": width, "depth": depth, "loss": loss}
+            for dataset in ("mnist", "cifar10")
+            for width in (32, 256)
+            for depth in (3, 6)
+            for loss in ("nll", "hinge")
+        ]
+        settings += [{"model": "cnn", "dataset": "cifar10", "width": 16, "loss": loss} for loss in ("nll", "hinge")]
+        ends, seeds = {"fcn": 4000, "cnn": 3000}, range(3)
+    trainings = [
+        _training(**of, profile=profile, iterations=end, points=tuple(sorted({0, 100, end // 4, end})), seed=seed)
+        for seed in seeds
+        for of in settings
+        for end in [ends[of["model"]]]
+    ]
+    return tuple(AnatomySpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
+
+
+def _batch_scaling(profile: str) -> tuple[Spec, ...]:
+    """The log-scale of the noise against b, before and after the trainings of `iterations`; 3 seeds each."""
+    trainings = [spec.train for spec in _iterations(profile)]
+    if profile == "smoke":
+        trainings = [t for t in trainings if t.model == "fcn"]
+    steps = [m * 10**e for e in range(5) for m in (1, 2, 5)]
+    sizes = {t.n_train: (*[b for b in steps if 3 * b < t.n_train], t.n_train // 2) for t in trainings}
+    return tuple(ScalingSpec(t, (0, t.iterations), sizes[t.n_train], 120) for t in trainings)
+
+
 def _estimator_grid(profile: str) -> tuple[Spec, ...]:
     """Bias, spread and time of all estimators on SaS data, and on data that are not stable."""
     if profile == "smoke":
@@ -96,6 +141,8 @@ def _estimator_grid(profile: str) -> tuple[Spec, ...]:
 EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "iterations": _iterations,
     "noise_histogram": _noise_histogram,
+    "anatomy": _anatomy,
+    "batch_scaling": _batch_scaling,
     "estimator": _estimator_grid,
 }
 

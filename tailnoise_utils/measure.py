@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.utils import _pytree as tree
 
-from . import tail_index
+from . import controls, tail_index
 from .gradient import Loss, gradients
 from .noise import check_count, count, stack
 from .report import Report
@@ -39,6 +39,8 @@ def measure(
     groups: Mapping[str, Sequence[str]] | None = None,
     memory: float | int | None = None,
     method: str = "auto",
+    anatomy: bool = True,
+    draws: int = 99,
     progress: bool | Progress = False,
 ) -> Report:
     r"""Tail index of the gradient noise of a model at its present weights.
@@ -46,7 +48,9 @@ def measure(
     Of the noise matrix U (P minibatches x p trainable parameters, :func:`tailnoise_utils.noise.noise_matrix`) it gives
     :math:`\hat\alpha` by :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, clean, under one common
     random permutation of the columns; the same for every group of parameters; the share of dead coordinates, the norms
-    :math:`\lVert U_i \rVert`, loss and accuracy.
+    :math:`\lVert U_i \rVert`, loss and accuracy. And, because :math:`\hat\alpha` alone says little, its anatomy
+    (:func:`tailnoise_utils.controls.anatomy`): how much of its distance to 2 is dependence, layout, unequal scales and
+    tails, and what tests across the minibatches find.
 
     What :math:`\hat\alpha` cannot tell: dependence between coordinates, unequal scales, the order in which parameters are
     listed and dead units lower it without any heavy tail, and heavy tails that a whole minibatch shares leave it at 2. Do
@@ -67,6 +71,9 @@ def measure(
             empty mapping for none.
         memory: budget for the matrix in bytes; by default half of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
+        anatomy: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
+            where the noise is streamed; the report says so.
+        draws: Gaussian surrogates of its tests, 19 or more.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
 
     Returns:
@@ -87,6 +94,10 @@ def measure(
         >>> report.P, report.p, report.samples
         (30, 1152, 600)
     """
+    if draws < 19:
+        raise ValueError(
+            f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
+        )
     if method not in _METHODS:
         raise ValueError(f"unknown method {method!r}: the methods are {', '.join(_METHODS)}")
     start = time.perf_counter()
@@ -105,6 +116,7 @@ def measure(
         statistics = Statistics(P, live, slices, seed)
         for row in rows:
             statistics.add(row)
+        taken, problem = _anatomy(rows, slices, seed, draws) if anatomy else (None, "not asked for")
     published = published or statistics.published()
     clean, permuted, found = statistics.results()
     return Report(
@@ -122,6 +134,8 @@ def measure(
         loss=float(np.mean(work.losses)),
         accuracy=work.accuracy(),
         groups=found,
+        anatomy=taken,
+        no_anatomy=problem,
         seconds=time.perf_counter() - start,
     )
 
@@ -254,6 +268,18 @@ def _from_passes(work: _Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Itera
             yield row
 
     return live, rows(), None
+
+
+def _anatomy(
+    rows: Iterable[Tensor], slices: dict[str, list[slice]], seed: int, draws: int
+) -> tuple[controls.Anatomy | None, str]:
+    """The anatomy, or why there is none."""
+    if not isinstance(rows, Tensor):
+        return None, "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
+    try:
+        return controls.anatomy(rows, groups=slices, seed=seed, draws=draws), ""
+    except ValueError as error:
+        return None, str(error)
 
 
 def _slices(

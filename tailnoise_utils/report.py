@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .controls import Anatomy
 from .tail_index import TailIndex
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Report:
         loss: mean over the minibatches.
         accuracy: share of samples with the highest score at their label, None where there is no such thing.
         groups: of parameters, by name.
+        anatomy: why alpha^ is below 2, None where it was not made.
+        no_anatomy: why not, else "".
         seconds: wall time of the measurement.
     """
 
@@ -73,6 +76,8 @@ class Report:
     loss: float
     accuracy: float | None
     groups: dict[str, Group]
+    anatomy: Anatomy | None
+    no_anatomy: str
     seconds: float
 
     def __repr__(self) -> str:
@@ -96,6 +101,7 @@ class Report:
         lines += [
             "  alpha^ < 2 alone is no evidence of heavy tails: dependence,",
             "  unequal scales and the order of the parameters lower it too.",
+            repr(self.anatomy) if self.anatomy else f"Anatomy: {self.no_anatomy}",
         ]
         return "\n".join(lines)
 
@@ -118,7 +124,7 @@ class Report:
             for name, index in (("published", group.published), ("clean", group.clean)):
                 found += _rows(name, index) if index else []
             rows += [row | {"scope": scope} for row in found]
-        return rows
+        return rows + (self.anatomy.rows() if self.anatomy else [])
 
     def to_frame(self) -> pd.DataFrame:
         """The same rows as a table, with alpha^ beside 1/alpha^.

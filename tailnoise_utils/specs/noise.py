@@ -1,6 +1,7 @@
 """Gradient noise along the training of a network."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -11,7 +12,7 @@ from ..report import Report
 from ..train import evaluate
 from ._measured import Measured, Progress, Row
 
-__all__ = ["NoiseSpec"]
+__all__ = ["AnatomySpec", "NoiseSpec"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class NoiseSpec(Measured):
     noise_batch_size: int
     noise_orders: tuple[str, ...]
     noise_mode: str
+    anatomy: ClassVar[bool] = False
 
     @property
     def points(self) -> tuple[int, ...]:
@@ -71,10 +73,17 @@ class NoiseSpec(Measured):
                 mode=self.noise_mode,
                 seed=3 * 10**6 + self.train.seed,
                 groups=None if order == "random" else {},
+                anatomy=self.anatomy and order == "random",
                 progress=lambda part: progress(part / len(self.noise_orders)),
             )
             rows += [row | {"split": "train"} for row in _of_order(report, order)]
         return rows
+
+
+class AnatomySpec(NoiseSpec):
+    """The same with the anatomy of alpha^, in the random partition, 99 Gaussian surrogates for its tests."""
+
+    anatomy: ClassVar[bool] = True
 
 
 def _of_order(report: Report, order: str) -> list[Row]:
