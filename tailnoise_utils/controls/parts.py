@@ -49,10 +49,11 @@ _CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cac
 class Parts:
     r"""The pooled estimate, taken apart; all values on :math:`1/\hat\alpha - 1/2`.
 
-    Standard errors: of e_0 and e_c by the jackknife over the minibatches (too small if the tails are heavy: the column
-    means that centring took away are common to all rows; for i.i.d. SaS of 1.8, 1.5 and 1.2 at P = 120 the spread is up
-    to 1.6, 2.9 and 5 times that of entries that were not centred, and the jackknife does not see it); of e_pi, e_1 and e_2 that of the shuffle
-    alone, given the minibatches; in `dependence` the mean logarithm of the entries cancels, and its error with it.
+    Standard errors: of e_0 and e_c by the jackknife over the minibatches; of e_pi, e_1 and e_2 that of the shuffle alone,
+    given the minibatches; in `dependence` the mean logarithm of the entries cancels, and its error with it. If the tails
+    are heavy, that of e_0 is too small: the column means that centring took away are common to all rows. For i.i.d. SaS
+    of 1.8, 1.5 and 1.2 at P = 120 the spread is up to 1.6, 2.9 and 5 times what it is of entries that were not centred,
+    and the jackknife does not see it.
 
     Attributes:
         P: number of rows.
