@@ -7,6 +7,15 @@ from matplotlib.figure import Figure
 
 from ..store import Results
 from ._style import STYLE, provenance_line
+from .anatomy import (
+    against_block_length,
+    along_training,
+    anatomy_table,
+    column_index,
+    layers,
+    waterfall,
+    with_settings,
+)
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -17,19 +26,28 @@ from .estimators import (
 )
 from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
+from .scaling import batch_scaling, batch_scaling_layers, implied_table
 from .training import INDICES, first_and_last, iterations, last_value
 
 __all__ = [
     "FIGURES",
     "STYLE",
+    "against_block_length",
+    "along_training",
+    "anatomy_table",
+    "batch_scaling",
+    "batch_scaling_layers",
     "bias_table",
     "closed_form_table",
+    "column_index",
     "densities",
     "estimator_efficiency",
     "estimator_recovery",
     "first_and_last",
+    "implied_table",
     "iterations",
     "last_value",
+    "layers",
     "norm_histograms",
     "norm_quantiles",
     "norm_table",
@@ -38,11 +56,15 @@ __all__ = [
     "summary",
     "unstable_laws",
     "unstable_table",
+    "waterfall",
+    "with_settings",
 ]
 
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "iterations": iterations,
     "noise_histogram": norm_histograms,
+    "anatomy": waterfall,
+    "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
 }
 
@@ -56,7 +78,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `estimator`: mean 1/alpha^ by law and estimator.
+        spreads of norms; `anatomy`, `batch_scaling`: the tables of their pages; `estimator`: mean 1/alpha^ by law and
+        estimator.
     """
     table = results.table()
     if experiment == "iterations":
@@ -65,5 +88,7 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
     if experiment == "noise_histogram":
         return norm_table(results)
+    if experiment in ("anatomy", "batch_scaling"):
+        return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
     chosen = table[table["quantity"] == "1/alpha"]
     return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")

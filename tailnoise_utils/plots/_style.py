@@ -13,6 +13,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e0e0e0",
     "grid.linewidth": 0.6,
     "figure.facecolor": "white",

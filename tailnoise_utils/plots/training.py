@@ -13,7 +13,7 @@ INDICES = {
     "clean": "1/alpha (clean)",
     "clean, columns permuted": "1/alpha (clean, columns permuted)",
 }
-_DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits", "digits32": "digits (32 x 32 x 3)"}
+DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits", "digits32": "digits (32 x 32 x 3)"}
 
 
 def iterations(results: Results) -> Figure:
@@ -58,8 +58,8 @@ def _settings(results: Results) -> dict[str, pd.DataFrame]:
     table = results.table()
     table = table[table["scope"] == "all"]
     groups = table.groupby(["model", "dataset"])
-    ordered = sorted(groups, key=lambda group: (group[0][0] != "fcn", list(_DATA).index(group[0][1])))
-    return {f"{model.upper()}, {_DATA[name]}": rows for (model, name), rows in ordered}
+    ordered = sorted(groups, key=lambda group: (group[0][0] != "fcn", list(DATA).index(group[0][1])))
+    return {f"{model.upper()}, {DATA[name]}": rows for (model, name), rows in ordered}
 
 
 def _band(axes: plt.Axes, values: pd.DataFrame, i: int, label: str) -> None:

@@ -1,0 +1,128 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The anatomy of $\hat\alpha$ on real networks
+#
+# **The question.** $\hat\alpha$ of real gradient noise is far below 2. How much of that distance is dependence between
+# coordinates, how much the order in which they are listed, how much unequal scales, how much heavy tails? And do tests that
+# look where the pooled number cannot, down the columns and across the minibatches, find heavy tails?
+#
+# One property of the noise after another is destroyed, and $1/\hat\alpha - 1/2$ is taken again at the same $K_1$:
+#
+# | part | is the change when | so that it shows |
+# | --- | --- | --- |
+# | dependence | rows are permuted independently in each column | what coordinates share within a minibatch |
+# | layout | all entries are shuffled | the order of the parameters |
+# | scales | entries are divided by their column's scale, estimated on other minibatches | coordinates of unequal size |
+# | tails | (what is left, less its value for Gaussian noise) | the shape of a coordinate's law |
+#
+# The parts describe; each may be negative. Their definitions are in [](../methods.md), their behaviour on noise whose law is
+# known in the tests of the package. They are beside five tests *across the minibatches*, each with its distribution on 99
+# Gaussian surrogates: random mixtures of the very rows, which have the covariance of the noise and Gaussian tails.
+
+# %% tags=["parameters", "remove-cell"]
+profile = "laptop"
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+from myst_nb import glue
+
+from tailnoise_utils import plots, sweep
+
+results = sweep.load("anatomy", profile)
+runs = results.runs
+seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
+caption = f"*Profile `{profile}`, seeds {seeds}: {plots.provenance_line(results)}.*"
+status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
+Markdown(
+    f"Profile `{profile}`: FCN (width × number of weight matrices) and CNN (filters), both trained by SGD with step size "
+    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; seeds {seeds}. Runs: {status}."
+)
+
+# %% [markdown]
+# ## What the distance to 2 is made of
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars, one a setting, before and after training: the parts of one over alpha-hat minus one half. Dependence is the longest part nearly everywhere; tails are near zero before training and visible after it with cross-entropy."}}
+plots.waterfall(results)
+
+# %% tags=["remove-input"]
+Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself.")
+
+# %% [markdown]
+# ## Across the minibatches
+#
+# T1 compares the mean logarithm of a coordinate's entries with its standard deviation: zero on average for Gaussian columns
+# of any scale and covariance, positive for heavier tails.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "T1 against the iteration, one panel for each kind of network, data set and loss: inside or near the grey Gaussian band before training, far above it afterwards."}}
+plots.along_training(results)
+
+# %% tags=["remove-input"]
+Markdown(caption + " Points: seeds; grey: the middle 95 % of the Gaussian surrogates.")
+
+# %% [markdown]
+# A stable law would have the *same* index whatever the number of summands. The block estimate of single coordinates, on
+# differences of pairs of minibatches, is flat for one, and falls to 1/2 if the variance is finite.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean of one over alpha-hat of single coordinates against the block length: above one half for short blocks after training and falling towards it, while stable surrogates stay near two thirds."}}
+plots.column_index(results)
+
+# %% tags=["remove-input"]
+Markdown(caption + " The largest network of each panel.")
+
+# %% [markdown]
+# Tails that a whole minibatch shares would spread the norms of the noise.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Standard deviation of the logarithm of the noise norm against the iteration, beside the Gaussian band."}}
+plots.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=10)
+
+# %% tags=["remove-input"]
+Markdown(caption)
+
+# %% [markdown]
+# ## $\hat\alpha$ against $K_1$
+#
+# For independent entries of one stable law these lines would be flat.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Pooled alpha-hat against the block length, before and after training: no line is flat."}}
+plots.against_block_length(results)
+
+# %% tags=["remove-input"]
+Markdown(caption)
+
+# %% [markdown]
+# ## The numbers
+#
+# Means over the seeds; $p$ is the largest p-value of T1 over the seeds (the smallest that 99 surrogates can give is 0.01);
+# the columns named *columns* are the indices of single coordinates at $K_1 = 3$ and 30.
+
+# %% tags=["hide-input"]
+table = plots.anatomy_table(results)
+table.style.format(precision=3)
+
+# %% tags=["remove-input"]
+before = table.xs(0, level=1)
+after = table.groupby(level=0, observed=True).tail(1).droplevel(1)
+share = (before["dependence"] / (1 / before["clean"] - 0.5)).mean()
+glue("dependence_share_before", float(share), display=False)
+for name, at in (("before", before), ("after", after)):
+    for part in ("T1", "tails"):
+        glue(f"{part}_{name}_low", float(at[part].min()), display=False)
+        glue(f"{part}_{name}_high", float(at[part].max()), display=False)
+Markdown(
+    f"Dependence is {share:.0%} of the distance to 2 before training, on average over the settings. T1 goes from "
+    f"{before['T1'].min():.3f} to {before['T1'].max():.3f} before and {after['T1'].min():.3f} to {after['T1'].max():.3f} "
+    f"after training; the part of tails from {before['tails'].min():.3f} to {before['tails'].max():.3f} and from "
+    f"{after['tails'].min():.3f} to {after['tails'].max():.3f}."
+)
