@@ -112,10 +112,8 @@ def _anatomy(profile: str) -> tuple[Spec, ...]:
 
 
 def _batch_scaling(profile: str) -> tuple[Spec, ...]:
-    """The log-scale of the noise against b, before and after the trainings of `iterations`; 3 seeds each."""
-    trainings = [spec.train for spec in _iterations(profile)]
-    if profile == "smoke":
-        trainings = [t for t in trainings if t.model == "fcn"]
+    """The log-scale of the noise against b, before and after the FCN trainings of `iterations`; 3 seeds each."""
+    trainings = [spec.train for spec in _iterations(profile) if spec.train.model == "fcn"]
     steps = [m * 10**e for e in range(5) for m in (1, 2, 5)]
     sizes = {t.n_train: (*[b for b in steps if 3 * b < t.n_train], t.n_train // 2) for t in trainings}
     return tuple(ScalingSpec(t, (0, t.iterations), sizes[t.n_train], 120) for t in trainings)

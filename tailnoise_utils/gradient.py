@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch.utils import _pytree as tree
 
 from .models import linear_hinge
 
-__all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness", "seed_torch"]
+__all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness", "seed_torch", "trainable"]
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
@@ -67,6 +68,7 @@ class Gradient:
         parts: one tensor a trainable parameter, in the order of ``model.parameters()``; emptied by :meth:`flat`.
         loss: the mean loss of the minibatch.
         samples: their number, None where the batch has no tensor with samples.
+        labelled: how many of them count for the accuracy: all but those that the loss ignores, None as `hits`.
         hits: how many of them have their highest output at their label, None where the model's outputs are not one score
             a class or the targets no labels.
     """
@@ -74,7 +76,13 @@ class Gradient:
     parts: list[Tensor]
     loss: float
     samples: int | None
+    labelled: int | None
     hits: int | None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the gradient as a whole: wide enough for all its parts."""
+        return reduce(torch.promote_types, (part.dtype for part in self.parts))
 
     def flat(self, out: Float[Tensor, " p"] | None = None) -> Float[Tensor, " p"]:
         """All parts one after another, each row-major; each is let go as soon as it is copied.
@@ -86,7 +94,7 @@ class Gradient:
             The gradient as one vector.
         """
         if out is None:
-            out = self.parts[0].new_empty(sum(part.numel() for part in self.parts))
+            out = self.parts[0].new_empty(sum(part.numel() for part in self.parts), dtype=self.dtype)
         start = 0
         self.parts.reverse()
         while self.parts:
@@ -120,9 +128,7 @@ def gradient(
         ValueError: for an unknown mode, no trainable parameter, a loss that depends on none, or labels out of range.
         FloatingPointError: if the gradient holds NaN or infinity.
     """
-    parameters = [w for w in model.parameters() if w.requires_grad]
-    if not parameters:
-        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
+    parameters = trainable(model)
     if mode not in _MODES:
         raise ValueError(f"unknown mode {mode!r}: the modes are {', '.join(_MODES)}")
     device = parameters[0].device
@@ -131,10 +137,10 @@ def gradient(
         with as_found(model), private_randomness(device), torch.enable_grad():
             model.train(mode == "train")
             seed_torch(seed, index, device)
-            hits = None
+            outputs = y = labelled = hits = None
             if isinstance(batch, tuple | list) and len(batch) == 2:
                 outputs, y = model(batch[0]), batch[1]
-                hits = _hits(outputs, y, loss_fn, index)
+                labelled, hits = _hits(outputs, y, loss_fn, index)
                 loss = loss_fn(outputs, y)
             else:
                 loss = loss_fn(model, batch)
@@ -144,6 +150,8 @@ def gradient(
                 raise ValueError("the loss depends on no trainable parameter: do not detach or convert the outputs")
             parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     except Exception as error:
+        if isinstance(error, IndexError):  # what torch's losses raise within a loss of the user's
+            _check_labels(y, outputs, index, error)
         error.add_note(f"in minibatch {index}")
         raise
     if bad := sum(_not_finite(part) for part in parts):
@@ -152,7 +160,7 @@ def gradient(
             "infinite: weights or data are not finite, or training has diverged (take an earlier snapshot or a smaller lr)"
         )
     sized = [leaf for leaf in tree.tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
-    return Gradient(list(parts), loss.item(), len(sized[0]) if sized else None, hits)
+    return Gradient(list(parts), loss.item(), len(sized[0]) if sized else None, labelled, hits)
 
 
 def gradients(
@@ -188,7 +196,7 @@ def gradients(
 
 @contextmanager
 def as_found(model: nn.Module) -> Iterator[None]:
-    """Restore the mode of every submodule and all buffers when the block ends.
+    """Restore the mode of every submodule and all buffers, also those that were replaced, when the block ends.
 
     Args:
         model: the network.
@@ -197,36 +205,70 @@ def as_found(model: nn.Module) -> Iterator[None]:
         Nothing.
     """
     modes = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    buffers = [(module, name, buffer, buffer.clone()) for module in model.modules() for name, buffer in _own(module)]
     try:
         yield
     finally:
         for module, training in modes:
             module.training = training
         with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
+            for module, name, buffer, before in buffers:
+                setattr(module, name, buffer.copy_(before))
 
 
-def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> int | None:
-    """How many samples have the highest score at their label; labels that are no class are refused."""
+def _own(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """The buffers of a module without its submodules."""
+    return list(module.named_buffers(recurse=False))
+
+
+def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, int | None]:
+    """How many samples count, and have the highest score at their label; labels that are no class are refused."""
     if not (isinstance(outputs, Tensor) and isinstance(y, Tensor) and outputs.ndim == 2 and y.ndim == 1 and len(y)):
-        return None
+        return None, None
     if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or len(y) != len(outputs):
-        return None
-    classes = outputs.shape[1]
+        return None, None
     torchs = loss_fn in (functional.cross_entropy, functional.nll_loss)
     torchs = torchs or isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss)
-    ignored = getattr(loss_fn, "ignore_index", -100)
+    counted = y != getattr(loss_fn, "ignore_index", -100) if torchs else torch.ones_like(y, dtype=torch.bool)
     if torchs or loss_fn is linear_hinge:
-        bad = (y < 0) | (y >= classes)
-        bad &= (y != ignored) if torchs else True
-        if bool(bad.any()):
-            raise ValueError(
-                f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the "
-                f"classes are 0 to {classes - 1}"
-            )
-    return int((outputs.detach().argmax(1) == y).sum())
+        _check_labels(y[counted], outputs, index)
+    hits = (outputs.detach().argmax(1) == y) & counted
+    return int(counted.sum()), int(hits.sum())
+
+
+def _check_labels(y: Any, outputs: Any, index: int, cause: Exception | None = None) -> None:
+    """Refuse labels that are no class."""
+    if not (isinstance(y, Tensor) and isinstance(outputs, Tensor) and outputs.ndim > 1) or y.is_floating_point():
+        return
+    classes = outputs.shape[1]
+    bad = (y < 0) | (y >= classes)
+    if bool(bad.any()):
+        raise ValueError(
+            f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the classes are "
+            f"0 to {classes - 1}"
+        ) from cause
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters whose gradient is taken, in the order of ``model.parameters()``.
+
+    Args:
+        model: the network.
+
+    Returns:
+        Those that require a gradient.
+
+    Raises:
+        ValueError: there is none, one is complex, or gradients are switched off for good.
+    """
+    parameters = [w for w in model.parameters() if w.requires_grad]
+    if not parameters:
+        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
+    if wrong := {w.dtype for w in parameters if w.is_complex()}:
+        raise ValueError(f"a parameter of type {wrong.pop()} has no tail index: take a model of real parameters")
+    if torch.is_inference_mode_enabled():
+        raise ValueError("no gradient can be taken in torch.inference_mode(): leave it, or use torch.no_grad() instead")
+    return parameters
 
 
 def _describe(loss: Any) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as tree
 
 from . import controls, tail_index
-from .gradient import Loss, gradients
+from .gradient import Loss, gradients, private_randomness, trainable
 from .noise import check_count, count, stack
 from .report import Report
 from .statistics import CHUNK, Statistics
@@ -100,15 +100,18 @@ def measure(
         )
     if method not in _METHODS:
         raise ValueError(f"unknown method {method!r}: the methods are {', '.join(_METHODS)}")
+    if memory is not None and not (isinstance(memory, int | float) and memory >= 0):
+        raise ValueError(f"memory = {memory!r}: give the budget as a number of bytes, such as 2e9")
     start = time.perf_counter()
-    P = count(batches)
+    device = trainable(model)[0].device
+    with private_randomness(device):  # going through a DataLoader draws from it too
+        P = count(batches)
     named = [(name, w) for name, w in model.named_parameters() if w.requires_grad]
     p, size = sum(w.numel() for _, w in named), sum(w.numel() * w.element_size() for _, w in named)
     slices = _slices(model, named, groups)
     if method == "auto":
-        device = named[0][1].device if named else torch.device("cpu")
         method = "matrix" if P * size <= (_free(device) / 2 if memory is None else memory) else "streaming"
-    with _Bar(progress, P if method == "matrix" else 2 * P) as bar:
+    with private_randomness(device), _Bar(progress, P if method == "matrix" else 2 * P) as bar:
         work = _Work(model, loss_fn, batches, mode, seed, bar)
         live, rows, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
         if not bool(live.any()):
@@ -176,6 +179,7 @@ class _Work:
         self.losses: list[float] = []
         self.samples: int | None = None
         self._hits: int | None = 0
+        self._labelled = 0
         self._prints: list[int] = []
 
     def first(self, *, fingerprints: bool = False) -> Iterator[Any]:
@@ -185,6 +189,7 @@ class _Work:
         for found in gradients(model, loss_fn, seen, mode=mode, seed=seed):
             self.losses.append(found.loss)
             self.samples = None if found.samples is None else (self.samples or 0) + found.samples
+            self._labelled += found.labelled or 0
             self._hits = None if found.hits is None or self._hits is None else self._hits + found.hits
             self._bar.step()
             yield found
@@ -198,7 +203,7 @@ class _Work:
 
     def accuracy(self) -> float | None:
         """Share of hits, None where there is no such thing."""
-        return None if self._hits is None or not self.samples else self._hits / self.samples
+        return None if self._hits is None or not self._labelled else self._hits / self._labelled
 
     def _printed(self, batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:

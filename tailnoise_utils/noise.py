@@ -7,13 +7,16 @@ Gurbuzbalaban, arXiv:1901.06053).
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from .gradient import Gradient, Loss, gradients
+from .gradient import Gradient, Loss, gradients, private_randomness, trainable
+from .minibatches import check_batch_size
 
 __all__ = ["check_count", "count", "noise_matrix", "stack"]
 
@@ -51,8 +54,9 @@ def noise_matrix(
             can be gone through only once.
         FloatingPointError: if a gradient holds NaN or infinity.
     """
-    P = count(batches)
-    return stack(gradients(model, loss_fn, batches, mode=mode, seed=seed), P)
+    with private_randomness(trainable(model)[0].device):  # going through a DataLoader draws from it too
+        P = count(batches)
+        return stack(gradients(model, loss_fn, batches, mode=mode, seed=seed), P)
 
 
 def stack(found: Iterable[Gradient], P: int) -> Float[Tensor, "P p"]:
@@ -71,7 +75,7 @@ def stack(found: Iterable[Gradient], P: int) -> Float[Tensor, "P p"]:
     noise, i = None, -1
     for i, one in enumerate(found):
         if noise is None:
-            noise = one.parts[0].new_empty(P, sum(part.numel() for part in one.parts))
+            noise = one.parts[0].new_empty(P, sum(part.numel() for part in one.parts), dtype=one.dtype)
         if i < P:
             one.flat(out=noise[i])
     check_count(i + 1, P)
@@ -105,13 +109,17 @@ def count(batches: Iterable[Any]) -> int:
         Their number, P.
 
     Raises:
-        ValueError: fewer than two, or an iterator that can be gone through only once.
+        ValueError: fewer than two, an iterator that can be gone through only once, or a ``DataLoader`` whose last minibatch
+            would be smaller; the message names the nearest sizes that divide the data.
     """
     if isinstance(batches, Iterator):
         raise ValueError(
             f"batches is a {type(batches).__name__}, which can be gone through only once: give a list, a DataLoader or "
             "Minibatches"
         )
+    if isinstance(batches, DataLoader) and batches.batch_size and not batches.drop_last:
+        with suppress(TypeError):  # a stream has no length
+            _check_loader(len(batches.dataset), batches.batch_size)
     try:
         P = len(batches)
     except TypeError:
@@ -119,6 +127,14 @@ def count(batches: Iterable[Any]) -> int:
     if P < 2:
         raise ValueError(f"{P} minibatch(es), but noise is a difference between them: give two or more")
     return P
+
+
+def _check_loader(n: int, batch_size: int) -> None:
+    """Refuse minibatches of different sizes before any gradient is taken."""
+    try:
+        check_batch_size(n, batch_size, fewest=2)
+    except ValueError as error:
+        raise ValueError(f"{error}; or leave the others out with drop_last=True") from error
 
 
 def _centre(matrix: Float[Tensor, "P p"]) -> None:

@@ -202,10 +202,19 @@ def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
     if unknown:
         raise ValueError(f"rows of unknown runs {sorted(unknown)}: pass the records of all runs")
     table = pa.Table.from_pandas(rows[list(COLUMNS)].astype(COLUMNS), preserve_index=False)
-    content = {"schema": SCHEMA, "runs": runs}
+    content = {"schema": SCHEMA, "runs": runs, "sha256": _seal(rows, runs)}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(content).encode()})
     with atomic(path) as file:
         pq.write_table(table, file, compression="zstd")
+
+
+def _seal(rows: pd.DataFrame, runs: list[dict[str, Any]]) -> str:
+    """SHA-256 of all rows and runs: whatever is changed in a file afterwards is noticed."""
+    seal = hashlib.sha256(json.dumps(runs, sort_keys=True).encode())
+    for name, kind in COLUMNS.items():
+        column = rows[name]
+        seal.update("\0".join(column).encode() if kind == "str" else column.to_numpy(kind).tobytes())
+    return seal.hexdigest()
 
 
 @contextmanager
@@ -320,20 +329,24 @@ def read(path: Path) -> Results:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not one of our files, another schema, rows without their run, or runs on different copies of a data
-            set; the message names the file and the way out.
+        ValueError: not one of our files, another schema, content that was changed since, rows without their run, or runs
+            on different copies of a data set; the message names the file and the way out.
     """
     way_out = f"restore it with git, or delete it and run the experiment again: {path}"
     try:
         table = pq.read_table(path)
         content = json.loads(table.schema.metadata[_KEY])
-    except (pa.ArrowInvalid, IsADirectoryError, KeyError, TypeError, json.JSONDecodeError) as error:
+        rows, runs, schema = table.to_pandas(), pd.DataFrame(content["runs"]), content["schema"]
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a results file of this package ({error}); {way_out}") from error
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"results of schema {content['schema']}, this version reads schema {SCHEMA}; {way_out}")
-    rows, runs = table.to_pandas(), pd.DataFrame(content["runs"])
+    if schema != SCHEMA:
+        raise ValueError(f"results of schema {schema}, this version reads schema {SCHEMA}; {way_out}")
     if list(rows.columns) != list(COLUMNS):
         raise ValueError(f"columns {list(rows.columns)} are not the schema's {list(COLUMNS)}; {way_out}")
+    if content.get("sha256") != _seal(rows, content["runs"]):
+        raise ValueError(f"the content does not have the checksum that it was written with; {way_out}")
     if set(rows["run"]) - set(runs.get("run", ())) or runs.get("run", pd.Series()).duplicated().any():
         raise ValueError(f"rows and runs do not belong together; {way_out}")
     copies: dict[tuple[Any, ...], set[str]] = {}

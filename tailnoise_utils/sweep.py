@@ -75,9 +75,9 @@ def run(experiment: str, profile: str, *, progress: Callable[[float], object] = 
         rows = spec.rows(progress)
         seconds = spec.seconds() or time.perf_counter() - start
         record = store.run_record(spec, sha256, seconds, spec.status(rows))
+        spec.keep(rows, sample_of(path))  # first: killed after the next line, nobody would come back to it
         store.append(path, store.to_frame(rows, record["run"]), record)
         spec.forget_rows()
-        spec.keep(rows, sample_of(path))
     return stored(experiment, profile)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
 from .data import Dataset
-from .gradient import as_found, private_randomness, seed_torch
+from .gradient import as_found, private_randomness, seed_torch, trainable
 from .minibatches import check_batch_size
 
 __all__ = ["ORDERS", "SCHEDULES", "Diverged", "evaluate", "train"]
@@ -88,9 +88,7 @@ def train(
         if value not in known:
             raise ValueError(f"unknown {name} {value!r}: take one of {', '.join(known)}")
     advice = f"at lr = {lr:g}: try {lr / 10:g} or less"
-    parameters = [w for w in model.parameters() if w.requires_grad]
-    if not parameters:
-        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
+    parameters = trainable(model)
 
     device = parameters[0].device
     batches = _minibatches(len(x), batch_size, None if order == "data" else seed, start, x.device)

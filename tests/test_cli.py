@@ -80,7 +80,10 @@ def test_version():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "fcn"], "error: unknown experiment 'fcn'; choose one of iterations, noise_histogram, estimator"),
+        (
+            ["run", "fcn"],
+            "error: unknown experiment 'fcn'; choose one of iterations, noise_histogram, anatomy, ",
+        ),
         (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
         (
             ["run", "iterations", "--profile", "laptop"],

@@ -1,6 +1,7 @@
 """Specs become the rows they promise; a grid runs once, resumes, and its results are refused when they do not fit."""
 
 import json
+import math
 import os
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, s
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import NoiseSpec
+from tailnoise_utils.specs import AnatomySpec, NoiseSpec, ScalingSpec
 from tailnoise_utils.train import evaluate, train
 
 TRAIN = TrainSpec(
@@ -335,7 +336,8 @@ def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):
 @pytest.mark.parametrize("function", [experiments.grid, sweep.run, sweep.load])
 def test_unknown_names_list_the_valid_ones(function):
     with pytest.raises(
-        ValueError, match="unknown experiment 'fcn'; choose one of iterations, noise_histogram, estimator"
+        ValueError,
+        match="unknown experiment 'fcn'; choose one of iterations, noise_histogram, anatomy, ",
     ):
         function("fcn", "smoke")
     with pytest.raises(ValueError, match="unknown profile 'huge'; choose one of smoke, laptop"):
@@ -350,9 +352,14 @@ def test_grids_are_sound(name, profile):
     for spec in specs:
         if isinstance(spec, experiments.EstimatorSpec):
             synthetic.law(spec.law)
+            continue
+        if isinstance(spec, ScalingSpec):
+            assert max(spec.batch_sizes) == spec.train.n_train // 2
         else:
             check_batch_size(spec.train.n_train, spec.noise_batch_size, fewest=2)
-            assert sum(s.train == replace(spec.train, seed=s.train.seed) for s in specs) == 3  # seeds
+        assert sum(s.train == replace(spec.train, seed=s.train.seed) for s in specs) >= 2 + (
+            profile != "smoke"
+        )  # seeds
 
 
 def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, monkeypatch):
@@ -367,6 +374,59 @@ def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, 
     with pytest.raises(data.DataNotFound):
         sweep.forget(["estimator", "iterations"], "laptop")
     assert kept.read_bytes() == b"results"
+
+
+SCALING = ScalingSpec(TRAIN, points=(0, 6), batch_sizes=(1, 7, 50, 100), minibatches=5)
+
+
+def test_the_log_scale_is_that_of_an_oracle(results_in):
+    model, pictures = TRAIN.build(), data.load("digits", n_train=200, n_test=50)
+    rows = SCALING.measure(model, lambda share: None)
+    found = {(r.get("scope"), r.get("x")): r for r in rows if r["quantity"] == "log-scale"}
+    assert set(found) == {(s, b) for s in ("all", "linear1", "linear2", "linear3") for b in SCALING.batch_sizes}
+    parameters = list(model.parameters())
+
+    def gradient(chosen):
+        loss = cross_entropy(model(pictures.x_train[chosen]), pictures.y_train[chosen])
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]).double()
+
+    full = gradient(torch.arange(200))
+    for b in (7, 100):
+        logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in SCALING._draw(b)])[:, full != 0]
+        row = found["all", b]
+        assert row["value"] == pytest.approx(logs.mean().item() - math.log(1 - b / 200) / 2, abs=1e-3)
+        assert row["se"] == pytest.approx(logs.mean(1).std().item() / 5**0.5, rel=1e-2)
+
+
+def test_minibatches_of_a_size_are_disjoint_as_long_as_the_data_last():
+    drawn = [chosen.tolist() for chosen in SCALING._draw(50)]
+    assert [len(set(chosen)) for chosen in drawn] == [50] * 5
+    assert sorted(i for chosen in drawn[:4] for i in chosen) == list(range(200))
+    assert drawn[4] not in drawn[:4]
+
+
+def test_the_scale_of_plain_averages_falls_with_the_root_of_the_size(results_in):
+    """Of 100 of 200 samples as of 50: the correction for drawing without replacement takes out that they are alike."""
+    spec = replace(SCALING, batch_sizes=(25, 50, 100), minibatches=80)
+    rows = spec.measure(TRAIN.build(), lambda share: None)
+    scales = {r["x"]: r["value"] for r in rows if (r["quantity"], r.get("scope")) == ("log-scale", "all")}
+    for b in (25, 50):
+        assert (scales[2 * b] - scales[b]) / math.log(2) == pytest.approx(-0.5, abs=0.06)
+
+
+@pytest.mark.parametrize(("sizes", "minibatches"), [((0, 5), 5), ((5, 101), 5), ((5,), 1)])
+def test_sizes_that_do_not_fit_are_refused(sizes, minibatches):
+    with pytest.raises(ValueError, match="take 2 or more, of sizes from 1 to half of the 200 images"):
+        replace(SCALING, batch_sizes=sizes, minibatches=minibatches).measure(TRAIN.build(), lambda share: None)
+
+
+def test_the_anatomy_is_measured_where_a_spec_asks_for_it(tiny_grid, results_in):
+    model = TRAIN.build()
+    plain = TINY.measure(model, lambda share: None)
+    with_anatomy = AnatomySpec(TRAIN, 10, ("random", "data"), "eval").measure(model, lambda share: None)
+    assert not [r for r in plain if r["quantity"].startswith("part")]
+    assert {r["quantity"] for r in with_anatomy} >= {"part tails", "part dependence", "T1", "T1 (p)", "1/alpha (clean)"}
+    assert len([r for r in with_anatomy if (r["quantity"], r.get("scope")) == ("T1", None)]) == 1
 
 
 def test_unknown_law_lists_the_valid_ones():

@@ -382,3 +382,95 @@ def test_callable_type_of_loss_is_free() -> None:
     report = measure(nn.Linear(16, 2), loss, Minibatches(x, x[:, :2].tanh(), 6, seed=0))
     assert report.accuracy is None
     assert report.clean.alpha > 0
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_loader_leaves_the_random_state_too(shuffle: bool) -> None:
+    loader = DataLoader(TensorDataset(*samples()), batch_size=4, shuffle=shuffle)
+    before = torch.get_rng_state()
+    measure(everything(), cross_entropy, loader, anatomy=False, method="matrix")
+    noise_matrix(everything(), cross_entropy, loader)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Replaces(nn.Module):
+    """Counts in a buffer that it replaces, as a moving average written by hand does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(16, 3)
+        self.register_buffer("seen", torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = self.linear(x)
+        self.seen = self.seen + outputs.detach().mean(0)
+        return outputs
+
+
+def test_buffers_that_are_replaced_come_back() -> None:
+    model = Replaces()
+    seen = model.seen
+    measure(model, cross_entropy, Minibatches(*samples(), 4, seed=0), mode="train", anatomy=False)
+    assert model.seen is seen
+    assert not seen.any()
+
+
+def test_samples_that_the_loss_ignores_do_not_count_for_the_accuracy() -> None:
+    x, y = samples()
+    model = everything().eval()
+    with torch.no_grad():
+        hits = model(x).argmax(1) == y
+    ignored = y.clone()
+    ignored[::2] = -100
+    report = measure(model, cross_entropy, Minibatches(x, ignored, 4, seed=0), anatomy=False)
+    assert report.accuracy == pytest.approx(hits[1::2].double().mean().item())
+
+
+def test_mixed_types_are_widened() -> None:
+    model = nn.Sequential(nn.Linear(16, 9), nn.Linear(9, 3).double())
+    model[0].register_forward_hook(lambda module, inputs, output: output.double())
+    noise = noise_matrix(model, cross_entropy, Minibatches(*samples(), 4, seed=0))
+    assert noise.dtype == torch.float64
+    report = measure(model, cross_entropy, Minibatches(*samples(), 4, seed=0), method="streaming")
+    assert report.clean.inverse == pytest.approx(tail_index.mohammadi(noise).inverse, rel=1e-9)
+
+
+def test_labels_out_of_range_are_located_in_a_loss_of_the_users_too() -> None:
+    x, y = samples()
+    y[17] = 3
+    with pytest.raises(ValueError, match=r"minibatch 4 has the label 3, .* classes are 0 to 2"):
+        measure(nn.Linear(16, 3), lambda o, t: 2 * cross_entropy(o, t), Minibatches(x, y, 4, order="data"))
+
+
+def test_what_has_no_gradient_of_real_numbers_is_refused() -> None:
+    batches = Minibatches(*samples(), 4, seed=0)
+    with pytest.raises(ValueError, match=r"a parameter of type torch.complex64 has no tail index"):
+        measure(nn.Linear(16, 3, dtype=torch.complex64), cross_entropy, batches)
+    with torch.inference_mode(), pytest.raises(ValueError, match=r"leave it, or use torch.no_grad\(\)"):
+        measure(nn.Linear(16, 3), cross_entropy, batches)
+    with pytest.raises(ValueError, match="memory = '1GB': give the budget as a number of bytes"):
+        measure(nn.Linear(16, 3), cross_entropy, batches, memory="1GB")
+
+
+def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
+    x, y = samples(160)
+    batches = Minibatches(x, y, 4, seed=0)
+    report = measure(everything(), cross_entropy, batches, draws=19)
+    assert list(report.anatomy.parts) == ["all", "0", "1", "4", "6"]
+    assert report.anatomy.draws == 19
+    assert "Anatomy of alpha^: P = 40 minibatches" in repr(report)
+    assert {"part tails", "T1 (p)"} <= set(report.to_frame()["quantity"])
+    for options, reason in (
+        ({"anatomy": False}, "not asked for"),
+        ({"method": "streaming"}, r"none where the noise is streamed: it needs the matrix"),
+    ):
+        without = measure(everything(), cross_entropy, batches, **options)
+        assert without.anatomy is None
+        assert reason in without.no_anatomy
+        assert without.no_anatomy in repr(without)
+        assert "T1" not in set(without.to_frame()["quantity"])
+        assert without.clean.inverse == pytest.approx(report.clean.inverse, rel=1e-6)
+    few = measure(everything(), cross_entropy, Minibatches(x, y, 16, seed=0))
+    assert "P = 10 rows are too few" in few.no_anatomy
+    with pytest.raises(ValueError, match="draws = 3: p-values go in steps"):
+        measure(everything(), cross_entropy, batches, draws=3)

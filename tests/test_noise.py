@@ -338,8 +338,10 @@ def test_an_iterator_and_minibatches_of_different_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="a generator, which can be gone through only once: give a list"):
         noise_matrix(model, cross_entropy, (batch for batch in Minibatches(x, y, B, seed=2)))
     loader = DataLoader(TensorDataset(x, y), batch_size=7)
-    with pytest.raises(ValueError, match=r"minibatch 8 has 4 samples, those before it 7: .*drop_last=True"):
+    with pytest.raises(ValueError, match=r"divide the number of samples, 60: .* is 6 or 10; .*drop_last=True"):
         noise_matrix(model, cross_entropy, loader)
+    with pytest.raises(ValueError, match=r"minibatch 8 has 4 samples, those before it 7: .*drop_last=True"):
+        noise_matrix(model, cross_entropy, list(loader))
     loader = DataLoader(TensorDataset(x, y), batch_size=7, drop_last=True)
     wanted = noise_matrix(model, cross_entropy, Minibatches(x, y, 7, order="data", drop_last=True))
     assert torch.equal(noise_matrix(model, cross_entropy, loader), wanted)

@@ -4,7 +4,9 @@ import json
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -93,11 +95,13 @@ def test_rows_without_their_run_or_with_other_columns_are_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def rewrite(path, change):
-    """Change the JSON in the file's metadata."""
+def rewrite(path, change, seal=True):
+    """Change the JSON in the file's metadata, with a checksum that fits unless told otherwise."""
     table = pq.read_table(path)
     content = json.loads(table.schema.metadata[b"tailnoise_runs"])
     change(content)
+    if seal:
+        content["sha256"] = store._seal(table.to_pandas(), content["runs"])
     pq.write_table(table.replace_schema_metadata({b"tailnoise_runs": json.dumps(content).encode()}), path)
 
 
@@ -118,6 +122,48 @@ def test_content_that_does_not_belong_together_is_refused(tmp_path, change, mess
         store.read(path)
     assert "restore it with git, or delete it" in str(error.value)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("change", ["a value", "a name", "a row", "a setting", "no checksum"])
+def test_what_was_changed_in_a_file_is_noticed(tmp_path, change):
+    path = tmp_path / "x.parquet"
+    write_example(path, example(0), example(1))
+    rows, metadata = pq.read_table(path).to_pandas(), pq.read_table(path).schema.metadata
+    if change == "a setting":
+        rewrite(path, lambda content: content["runs"][0].update(seed=7), seal=False)
+    elif change == "no checksum":
+        rewrite(path, lambda content: content.pop("sha256"), seal=False)
+    else:
+        if change == "a value":
+            rows.loc[0, "value"] = np.nextafter(rows.loc[0, "value"], 9.0)
+        elif change == "a name":
+            rows.loc[0, "quantity"] += "s"
+        else:
+            rows = rows.iloc[1:].reset_index(drop=True)
+        pq.write_table(pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(metadata), path)
+    with pytest.raises(ValueError, match="the checksum that it was written with; restore it with git"):
+        store.read(path)
+
+
+def test_no_bit_can_be_flipped_unnoticed(tmp_path):
+    """Every byte in turn: the file is refused in one clear way, or its content is what it was."""
+    path = tmp_path / "x.parquet"
+    write_example(path, example())
+    whole, wanted, refused = path.read_bytes(), store.read(path), 0
+    for i in range(0, len(whole), 7):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 0x10]) + whole[i + 1 :])
+        problem = ""
+        try:
+            found = store.read(path)
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            refused += 1
+            assert str(path) in problem
+        else:
+            assert found.rows.equals(wanted.rows)
+            assert found.records() == wanted.records()
+    assert refused > len(whole) / 7 / 2
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path):

@@ -93,8 +93,9 @@ def check_finite(values: Tensor, what: str = "the sample") -> None:
     Raises:
         ValueError: how many entries are not finite, and the index of the first of them.
     """
-    # One pass without a mask: a sum is finite only if every entry is (or it overflows, and the mask decides).
-    if bool(torch.isfinite(values.sum(dtype=torch.float64))):
+    # One pass without a mask: a sum is finite only if every entry is (or it overflows, and the mask decides). In pieces: a
+    # sum in float64 makes a float64 copy of what it sums.
+    if all(bool(torch.isfinite(part.sum(dtype=torch.float64))) for part in values.reshape(-1).split(2**17)):
         return
     bad = ~torch.isfinite(values)
     if count := int(bad.sum()):

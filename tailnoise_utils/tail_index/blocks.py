@@ -360,7 +360,10 @@ def _block_length(K: int, K1: int | None, convention: str) -> int:
         while divides and K % K1:
             K1 -= 1
         if K1 == 1:
-            raise ValueError(f"K = {K} is prime, so the published rule gives K1 = 1; drop an entry or use 'clean'")
+            raise ValueError(
+                f"K = {K} is prime, so the published rule gives K1 = 1; drop an entry, take another number of minibatches, "
+                "or use 'clean'"
+            )
     elif not isinstance(K1, int | np.integer) or not 2 <= K1 <= K // 2:
         raise ValueError(
             f"K1 = {K1} is not an integer in 2..{K // 2} (half of K = {K}); K1 = 1 compares the entries to themselves"
