@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 import torch
 
@@ -275,6 +276,26 @@ def test_p_values_are_uniform_under_the_null():
     smooth = np.array(found) - np.random.default_rng(21).random((150, 3)) / (draws + 1)
     for column in smooth.T:
         assert scipy.stats.kstest(column, "uniform").pvalue > 0.001
+
+
+def test_null_distributions_have_centred_columns():
+    U, settings = latent(2.0, 3, 0, columns=50), {"draws": 19, "generator": torch_seed(0)}
+    means = lambda S: S.mean(0).abs().max().double()  # noqa: E731
+    assert float(controls.gaussian_null(U, means, **settings).max()) < 1e-5
+    assert float(controls.stable_null(U, means, alpha=1.5, **settings).max()) < 1e-3
+
+
+def test_stray_zeros_contribute_no_logarithm():
+    U = centred(normal((P, 3), 35))
+    U[0, 0] = U[1, 0] = 0
+    logs = np.where(U[:, 0] != 0, np.log(np.abs(U[:, 0].numpy()) + (U[:, 0] == 0).numpy()), np.nan)
+    constant = (math.log(P - 1) + scipy.special.psi(0.5) - scipy.special.psi((P - 1) / 2)) / 2
+    expected = constant - np.nanmean(logs) + math.log(float(U[:, 0].square().mean())) / 2
+    assert float(controls.t1(U)[0]) == pytest.approx(expected, abs=1e-5)
+    D = (U[::2, 0] - U[1::2, 0]).numpy().astype(float)
+    ln_D, ln_Y = np.log(np.abs(D[D != 0])), np.log(np.abs(D.reshape(-1, 5).sum(1)))
+    expected = (ln_Y.mean() - ln_D.mean()) / math.log(5)
+    assert float(controls.column_inverse(U, [5])[0, 0]) == pytest.approx(expected, abs=1e-5)
 
 
 def test_judge_counts_the_surrogates_that_reach_the_value():
