@@ -420,6 +420,14 @@ def test_sampled_columns_are_contiguous_in_every_piece():
     assert not torch.equal(columns, controls.sample_columns(1000, groups, 100, seed=4))
     assert torch.equal(columns, controls.sample_columns(1000, groups, 100, seed=3))
     assert len(controls.sample_columns(1000, groups, 4)) == 4
+    for seed in range(40):
+        columns = controls.sample_columns(20, {"a": [slice(0, 10)]}, 18, seed=seed)
+        assert torch.bincount(columns, minlength=20)[[0, 9, 10, 19]].tolist() in (
+            [0, 1, 0, 1],
+            [0, 1, 1, 0],
+            [1, 0, 0, 1],
+            [1, 0, 1, 0],
+        )
     assert torch.equal(controls.sample_columns(1000, groups, 1000), torch.arange(1000))
 
 
