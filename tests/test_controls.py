@@ -103,6 +103,10 @@ def test_unequal_halves_enter_the_reference():
     mean, se = mean_and_se(found, "tails")
     assert abs(mean) < 4 * se + 0.002
     assert found[0].reference > 0.04
+    # The 4 pairs of the first half take their scale from 5, the 5 of the second from 4.
+    moments = {m: stable.absolute_moment(-2 / m, 2) ** m for m in (4, 5)}
+    exact = (math.log((4 * moments[5] + 5 * moments[4]) / 9) / 2 + stable.log_cumulants(2)[0]) / math.log(found[0].K1)
+    assert found[0].reference == pytest.approx(exact, rel=1e-9)
 
 
 def test_sorted_scales_are_layout():
