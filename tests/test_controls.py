@@ -176,6 +176,23 @@ def test_e_0_is_the_clean_estimate_and_dead_columns_do_not_take_part():
     assert total == pytest.approx(parts.e_0.value - parts.reference, rel=1e-9)
 
 
+def test_parts_are_the_clean_estimate_of_the_permuted_entries():
+    U = centred(sas(1.5, (P, 50), 36))
+    mixed = controls.permute_within_columns(U, 8)
+    scaled = controls.scaled_differences(U)
+    entries = {
+        "e_pi": mixed.view(-1),
+        "e_1": controls.shuffle(mixed.view(-1), 9),
+        "e_2": controls.shuffle(scaled.view(-1), 10),
+    }
+    parts = controls.parts(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
+    for name, x in entries.items():
+        assert getattr(parts, name).value == pytest.approx(tail_index.mohammadi(x, 700).inverse - 0.5, abs=1e-5), name
+    D = U[::2] - U[1::2]
+    for own, other in ((slice(30), slice(30, 60)), (slice(30, 60), slice(30))):
+        assert torch.allclose(scaled[own], D[own] / D[other].abs().log().mean(0).exp(), rtol=1e-4)
+
+
 def test_standard_errors_are_the_spread_over_independent_matrices():
     # Not centred: means over the rows are common to all of them, and where the variance is infinite these count.
     found = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 100)
@@ -373,6 +390,8 @@ def test_discoveries_are_benjamini_and_hochbergs():
     adjusted = scipy.stats.false_discovery_control(p.numpy())
     assert np.array_equal(controls.discoveries(p, 0.05).numpy(), adjusted <= 0.05)
     assert 0 < int(controls.discoveries(p, 0.05).sum()) < 200
+    assert bool(controls.discoveries(torch.tensor([0.05]).double()))
+    assert not bool(controls.discoveries(torch.tensor([0.051]).double()))
 
 
 def test_surrogates_have_their_law():
