@@ -468,6 +468,9 @@ def test_anatomy_of_heavy_tailed_noise():
     assert set(found.parts) == {"all", "first", "last"}
     assert found.parts["all"] == controls.parts(U, seed=1)
     assert found.parts["last"].p == 441
+    assert found.parts["last"] == controls.parts(U[:, 1500:1990], seed=1)
+    nulls = [found.tests[scope, "T1", None].null for scope in found.parts]
+    assert len(set(nulls)) == 3
     for scope in found.parts:
         assert found.tests[scope, "T1", None].p == 0.01
         assert found.tests[scope, "sd of ln norm", None].p == 0.01
