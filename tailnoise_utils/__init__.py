@@ -6,6 +6,7 @@ The package behind the book that reproduces arXiv:1901.06053 (Simsekli, Sagun an
 * :mod:`tailnoise_utils.tail_index`: estimators of its index, one function per cited formula,
 * :mod:`tailnoise_utils.measure`: measure the gradient noise of any model in one call; its parts are
   :mod:`~tailnoise_utils.minibatches`, :mod:`~tailnoise_utils.gradient`, :mod:`~tailnoise_utils.noise`,
+* :mod:`tailnoise_utils.controls`: why alpha^ is below 2: its parts, surrogates, tests across the minibatches,
 * :mod:`tailnoise_utils.data`, :mod:`~tailnoise_utils.models`, :mod:`~tailnoise_utils.train`,
   :mod:`~tailnoise_utils.snapshots`: the paper's data sets and networks, trained by plain SGD,
 * :mod:`tailnoise_utils.specs`, :mod:`~tailnoise_utils.experiments`, :mod:`~tailnoise_utils.sweep`,

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 import torch
 
@@ -102,6 +103,10 @@ def test_unequal_halves_enter_the_reference():
     mean, se = mean_and_se(found, "tails")
     assert abs(mean) < 4 * se + 0.002
     assert found[0].reference > 0.04
+    # The 4 pairs of the first half take their scale from 5, the 5 of the second from 4.
+    moments = {m: stable.absolute_moment(-2 / m, 2) ** m for m in (4, 5)}
+    exact = (math.log((4 * moments[5] + 5 * moments[4]) / 9) / 2 + stable.log_cumulants(2)[0]) / math.log(found[0].K1)
+    assert found[0].reference == pytest.approx(exact, rel=1e-9)
 
 
 def test_sorted_scales_are_layout():
@@ -171,9 +176,26 @@ def test_e_0_is_the_clean_estimate_and_dead_columns_do_not_take_part():
     assert total == pytest.approx(parts.e_0.value - parts.reference, rel=1e-9)
 
 
+def test_parts_are_the_clean_estimate_of_the_permuted_entries():
+    U = centred(sas(1.5, (P, 50), 36))
+    mixed = controls.permute_within_columns(U, 8)
+    scaled = controls.scaled_differences(U)
+    entries = {
+        "e_pi": mixed.view(-1),
+        "e_1": controls.shuffle(mixed.view(-1), 9),
+        "e_2": controls.shuffle(scaled.view(-1), 10),
+    }
+    parts = controls.parts(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
+    for name, x in entries.items():
+        assert getattr(parts, name).value == pytest.approx(tail_index.mohammadi(x, 700).inverse - 0.5, abs=1e-5), name
+    D = U[::2] - U[1::2]
+    for own, other in ((slice(30), slice(30, 60)), (slice(30, 60), slice(30))):
+        assert torch.allclose(scaled[own], D[own] / D[other].abs().log().mean(0).exp(), rtol=1e-4)
+
+
 def test_standard_errors_are_the_spread_over_independent_matrices():
     # Not centred: means over the rows are common to all of them, and where the variance is infinite these count.
-    found = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 100)
+    found = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 64)
     for name in ("e_0", "e_c", "e_pi", "e_1", "e_2", "dependence", "layout", "scales"):
         spread = np.std([getattr(one, name).value for one in found], ddof=1)
         assert np.mean([getattr(one, name).se for one in found]) == pytest.approx(spread, rel=0.3), name
@@ -261,7 +283,7 @@ def test_pair_differences_are_needed_because_centred_columns_are_biased():
 
 def test_p_values_are_uniform_under_the_null():
     draws, found = 39, []
-    for seed in range(150):
+    for seed in range(100):
         U = latent(2.0, 3, seed, columns=60)
         generator, G = torch_seed(seed), controls.gram(U)
 
@@ -272,9 +294,29 @@ def test_p_values_are_uniform_under_the_null():
 
         null = controls.gaussian_null(U, statistic, draws=draws, generator=generator)
         found.append([controls.judge(float(v), of).p for v, of in zip(statistic(U), null.T, strict=True)])
-    smooth = np.array(found) - np.random.default_rng(21).random((150, 3)) / (draws + 1)
+    smooth = np.array(found) - np.random.default_rng(21).random((100, 3)) / (draws + 1)
     for column in smooth.T:
         assert scipy.stats.kstest(column, "uniform").pvalue > 0.001
+
+
+def test_null_distributions_have_centred_columns():
+    U, settings = latent(2.0, 3, 0, columns=50), {"draws": 19, "generator": torch_seed(0)}
+    means = lambda S: S.mean(0).abs().max().double()  # noqa: E731
+    assert float(controls.gaussian_null(U, means, **settings).max()) < 1e-5
+    assert float(controls.stable_null(U, means, alpha=1.5, **settings).max()) < 1e-3
+
+
+def test_stray_zeros_contribute_no_logarithm():
+    U = centred(normal((P, 3), 35))
+    U[0, 0] = U[1, 0] = 0
+    logs = np.where(U[:, 0] != 0, np.log(np.abs(U[:, 0].numpy()) + (U[:, 0] == 0).numpy()), np.nan)
+    constant = (math.log(P - 1) + scipy.special.psi(0.5) - scipy.special.psi((P - 1) / 2)) / 2
+    expected = constant - np.nanmean(logs) + math.log(float(U[:, 0].square().mean())) / 2
+    assert float(controls.t1(U)[0]) == pytest.approx(expected, abs=1e-5)
+    D = (U[::2, 0] - U[1::2, 0]).numpy().astype(float)
+    ln_D, ln_Y = np.log(np.abs(D[D != 0])), np.log(np.abs(D.reshape(-1, 5).sum(1)))
+    expected = (ln_Y.mean() - ln_D.mean()) / math.log(5)
+    assert float(controls.column_inverse(U, [5])[0, 0]) == pytest.approx(expected, abs=1e-5)
 
 
 def test_judge_counts_the_surrogates_that_reach_the_value():
@@ -348,6 +390,8 @@ def test_discoveries_are_benjamini_and_hochbergs():
     adjusted = scipy.stats.false_discovery_control(p.numpy())
     assert np.array_equal(controls.discoveries(p, 0.05).numpy(), adjusted <= 0.05)
     assert 0 < int(controls.discoveries(p, 0.05).sum()) < 200
+    assert bool(controls.discoveries(torch.tensor([0.049]).double()))
+    assert not bool(controls.discoveries(torch.tensor([0.051]).double()))
 
 
 def test_surrogates_have_their_law():
@@ -399,6 +443,14 @@ def test_sampled_columns_are_contiguous_in_every_piece():
     assert not torch.equal(columns, controls.sample_columns(1000, groups, 100, seed=4))
     assert torch.equal(columns, controls.sample_columns(1000, groups, 100, seed=3))
     assert len(controls.sample_columns(1000, groups, 4)) == 4
+    for seed in range(40):
+        columns = controls.sample_columns(20, {"a": [slice(0, 10)]}, 18, seed=seed)
+        assert torch.bincount(columns, minlength=20)[[0, 9, 10, 19]].tolist() in (
+            [0, 1, 0, 1],
+            [0, 1, 1, 0],
+            [1, 0, 0, 1],
+            [1, 0, 1, 0],
+        )
     assert torch.equal(controls.sample_columns(1000, groups, 1000), torch.arange(1000))
 
 
@@ -416,6 +468,9 @@ def test_anatomy_of_heavy_tailed_noise():
     assert set(found.parts) == {"all", "first", "last"}
     assert found.parts["all"] == controls.parts(U, seed=1)
     assert found.parts["last"].p == 441
+    assert found.parts["last"] == controls.parts(U[:, 1500:1990], seed=1)
+    nulls = [found.tests[scope, "T1", None].null for scope in found.parts]
+    assert len(set(nulls)) == 3
     for scope in found.parts:
         assert found.tests[scope, "T1", None].p == 0.01
         assert found.tests[scope, "sd of ln norm", None].p == 0.01
