@@ -10,6 +10,9 @@ because :math:`\log|Y|` is that of a Gaussian of variance :math:`K_1 s^2`. It re
 without bound; what stands above log K1 is how little the law looks like a Gaussian, not a tail. Correlated entries
 replace :math:`K_1 s^2` by the variance of the block sum. Exact zeros, in the published convention, enter with
 :math:`\log\epsilon = -36`.
+
+:func:`noise_matrix` draws whole noise matrices: rows that are independent and have one law, coordinates that depend on each
+other in a way that is known.
 """
 
 import math
@@ -17,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 from scipy.special import psi
 
 from . import stable
@@ -122,4 +126,87 @@ def law(name: str) -> Law:
     return LAWS[name]
 
 
-__all__ = ["BLOCK", "LAWS", "Law", "law"]
+COORDINATES = ("independent", "latent", "elliptical", "grouped")
+
+
+def noise_matrix(
+    coordinates: str,
+    alpha: float,
+    shape: tuple[int, int],
+    generator: np.random.Generator,
+    *,
+    share: float = 1.0,
+    rank: int | None = 30,
+    rho: float = 0.6,
+) -> Float64[np.ndarray, "P p"]:
+    r"""Independent rows of one symmetric law, not centred; every coordinate SaS(alpha), if its `share` is 1.
+
+    * ``"independent"``: independent coordinates;
+    * ``"latent"``: :math:`S A / k^{1/\alpha}`, S of k = `rank` independent SaS factors a row, A loadings that are drawn
+      once from N(0, 1): the scales of coordinates differ a little. A block sum has the loadings of one coordinate times
+      :math:`\sqrt{K_1}`, in law, so that the pooled 1/alpha^ has the mean 1/2 whatever alpha is;
+    * ``"elliptical"``: one random scale for a whole row of Gaussian coordinates, which have `rank` Gaussian factors
+      or, without one, are independent;
+    * ``"grouped"``: groups of ``BLOCK`` neighbours, :math:`\rho^{1/\alpha} S_{\text{group}} + (1-\rho)^{1/\alpha} S_j`; at
+      alpha = 2 with the correlation `rho`.
+
+    Args:
+        coordinates: how they depend on each other, one of ``COORDINATES``.
+        alpha: index, 0 < alpha <= 2.
+        shape: rows and columns.
+        generator: of all draws.
+        share: weight of this noise; the rest is Gaussian noise with the same loadings, of scale 1 as SaS(2).
+        rank: number of factors; None is for elliptical coordinates only.
+        rho: weight of what a group shares.
+
+    Returns:
+        The matrix.
+
+    Raises:
+        ValueError: unknown coordinates, no factors for latent ones.
+    """
+    if coordinates not in COORDINATES:
+        raise ValueError(f"unknown coordinates {coordinates!r}; choose one of {', '.join(COORDINATES)}")
+    if coordinates == "latent" and not rank:
+        raise ValueError("latent coordinates need factors: give a rank")
+    P, p = shape
+    loadings = generator.standard_normal((rank, p)) if rank and coordinates in ("latent", "elliptical") else None
+
+    def draw(index: float) -> np.ndarray:
+        if coordinates == "independent":
+            return stable.sample(index, shape, generator=generator)
+        if coordinates == "grouped":
+            of_group = stable.sample(index, (P, -(-p // BLOCK)), generator=generator).repeat(BLOCK, 1)[:, :p]
+            own = stable.sample(index, shape, generator=generator)
+            return rho ** (1 / index) * of_group + (1 - rho) ** (1 / index) * own
+        if coordinates == "latent":
+            return stable.sample(index, (P, rank), generator=generator) @ loadings / rank ** (1 / index)
+        scales = np.sqrt(2 * positive_stable(index / 2, (P, 1), generator))
+        if loadings is None:
+            return scales * generator.standard_normal(shape)
+        return scales * (generator.standard_normal((P, rank)) @ loadings) / math.sqrt(rank)
+
+    noise = draw(alpha)
+    return noise if share == 1 else share * noise + (1 - share) * draw(2.0)
+
+
+def positive_stable(
+    index: float, size: int | tuple[int, ...], generator: np.random.Generator
+) -> Float64[np.ndarray, "..."]:
+    r"""Positive stable numbers A with :math:`E e^{-tA} = e^{-t^a}`: :math:`\sqrt{2A}` times N(0, 1) is SaS(1) of index 2a.
+
+    Source: Kanter (1975), Annals of Probability 3, 697-707.
+
+    Args:
+        index: a, 0 < a <= 1; at 1 every number is 1.
+        size: number of draws, or the shape.
+        generator: of the draws.
+
+    Returns:
+        The draws.
+    """
+    v, w = generator.uniform(0, np.pi, size), generator.standard_exponential(size)
+    return np.sin(index * v) / np.sin(v) ** (1 / index) * (np.sin((1 - index) * v) / w) ** (1 / index - 1)
+
+
+__all__ = ["BLOCK", "COORDINATES", "LAWS", "Law", "law", "noise_matrix", "positive_stable"]

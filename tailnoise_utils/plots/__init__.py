@@ -16,6 +16,7 @@ from .anatomy import (
     waterfall,
     with_settings,
 )
+from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, power_of_tests, zero_shares
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -38,6 +39,7 @@ __all__ = [
     "batch_scaling",
     "batch_scaling_layers",
     "bias_table",
+    "block_length_and_order",
     "closed_form_table",
     "column_index",
     "densities",
@@ -46,18 +48,22 @@ __all__ = [
     "first_and_last",
     "implied_table",
     "iterations",
+    "known_parts",
     "last_value",
     "layers",
+    "noise_and_surrogate",
     "norm_histograms",
     "norm_quantiles",
     "norm_table",
     "paths",
+    "power_of_tests",
     "provenance_line",
     "summary",
     "unstable_laws",
     "unstable_table",
     "waterfall",
     "with_settings",
+    "zero_shares",
 ]
 
 FIGURES: dict[str, Callable[[Results], Figure]] = {
