@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from . import controls, stable, synthetic, tail_index
+from . import controls, synthetic, tail_index
 
 __all__ = ["TESTS", "block_lengths", "known_parts", "power", "surrogates", "truths", "zeros"]
 
