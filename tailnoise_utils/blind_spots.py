@@ -75,7 +75,11 @@ def _excess(scales: np.ndarray, alpha: float = 2.0) -> float:
 
 
 def truths() -> dict[str, dict[str, float]]:
-    """The parts as theory has them: closed forms for large K1, of latent and elliptical noise to a few hundredths.
+    r"""The parts as theory has them, for large K1.
+
+    Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
+    mixed entries sees their mean square, :math:`P^{2/\alpha - 1}` times a stable number, in law. This holds for one scale a row
+    and for latent factors alike, and to about a hundredth.
 
     Returns:
         Law to part to value; what the error of the estimated scales adds, a few thousandths, is in them.
@@ -89,6 +93,7 @@ def truths() -> dict[str, dict[str, float]]:
     unequal = _excess(scales)
     in_order = (np.log(np.mean(windows**2, axis=1)).mean() / 2 - np.log(scales).mean()) / log_K1
     seen = {rows: (1 / _ALPHA - 0.5) * math.log(rows) / log_K1 for rows in (P, P // 2)}
+    shared = {"dependence": -seen[P], "layout": 0.0, "scales": seen[P] - seen[P // 2] - off[2.0], "tails": seen[P // 2]}
     return {
         "Gaussian, i.i.d.": none,
         "Gaussian, correlated in tens": none | {"dependence": math.log1p((synthetic.BLOCK - 1) * _RHO) / 2 / log_K1},
@@ -96,9 +101,8 @@ def truths() -> dict[str, dict[str, float]]:
         "Gaussian, sorted scales": none | {"layout": in_order - unequal, "scales": unequal - off[2.0]},
         "SaS 1.5, i.i.d.": heavy,
         "SaS 1.5, unequal scales": heavy | {"scales": _excess(scales, _ALPHA) - off[_ALPHA]},
-        "SaS 1.5, latent": heavy | {"dependence": 0.5 - 1 / _ALPHA},
-        "SaS 1.5, elliptical": none
-        | {"dependence": -seen[P], "tails": seen[P // 2], "scales": seen[P] - seen[P // 2] - off[2.0]},
+        "SaS 1.5, latent": shared,
+        "SaS 1.5, elliptical": shared,
     }
 
 

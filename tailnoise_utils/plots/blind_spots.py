@@ -35,6 +35,7 @@ def noise_and_surrogate(table: pd.DataFrame) -> Figure:
         panels[1].set(title="what T1 sees, down the columns", xlabel="mean of T1")
         for axes, start in zip(panels, (0.5, 0), strict=True):
             axes.axvline(start, color="#555555", linestyle=":", linewidth=1)
+        panels[0].xaxis.set_major_locator(mpl.ticker.MultipleLocator(0.05))
         panels[0].set_yticks(range(len(laws)), laws)
         panels[0].invert_yaxis()
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
