@@ -46,7 +46,7 @@ seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}: {plots.provenance_line(results)}.*"
 status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
 Markdown(
-    f"Profile `{profile}`: FCN (width × number of weight matrices) and CNN (filters), both trained by SGD with step size "
+    f"Profile `{profile}`: FCN (width × number of weight matrices; a CNN would have filters), trained by SGD with step size "
     f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; seeds {seeds}. Runs: {status}."
 )
 
@@ -85,7 +85,7 @@ Markdown(caption + " The largest network of each panel.")
 # Tails that a whole minibatch shares would spread the norms of the noise.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Standard deviation of the logarithm of the noise norm against the iteration, beside the Gaussian band."}}
-plots.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=10)
+plots.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=None)
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -109,7 +109,10 @@ Markdown(caption)
 
 # %% tags=["hide-input"]
 table = plots.anatomy_table(results)
-table.style.format(precision=3)
+table.iloc[:, :7].style.format(precision=3)
+
+# %% tags=["hide-input"]
+table.iloc[:, 7:].style.format(precision=3)
 
 # %% tags=["remove-input"]
 before = table.xs(0, level=1)

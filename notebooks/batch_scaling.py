@@ -66,12 +66,12 @@ table = plots.implied_table(results)
 table.style.format(precision=2)
 
 # %% tags=["remove-cell"]
-rows = table.xs("mean", level=2)
-middle = next(name for name in ("500", "50") if name in rows.columns[: -2 if profile == "smoke" else None])
+columns = table.xs("mean", level=2, axis=1)
+middle = "50" if profile == "smoke" else "500"
 glue("implied_size", middle, display=False)
-glue("implied_before", float(rows[middle].iloc[0]), display=False)
-glue("implied_after", float(rows[middle].iloc[-1]), display=False)
-glue("implied_after_10", float(rows["10"].iloc[-1]), display=False)
+glue("implied_before", float(columns.loc[middle].iloc[0]), display=False)
+glue("implied_after", float(columns.loc[middle].iloc[-1]), display=False)
+glue("implied_after_10", float(columns.loc["10"].iloc[-1]), display=False)
 
 # %% [markdown]
 # ## What we find, how sure

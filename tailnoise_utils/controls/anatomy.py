@@ -63,26 +63,25 @@ class Anatomy:
         taken = sum(stop - start for start, stop in self.segments)
         of = "" if taken == self.p else f" ({taken:,} of them looked at)"
         lines = [
-            f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of}, dead {self.dead_share:.1%}"
+            f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
+            f"  dead {self.dead_share:.1%}; how 1/alpha^ - 1/2 adds up (standard errors: to_frame()):",
         ]
-        width = max(map(len, [*self.parts, "1/alpha^ - 1/2"]))
-        heads = ("as it is", "dependence", "layout", "scales", "tails")
-        lines.append(f"  {'1/alpha^ - 1/2':{width}}" + "".join(f"{head:>18}" for head in heads) + "      K1")
+        width = max(map(len, self.parts))
+        heads = ("as it is", "dependence", "layout", "scales", "tails", "K1")
+        lines.append(f"  {'':{width}}" + "".join(f"{head:>11}" for head in heads))
         for scope, one in self.parts.items():
             values = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
-            cells = "".join(f"{f'{value:+.3f} +- {se:.3f}':>18}" for value, se in values)
-            lines.append(f"  {scope:{width}}{cells}{one.K1:>8}")
+            lines.append(f"  {scope:{width}}" + "".join(f"{value:>+11.3f}" for value, _ in values) + f"{one.K1:>11}")
         lines += [f"  {scope:{width}}  none: {problem}" for scope, problem in self.problems.items()]
-        lines.append(f"  across the minibatches, beside {self.draws} Gaussian surrogates:")
+        lines.append(f"  Across the minibatches, beside {self.draws} Gaussian surrogates (and stable ones, 1.5):")
         for (scope, quantity, x), test in self.tests.items():
             if scope == "all":
                 name = quantity + ("" if x is None else f", K1 = {x}")
-                beside = f"{test.null:.3f} +- {test.null_sd:.3f}, p = {test.p:.2g}"
-                if quantity == "1/alpha (columns)":
-                    beside += f"; stable 1.5: {self.control[x].value:.3f}"
-                lines.append(f"    {name:36}{test.value:8.3f}   (Gaussian {beside})")
-        shares = ", ".join(f"{name} {share:.1%}" for name, share in self.found.items())
-        return "\n".join([*lines, f"    not normal at a false discovery rate of 5 %: {shares}"])
+                stable = f"; {self.control[x].value:.3f}" if quantity == "1/alpha (columns)" else ""
+                beside = f"({test.null:.3f} +- {test.null_sd:.3f}, p = {test.p:.2g}{stable})"
+                lines.append(f"    {name:30}{test.value:7.3f} {beside}")
+        lines.append("  Not normal, at a false discovery rate of 5 %:")
+        return "\n".join([*lines, *(f"    {name:30}{share:7.1%}" for name, share in self.found.items())])
 
     def rows(self) -> list[dict[str, Any]]:
         """The numbers as rows of the results table.

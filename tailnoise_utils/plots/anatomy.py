@@ -100,14 +100,14 @@ def _sizes(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     ]
 
 
-def along_training(results: Results, quantity: str = "T1", label: str = "T1", linthresh: float = 0.01) -> Figure:
+def along_training(results: Results, quantity: str = "T1", label: str = "T1", linthresh: float | None = 0.01) -> Figure:
     """A test across the minibatches along training, with the middle 95 % of its Gaussian surrogates.
 
     Args:
         results: of the experiment ``anatomy``.
         quantity: the statistic.
         label: of the axis.
-        linthresh: up to where the axis is linear.
+        linthresh: up to where the axis is linear, None for all of it.
 
     Returns:
         A panel for each kind of network, data set and loss; a line a network, points its seeds.
@@ -128,7 +128,8 @@ def along_training(results: Results, quantity: str = "T1", label: str = "T1", li
             low, high = null["value"] - 1.96 * null["se"], null["value"] + 1.96 * null["se"]
             axes.fill_between(null.index, low, high, color="#bbbbbb", alpha=0.7, linewidth=0, label="Gaussian")
             axes.set_xscale("symlog", linthresh=100, linscale=0.5)
-            axes.set_yscale("symlog", linthresh=linthresh)
+            if linthresh:
+                axes.set_yscale("symlog", linthresh=linthresh)
             axes.set(xlabel="iteration", xlim=(-8, rows["iteration"].max() * 1.2))
             axes.legend(fontsize=8)
         next(iter(panels.values())).figure.supylabel(label)

@@ -110,8 +110,8 @@ def implied_table(results: Results) -> pd.DataFrame:
         results: of the experiment ``batch_scaling``.
 
     Returns:
-        A row a setting and time, a column the beginning of an interval; means over the seeds, and beside them the standard
-        deviation over the seeds.
+        A row the beginning of an interval; for each setting and time a column of means and one of standard deviations over
+        the seeds.
     """
     table = with_settings(results, losses=False)
     table = table[(table["quantity"] == "log-scale") & (table["scope"] == "all")]
@@ -121,6 +121,6 @@ def implied_table(results: Results) -> pd.DataFrame:
             implied = _implied(of)
             found[setting, when, "mean"] = implied.mean(axis=1)
             found[setting, when, "sd"] = implied.std(axis=1)
-    table = pd.DataFrame(found).T
-    table.columns = [f"{int(b):,}" for b in table.columns]
+    table = pd.DataFrame(found)
+    table.index = pd.Index([f"{int(b):,}" for b in table.index], name="b")
     return table
