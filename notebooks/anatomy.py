@@ -126,3 +126,27 @@ Markdown(
     f"after training; the part of tails from {before['tails'].min():.3f} to {before['tails'].max():.3f} and from "
     f"{after['tails'].min():.3f} to {after['tails'].max():.3f}."
 )
+
+# %% [markdown]
+# ## What the paper says, what we find, how sure
+#
+# * **What the paper says.** Gradient noise is symmetric $\alpha$-stable with $\alpha$ far below 2; the evidence is the pooled
+#   $\hat\alpha$, whose estimator assumes independent entries of one law.
+# * **What fails, and how much it matters.** Independence. In every setting here the largest positive part of the distance to 2
+#   before training is *dependence*: gradients of one minibatch share inputs and errors. Permuting the rows of each column, which
+#   changes no coordinate's own law, takes most of the distance away. Before training hardly anything is left as *tails*, except
+#   where pixels that are nearly always black make rarely active coordinates in a narrow network.
+# * **What remains, and is real.** T1 is small before training, though above the Gaussian band in most settings; in training it
+#   grows in every setting, most with cross-entropy and where the network comes to fit all images: there few images carry much
+#   of the gradient, and whole minibatches stand out (the norms spread too). Fitted networks *have* noise that is clearly heavier
+#   than Gaussian across minibatches.
+# * **What it is not, where we can tell.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most settings the
+#   index of single coordinates is near 2, or goes back to it as $K_1$ grows to 30, as it does if the variance is finite. In the largest
+#   network, once it fits everything, it is far below 2 at all $K_1$ that 120 minibatches allow, and it still rises with $K_1$. [](batch_scaling.ipynb) asks the same of the
+#   minibatch size.
+# * **How to read the bars.** *Scales* can be negative: where a coordinate's size differs from minibatch to minibatch, the scale
+#   taken from one half of the minibatches does not fit the other, and what is booked as tails is taken from scales. Tails that a
+#   whole minibatch shares are booked as tails and, with the opposite sign, as dependence.
+# * **How sure.** One seed so far, one data set, fully connected networks: other data, the convolutional network and more seeds are
+#   to follow, and no verdict is given before. The tests compare with surrogates of the measured covariance, which err on the side
+#   of the Gaussian law where coordinates are nearly independent. Standard errors of shuffled parts speak of the shuffle only.

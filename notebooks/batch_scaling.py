@@ -28,6 +28,7 @@ profile = "laptop"
 
 # %% tags=["hide-input"]
 from IPython.display import Markdown
+from myst_nb import glue
 
 from tailnoise_utils import plots, sweep
 
@@ -61,4 +62,27 @@ Markdown(caption)
 # Index implied by the interval that begins at the size given, mean over the seeds, and its standard deviation over them.
 
 # %% tags=["hide-input"]
-plots.implied_table(results).style.format(precision=2)
+table = plots.implied_table(results)
+table.style.format(precision=2)
+
+# %% tags=["remove-cell"]
+rows = table.xs("mean", level=2)
+middle = next(name for name in ("500", "50") if name in rows.columns[: -2 if profile == "smoke" else None])
+glue("implied_size", middle, display=False)
+glue("implied_before", float(rows[middle].iloc[0]), display=False)
+glue("implied_after", float(rows[middle].iloc[-1]), display=False)
+glue("implied_after_10", float(rows["10"].iloc[-1]), display=False)
+
+# %% [markdown]
+# ## What we find, how sure
+#
+# * **No single index.** A stable law would give one horizontal line. Before training the implied index is near 2 from moderate
+#   sizes on: at $b = 500$, where the paper measures, averages over a minibatch behave as the central limit theorem says. After
+#   training it starts far lower and climbs, over three decades of $b$, to nearly 2: the gradients of single images are so unequal
+#   (most of them tiny once an image is classified) that the limit is reached slowly.
+# * **So at moderate $b$ the noise of the fitted network is clearly heavier than Gaussian**, and it is no stable law: what index
+#   one reads off depends on $b$.
+# * **Below 1** the implied index speaks of gradients that are exactly zero for most samples (inactive units, black pixels): the
+#   typical entry of a small minibatch is then the full gradient itself, with the sign turned, and hardly depends on $b$.
+# * **How sure.** Three seeds, one network and data set so far; every layer shows it. The correction for drawing without
+#   replacement is exact for the standard deviation and a convention for the mean logarithm; it matters above $b = n/10$ only.

@@ -56,3 +56,11 @@ plots.layers(results, last)
 
 # %% tags=["remove-input"]
 Markdown(f"{last}. {caption}")
+
+# %% [markdown]
+# ## What we find, how sure
+#
+# * The layers are not alike: the pooled number is an average over layers that differ in the parts and in T1.
+# * T1 looks at each coordinate by itself, so that its differences between layers are not made by their sizes.
+# * One seed so far, and the settings of [](anatomy.ipynb). A layer of few entries has parts with large errors (they are stored
+#   with the results).

@@ -41,7 +41,7 @@ digits = data.load("digits")
 with torch.random.fork_rng():
     torch.manual_seed(seed)
     model = nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 48), nn.BatchNorm1d(48), nn.GELU(), nn.Dropout(0.2), nn.Linear(48, 10)
+        nn.Flatten(), nn.Linear(64, 48, bias=False), nn.BatchNorm1d(48), nn.GELU(), nn.Dropout(0.2), nn.Linear(48, 10)
     )
 loss_fn = nn.CrossEntropyLoss(label_smoothing=0.1)
 steps = train.train(

@@ -111,7 +111,7 @@ def _anatomy(profile: str) -> tuple[Spec, ...]:
 
 
 def _batch_scaling(profile: str) -> tuple[Spec, ...]:
-    """The log-scale of the noise against b, before and after trainings of `iterations`: so far the FCN on MNIST; 3 seeds."""
+    """The log-scale of the noise against b, before and after training: so far the FCN of `iterations` on MNIST; 3 seeds."""
     trainings = [spec.train for spec in _iterations(profile) if spec.train.dataset in ("digits", "mnist")]
     steps = [m * 10**e for e in range(5) for m in (1, 2, 5)]
     sizes = {t.n_train: (*[b for b in steps if 3 * b < t.n_train], t.n_train // 2) for t in trainings}

@@ -81,7 +81,7 @@ class Gradient:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the gradient as a whole: wide enough for all its parts."""
+        """Type of the whole gradient, wide enough for all its parts."""
         return reduce(torch.promote_types, (part.dtype for part in self.parts))
 
     def flat(self, out: Float[Tensor, " p"] | None = None) -> Float[Tensor, " p"]:

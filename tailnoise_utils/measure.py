@@ -52,12 +52,16 @@ def measure(
     (:func:`tailnoise_utils.controls.anatomy`): how much of its distance to 2 is dependence, layout, unequal scales and
     tails, and what tests across the minibatches find.
 
+    A bias that batch normalisation takes away again has, in ``"train"`` mode, a gradient of rounding errors only, which
+    counts as alive: build such layers without it.
+
     What :math:`\hat\alpha` cannot tell: dependence between coordinates, unequal scales, the order in which parameters are
     listed and dead units lower it without any heavy tail, and heavy tails that a whole minibatch shares leave it at 2. Do
     not read a value below 2 as evidence of heavy tails by itself.
 
-    The model is left as it was found. Memory: the matrix (4 P p bytes in float32) if it fits the budget; else two passes
-    over the minibatches in O(p), which give the same numbers (published: to rounding of float32).
+    The model is left as it was found. Memory: the matrix (4 P p bytes in float32) if it fits the budget, and a copy of it
+    while the published estimate is taken; else two passes over the minibatches in O(p), which give the same numbers
+    (published: to rounding of float32).
 
     Args:
         model: the network, on any device; frozen parameters are left out.

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -32,9 +33,16 @@ trainings = [
 ]
 specs = tuple(NoiseSpec(t, 20, ("random", "data"), "train") for t in trainings)
 experiments.EXPERIMENTS["iterations"] = lambda profile: specs
+steps, train = [], snapshots.train
+def counted(*words, each, **options):
+    return train(*words, each=lambda step: (steps.append(step), each(step)), **options)
+snapshots.train = counted
 print("started", flush=True)
 sweep.run("iterations", "smoke")
+print(len(steps), flush=True)
 """
+STEPS = {"fcn": 900, "cnn": 60}
+SNAPSHOTS = {0, 300, 900, 920, 960}  # steps on disk if there were no checkpoints between the snapshots
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -52,18 +60,29 @@ def start(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def finish(folder: Path) -> float:
-    """Let it run to its end; how many seconds that took."""
-    began = time.monotonic()
+def finish(folder: Path) -> int:
+    """Let it run to its end; how many training steps that took."""
     process = start(folder)
-    _, errors = process.communicate()
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
-    return time.monotonic() - began
+    return int(output)
+
+
+def on_disk(folder: Path) -> int:
+    """Training steps that need not be taken again: those behind the newest weights of each run."""
+    steps = 0
+    for run in (folder / "cache" / "snapshots").glob("*"):
+        weights = [np.load(path) for path in run.glob("[!.]*.npz")]
+        steps += max((int(file["iteration"]) for file in weights), default=0)
+    return steps
 
 
 def kill_after(folder: Path, seconds: float) -> bool:
-    """SIGKILL it after some time; whether that met it alive."""
+    """SIGKILL it some time after it has got further than it was; whether that met it alive."""
+    before = on_disk(folder)
     process = start(folder)
+    while process.poll() is None and on_disk(folder) == before < sum(STEPS.values()):
+        time.sleep(0.005)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -80,20 +99,23 @@ def result(folder: Path) -> pd.DataFrame:
 
 def survive(folder: Path, kills: int, seed: int) -> None:
     """Kill runs at random moments until `kills` have met one alive; each time it has to end as the unbroken one."""
-    finish(folder / "whole")
+    assert finish(folder / "whole") == sum(STEPS.values())
     wanted = result(folder / "whole")
-    generator, done, attempt = random.Random(seed), 0, 0
+    generator, done, attempt, between = random.Random(seed), 0, 0, 0
     while done < kills:
         attempt += 1
         broken = folder / f"broken{attempt}"
         for _ in range(min(3, kills - done)):  # several kills on the way of one run
-            done += kill_after(broken, generator.uniform(0.0, 2.0))
-        finish(broken)
+            done += kill_after(broken, generator.uniform(0.0, 0.5))
+            between += on_disk(broken) not in SNAPSHOTS
+        kept = on_disk(broken)
+        assert finish(broken) == sum(STEPS.values()) - kept  # no step that is on disk is taken again
         pd.testing.assert_frame_equal(result(broken), wanted, check_exact=True)
         assert not result(broken).duplicated([*store.COLUMNS][:6]).any()
         left = [p.name for p in broken.rglob("*") if p.suffix == ".part" or p.name == "checkpoint.npz"]
         assert not left, left
         print(f"{done} kills survived", flush=True)
+    assert between  # some went on from a checkpoint
 
 
 def test_killed_runs_end_bit_for_bit_as_unbroken_ones(tmp_path: Path) -> None:

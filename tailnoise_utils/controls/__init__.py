@@ -7,7 +7,7 @@ Given Z, P x P independent standard normal numbers, a row of the Gaussian surrog
 noise and on its Gaussian surrogate. The pooled statistic knows the dependence between coordinates and not the tails.
 
 * :func:`anatomy`: all that is below, for one matrix;
-* :func:`parts`, :func:`curve`: the pooled estimate taken apart, and against K1;
+* :func:`parts`, :func:`~tailnoise_utils.controls.pooled.curve`: the pooled estimate taken apart, and against K1;
 * :mod:`~tailnoise_utils.controls.across`, :mod:`~tailnoise_utils.controls.projections`: tests down the columns;
 * :mod:`~tailnoise_utils.controls.scaling`: the scale of the noise against the batch size;
 * :mod:`~tailnoise_utils.controls.surrogates`, :mod:`~tailnoise_utils.controls.shuffles`: what they are made with.

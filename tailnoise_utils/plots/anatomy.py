@@ -82,11 +82,11 @@ def _grid(table: pd.DataFrame, height: float = 3.0) -> tuple[Figure, dict[tuple[
     """A panel for each pair of network kind with data, and loss."""
     kinds = list(dict.fromkeys(zip(table["model"], table["dataset"], strict=True)))
     losses = list(dict.fromkeys(table["loss"]))
-    size = (3.4 * len(kinds) + 0.6, height * len(losses) + 0.7)
-    figure, panels = plt.subplots(len(losses), len(kinds), figsize=size, sharey=True, squeeze=False)
+    size = (4.6 * len(losses) + 0.6, height * len(kinds) + 0.7)
+    figure, panels = plt.subplots(len(kinds), len(losses), figsize=size, sharey=True, squeeze=False)
     found = {}
-    for i, loss in enumerate(losses):
-        for j, (model, dataset) in enumerate(kinds):
+    for i, (model, dataset) in enumerate(kinds):
+        for j, loss in enumerate(losses):
             panels[i, j].set_title(f"{model.upper()}, {DATA[dataset]}, {_LOSSES[loss]}")
             found[f"{model} {dataset}", loss] = panels[i, j]
     return figure, found
@@ -195,6 +195,8 @@ def column_index(results: Results) -> Figure:
             axes.plot(stable.index, stable, "^:", color=COLOURS[2], label="stable surrogates, 1.5")
             axes.axhline(0.5, color="#555555", linestyle=":", linewidth=1)
             axes.set(xscale="log", xlabel=r"block length $K_1$", title=f"{axes.get_title()}, {name}")
+            axes.set_xticks(mean.index, [f"{K1:g}" for K1 in mean.index])
+            axes.set_xticks([], minor=True)
             axes.legend(fontsize=7)
         figure.supylabel(r"mean of $1/\hat\alpha_j$ over coordinates")
     plt.close(figure)
