@@ -58,7 +58,7 @@ def test_pooled_estimate_is_blind_and_T1_is_not():
     assert (means.xs("noise", level="kind").filter(like="SaS") > 0.3).all()
     assert (means.xs("surrogate", level="kind").abs() < 0.02).all()
     figure = plots.noise_and_surrogate(table)
-    drawn = figure.axes[0].get_lines()[0].get_xdata()
+    drawn = figure.axes[0].get_lines()[0].get_xdata(orig=False)
     laws = list(dict.fromkeys(table["law"]))
     np.testing.assert_allclose(drawn, wide.groupby("law")["noise"].mean()[laws])
 
