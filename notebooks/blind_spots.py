@@ -64,11 +64,11 @@ wide = pooled.pivot_table(index=["law", "replicate"], columns="kind", values="1/
 gap = (wide["noise"] - wide["surrogate"]).groupby("law", sort=False).agg(["mean", "sem"])
 means = pooled.pivot_table(index="law", columns="kind", values=["1/alpha", "T1"], sort=False)
 means["difference of 1/alpha", "mean"], means["difference of 1/alpha", "se"] = gap["mean"], gap["sem"]
+largest = (gap["mean"] / gap["sem"]).abs().max()
+chance = 1 - math.erf(largest / 2**0.5) ** len(gap)
 means.style.format(precision=3)
 
 # %% tags=["remove-input"]
-largest = (gap["mean"] / gap["sem"]).abs().max()
-chance = 1 - math.erf(largest / 2**0.5) ** len(gap)
 at = means["1/alpha", "noise"]
 for name, law in {
     "tens": "Gaussian, correlated in tens",

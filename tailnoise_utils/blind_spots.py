@@ -78,8 +78,8 @@ def truths() -> dict[str, dict[str, float]]:
     r"""The parts as theory has them, for large K1.
 
     Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
-    mixed entries sees their mean square, :math:`P^{2/\alpha - 1}` times a stable number, in law. This holds for one scale a row
-    and for latent factors alike, and to about a hundredth.
+    mixed entries sees their mean square, :math:`P^{2/\alpha - 1}` times a stable number, in law. This holds for one scale
+    a row and for latent factors alike, to about a hundredth.
 
     Returns:
         Law to part to value; what the error of the estimated scales adds, a few thousandths, is in them.
