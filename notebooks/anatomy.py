@@ -43,7 +43,7 @@ from tailnoise_utils import plots, sweep
 results = sweep.load("anatomy", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
-caption = f"*Profile `{profile}`, seeds {seeds}: {plots.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
 status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
 Markdown(
     f"Profile `{profile}`: FCN (width × number of weight matrices; a CNN would have filters), trained by SGD with step size "

@@ -35,7 +35,7 @@ from tailnoise_utils import plots, sweep
 results = sweep.load("batch_scaling", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
-caption = f"*Profile `{profile}`, seeds {seeds}: {plots.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
 Markdown(
     f"Profile `{profile}`, {runs['minibatches'].iloc[0]} minibatches at each size, dropout off; seeds {seeds}; before training "
     f"and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at b = {runs['batch_size'].iloc[0]})."

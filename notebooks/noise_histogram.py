@@ -21,7 +21,7 @@
 # The convolutional network of [](iterations.ipynb) (the same trained weights) gives the norms $\lVert U_i \rVert$ of all
 # minibatches of several random partitions of the training set. Beside them stand the norms of as many vectors of three known
 # laws: **independent Gaussian** entries with the mean square of the noise and **independent stable** entries with its
-# $\hat\alpha$ and its mean $\log|X|$, as the paper draws them; and **Gaussian vectors with the covariance of the noise**
+# $\hat\alpha$ and its mean $\log|X|$, as we understand the paper's; and **Gaussian vectors with the covariance of the noise**
 # itself, $Z U / \sqrt{P - 1}$ with $Z$ standard normal.
 
 # %% tags=["parameters", "remove-cell"]
@@ -40,7 +40,9 @@ glue("setting", setting, display=False)
 Markdown(
     f"Profile `{profile}`: {setting}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "
     f"{run.n_train // run.noise_batch_size} minibatches in each of {run.partitions} partitions; dropout off while measuring; "
-    f"seeds {', '.join(map(str, results.runs['seed']))}, each divided by its median noise norm."
+    f"seeds {', '.join(map(str, results.runs['seed']))}, each divided by its median noise norm. Runs: "
+    + ", ".join(f"{count} {name}" for name, count in results.runs["status"].value_counts().items())
+    + " (*not trained*: below twice chance on the training images at the end; it says nothing of a trained network)."
 )
 
 # %% [markdown]

@@ -30,7 +30,7 @@ from tailnoise_utils import plots, sweep
 
 results = sweep.load("anatomy", profile)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
-caption = f"*Profile `{profile}`, seeds {seeds} (means): {plots.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`, means over the seeds: {plots.provenance_line(results)}.*"
 settings = list(plots.with_settings(results)["setting"].cat.categories)
 fcns = [name for name in settings if name.startswith("FCN")]
 cnns = [name for name in settings if name.startswith("CNN")]

@@ -205,20 +205,19 @@ def as_found(model: nn.Module) -> Iterator[None]:
         Nothing.
     """
     modes = [(module, module.training) for module in model.modules()]
-    buffers = [(module, name, buffer, buffer.clone()) for module in model.modules() for name, buffer in _own(module)]
+    buffers = [(module, dict(module._buffers)) for module in model.modules()]
+    values = [(buffer, buffer.clone()) for _, own in buffers for buffer in own.values() if buffer is not None]
     try:
         yield
     finally:
         for module, training in modes:
             module.training = training
         with torch.no_grad():
-            for module, name, buffer, before in buffers:
-                setattr(module, name, buffer.copy_(before))
-
-
-def _own(module: nn.Module) -> list[tuple[str, Tensor]]:
-    """The buffers of a module without its submodules."""
-    return list(module.named_buffers(recurse=False))
+            for buffer, before in values:
+                buffer.copy_(before)
+        for module, own in buffers:
+            module._buffers.clear()
+            module._buffers.update(own)
 
 
 def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, int | None]:
@@ -242,6 +241,8 @@ def _check_labels(y: Any, outputs: Any, index: int, cause: Exception | None = No
         return
     classes = outputs.shape[1]
     bad = (y < 0) | (y >= classes)
+    if cause:  # the loss may be one that ignores the label -100
+        bad &= y != -100
     if bool(bad.any()):
         raise ValueError(
             f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the classes are "

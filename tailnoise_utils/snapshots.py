@@ -129,10 +129,13 @@ class Snapshots:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(
+                self.folder / ".lock"
+            ).acquire()  # another process with the same run waits, and finds it done
         except OSError as error:
             problem = store.unwritable(self.folder, error)
             raise problem from error
-        with FileLock(self.folder / ".lock"):  # another process with the same run waits, and finds it done
+        with lock:
             return self._train(progress)
 
     def _train(self, progress: Callable[[int], object]) -> str:

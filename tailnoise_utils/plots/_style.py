@@ -42,6 +42,8 @@ def provenance_line(results: Results) -> str:
     versions = ", ".join(f"{name} {'/'.join(sorted(set(runs[name])))}" for name in ("torch", "numpy"))
     machine = "/".join(sorted(set(runs["processor"])))
     minutes = runs["seconds"].sum() / 60
+    if "dataset" in runs:
+        data = f"seeds {', '.join(map(str, sorted(set(runs['seed']))))}; {data}"
     return f"{len(runs)} runs; {data}; {versions}; {machine}, {minutes:.1f} min of computing"
 
 
