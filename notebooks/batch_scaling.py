@@ -71,14 +71,14 @@ middle = "50" if profile == "smoke" else "500"
 glue("implied_size", middle, display=False)
 glue("implied_before", float(columns.loc[middle].iloc[0]), display=False)
 glue("implied_after", float(columns.loc[middle].iloc[-1]), display=False)
-glue("implied_after_10", float(columns.loc["10"].iloc[-1]), display=False)
+glue("implied_after_small", float(columns.loc["50"].iloc[-1]), display=False)
 
 # %% [markdown]
 # ## What we find, how sure
 #
 # * **No single index.** A stable law would give one horizontal line. Before training the implied index is near 2 from moderate
 #   sizes on: at $b = 500$, where the paper measures, averages over a minibatch behave as the central limit theorem says. After
-#   training it starts far lower and climbs, over three decades of $b$, to nearly 2: the gradients of single images are so unequal
+#   training it stays far lower, and from $b = 5$ on climbs, over three decades, to nearly 2: the gradients of single images are so unequal
 #   (most of them tiny once an image is classified) that the limit is reached slowly.
 # * **So at moderate $b$ the noise of the fitted network is clearly heavier than Gaussian**, and it is no stable law: what index
 #   one reads off depends on $b$.

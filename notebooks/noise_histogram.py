@@ -103,4 +103,5 @@ Markdown(
 #   spread beyond that of the Gaussian vectors of the same covariance would speak of tails shared by a minibatch; whether the
 #   difference in the table is more than chance is not judged here. The tests across minibatches are to come in this book.
 # * **How sure.** One architecture, one data set, three seeds, a short training. The reference covariance is estimated from one
-#   partition of as many minibatches, so its own sampling error is part of that reference.
+#   partition of as many minibatches, so its own sampling error is part of that reference: it spreads too much, by about $1/(2P)$ in the variance of the logarithm,
+#   so that the noise is further from it than the table shows.

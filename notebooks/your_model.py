@@ -64,7 +64,7 @@ report
 # The model is left as it was: weights, gradients, modes, buffers, random state. The report is a dataclass; `report.to_frame()`
 # is a table of all its numbers (the first 30 of them below), `report.plot()` a figure.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels: the tail index of the whole network in three ways and of each layer with standard errors, all below the dotted line at 2; and a histogram of the norms of the noise."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels: the tail index of the whole network in three ways and of each layer with standard errors, beside the dotted line at 2; and a histogram of the norms of the noise."}}
 report.plot()
 
 # %% tags=["hide-input"]
@@ -85,7 +85,7 @@ measure(model, loss_fn, batches, mode="train", groups={})
 # ## Batches of another form
 #
 # A batch that is no pair is handed to the loss whole, together with the model. Where P × p numbers do not fit the memory
-# (`memory=`, by default half of what is free), the data is gone through twice instead, with the same result.
+# (`memory=`, by default a quarter of what is free), the data is gone through twice instead, with the same result but without the anatomy.
 
 # %% tags=["hide-input"]
 dictionaries = [{"pixels": x, "labels": y} for x, y in batches]

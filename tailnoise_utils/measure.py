@@ -73,7 +73,8 @@ def measure(
         seed: of dropout masks and of the permutation of the columns.
         groups: name to names of parameters; by default one group for every module that owns trainable parameters. An
             empty mapping for none.
-        memory: budget for the matrix in bytes; by default half of what is free on the device of the model.
+        memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model, so that
+            the matrix and its copy take half.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
         anatomy: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
             where the noise is streamed; the report says so.
@@ -114,7 +115,7 @@ def measure(
     p, size = sum(w.numel() for _, w in named), sum(w.numel() * w.element_size() for _, w in named)
     slices = _slices(model, named, groups)
     if method == "auto":
-        method = "matrix" if P * size <= (_free(device) / 2 if memory is None else memory) else "streaming"
+        method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
     with private_randomness(device), _Bar(progress, P if method == "matrix" else 2 * P) as bar:
         work = _Work(model, loss_fn, batches, mode, seed, bar)
         live, rows, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)

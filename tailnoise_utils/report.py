@@ -81,7 +81,7 @@ class Report:
     seconds: float
 
     def __repr__(self) -> str:
-        of = f" of {self.samples:,} samples" if self.samples else ""
+        of = f" of {self.samples // self.P:,} samples ({self.samples:,} in all)" if self.samples else ""
         lines = [
             f"Gradient noise in {self.mode} mode: p = {self.p:,} parameters,",
             f"  P = {self.P} minibatches{of}",
@@ -100,7 +100,8 @@ class Report:
                 lines.append(f"    {name:{width}}  {found}  p = {group.p:,}, dead {group.dead_share:.1%}")
         lines += [
             "  alpha^ < 2 alone is no evidence of heavy tails: dependence,",
-            "  unequal scales and the order of the parameters lower it too.",
+            "  unequal scales and the order of the parameters lower it too (and",
+            "  negative dependence or few entries can take it above 2).",
             repr(self.anatomy) if self.anatomy else f"Anatomy: {self.no_anatomy}",
         ]
         return "\n".join(lines)

@@ -212,8 +212,10 @@ def _seal(rows: pd.DataFrame, runs: list[dict[str, Any]]) -> str:
     """SHA-256 of all rows and runs: whatever is changed in a file afterwards is noticed."""
     seal = hashlib.sha256(json.dumps(runs, sort_keys=True).encode())
     for name, kind in COLUMNS.items():
-        column = rows[name]
-        seal.update("\0".join(column).encode() if kind == "str" else column.to_numpy(kind).tobytes())
+        values = "\0".join(rows[name]).encode() if kind == "str" else rows[name].to_numpy(kind)
+        if kind == "float64":  # a file holds one kind of NaN, arithmetic makes several
+            values = np.where(np.isnan(values), np.nan, values)
+        seal.update(values if kind == "str" else values.tobytes())
     return seal.hexdigest()
 
 

@@ -15,6 +15,7 @@ from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
 from tailnoise_utils.specs import AnatomySpec, NoiseSpec, ScalingSpec
+from tailnoise_utils.specs.norms import _norm_references
 from tailnoise_utils.train import evaluate, train
 
 TRAIN = TrainSpec(
@@ -395,6 +396,28 @@ def test_the_log_scale_is_that_of_an_oracle(results_in):
         row = found["all", b]
         assert row["value"] == pytest.approx(logs.mean().item() - math.log(1 - b / 200) / 2, abs=1e-3)
         assert row["se"] == pytest.approx(logs.mean(1).std().item() / 5**0.5, rel=1e-2)
+
+
+def test_the_norms_of_the_references_are_those_of_their_laws():
+    generator = torch.Generator().manual_seed(0)
+    U = torch.randn(40, 300, generator=generator, dtype=torch.float64) * torch.linspace(
+        0.1, 3, 300, dtype=torch.float64
+    )
+    U -= U.mean(0)
+    norms = _norm_references(U, 1.5, 100, np.random.default_rng(1))
+    assert all(of.shape == (4000,) for of in norms.values())
+    square = U.square().sum().item()
+    independent, covariance = norms["norm, Gaussian (independent)"], norms["norm, Gaussian (same covariance)"]
+    assert np.mean(independent**2) == pytest.approx(square / 40, rel=0.01)
+    assert np.std(np.log(independent)) == pytest.approx((2 * 300) ** -0.5, rel=0.05)
+    assert np.mean(covariance**2) == pytest.approx(square / 39, rel=0.02)
+    eigenvalues = torch.linalg.eigvalsh(U @ U.T / 39).numpy()
+    assert np.var(covariance**2) == pytest.approx(2 * (eigenvalues**2).sum(), rel=0.15)
+    # The largest of p stable entries: P(norm > x) is near 2 p C (scale / x)^alpha far out, with the scale of mean log|U|.
+    scale = math.exp(U.abs().log().mean().item() - np.euler_gamma * (1 / 1.5 - 1))
+    far = np.quantile(norms["norm, stable (independent)"], 0.98)
+    tail = 300 * 2 / math.pi * math.gamma(1.5) * math.sin(0.75 * math.pi) * (scale / far) ** 1.5
+    assert tail == pytest.approx(0.02, rel=0.4)
 
 
 def test_minibatches_of_a_size_are_disjoint_as_long_as_the_data_last():

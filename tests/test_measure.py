@@ -254,9 +254,9 @@ def test_the_budget_decides_the_method(monkeypatch) -> None:
     size = 10 * sum(w.numel() for w in model.parameters()) * 4
     assert measure(model, cross_entropy, batches, memory=size).method == "matrix"
     assert measure(model, cross_entropy, batches, memory=size - 1).method == "streaming"
-    monkeypatch.setattr(module, "_free", lambda device: 2 * size)
+    monkeypatch.setattr(module, "_free", lambda device: 4 * size)
     assert measure(model, cross_entropy, batches).method == "matrix"
-    monkeypatch.setattr(module, "_free", lambda device: 2 * size - 2)
+    monkeypatch.setattr(module, "_free", lambda device: 4 * size - 4)
     assert measure(model, cross_entropy, batches).method == "streaming"
 
 
@@ -358,7 +358,10 @@ def test_what_cannot_be_measured_is_refused() -> None:
 def test_the_report_reads_well() -> None:
     report = measure(everything(), cross_entropy, Minibatches(*samples(), 4, seed=1))
     text = repr(report)
-    assert f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 60 samples\n" in text
+    assert (
+        f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 4 samples (60 in all)\n"
+        in text
+    )
     assert f"clean     {report.clean.alpha:.3f} +- {report.clean.se:.3f}" in text
     assert "no evidence of heavy tails" in text
     frame = report.to_frame()

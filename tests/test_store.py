@@ -145,6 +145,14 @@ def test_what_was_changed_in_a_file_is_noticed(tmp_path, change):
         store.read(path)
 
 
+def test_every_kind_of_nan_and_infinity_survives_a_round_trip(tmp_path):
+    frame, record = example()
+    frame["se"] = [-np.nan, -np.inf]
+    frame["x"] = np.array([0xFFF8000000000123, 0x8000000000000000], dtype=np.uint64).view(float)
+    store.write(tmp_path / "x.parquet", frame, [record])
+    pd.testing.assert_frame_equal(store.read(tmp_path / "x.parquet").rows, frame)
+
+
 def test_no_bit_can_be_flipped_unnoticed(tmp_path):
     """Every byte in turn: the file is refused in one clear way, or its content is what it was."""
     path = tmp_path / "x.parquet"

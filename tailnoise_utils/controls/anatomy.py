@@ -64,14 +64,15 @@ class Anatomy:
         of = "" if taken == self.p else f" ({taken:,} of them looked at)"
         lines = [
             f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
-            f"  dead {self.dead_share:.1%}; how 1/alpha^ - 1/2 adds up (standard errors: to_frame()):",
+            f"  dead {self.dead_share:.1%}; 1/alpha^ - 1/2 is the sum of its parts (standard errors: to_frame()):",
         ]
         width = max(map(len, self.parts))
-        heads = ("as it is", "dependence", "layout", "scales", "tails", "K1")
-        lines.append(f"  {'':{width}}" + "".join(f"{head:>11}" for head in heads))
+        heads = ("as it is", "dependence", "layout", "scales", "tails", "Gaussian", "K1")
+        lines.append(f"  {'':{width}}" + "".join(f"{head:>11}" for head in heads[:-1]) + f"{heads[-1]:>9}")
         for scope, one in self.parts.items():
-            values = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
-            lines.append(f"  {scope:{width}}" + "".join(f"{value:>+11.3f}" for value, _ in values) + f"{one.K1:>11}")
+            estimates = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
+            values = (*(value for value, _ in estimates), one.reference)
+            lines.append(f"  {scope:{width}}" + "".join(f"{value:>+11.3f}" for value in values) + f"{one.K1:>9}")
         lines += [f"  {scope:{width}}  none: {problem}" for scope, problem in self.problems.items()]
         lines.append(f"  Across the minibatches, beside {self.draws} Gaussian surrogates (and stable ones, 1.5):")
         for (scope, quantity, x), test in self.tests.items():
@@ -147,6 +148,7 @@ def anatomy(
     groups = groups or {}
     columns = sample_columns(p, groups, max(1, max_entries // P), seed=seed)
     segments = _runs(columns)
+    U = U.float() if U.dtype in (torch.float16, torch.bfloat16) else U
     taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
     mask = alive(taken)
     live, columns = (taken, columns) if bool(mask.all()) else (taken[:, mask], columns[mask.cpu()])
