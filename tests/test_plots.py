@@ -1,5 +1,6 @@
 """Figures show what they say; what the README shows is what is stored."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -49,7 +50,8 @@ def test_norms_are_drawn_and_tabled_as_stored():
     results = sweep.load("noise_histogram", "laptop")
     table = results.table()
     at = table.query("iteration == 3000 and quantity == 'norm'")
-    spreads = at.groupby("seed")["value"].agg(lambda values: np.log(values).std(ddof=1))
+    trained = at[at["status"] == "complete"]
+    spreads = trained.groupby("seed")["value"].agg(lambda values: np.log(values).std(ddof=1))
     found = plots.norm_table(results)
     assert found.loc[3000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
     assert found.loc[3000, ("gradient noise", "median")] == pytest.approx(1)
@@ -119,6 +121,19 @@ def test_every_panel_has_labels_and_something_in_it(draw):
     for axes in figure.axes:
         assert axes.get_xlabel()
         assert axes.get_lines()
+
+
+def test_a_run_that_did_not_train_has_no_part_in_the_last_row_of_norms():
+    results = sweep.load("noise_histogram", "laptop")
+    assert set(results.runs["status"]) == {"complete", "not trained"}
+    table, good = results.table(), results.runs["status"] == "complete"
+    norms = table[(table["quantity"] == "norm") & table["seed"].isin(results.runs.loc[good, "seed"])]
+    wanted = norms.groupby(["iteration", "seed"])["value"].agg(lambda v: np.log(v).std()).groupby("iteration").mean()
+    found = plots.norm_table(results)["gradient noise", "sd of ln"]
+    assert found.iloc[-1] == pytest.approx(wanted.iloc[-1])
+    assert found.iloc[0] != pytest.approx(wanted.iloc[0])  # before training all runs count
+    none = replace(results, runs=results.runs.assign(status="not trained"))
+    assert plots.norm_table(none).index[-1] == found.index[-1]
 
 
 def test_the_readme_shows_what_is_stored(tmp_path):

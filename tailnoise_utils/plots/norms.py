@@ -87,10 +87,14 @@ def norm_table(results: Results) -> pd.DataFrame:
         results: of the experiment ``noise_histogram``.
 
     Returns:
-        One row an iteration; columns by law: the median, and the standard deviation of ln(norm), mean over the seeds.
+        One row an iteration; columns by law: the median, and the standard deviation of ln(norm), mean over the seeds. A run
+        that did not train has no part in the last row, unless none did.
     """
     table = results.table()
     table = table[table["quantity"].isin(NORMS)]
+    untrained = table["status"] != "complete"
+    if not untrained.all():
+        table = table[~untrained | (table["iteration"] < table["iteration"].max())]
     grouped = table.groupby(["iteration", "seed", "quantity"])["value"]
     median, spread = grouped.median(), grouped.agg(lambda v: np.log(v).std(ddof=1))
     frame = {}
