@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # The anatomy of $\hat\alpha$ on real networks
+# # The anatomy of the tail index on real networks
 #
 # **The question.** $\hat\alpha$ of real gradient noise is far below 2. How much of that distance is dependence between
 # coordinates, how much the order in which they are listed, how much unequal scales, how much heavy tails? And do tests that
