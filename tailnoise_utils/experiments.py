@@ -87,35 +87,55 @@ def _noise_histogram(profile: str) -> tuple[Spec, ...]:
     return tuple(NormsSpec(t, t.batch_size, points, partitions) for t in trainings)
 
 
-def _anatomy(profile: str) -> tuple[Spec, ...]:
-    """Why alpha^ is below 2: so far FCN of two widths and two depths on MNIST, both losses; one seed (two in smoke)."""
+def _anatomy_trainings(profile: str) -> list[TrainSpec]:
+    """FCN of two widths and two depths on MNIST and CIFAR-10, CNN on CIFAR-10, both losses; 3 seeds, one after another."""
     if profile == "smoke":
-        settings: list[dict[str, Any]] = [{"model": "fcn", "dataset": "digits", "width": 32}]
-        ends, seeds = {"fcn": 400}, range(2)
+        settings: list[dict[str, Any]] = [{"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400}]
     else:
         settings = [
-            {"model": "fcn", "dataset": dataset, "width": width, "depth": depth, "loss": loss}
-            for dataset in ("mnist",)
+            {"model": "fcn", "dataset": dataset, "width": width, "depth": depth, "loss": loss, "iterations": 4000}
+            for dataset in ("mnist", "cifar10")
             for width in (32, 256)
             for depth in (3, 6)
             for loss in ("nll", "hinge")
         ]
-        ends, seeds = {"fcn": 4000}, range(1)
-    trainings = [
-        _training(**of, profile=profile, iterations=end, points=tuple(sorted({0, 100, end // 4, end})), seed=seed)
-        for seed in seeds
+        settings += [
+            {"model": "cnn", "dataset": "cifar10", "width": 16, "loss": loss, "iterations": 3000}
+            for loss in ("nll", "hinge")
+        ]
+    # Those of the CNN with cross-entropy are the trainings of `iterations`.
+    return [
+        _training(
+            **of,
+            profile=profile,
+            points=None if of["model"] == "cnn" and of["loss"] == "nll" else _measured_at(of["iterations"]),
+            seed=seed,
+        )
+        for seed in range(3)
         for of in settings
-        for end in [ends[of["model"]]]
     ]
-    return tuple(AnatomySpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
+
+
+def _measured_at(iterations: int) -> tuple[int, ...]:
+    """Where the anatomy is taken: before, soon after the start, along, and at the end of training."""
+    return (*[point for point in (0, 100, 1000) if point < iterations], iterations)
+
+
+def _anatomy(profile: str) -> tuple[Spec, ...]:
+    """Why alpha^ is below 2, along training."""
+    return tuple(AnatomySpec(t, t.batch_size, _measured_at(t.iterations)) for t in _anatomy_trainings(profile))
 
 
 def _batch_scaling(profile: str) -> tuple[Spec, ...]:
-    """The log-scale of the noise against b, before and after training: so far the FCN of `iterations` on MNIST; 3 seeds."""
-    trainings = [spec.train for spec in _iterations(profile) if spec.train.dataset in ("digits", "mnist")]
-    steps = [m * 10**e for e in range(5) for m in (1, 2, 5)]
-    sizes = {t.n_train: (*[b for b in steps if 3 * b < t.n_train], t.n_train // 2) for t in trainings}
-    return tuple(ScalingSpec(t, (0, t.iterations), sizes[t.n_train], 120) for t in trainings)
+    """The log-scale of the noise against b, before and after training, in the settings of `anatomy`; 3 seeds."""
+    specs = []
+    for t in _anatomy_trainings(profile):
+        n = t.n_train
+        sizes = (*[b for e in range(5) for m in (1, 2, 5) if 3 * (b := m * 10**e) < n], n // 2)
+        # 120 of each size; fewer, but 20 at least, where they would be more than four times the data.
+        counts = tuple(max(20, min(120, 4 * n // b)) for b in sizes)
+        specs.append(ScalingSpec(t, (0, t.iterations), sizes, counts))
+    return tuple(specs)
 
 
 def _estimator_grid(profile: str) -> tuple[Spec, ...]:

@@ -1,7 +1,6 @@
 """Gradient noise along the training of a network."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
@@ -33,7 +32,6 @@ class NoiseSpec(Measured):
     noise_batch_size: int
     noise_orders: tuple[str, ...]
     noise_mode: str
-    anatomy: ClassVar[bool] = False
 
     @property
     def points(self) -> tuple[int, ...]:
@@ -56,34 +54,74 @@ class NoiseSpec(Measured):
             What a report has for each order (in data order with ", data order" in the quantity), loss and accuracy on both
             splits.
         """
-        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
-        loss, accuracy = evaluate(model, loss_fn, pictures.x_test, pictures.y_test)
-        rows: list[Row] = [
-            {"split": "test", "quantity": "loss", "value": loss},
-            {"split": "test", "quantity": "accuracy", "value": accuracy},
-        ]
-        for order in self.noise_orders:
-            batches = Minibatches(
-                pictures.x_train, pictures.y_train, self.noise_batch_size, order=order, seed=2 * 10**6 + self.train.seed
-            )
-            report = measure(
-                model,
-                loss_fn,
-                batches,
-                mode=self.noise_mode,
-                seed=3 * 10**6 + self.train.seed,
-                groups=None if order == "random" else {},
-                anatomy=self.anatomy and order == "random",
-                progress=lambda part: progress(part / len(self.noise_orders)),
-            )
-            rows += [row | {"split": "train"} for row in _of_order(report, order)]
-        return rows
+        return _measure(self, model, progress, self.noise_orders, self.noise_mode)
 
 
-class AnatomySpec(NoiseSpec):
-    """The same with the anatomy of alpha^, in the random partition, 99 Gaussian surrogates for its tests."""
+@dataclass(frozen=True)
+class AnatomySpec(Measured):
+    """Train a network and measure its gradient noise, with the anatomy of alpha^, at some of the snapshots.
 
-    anatomy: ClassVar[bool] = True
+    As :class:`NoiseSpec` measures (the same seeds), in one random partition, dropout off; 99 Gaussian surrogates for the
+    tests. In data order there are the tail indices only.
+
+    Attributes:
+        noise_batch_size: images in a minibatch when noise is measured.
+        points: which snapshots.
+    """
+
+    noise_batch_size: int
+    points: tuple[int, ...]
+
+    @property
+    def pictures_per_point(self) -> int:
+        """Every image once in each order."""
+        return 2 * self.train.n_train
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Measure one snapshot.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+
+        Returns:
+            What a :class:`NoiseSpec` has, and what the anatomy has.
+        """
+        return _measure(self, model, progress, ("random", "data"), "eval", anatomy=True)
+
+
+def _measure(
+    spec: NoiseSpec | AnatomySpec,
+    model: nn.Module,
+    progress: Progress,
+    orders: tuple[str, ...],
+    mode: str,
+    *,
+    anatomy: bool = False,
+) -> list[Row]:
+    """Loss, accuracy and a report for each order."""
+    pictures, loss_fn = spec._images(), models.LOSSES[spec.train.loss]
+    loss, accuracy = evaluate(model, loss_fn, pictures.x_test, pictures.y_test)
+    rows: list[Row] = [
+        {"split": "test", "quantity": "loss", "value": loss},
+        {"split": "test", "quantity": "accuracy", "value": accuracy},
+    ]
+    for order in orders:
+        batches = Minibatches(
+            pictures.x_train, pictures.y_train, spec.noise_batch_size, order=order, seed=2 * 10**6 + spec.train.seed
+        )
+        report = measure(
+            model,
+            loss_fn,
+            batches,
+            mode=mode,
+            seed=3 * 10**6 + spec.train.seed,
+            groups=None if order == "random" else {},
+            anatomy=anatomy and order == "random",
+            progress=lambda part: progress(part / len(orders)),
+        )
+        rows += [row | {"split": "train"} for row in _of_order(report, order)]
+    return rows
 
 
 def _of_order(report: Report, order: str) -> list[Row]:

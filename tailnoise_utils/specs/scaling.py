@@ -24,31 +24,31 @@ _CHUNK = 1000  # images in one backward pass: larger minibatches are averaged, s
 class ScalingSpec(Measured):
     r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
 
-    At each size b, `minibatches` minibatches are drawn, disjoint as long as the data lasts, then from a further random
+    At each size b some minibatches are drawn, disjoint as long as the data lasts, then from a further random
     partition (NumPy's generator of [5, the run's seed, b, number of the partition]), and
 
     .. math:: L(b) = \mathrm{mean}_{ij} \ln|g_{ij} - \nabla f_j| - \tfrac12 \ln(1 - b/n)
 
     over minibatches i and live coordinates j, those where the full gradient is not exactly zero: the same at all b. The
-    centre is the full gradient, so that nothing depends on the number of minibatches. The last term takes out that large
-    minibatches drawn without replacement are alike (exact for the standard deviation of a minibatch mean). If the samples'
-    gradients have a finite variance, :math:`dL/d\ln b \to -1/2`; under a stable law of index :math:`\alpha` it is
-    :math:`1/\alpha - 1` at all b. Dropout is off.
+    centre is the full gradient, so that nothing but the standard error depends on the number of minibatches. The last term
+    takes out that large minibatches drawn without replacement are alike (exact for the standard deviation of a minibatch
+    mean). If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`; under a stable law of index
+    :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
 
     Attributes:
         points: which snapshots.
         batch_sizes: the sizes b, each from 1 to half of the training images.
-        minibatches: how many at each size, 2 or more.
+        minibatches: how many of each size, 2 or more.
     """
 
     points: tuple[int, ...]
     batch_sizes: tuple[int, ...]
-    minibatches: int
+    minibatches: tuple[int, ...]
 
     @property
     def pictures_per_point(self) -> int:
         """Images whose gradient is taken at a snapshot."""
-        return self.train.n_train + self.minibatches * sum(self.batch_sizes)
+        return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self.minibatches, strict=True))
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """The log-scale at one snapshot.
@@ -66,7 +66,7 @@ class ScalingSpec(Measured):
             NothingAlive: the full gradient is zero everywhere.
         """
         n, sizes = self.train.n_train, self.batch_sizes
-        if self.minibatches < 2 or min(sizes) < 1 or max(sizes) > n // 2:
+        if len(sizes) != len(self.minibatches) or min(self.minibatches) < 2 or min(sizes) < 1 or max(sizes) > n // 2:
             raise ValueError(
                 f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
             )
@@ -91,10 +91,10 @@ class ScalingSpec(Measured):
         rows: list[Row] = [{"quantity": "loss", "value": loss}, {"quantity": "accuracy", "value": accuracy}]
         for scope, part in layers.items():
             rows.append({"scope": scope, "quantity": "live share", "value": float(live[part].double().mean())})
-        for b in sizes:
+        for b, count in zip(sizes, self.minibatches, strict=True):
             shift = math.log1p(-b / n) / 2
             means = {scope: [] for scope in layers}
-            for chosen in self._draw(b):
+            for chosen in self._draw(b, count):
                 logs = (mean_gradient(chosen) - centre).abs_().log_()
                 for scope, part in layers.items():
                     of = logs[part][live[part]]
@@ -108,12 +108,12 @@ class ScalingSpec(Measured):
                     )
         return [row | {"split": "train"} for row in rows]
 
-    def _draw(self, b: int) -> Iterator[Int64[Tensor, " b"]]:
+    def _draw(self, b: int, count: int) -> Iterator[Int64[Tensor, " b"]]:
         """The samples of each minibatch of one size."""
         n, drawn, partition = self.train.n_train, 0, 0
-        while drawn < self.minibatches:
+        while drawn < count:
             order = np.random.default_rng([5, self.train.seed, b, partition]).permutation(n)
-            for start in range(0, min(n // b, self.minibatches - drawn) * b, b):
+            for start in range(0, min(n // b, count - drawn) * b, b):
                 yield torch.from_numpy(order[start : start + b])
             drawn, partition = drawn + n // b, partition + 1
 
