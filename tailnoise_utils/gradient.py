@@ -14,8 +14,9 @@ from torch.nn import functional
 from torch.utils import _pytree as tree
 
 from .models import linear_hinge
+from .parameters import trainable
 
-__all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness", "seed_torch", "trainable"]
+__all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness", "seed_torch"]
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
@@ -248,28 +249,6 @@ def _check_labels(y: Any, outputs: Any, index: int, cause: Exception | None = No
             f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the classes are "
             f"0 to {classes - 1}"
         ) from cause
-
-
-def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters whose gradient is taken, in the order of ``model.parameters()``.
-
-    Args:
-        model: the network.
-
-    Returns:
-        Those that require a gradient.
-
-    Raises:
-        ValueError: there is none, one is complex, or gradients are switched off for good.
-    """
-    parameters = [w for w in model.parameters() if w.requires_grad]
-    if not parameters:
-        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
-    if wrong := {w.dtype for w in parameters if w.is_complex()}:
-        raise ValueError(f"a parameter of type {wrong.pop()} has no tail index: take a model of real parameters")
-    if torch.is_inference_mode_enabled():
-        raise ValueError("no gradient can be taken in torch.inference_mode(): leave it, or use torch.no_grad() instead")
-    return parameters
 
 
 def _describe(loss: Any) -> str:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree as tree
 
 from . import controls, tail_index
-from .gradient import Loss, gradients, private_randomness, trainable
+from .gradient import Loss, gradients, private_randomness
 from .noise import check_count, count, stack
+from .parameters import slices, trainable, units
 from .report import Report
 from .statistics import CHUNK, Statistics
 
@@ -108,12 +109,12 @@ def measure(
     if memory is not None and not (isinstance(memory, int | float) and memory >= 0):
         raise ValueError(f"memory = {memory!r}: give the budget as a number of bytes, such as 2e9")
     start = time.perf_counter()
-    device = trainable(model)[0].device
+    weights = trainable(model)
+    device = weights[0].device
     with private_randomness(device):  # going through a DataLoader draws from it too
         P = count(batches)
-    named = [(name, w) for name, w in model.named_parameters() if w.requires_grad]
-    p, size = sum(w.numel() for _, w in named), sum(w.numel() * w.element_size() for _, w in named)
-    slices = _slices(model, named, groups)
+    p, size = sum(w.numel() for w in weights), sum(w.numel() * w.element_size() for w in weights)
+    parts = slices(model, groups)
     if method == "auto":
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
     with private_randomness(device), _Bar(progress, P if method == "matrix" else 2 * P) as bar:
@@ -121,10 +122,10 @@ def measure(
         live, rows, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
-        statistics = Statistics(P, live, slices, seed)
+        statistics = Statistics(P, live, parts, seed)
         for row in rows:
             statistics.add(row)
-        taken, problem = _anatomy(rows, slices, seed, draws) if anatomy else (None, "not asked for")
+        taken, problem = _anatomy(rows, parts, units(model), seed, draws) if anatomy else (None, "not asked for")
     published = published or statistics.published()
     clean, permuted, found = statistics.results()
     return Report(
@@ -281,37 +282,15 @@ def _from_passes(work: _Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Itera
 
 
 def _anatomy(
-    rows: Iterable[Tensor], slices: dict[str, list[slice]], seed: int, draws: int
+    rows: Iterable[Tensor], groups: dict[str, list[slice]], neurons: list[slice], seed: int, draws: int
 ) -> tuple[controls.Anatomy | None, str]:
     """The anatomy, or why there is none."""
     if not isinstance(rows, Tensor):
         return None, "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
     try:
-        return controls.anatomy(rows, groups=slices, seed=seed, draws=draws), ""
+        return controls.anatomy(rows, groups=groups, units=neurons, seed=seed, draws=draws), ""
     except ValueError as error:
         return None, str(error)
-
-
-def _slices(
-    model: nn.Module, named: list[tuple[str, Tensor]], groups: Mapping[str, Sequence[str]] | None
-) -> dict[str, list[slice]]:
-    """Where the parameters of each group lie in a row."""
-    ends = np.cumsum([w.numel() for _, w in named]).tolist()
-    where = {name: slice(end - w.numel(), end) for (name, w), end in zip(named, ends, strict=True)}
-    if groups is None:
-        own: dict[str, list[slice]] = {}
-        for name, part in where.items():
-            own.setdefault(name.rpartition(".")[0] or type(model).__name__, []).append(part)
-        return own
-    for group, names in groups.items():
-        if unknown := [name for name in names if name not in where]:
-            raise ValueError(
-                f"group {group!r} names {', '.join(unknown)}, which are no trainable parameters of the model; those are: "
-                f"{', '.join(where)}"
-            )
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"group {group!r} is empty or names a parameter twice: {list(names)}")
-    return {group: [where[name] for name in names] for group, names in groups.items()}
 
 
 def _free(device: torch.device) -> int:

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .gradient import Gradient, Loss, gradients, private_randomness, trainable
+from .gradient import Gradient, Loss, gradients, private_randomness
 from .minibatches import check_batch_size
+from .parameters import trainable
 
 __all__ = ["check_count", "count", "noise_matrix", "stack"]
 

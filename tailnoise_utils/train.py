@@ -8,8 +8,9 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
 from .data import Dataset
-from .gradient import as_found, private_randomness, seed_torch, trainable
+from .gradient import as_found, private_randomness, seed_torch
 from .minibatches import check_batch_size
+from .parameters import trainable
 
 __all__ = ["ORDERS", "SCHEDULES", "Diverged", "evaluate", "train"]
 

@@ -10,6 +10,7 @@ import torch
 
 from tailnoise_utils import controls, stable, synthetic, tail_index
 from tailnoise_utils.controls import shuffles
+from tailnoise_utils.controls.anatomy import _units
 
 P, COLUMNS = 120, 2000
 LN_Z = -(np.euler_gamma + math.log(2)) / 2  # E ln|Z|, Z standard normal
@@ -336,6 +337,40 @@ def test_spread_of_norms():
     assert gaussian == pytest.approx(math.sqrt(1 / 10_000), rel=0.25)
 
 
+LAWS = {
+    "independent": lambda rng: rng.standard_normal((P, 1000)),
+    "decaying": lambda rng: rng.standard_normal((P, 500)) * np.arange(1, 501) ** -0.7,
+    "one direction": lambda rng: rng.standard_normal((P, 1)) * np.ones(20) + 0.01 * rng.standard_normal((P, 20)),
+    "few coordinates": lambda rng: rng.standard_normal((P, 3)),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
+    """Under the sample covariance they would never be rejected where directions are many, with p-values near 1."""
+    values, nulls, p = [], [], []
+    for seed in range(150):
+        rng = np.random.default_rng([38, seed])
+        U = LAWS[law](rng)
+        G = controls.gram(centred(U).double())
+        null = np.log(controls.gaussian_norms(G, U.shape[1], (99, P), rng)).std(1, ddof=1)
+        found = controls.judge(controls.norm_spread(G), torch.from_numpy(null))
+        values, nulls, p = [*values, found.value], [*nulls, found.null], [*p, found.p]
+    assert np.mean(nulls) == pytest.approx(np.mean(values), rel=0.015)
+    assert np.mean(np.array(p) <= 0.05) <= 0.1
+    assert 0.35 < np.mean(np.array(p) <= 0.5) < 0.65
+
+
+def test_the_spread_of_a_scale_of_rows_is_found():
+    rng = np.random.default_rng(39)
+    U = rng.standard_normal((P, 1000)) * np.exp(0.05 * rng.standard_normal((P, 1)))
+    found = controls.anatomy(centred(U), draws=39)
+    test = found.tests["all", "sd of ln norm", None]
+    assert test.p == 1 / 40
+    assert test.value == pytest.approx(math.hypot(0.05, 1 / math.sqrt(2000)), rel=0.2)
+    assert test.null == pytest.approx(1 / math.sqrt(2000), rel=0.1)
+
+
 def test_projections_of_elliptical_noise_are_found_and_of_gaussian_noise_are_not():
     for U, share in ((latent(2.0, 10, 0), 0.0), (elliptical(1.5, 0), 1.0)):
         G = controls.gram(U)
@@ -477,7 +512,8 @@ def test_anatomy_of_heavy_tailed_noise():
         assert found.tests[scope, "1/alpha (columns)", 30].value == pytest.approx(2 / 3, abs=0.1)
     assert found.tests["all", "1/alpha (columns)", 30].null == pytest.approx(0.5, abs=0.02)
     assert found.control[30].value == pytest.approx(2 / 3, abs=0.05)
-    assert found.found["coordinates"] > 0.5
+    assert found.found["all", "coordinates"] > 0.5
+    assert found.found["last", "coordinates"] > 0.5
     alone = controls.t1(U[:, torch.arange(COLUMNS) % 10 != 0]).mean()
     assert found.tests["all", "T1", None].value == pytest.approx(
         float(alone), rel=1e-6
@@ -496,6 +532,30 @@ def test_anatomy_of_gaussian_noise_finds_nothing():
     assert abs(found.parts["all"].tails.value) < 0.03
 
 
+def test_units_are_tested_by_projections_of_their_own_weights():
+    U = normal((P, 4000), 40)
+    U[:, :1000] *= stable.sample(1.2, (P, 1), generator=np.random.default_rng(41))
+    U[:, 1990:1999] = 0  # leaves the last unit one live column
+    units = [slice(at, at + 10) for at in range(0, 2000, 10)]
+    found = controls.anatomy(centred(U), units=units, groups={"rest": [slice(2000, 4000)]}, draws=19)
+    assert found.found["all", "units"] == pytest.approx(100 / 199, abs=0.03)
+    assert ("rest", "units") not in found.found
+    assert ("all", "units") not in controls.anatomy(centred(U), draws=19).found
+
+
+def test_only_units_that_are_looked_at_whole_take_part():
+    units = [slice(at, at + 10) for at in range(0, 2000, 10)]
+    columns = controls.sample_columns(4000, {"first": [slice(0, 2000)]}, 1000, seed=0)
+    mask = torch.ones(1000, dtype=torch.bool)
+    mask[30:38] = False
+    live, looked_at = columns[mask], set(columns.tolist())
+    found = [live[place].tolist() for place in _units(units, columns, mask, 0)]
+    whole = [range(unit.start, unit.stop) for unit in units if looked_at >= set(range(unit.start, unit.stop))]
+    expected = [[at for at in unit if at in set(live.tolist())] for unit in whole]
+    assert 45 < len(found) < 50
+    assert sorted(found) == [own for own in expected if len(own) > 1]
+
+
 def test_anatomy_of_a_sample_of_the_coordinates():
     U = centred(normal((P, COLUMNS), 30))
     groups = {"dead": [slice(0, 100)], "alive": [slice(100, COLUMNS)]}
@@ -504,41 +564,67 @@ def test_anatomy_of_a_sample_of_the_coordinates():
     assert sum(stop - start for start, stop in found.segments) == 500
     assert found.dead_share == pytest.approx(0.05)
     assert found.parts["all"].p == 475
+    assert math.isqrt(P * 475) == found.parts["all"].K1  # a quarter of a row would be less
+    wide = controls.anatomy(centred(normal((20, 20_000), 43)), draws=19, max_entries=20 * 10_000)
+    assert wide.parts["all"].p == 10_000
+    assert math.isqrt(20 * 20_000) == wide.parts["all"].K1  # that of the whole network
     assert set(found.problems) == {"dead"}
     assert "none:" in repr(found)
     assert "500 of them looked at" in repr(found)
 
 
-def partitions(X, b, count, rng):
-    """Means of minibatches of whole partitions of the data."""
+def about_the_mean(X, b, count, rng):
+    """Means of minibatches of b samples of random partitions, less the mean of all samples."""
     n = len(X)
-    return np.concatenate([X[rng.permutation(n)].reshape(n // b, b, -1).mean(1) for _ in range(count)])
+    whole = [X[rng.permutation(n)].reshape(n // b, b, -1).mean(1) for _ in range(-(-count // (n // b)))]
+    return torch.from_numpy(np.concatenate(whole)[:count] - X.mean(0)).float()
 
 
-@pytest.mark.parametrize(("b", "count", "rows"), [(2, 1, 10), (10, 1, 24), (60, 3, 12), (120, 5, 10)])
-def test_log_scale_is_corrected_for_sampling_without_replacement(b, count, rows):
+@pytest.mark.parametrize(("b", "count"), [(2, 10), (10, 24), (60, 12), (120, 10)])
+def test_log_scale_is_corrected_for_sampling_without_replacement(b, count):
     n, rng = 240, np.random.default_rng(31)
     X = 3 * rng.standard_normal((n, 20_000))
-    U = centred(partitions(X, b, count, rng)[:rows])
+    U = about_the_mean(X, b, count, rng)
     U[:, :50] = 0
-    groups = {"dead": [slice(0, 50)], "some": [slice(40, 10_000)]}
-    found = controls.log_scale(U, b, n, groups=groups)
+    U[0, 60:70] = 0
+    groups = {"dead": [slice(0, 50)], "some": [slice(40, 100), slice(200, 10_000)]}
+    found = controls.log_scale(iter(U), b, n, groups=groups)
     assert set(found) == {"all", "some"}
     expected = math.log(3 / math.sqrt(b)) + LN_Z
     for value, _ in found.values():
         assert value == pytest.approx(expected, abs=0.02)
     chosen = torch.zeros(20_000, dtype=torch.bool)
-    chosen[60:70] = True
-    some = float(U[:, 60:70].abs().log().mean()) - float(U.abs().log()[:, 50:].mean())
-    assert controls.log_scale(U, b, n, live=chosen)["all"].value == pytest.approx(found["all"].value + some, abs=1e-4)
+    chosen[100:110] = True
+    logs = U[:, 100:110].abs().log().mean(1)
+    [(value, se)] = controls.log_scale(U, b, n, live=chosen).values()
+    assert value == pytest.approx(float(logs.mean()) - math.log(1 - b / n) / 2, abs=1e-5)
+    assert se == pytest.approx(float(logs.std()) / math.sqrt(count), rel=1e-4)
+
+
+def test_log_scale_does_not_depend_on_the_number_of_minibatches():
+    X = np.random.default_rng(36).standard_normal((120, 20_000))
+    found = [
+        controls.log_scale(about_the_mean(X, 30, count, np.random.default_rng(37)), 30, 120) for count in (2, 4, 40)
+    ]
+    assert [one["all"].value for one in found] == pytest.approx([math.log(30**-0.5) + LN_Z] * 3, abs=0.02)
 
 
 @pytest.mark.parametrize("alpha", [1.3, 1.7, 2.0])
-def test_implied_alpha_of_a_stable_law_is_its_index(alpha):
-    n, sizes, rng = 3600, [1, 3, 10, 30], np.random.default_rng(32)
-    X = sas(alpha, (n, 4000), 33)
-    scales = [controls.log_scale(centred(partitions(X, b, 1, rng)[:P]), b, n)["all"].value for b in sizes]
-    assert controls.implied_alpha(sizes, scales) == pytest.approx([alpha] * 3, abs=0.04)
+def test_implied_alpha_of_a_stable_law(alpha):
+    """Nearly its index; exactly what the closed form has, down to half of the data."""
+    n, sizes, rng = 3600, [1, 3, 10, 30, 300, 1800], np.random.default_rng(32)
+    found = []
+    for seed in range(2):
+        X = sas(alpha, (n, 2000), 33, seed)
+        scales = [controls.log_scale(about_the_mean(X, b, P, rng), b, n)["all"].value for b in sizes]
+        found.append(controls.implied_alpha(sizes, scales))
+    expected = controls.implied_alpha(sizes, controls.stable_log_scale(sizes, n, alpha))
+    assert np.mean(found, axis=0) == pytest.approx(expected, abs=0.03)
+    assert expected[:3] == pytest.approx([alpha] * 3, abs=0.06)
+    assert alpha < 2 or expected == pytest.approx([2.0] * 5, abs=1e-9)
+
+
+def test_implied_alpha_is_never_clipped():
     exact = controls.implied_alpha([1, 10, 100], np.log([1, 10**-0.5, 10**-1.5]))
     assert exact[0] == pytest.approx(2)
     assert exact[1] == math.inf or abs(exact[1]) > 1e12
@@ -567,8 +653,13 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
         (lambda: controls.stable_surrogate(U, 2.1, torch_seed(0)), "alpha = 2.1"),
         (lambda: controls.anderson_darling(U[:7]), "series of 7 numbers are too short"),
         (lambda: controls.log_scale(U, 5, 5), r"b = 5 is not within 1\.\.4"),
-        (lambda: controls.log_scale(U, 2, 7), "no whole number of partitions"),
-        (lambda: controls.log_scale(0 * U, 1, 200), "nothing is alive"),
+        (
+            lambda: controls.log_scale(0 * U, 1, 200),
+            "0 minibatches with noise that is not exactly zero: give two or more",
+        ),
+        (lambda: controls.log_scale(U[:1], 1, 200), "1 minibatches with noise"),
+        (lambda: controls.stable_log_scale([1, 5], 200, 1), "alpha = 1 is not within 1 < alpha <= 2"),
+        (lambda: controls.stable_log_scale([1, 200], 200, 1.5), r"from 1 to 200 are not within 1\.\.199"),
         (lambda: controls.implied_alpha([1], [0.0]), "two or more of each"),
         (lambda: controls.implied_alpha([2, 1], [0.0, 1.0]), "not positive and increasing"),
     ]

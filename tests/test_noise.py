@@ -154,7 +154,8 @@ def test_rows_sum_to_zero(dtype: torch.dtype) -> None:
     x, y = samples(dtype)
     U = noise_matrix(fcn(16, 7, 3, 3, seed=1).to(dtype), cross_entropy, Minibatches(x, y, B, seed=2))
     assert U.abs().max() > 0.01
-    assert (U.double().sum(0).abs() <= len(U) * torch.finfo(dtype).eps * U.abs().amax(0)).all()
+    # Rounding is that of the gradients, which may be far larger than the noise of their coordinate.
+    assert (U.double().sum(0).abs() <= len(U) * torch.finfo(dtype).eps * U.abs().max()).all()
 
 
 def test_columns_are_the_parameters_in_order_row_major() -> None:

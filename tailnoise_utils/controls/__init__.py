@@ -17,6 +17,7 @@ from .across import (
     Comparison,
     column_inverse,
     column_lengths,
+    gaussian_norms,
     gaussian_null,
     gram,
     judge,
@@ -28,7 +29,7 @@ from .anatomy import Anatomy, anatomy
 from .parts import Parts, expected_scaled, parts, scaled_differences
 from .pooled import Estimate, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
-from .scaling import implied_alpha, log_scale
+from .scaling import implied_alpha, log_scale, stable_log_scale
 from .shuffles import permute_within_columns, shuffle
 from .surrogates import gaussian_surrogate, sample_columns, stable_surrogate
 
@@ -45,6 +46,7 @@ __all__ = [
     "discoveries",
     "excess_kurtosis",
     "expected_scaled",
+    "gaussian_norms",
     "gaussian_null",
     "gaussian_surrogate",
     "gram",
@@ -59,6 +61,7 @@ __all__ = [
     "sample_columns",
     "scaled_differences",
     "shuffle",
+    "stable_log_scale",
     "stable_null",
     "stable_surrogate",
     "t1",

@@ -3,13 +3,14 @@ r"""Statistics that look down the columns, across the minibatches, where the poo
 Each is compared with its values on Gaussian surrogates of the same covariance (:func:`gaussian_null`), for no formula knows
 how coordinates depend on each other. A surrogate has the covariance that was *measured*, of rank below P: where the
 coordinates are close to independent, the surrogates' are less so, their statistics spread more and the test errs on the
-side of the Gaussian law.
+side of the Gaussian law. Of the norms this is known and taken out (:func:`gaussian_norms`).
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -20,6 +21,7 @@ __all__ = [
     "Comparison",
     "column_inverse",
     "column_lengths",
+    "gaussian_norms",
     "gaussian_null",
     "gram",
     "judge",
@@ -209,6 +211,48 @@ def norm_spread(G: Float64[Tensor, "P P"]) -> float:
     """
     squares = G.diagonal()
     return float(squares[squares > 0].log().std() / 2)
+
+
+def gaussian_norms(
+    G: Float64[Tensor, "P P"], p: int, shape: tuple[int, ...], generator: np.random.Generator
+) -> Float64[np.ndarray, "*shape"]:
+    r"""Norms of Gaussian noise with the covariance behind the rows, as far as P of them can tell it.
+
+    The covariance S that n = P - 1 degrees of freedom measure has the right trace, but is concentrated on n directions:
+    for Gaussian rows of covariance :math:`\Sigma`
+
+    .. math:: E\,\mathrm{tr}\, S^2 = \frac{n+1}{n}\, \mathrm{tr}\, \Sigma^2 + \frac1n (\mathrm{tr}\, \Sigma)^2, \qquad
+        \mathrm{Var} \ln \lVert X \rVert \approx \frac{\mathrm{tr}\, \Sigma^2}{2 (\mathrm{tr}\, \Sigma)^2},
+
+    so that norms under S would spread too much, by 1/(2n) in the variance of their logarithm. Hence they are drawn under
+    :math:`a S + (1 - a) (\mathrm{tr} S / p) I`, with a such that the trace of its square is the unbiased estimate of
+    :math:`\mathrm{tr}\, \Sigma^2` (but a within 0..1).
+
+    Source of the estimate: Srivastava (2005), Journal of the Japan Statistical Society 35, 251-272.
+
+    Args:
+        G: inner products of the rows, centred.
+        p: number of coordinates.
+        shape: of the result.
+        generator: of the norms.
+
+    Returns:
+        The norms.
+    """
+    n = len(G) - 1
+    values = torch.linalg.eigvalsh(G).cpu().numpy()[::-1][: min(n, p)].clip(min=0) / n
+    trace, square = values.sum(), np.square(values).sum()
+    unbiased = n**2 / ((n - 1) * (n + 2)) * (square - trace**2 / n)
+    wanted = unbiased / (
+        1 - 2 * unbiased / (n * trace**2)
+    )  # for this trace, of which E (tr S)^2 = (tr)^2 + 2 tr Sigma^2 / n
+    floor = trace**2 / p  # where all p eigenvalues are equal
+    a = math.sqrt(min(1.0, max(0.0, wanted - floor) / (square - floor))) if square > floor else 1.0
+    rest = (1 - a) * trace / p
+    draws = generator.standard_normal((*shape, len(values))) ** 2 @ (a * values + rest)
+    if p > len(values):
+        draws += rest * generator.chisquare(p - len(values), shape)
+    return np.sqrt(draws)
 
 
 def _mean(logs: Float[Tensor, "rows p"]) -> Float64[Tensor, " p"]:

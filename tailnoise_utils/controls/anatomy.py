@@ -1,15 +1,28 @@
 """The anatomy of alpha^: why it is below 2 at one point, as far as one noise matrix can tell."""
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from .across import Comparison, column_inverse, column_lengths, gaussian_null, gram, judge, norm_spread, stable_null, t1
+from .across import (
+    Comparison,
+    column_inverse,
+    column_lengths,
+    gaussian_norms,
+    gaussian_null,
+    gram,
+    judge,
+    norm_spread,
+    stable_null,
+    t1,
+)
 from .parts import FEWEST_ROWS, Parts, parts
 from .pooled import Estimate, alive, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
@@ -19,6 +32,7 @@ __all__ = ["Anatomy", "anatomy"]
 
 _COLUMNS = 4096  # live columns of the whole network that the tests look at; twice as many take twice the time
 _GROUP_COLUMNS = 256  # of every group
+_UNITS = 1024  # of the whole network
 _RANDOM, _LEADING = 200, 10  # projections
 _STABLE = 1.5  # index of the positive control
 _STABLE_DRAWS = 19
@@ -35,12 +49,13 @@ class Anatomy:
         dead_share: share of these that are the same in all minibatches; they take no part.
         draws: Gaussian surrogates of every test.
         seed: of everything that is drawn.
-        parts: of 1/alpha^ - 1/2 by scope, "all" and the groups; a group's own K1 is floor(sqrt(K)) of its own entries.
+        parts: of 1/alpha^ - 1/2 by scope, "all" and the groups; a group's own K1 is floor(sqrt(K)) of its own entries
+            that were looked at.
         curve: pooled 1/alpha^ against K1.
         tests: (scope, quantity, x) to the statistic beside its null distribution.
         control: K1 to mean 1/alpha^_j of the columns of stable surrogates with alpha = 1.5 and its spread.
-        found: share of coordinates, random and leading projections that are found not to be normal (Anderson-Darling,
-            false discovery rate .05).
+        found: (scope, kind) to the share that is found not to be normal (Anderson-Darling, false discovery rate .05), of
+            coordinates, units (a random projection of the incoming weights of each), random and leading projections.
         problems: scopes without parts, and why.
         seconds: wall time.
     """
@@ -55,7 +70,7 @@ class Anatomy:
     curve: dict[int, Estimate]
     tests: dict[tuple[str, str, int | None], Comparison]
     control: dict[int, Estimate]
-    found: dict[str, float]
+    found: dict[tuple[str, str], float]
     problems: dict[str, str]
     seconds: float
 
@@ -82,7 +97,8 @@ class Anatomy:
                 beside = f"({test.null:.3f} +- {test.null_sd:.3f}, p = {test.p:.2g}{stable})"
                 lines.append(f"    {name:30}{test.value:7.3f} {beside}")
         lines.append("  Not normal, at a false discovery rate of 5 %:")
-        return "\n".join([*lines, *(f"    {name:30}{share:7.1%}" for name, share in self.found.items())])
+        whole = {name: share for (scope, name), share in self.found.items() if scope == "all"}
+        return "\n".join([*lines, *(f"    {name:30}{share:7.1%}" for name, share in whole.items())])
 
     def rows(self) -> list[dict[str, Any]]:
         """The numbers as rows of the results table.
@@ -102,7 +118,8 @@ class Anatomy:
             rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
         for K1, (value, se) in self.control.items():
             rows.append({"quantity": f"1/alpha (columns) (stable {_STABLE})", "x": K1, "value": value, "se": se})
-        rows += [{"quantity": f"not normal ({name})", "value": share} for name, share in self.found.items()]
+        for (scope, name), share in self.found.items():
+            rows.append(_scoped(scope, {"quantity": f"not normal ({name})", "value": share}))
         taken = sum(stop - start for start, stop in self.segments)
         rows.append({"quantity": "anatomy coordinates", "value": taken})
         return [*rows, {"quantity": "anatomy dead share", "value": self.dead_share}]
@@ -112,10 +129,11 @@ def anatomy(
     U: Float[Tensor, "P p"],
     *,
     groups: Mapping[str, Sequence[slice]] | None = None,
+    units: Sequence[slice] = (),
     seed: int = 0,
     draws: int = 99,
     K1: int | None = None,
-    max_entries: int = 2**25,
+    max_entries: int = 2**23,
 ) -> Anatomy:
     """Take alpha^ apart, and look across the minibatches, where it cannot look.
 
@@ -123,9 +141,11 @@ def anatomy(
         U: noise matrix, centred, one row a minibatch, on any device; the rows in an order that says nothing (a random
             partition of the data: in data order neighbouring rows may be alike, and all of this means something else).
         groups: name to slices of a row.
+        units: slices of a row, one for the incoming weights of each neuron or filter.
         seed: of all permutations, surrogates, directions and samples of coordinates.
         draws: Gaussian surrogates, 19 or more.
-        K1: block length of the parts, floor(sqrt(K)) by default.
+        K1: block length of the parts; by default that of the clean estimate of the whole network, floor(sqrt(K)) with K
+            its live entries, and of a group the same of its own entries that were looked at.
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
             have their parts taken from half as many.
 
@@ -151,10 +171,14 @@ def anatomy(
     U = U.float() if U.dtype in (torch.float16, torch.bfloat16) else U
     taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
     mask = alive(taken)
-    live, columns = (taken, columns) if bool(mask.all()) else (taken[:, mask], columns[mask.cpu()])
+    live = taken if bool(mask.all()) else taken[:, mask]
     del taken
+    whole_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the clean estimate has it
+    longest = max(math.isqrt(live.numel()), len(live[0]) // 4)  # a block spans a small part of a row, sampled or not
+    whole = parts(live, K1=K1 or min(whole_K1, longest), seed=seed)
+    neurons = _units(units, columns, mask.cpu(), seed)
+    columns = columns[mask.cpu()]
     members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
-    whole = parts(live, K1=K1, seed=seed)
     found, problems = {"all": whole}, {}
     for name, own in members.items():
         limit = max_entries // (2 * len(members) * P)
@@ -163,10 +187,19 @@ def anatomy(
             found[name] = parts(live[:, own.to(live.device)], K1=K1, seed=seed)
         except ValueError as error:
             problems[name] = str(error)
+    members = {name: own for name, own in members.items() if len(own)}
     generator = torch.Generator().manual_seed(seed)
-    tests, control = _columns(live, members, draws, generator)
+    picks = {"all": torch.randperm(live.shape[1], generator=generator)[:_COLUMNS]}
+    for name, own in members.items():
+        picks[name] = own[torch.randperm(len(own), generator=generator)[:_GROUP_COLUMNS]]
+    tests, control = _columns(live, picks, draws, generator)
     more, shares = _rows(live, members, draws, generator)
-    tests |= more
+    for name, pick in picks.items():
+        shares[name, "coordinates"] = _not_normal(live[:, pick.to(live.device)])
+    if neurons:
+        directions = [torch.randn(unit.stop - unit.start, generator=generator).to(live) for unit in neurons]
+        along = [live[:, unit] @ direction for unit, direction in zip(neurons, directions, strict=True)]
+        shares["all", "units"] = _not_normal(torch.stack(along, 1))
     return Anatomy(
         P=P,
         p=p,
@@ -176,7 +209,7 @@ def anatomy(
         seed=seed,
         parts=found,
         curve=curve(live),
-        tests=tests,
+        tests=tests | more,
         control=control,
         found=shares,
         problems=problems,
@@ -185,13 +218,9 @@ def anatomy(
 
 
 def _columns(
-    live: Float[Tensor, "P live"], members: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
+    live: Float[Tensor, "P live"], picks: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
 ) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate]]:
     """T1 and the block estimate of single columns, on samples of columns; the positive control."""
-    picks = {"all": torch.randperm(live.shape[1], generator=generator)[:_COLUMNS]}
-    for name, own in members.items():
-        if len(own):
-            picks[name] = own[torch.randperm(len(own), generator=generator)[:_GROUP_COLUMNS]]
     U = live[:, torch.cat(list(picks.values())).to(live.device)]
     sizes = [len(pick) for pick in picks.values()]
     lengths = column_lengths(len(live))
@@ -215,32 +244,52 @@ def _columns(
 
 def _rows(
     live: Float[Tensor, "P live"], members: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
-) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[str, float]]:
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[tuple[str, str], float]]:
     """Norms and projections, of which the inner products of the rows tell all; shares that are found not normal."""
-    grams = {"all": gram(live).cpu()}
-    grams |= {name: gram(live[:, own.to(live.device)]).cpu() for name, own in members.items() if len(own)}
-    random = random_projections(grams["all"], _RANDOM, generator)
-    leading = leading_projections(grams["all"], _LEADING, generator)
-
-    def statistic(M: Tensor) -> Tensor:
-        mixed = [M @ G @ M.T for G in grams.values()]
-        projections = (M @ random, leading_projections(mixed[0], _LEADING, generator))
-        kurtoses = [float(excess_kurtosis(Y).mean()) for Y in projections]
-        return torch.tensor([*kurtoses, *map(norm_spread, mixed)], dtype=torch.float64)
-
     P = len(live)
-    # Surrogates of the identity are the mixing matrices themselves.
-    null = gaussian_null(torch.eye(P, dtype=torch.float64), statistic, draws=draws, generator=generator)
-    values = [float(excess_kurtosis(Y).mean()) for Y in (random, leading)] + [norm_spread(G) for G in grams.values()]
-    names = [("all", "kurtosis (random projections)"), ("all", "kurtosis (leading projections)")]
-    names += [(scope, "sd of ln norm") for scope in grams]
-    tests = {(*name, None): judge(value, of) for name, value, of in zip(names, values, null.T, strict=True)}
-    coordinates = live[:, torch.randperm(live.shape[1], generator=generator)[:_COLUMNS].to(live.device)]
-    series = {"coordinates": coordinates, "random projections": random, "leading projections": leading}
-    shares = {
-        name: float(discoveries(anderson_darling(of)[1]).double().mean()) for name, of in series.items() if of.numel()
-    }
+    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    tests: dict[tuple[str, str, int | None], Comparison] = {}
+    shares: dict[tuple[str, str], float] = {}
+    for scope, own in {"all": torch.arange(live.shape[1]), **members}.items():
+        G = gram(live if scope == "all" else live[:, own.to(live.device)]).cpu()
+        random = random_projections(G, _RANDOM, generator)
+
+        def projections(M: Tensor, G: Tensor = G, random: Tensor = random) -> dict[str, Tensor]:
+            leading = leading_projections(M @ G @ M.T, _LEADING, generator)
+            return {"random projections": M @ random, "leading projections": leading}
+
+        def kurtoses(M: Tensor, projections: Callable[[Tensor], dict[str, Tensor]] = projections) -> Tensor:
+            return torch.stack([excess_kurtosis(Y).mean() for Y in projections(M).values()])
+
+        identity = torch.eye(P, dtype=torch.float64)  # surrogates of it are the mixing matrices themselves
+        null = gaussian_null(identity, kurtoses, draws=draws, generator=generator)
+        for (name, Y), of in zip(projections(identity).items(), null.T, strict=True):
+            tests[scope, f"kurtosis ({name})", None] = judge(float(excess_kurtosis(Y).mean()), of)
+            shares[scope, name] = _not_normal(Y)
+        spreads = np.log(gaussian_norms(G, len(own), (draws, P), rng)).std(1, ddof=1)
+        tests[scope, "sd of ln norm", None] = judge(norm_spread(G), torch.from_numpy(spreads))
     return tests, shares
+
+
+def _not_normal(Y: Float[Tensor, "n series"]) -> float:
+    """Share of the series that are found not normal."""
+    return float(discoveries(anderson_darling(Y)[1]).double().mean())
+
+
+def _units(
+    units: Sequence[slice], columns: Int64[Tensor, " columns"], mask: Bool[Tensor, " columns"], seed: int
+) -> list[slice]:
+    """Places, among the live columns, of some of the units that are looked at whole and have two live columns or more."""
+    if not units:
+        return []
+    ends = torch.tensor([[unit.start, unit.stop] for unit in units])
+    places = torch.searchsorted(columns, ends)
+    whole = places.diff(dim=1) == ends.diff(dim=1)
+    before = torch.cat([torch.zeros(1, dtype=torch.int64), mask.cumsum(0)])  # live columns before each place
+    found = before[places[whole[:, 0]]]
+    found = found[found.diff(dim=1)[:, 0] > 1]
+    chosen = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))[:_UNITS]
+    return [slice(first, last) for first, last in found[chosen].tolist()]
 
 
 def _runs(columns: Int64[Tensor, " columns"]) -> tuple[tuple[int, int], ...]:

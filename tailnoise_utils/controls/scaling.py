@@ -6,74 +6,106 @@ nothing. The mean *logarithm* tells.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from .pooled import Estimate, alive
+from .pooled import Estimate
 
-__all__ = ["implied_alpha", "log_scale"]
+__all__ = ["implied_alpha", "log_scale", "stable_log_scale"]
 
 
 def log_scale(
-    U: Float[Tensor, "P p"],
+    rows: Iterable[Float[Tensor, " p"]],
     b: int,
     n: int,
     *,
     groups: Mapping[str, Sequence[slice]] | None = None,
     live: Bool[Tensor, " p"] | None = None,
 ) -> dict[str, Estimate]:
-    r"""Mean logarithm of the entries, corrected for sampling without replacement.
+    r"""Mean logarithm of the noise about the full gradient, corrected for sampling without replacement.
 
-    .. math:: \operatorname{mean}_{ij} \ln|U_{ij}| - \tfrac12 \ln c, \qquad
-        c = 1 - b/n \text{ if } Pb \ge n, \quad 1 - 1/P \text{ if } Pb \le n
+    .. math:: L(b) = \operatorname{mean}_{ij} \ln|g_{ij} - \nabla f_j| - \tfrac12 \ln(1 - b/n)
 
-    c is exact in both cases. Samples drawn without replacement give minibatches of variance
-    :math:`(1/b - 1/n) S^2`, any two disjoint ones of covariance :math:`-S^2/n`. Less the mean of P disjoint ones this is
-    :math:`(1 - 1/P) S^2 / b`, without n; less the full gradient, which the rows' mean is when they are whole partitions
-    of the data, :math:`(1 - b/n) S^2 / b`. One whole partition is both.
+    b samples drawn without replacement from n have a mean of variance :math:`(1/b - 1/n) S^2`, so that the last term is
+    exact for the standard deviation. About the full gradient the value does not depend on the number of minibatches, as
+    it would about their own mean (by :math:`\tfrac12 \ln(1 - 1/P)` if they are disjoint).
 
     Args:
-        U: noise matrix, centred: P disjoint minibatches, or the minibatches of several whole partitions.
+        rows: minibatch gradients less the full gradient, one at a time or as a matrix.
         b: samples in a minibatch.
         n: samples in the data.
         groups: name to slices of a row.
-        live: columns to look at, the same at every b (by default those that are not constant): a unit that is dead in
-            all of a few small minibatches comes to life in larger ones.
+        live: coordinates to look at, all by default; take the same at every b, for a unit that is dead in all of a few
+            small minibatches comes to life in larger ones.
 
     Returns:
-        For "all" and every group the value and its standard error over the minibatches; a group with nothing alive is
-        left out. Exact zeros contribute no logarithm.
+        For "all" and every group the mean over the minibatches and its standard error. Exact zeros contribute no
+        logarithm; a group that has fewer than two minibatches with anything else is left out.
 
     Raises:
-        ValueError: b or n out of range, P b above n but no multiple of it, nothing alive.
+        ValueError: b or n out of range, fewer than two minibatches, or nothing but zeros.
     """
-    P = len(U)
     if not 1 <= b < n:
         raise ValueError(f"b = {b} is not within 1..{n - 1}: a minibatch of all n = {n} samples has no noise")
-    if P * b > n and P * b % n:
-        raise ValueError(
-            f"{P} minibatches of b = {b} are no whole number of partitions of n = {n} samples: give P b = k n"
-        )
-    if live is None:
-        live = alive(U)
-    correction = math.log(1 - b / n if P * b >= n else 1 - 1 / P) / 2
-    found = {}
-    for name, slices in {"all": [slice(0, U.shape[1])], **(groups or {})}.items():
-        sums, counts = np.zeros(P), np.zeros(P)
-        for part in slices:
-            X = U[:, part][:, live[part]]
-            logs = X.abs().log_().masked_fill_(X == 0, 0.0)
-            sums += logs.sum(1, dtype=torch.float64).cpu().numpy()
-            counts += (X != 0).sum(1).cpu().numpy()
-        if counts.sum():
-            left = (sums.sum() - sums) / (counts.sum() - counts)
-            se = math.sqrt((P - 1) ** 2 / P * left.var(ddof=1))
-            found[name] = Estimate(float(sums.sum() / counts.sum()) - correction, se)
-    return found
+    parts = {"all": [slice(None)], **(groups or {})}
+    means: dict[str, list[float]] = {name: [] for name in parts}
+    for row in rows:
+        logs = row.abs().log_()
+        logs = logs.masked_fill_(~logs.isfinite() if live is None else ~(live & logs.isfinite()), math.nan)
+        for name, slices in parts.items():
+            total, count = 0.0, 0
+            for part in slices:
+                total += float(logs[part].nansum(dtype=torch.float64))
+                count += int(logs[part].isfinite().sum())
+            if count:
+                means[name].append(total / count)
+    if len(means["all"]) < 2:
+        raise ValueError(f"{len(means['all'])} minibatches with noise that is not exactly zero: give two or more")
+    shift = math.log1p(-b / n) / 2
+    return {
+        name: Estimate(float(np.mean(of)) - shift, float(np.std(of, ddof=1)) / math.sqrt(len(of)))
+        for name, of in means.items()
+        if len(of) > 1
+    }
+
+
+def stable_log_scale(
+    b: Sequence[int] | Float64[np.ndarray, " sizes"], n: int, alpha: float | int
+) -> Float64[np.ndarray, " sizes"]:
+    r"""What L(b) of :func:`log_scale` is where the samples have a stable law, up to a constant.
+
+    The n samples are independent, SaS of one scale in each coordinate. The full gradient is then heavy-tailed too, and
+    not negligible: with x = b / n,
+
+    .. math:: L(b) - L = (1/\alpha - 1) \ln b + \tfrac1\alpha \ln\bigl[ (1 - x)^\alpha + (1 - x) x^{\alpha - 1} \bigr]
+        - \tfrac12 \ln(1 - x),
+
+    because the minibatch's samples have weights 1/b - 1/n in the noise, all others -1/n. At alpha = 2 the last two terms
+    cancel; below, the index that :func:`implied_alpha` reads is somewhat smaller than alpha.
+
+    Args:
+        b: batch sizes, 1 <= b < n.
+        n: samples in the data.
+        alpha: index, 1 < alpha <= 2 (below 1 the mean gradient has no limit).
+
+    Returns:
+        Its values.
+
+    Raises:
+        ValueError: a size or alpha is out of range.
+    """
+    b = np.asarray(b, dtype=float)
+    if not 1 < alpha <= 2:
+        raise ValueError(f"alpha = {alpha} is not within 1 < alpha <= 2: averages of heavier samples do not settle")
+    if b.min() < 1 or b.max() >= n:
+        raise ValueError(f"batch sizes from {b.min():g} to {b.max():g} are not within 1..{n - 1}")
+    x = b / n
+    factor = np.log((1 - x) ** alpha + (1 - x) * x ** (alpha - 1)) / alpha
+    return (1 / alpha - 1) * np.log(b) + factor - np.log1p(-x) / 2
 
 
 def implied_alpha(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .. import models, stable, tail_index
+from .. import controls, models, stable, tail_index
 from ..minibatches import Minibatches
 from ..noise import noise_matrix
 from ..train import evaluate
@@ -23,7 +23,8 @@ class NormsSpec(Measured):
     Partition k is drawn with seed 2 10^6 + 1000 k + the run's, the references with 4 10^6 + the run's. Each reference has
     as many norms as there are minibatches in all: of p independent Gaussian entries with the noise's mean square; of p
     independent SaS entries with the clean alpha^ of the first partition and the scale that has the noise's mean log|X| (the
-    paper's two); and of Gaussian vectors with the covariance of the first partition, Z U / sqrt(P - 1).
+    paper's two); and of Gaussian vectors with the covariance behind the first partition
+    (:func:`tailnoise_utils.controls.across.gaussian_norms`).
 
     Attributes:
         noise_batch_size: images in a minibatch when noise is measured.
@@ -81,13 +82,11 @@ def _norm_references(
     """Norms of noise of known laws with the size of U, as :class:`NormsSpec` says."""
     P, p = U.shape
     count = P * partitions
-    Z = generator.standard_normal((count, P)) / math.sqrt(P - 1)
-    gram = (U @ U.T).numpy()
     alpha = min(alpha, 2.0)  # a sample of no law beyond
     log_scale = float(U[U != 0].abs().log().mean()) - np.euler_gamma * (1 / alpha - 1)  # E ln|S| = gamma (1/alpha - 1)
     stable_norms = [np.linalg.norm(stable.sample(alpha, p, generator=generator)) for _ in range(count)]
     return {
         "norm, Gaussian (independent)": np.sqrt(float(U.square().mean()) * generator.chisquare(p, count)),
         "norm, stable (independent)": math.exp(log_scale) * np.array(stable_norms),
-        "norm, Gaussian (same covariance)": np.sqrt(np.einsum("ip,pq,iq->i", Z, gram, Z)),
+        "norm, Gaussian (same covariance)": controls.gaussian_norms(U @ U.T, p, (count,), generator),
     }

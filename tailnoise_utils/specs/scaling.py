@@ -1,6 +1,5 @@
 """The log-scale of the gradient noise against the minibatch size."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,9 +8,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from .. import models
+from .. import controls, models
 from ..gradient import gradient
 from ..measure import NothingAlive
+from ..parameters import slices
 from ..train import evaluate
 from ._measured import Measured, Progress, Row
 
@@ -25,15 +25,11 @@ class ScalingSpec(Measured):
     r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
 
     At each size b some minibatches are drawn, disjoint as long as the data lasts, then from a further random
-    partition (NumPy's generator of [5, the run's seed, b, number of the partition]), and
+    partition (NumPy's generator of [5, the run's seed, b, number of the partition]).
 
-    .. math:: L(b) = \mathrm{mean}_{ij} \ln|g_{ij} - \nabla f_j| - \tfrac12 \ln(1 - b/n)
-
-    over minibatches i and live coordinates j, those where the full gradient is not exactly zero: the same at all b. The
-    centre is the full gradient, so that nothing but the standard error depends on the number of minibatches. The last term
-    takes out that large minibatches drawn without replacement are alike (exact for the standard deviation of a minibatch
-    mean). If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`; under a stable law of index
-    :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
+    L(b) is taken (:func:`tailnoise_utils.controls.log_scale`) over live coordinates, those where the full gradient is not
+    exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`; under a
+    stable law of index :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
 
     Attributes:
         points: which snapshots.
@@ -87,25 +83,15 @@ class ScalingSpec(Measured):
         live = centre != 0
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: the full gradient is exactly zero")
-        layers = _layers(model)
+        layers = slices(model)
         rows: list[Row] = [{"quantity": "loss", "value": loss}, {"quantity": "accuracy", "value": accuracy}]
-        for scope, part in layers.items():
-            rows.append({"scope": scope, "quantity": "live share", "value": float(live[part].double().mean())})
+        for scope, parts in {"all": [slice(None)], **layers}.items():
+            share = float(torch.cat([live[part] for part in parts]).double().mean())
+            rows.append({"scope": scope, "quantity": "live share", "value": share})
         for b, count in zip(sizes, self.minibatches, strict=True):
-            shift = math.log1p(-b / n) / 2
-            means = {scope: [] for scope in layers}
-            for chosen in self._draw(b, count):
-                logs = (mean_gradient(chosen) - centre).abs_().log_()
-                for scope, part in layers.items():
-                    of = logs[part][live[part]]
-                    if len(of := of[of.isfinite()]):  # an exact zero has no logarithm
-                        means[scope].append(float(of.mean()) - shift)
-            for scope, found in means.items():
-                if len(found) > 1:
-                    se = float(np.std(found, ddof=1)) / math.sqrt(len(found))
-                    rows.append(
-                        {"scope": scope, "quantity": "log-scale", "x": b, "value": float(np.mean(found)), "se": se}
-                    )
+            noise = (mean_gradient(chosen) - centre for chosen in self._draw(b, count))
+            for scope, (value, se) in controls.log_scale(noise, b, n, groups=layers, live=live).items():
+                rows.append({"scope": scope, "quantity": "log-scale", "x": b, "value": value, "se": se})
         return [row | {"split": "train"} for row in rows]
 
     def _draw(self, b: int, count: int) -> Iterator[Int64[Tensor, " b"]]:
@@ -116,13 +102,3 @@ class ScalingSpec(Measured):
             for start in range(0, min(n // b, count - drawn) * b, b):
                 yield torch.from_numpy(order[start : start + b])
             drawn, partition = drawn + n // b, partition + 1
-
-
-def _layers(model: nn.Module) -> dict[str, slice]:
-    """Where the parameters of each module lie in a gradient; "all" is everything."""
-    found, start = {}, 0
-    for name, w in model.named_parameters():
-        layer, end = name.rpartition(".")[0], start + w.numel()
-        found[layer] = slice(found[layer].start if layer in found else start, end)
-        start = end
-    return {"all": slice(0, start)} | found

@@ -1,0 +1,82 @@
+"""Which parameters of a model are trained, and where they lie in a row of the noise matrix."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+__all__ = ["slices", "trainable", "units"]
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters whose gradient is taken, in the order of ``model.parameters()``.
+
+    Args:
+        model: the network.
+
+    Returns:
+        Those that require a gradient.
+
+    Raises:
+        ValueError: there is none, one is complex, or gradients are switched off for good.
+    """
+    parameters = [w for w in model.parameters() if w.requires_grad]
+    if not parameters:
+        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
+    if wrong := {w.dtype for w in parameters if w.is_complex()}:
+        raise ValueError(f"a parameter of type {wrong.pop()} has no tail index: take a model of real parameters")
+    if torch.is_inference_mode_enabled():
+        raise ValueError("no gradient can be taken in torch.inference_mode(): leave it, or use torch.no_grad() instead")
+    return parameters
+
+
+def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[slice]]:
+    """Where the trainable parameters of each group lie in a row.
+
+    Args:
+        model: the network.
+        groups: name to names of parameters; by default one group for every module that owns some.
+
+    Returns:
+        Name to slices, in the order in which the parameters were named.
+
+    Raises:
+        ValueError: a group is empty, or names a parameter twice or one that is not there.
+    """
+    where, start = {}, 0
+    for name, w in model.named_parameters():
+        if w.requires_grad:
+            where[name] = slice(start, start + w.numel())
+            start += w.numel()
+    if groups is None:
+        own: dict[str, list[slice]] = {}
+        for name, part in where.items():
+            own.setdefault(name.rpartition(".")[0] or type(model).__name__, []).append(part)
+        return own
+    for group, names in groups.items():
+        if unknown := [name for name in names if name not in where]:
+            raise ValueError(
+                f"group {group!r} names {', '.join(unknown)}, which are no trainable parameters of the model; those are: "
+                f"{', '.join(where)}"
+            )
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"group {group!r} is empty or names a parameter twice: {list(names)}")
+    return {group: [where[name] for name in names] for group, names in groups.items()}
+
+
+def units(model: nn.Module) -> list[slice]:
+    """Where the incoming weights of each unit lie in a row: a neuron of a linear layer, a filter of a convolution.
+
+    Args:
+        model: the network.
+
+    Returns:
+        One slice for every index of the first dimension of each trainable parameter that has two dimensions or more.
+    """
+    found, start = [], 0
+    for w in trainable(model):
+        if w.ndim > 1:
+            size = w[0].numel()
+            found += [slice(at, at + size) for at in range(start, start + w.numel(), size)]
+        start += w.numel()
+    return found
