@@ -42,6 +42,7 @@ def measure(
     method: str = "auto",
     anatomy: bool = True,
     draws: int = 99,
+    entries: int = 2**23,
     progress: bool | Progress = False,
 ) -> Report:
     r"""Tail index of the gradient noise of a model at its present weights.
@@ -80,6 +81,7 @@ def measure(
         anatomy: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
             where the noise is streamed; the report says so.
         draws: Gaussian surrogates of its tests, 19 or more.
+        entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
 
     Returns:
@@ -125,7 +127,9 @@ def measure(
         statistics = Statistics(P, live, parts, seed)
         for row in rows:
             statistics.add(row)
-        taken, problem = _anatomy(rows, parts, units(model), seed, draws) if anatomy else (None, "not asked for")
+        taken, problem = (
+            _anatomy(rows, parts, units(model), seed, draws, entries) if anatomy else (None, "not asked for")
+        )
     published = published or statistics.published()
     clean, permuted, found = statistics.results()
     return Report(
@@ -282,13 +286,13 @@ def _from_passes(work: _Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Itera
 
 
 def _anatomy(
-    rows: Iterable[Tensor], groups: dict[str, list[slice]], neurons: list[slice], seed: int, draws: int
+    rows: Iterable[Tensor], groups: dict[str, list[slice]], neurons: list[slice], seed: int, draws: int, entries: int
 ) -> tuple[controls.Anatomy | None, str]:
     """The anatomy, or why there is none."""
     if not isinstance(rows, Tensor):
         return None, "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
     try:
-        return controls.anatomy(rows, groups=groups, units=neurons, seed=seed, draws=draws), ""
+        return controls.anatomy(rows, groups=groups, units=neurons, seed=seed, draws=draws, max_entries=entries), ""
     except ValueError as error:
         return None, str(error)
 

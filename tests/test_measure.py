@@ -464,6 +464,9 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
     report = measure(everything(), cross_entropy, batches, draws=19)
     assert list(report.anatomy.parts) == ["all", "0", "1", "4", "6"]
     assert report.anatomy.draws == 19
+    assert ("all", "units") in report.anatomy.found
+    part = measure(everything(), cross_entropy, batches, draws=19, entries=report.P * 100).anatomy
+    assert 90 < sum(stop - start for start, stop in part.segments) <= 100 < report.p
     assert "Anatomy of alpha^: P = 40 minibatches" in repr(report)
     assert {"part tails", "T1 (p)"} <= set(report.to_frame()["quantity"])
     for options, reason in (

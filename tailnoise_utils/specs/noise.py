@@ -62,7 +62,7 @@ class AnatomySpec(Measured):
     """Train a network and measure its gradient noise, with the anatomy of alpha^, at some of the snapshots.
 
     As :class:`NoiseSpec` measures (the same seeds), in one random partition, dropout off; 99 Gaussian surrogates for the
-    tests. In data order there are the tail indices only.
+    tests, at most 2^25 entries of the matrix. In data order there are the tail indices only.
 
     Attributes:
         noise_batch_size: images in a minibatch when noise is measured.
@@ -118,6 +118,7 @@ def _measure(
             seed=3 * 10**6 + spec.train.seed,
             groups=None if order == "random" else {},
             anatomy=anatomy and order == "random",
+            entries=2**25,
             progress=lambda part: progress(part / len(orders)),
         )
         rows += [row | {"split": "train"} for row in _of_order(report, order)]
