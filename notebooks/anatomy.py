@@ -45,6 +45,7 @@ runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
 status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
+at_end = plots.untrained(results)
 Markdown(
     f"Profile `{profile}`: FCN (width × number of weight matrices; a CNN would have filters), trained by SGD with step size "
     f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; seeds {seeds}. Runs: {status}."
@@ -57,7 +58,7 @@ Markdown(
 plots.waterfall(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself.")
+Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself." + at_end)
 
 # %% [markdown]
 # ## Across the minibatches
@@ -65,11 +66,11 @@ Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1
 # T1 compares the mean logarithm of a coordinate's entries with its standard deviation: zero on average for Gaussian columns
 # of any scale and covariance, positive for heavier tails.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "T1 against the iteration, one panel for each kind of network, data set and loss: inside or near the grey Gaussian band before training, far above it afterwards."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "T1 against the iteration, one panel for each kind of network, data set and loss: inside or near the Gaussian bands before training, far above them afterwards."}}
 plots.along_training(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Points: seeds; grey: the middle 95 % of the Gaussian surrogates.")
+Markdown(caption + " Points: seeds; bands: the middle 95 % of each network's Gaussian surrogates. All runs.")
 
 # %% [markdown]
 # A stable law would have the *same* index whatever the number of summands. The block estimate of single coordinates, on
@@ -79,18 +80,17 @@ Markdown(caption + " Points: seeds; grey: the middle 95 % of the Gaussian surrog
 plots.column_index(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " The largest network of each panel.")
+Markdown(caption + " Solid: after training; dashed: before it." + at_end)
 
 # %% [markdown]
-# Tails that a whole minibatch shares would spread the norms of the noise. This test is conservative: the norms of surrogates of a
-# *measured* covariance spread more than those of Gaussian noise itself (by about $1/(2P)$ in the variance), so that noise inside the
-# band or a little below it may still be more spread than Gaussian noise.
+# Tails that a whole minibatch shares spread the norms of the noise, beyond the spread that Gaussian noise of the same
+# covariance has (bands; what the error of the measured covariance would add to them is taken out, see [](../methods.md)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Standard deviation of the logarithm of the noise norm against the iteration, beside the Gaussian band."}}
 plots.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=None)
 
 # %% tags=["remove-input"]
-Markdown(caption)
+Markdown(caption + " All runs.")
 
 # %% [markdown]
 # ## $\hat\alpha$ against $K_1$
@@ -101,14 +101,15 @@ Markdown(caption)
 plots.against_block_length(results)
 
 # %% tags=["remove-input"]
-Markdown(caption)
+Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000$." + at_end)
 
 # %% [markdown]
 # ## The numbers
 #
-# Means over the seeds; $p$ is the largest p-value of T1 over the seeds (the smallest that 99 surrogates can give is 0.01);
-# the columns named *columns* are the indices of single coordinates at $K_1 = 3$ and 30. The pooled values are indices (as is that at $K_1 = 1000$),
-# the parts are parts of $1/\hat\alpha - 1/2$.
+# Means over the seeds; $p$ is the largest p-value over the seeds (the smallest that 99 surrogates can give is 0.01), of T1 and of the
+# spread of the norms; the columns named *columns* are the indices of single coordinates at $K_1 = 3$ and 30; *not normal* is the share of
+# coordinates found so at a false discovery rate of 5 %. The pooled values are indices (as is that at $K_1 = 1000$), the parts are parts
+# of $1/\hat\alpha - 1/2$.
 
 # %% tags=["hide-input"]
 table = plots.anatomy_table(results)
@@ -118,11 +119,11 @@ table.iloc[:, :7].style.format(precision=3)
 table.iloc[:, 7:].style.format(precision=3)
 
 # %% tags=["remove-input"]
-before = table.xs(0, level=1)
-after = table.groupby(level=0, observed=True).tail(1).droplevel(1)
+before, after = table.xs("before training", level="when"), table.xs("after training", level="when")
+fitted = after[after["accuracy"] >= 0.95]
 share = (before["dependence"] / (1 / before["clean"] - 0.5)).mean()
 glue("dependence_share_before", float(share), display=False)
-for name, at in (("before", before), ("after", after)):
+for name, at in (("before", before), ("after", after), ("fitted", fitted if len(fitted) else after)):
     for part in ("T1", "tails"):
         glue(f"{part}_{name}_low", float(at[part].min()), display=False)
         glue(f"{part}_{name}_high", float(at[part].max()), display=False)

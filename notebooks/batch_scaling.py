@@ -35,23 +35,39 @@ from tailnoise_utils import plots, sweep
 results = sweep.load("batch_scaling", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
-caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*" + plots.untrained(results)
+counts = [count for of in runs["minibatches"] for count in of]
 Markdown(
-    f"Profile `{profile}`, {runs['minibatches'].iloc[0]} minibatches at each size, dropout off; seeds {seeds}; before training "
-    f"and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at b = {runs['batch_size'].iloc[0]})."
+    f"Profile `{profile}`, the settings of [](anatomy.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
+    f"seeds {seeds}; before training and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at "
+    f"b = {runs['batch_size'].iloc[0]})."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Above, the log-scale of the noise against the minibatch size; below, the index that each interval implies. Before training the index is near two from moderate sizes on; after training it begins far lower and rises slowly towards two."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The index that each interval of minibatch sizes implies, a panel for each kind of network, data set and loss. Before training, dashed, it is near two from moderate sizes on; after training, solid, it begins far lower with cross-entropy and rises towards two."}}
 plots.batch_scaling(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Lines: means over the seeds, bands: their range; dotted: the slope $-1/2$ and the index 2.")
+Markdown(
+    caption + " Solid: after training; dashed: before it; lines are means over the seeds, bands their range; dotted: 2. Values beyond the "
+    "axis are in the results."
+)
+
+# %% [markdown]
+# The log-scale itself. What a stable law would give about the full gradient is known in closed form ([](../methods.md)).
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The log-scale of the noise against the minibatch size, less its value at one sample, beside the slope minus one half and a stable law of index 1.5. After training with cross-entropy the lines stay flat or rise at first and bend down only at large sizes."}}
+plots.log_scales(results)
+
+# %% tags=["remove-input"]
+Markdown(caption + " Solid: after training; dashed: before it; means over the seeds.")
 
 # %% [markdown]
 # ## Layer by layer
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "The implied index against the minibatch size for every layer, before and after training."}}
-plots.batch_scaling_layers(results)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The implied index against the minibatch size for every layer of some networks, before and after training."}}
+settings = list(plots.with_settings(results)["setting"].cat.categories)
+wanted = ("FCN 256 × 6, MNIST, cross-entropy", "FCN 256 × 6, CIFAR-10, cross-entropy", "CNN 16, CIFAR-10, cross-entropy")
+plots.batch_scaling_layers(results, [name for name in wanted if name in settings] or settings[:1])
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -66,12 +82,12 @@ table = plots.implied_table(results)
 table.style.format(precision=2)
 
 # %% tags=["remove-cell"]
-columns = table.xs("mean", level=2, axis=1)
-middle = "50" if profile == "smoke" else "500"
-glue("implied_size", middle, display=False)
-glue("implied_before", float(columns.loc[middle].iloc[0]), display=False)
-glue("implied_after", float(columns.loc[middle].iloc[-1]), display=False)
-glue("implied_after_small", float(columns.loc["50"].iloc[-1]), display=False)
+before, after = (table.xs(when, level=1) for when in ("before training", "after training"))
+small, middle, large = table.columns.get_level_values(0).unique()
+for name, at in (("before", before), ("after", after)):
+    for size, b in (("small", small), ("middle", middle), ("large", large)):
+        glue(f"implied_{name}_{size}_low", float(at[b, "mean"].min()), display=False)
+        glue(f"implied_{name}_{size}_high", float(at[b, "mean"].max()), display=False)
 
 # %% [markdown]
 # ## What we find, how sure

@@ -101,8 +101,8 @@ Markdown(
 #   entries, on the other hand, have norms spread over orders of magnitude, which the noise has not. The table says how near
 #   the noise is to each.
 # * **What the figure cannot show.** That the norm of a law resembles another's is no proof that the laws are the same. A
-#   spread beyond that of the Gaussian vectors of the same covariance would speak of tails shared by a minibatch; whether the
-#   difference in the table is more than chance is not judged here. The tests across minibatches are to come in this book.
+#   spread beyond that of the Gaussian vectors of the same covariance speaks of tails shared by a minibatch; whether it is more
+#   than chance is tested, in more settings, in [](anatomy.ipynb).
 # * **How sure.** One architecture, one data set, three seeds, a short training. The reference covariance is estimated from one
-#   partition of as many minibatches, so its own sampling error is part of that reference: it spreads too much, by about $1/(2P)$ in the variance of the logarithm,
-#   so that the noise is further from it than the table shows.
+#   partition of as many minibatches; that its eigenvalues are then too unequal is corrected ([](../methods.md)), its sampling
+#   error is not.

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..store import Results
+from ._settings import untrained, with_settings
 from ._style import STYLE, provenance_line
 from .anatomy import (
     against_block_length,
@@ -14,7 +15,6 @@ from .anatomy import (
     column_index,
     layers,
     waterfall,
-    with_settings,
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, power_of_tests, zero_shares
 from .estimators import (
@@ -27,7 +27,7 @@ from .estimators import (
 )
 from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
-from .scaling import batch_scaling, batch_scaling_layers, implied_table
+from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
 from .training import INDICES, first_and_last, iterations, last_value
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "known_parts",
     "last_value",
     "layers",
+    "log_scales",
     "noise_and_surrogate",
     "norm_histograms",
     "norm_quantiles",
@@ -61,6 +62,7 @@ __all__ = [
     "summary",
     "unstable_laws",
     "unstable_table",
+    "untrained",
     "waterfall",
     "with_settings",
     "zero_shares",

@@ -6,97 +6,130 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..controls import implied_alpha
+from ..controls import implied_alpha, stable_log_scale
 from ..store import Results
+from ._settings import AFTER, BEFORE, by_kind, ends, sizes, with_settings
 from ._style import COLOURS, MARKERS, STYLE
-from .anatomy import with_settings
+
+_STABLE = 1.5  # index of the law that is drawn for comparison
+_STYLES = {BEFORE: "--", AFTER: "-"}
+
+
+def _scales(rows: pd.DataFrame) -> pd.DataFrame:
+    """The log-scale: one row a size, one column a run."""
+    return rows.pivot(index="x", columns="run", values="value")
 
 
 def _implied(rows: pd.DataFrame) -> pd.DataFrame:
     """The implied index of every interval: one row its beginning, one column a run."""
-    scales = rows.pivot(index="x", columns="run", values="value")
+    scales = _scales(rows)
     return pd.DataFrame(
         {run: implied_alpha(scales.index.to_numpy(), column.to_numpy()) for run, column in scales.items()},
         index=scales.index[:-1],
     )
 
 
-def _middles(sizes: pd.Index) -> np.ndarray:
+def _middles(b: np.ndarray) -> np.ndarray:
     """The geometric middle of every interval."""
-    b = sizes.to_numpy()
     return np.sqrt(b[:-1] * b[1:])
 
 
-def _times(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Before and after training, of one setting."""
-    return [
-        ("before training" if iteration == 0 else f"after {iteration:,} iterations", of)
-        for iteration, of in rows.groupby("iteration")
-        if iteration in (0, rows["iteration"].max())
-    ]
+def _of(results: Results) -> pd.DataFrame:
+    """The log-scales with their settings."""
+    table = with_settings(results)
+    return table[table["quantity"] == "log-scale"]
 
 
-def batch_scaling(results: Results) -> Figure:
-    """The log-scale of the noise and the index implied, against the minibatch size.
+def log_scales(results: Results) -> Figure:
+    """The log-scale of the noise against the minibatch size; means over the seeds.
 
     Args:
         results: of the experiment ``batch_scaling``.
 
     Returns:
-        Two panels for each setting, above each other.
+        A panel for each kind of network, data set and loss.
     """
-    table = with_settings(results, losses=False)
-    table = table[(table["quantity"] == "log-scale") & (table["scope"] == "all")]
-    settings = list(table.groupby("setting", observed=True))
+    table = _of(results)
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        for when, at in ends(rows):
+            for i, (name, of) in enumerate(sizes(at)):
+                mean = _scales(of).mean(axis=1)
+                label = name if when == AFTER else None
+                style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
+                axes.plot(mean.index, mean - mean.iloc[0], _STYLES[when], **style)
+        b, n = mean.index.to_numpy(), rows["n_train"].iloc[0]
+        axes.plot(b, -np.log(b) / 2, ":", color="#555555", linewidth=1, label="slope $-1/2$")
+        stable = stable_log_scale(b, n, _STABLE)
+        axes.plot(b, stable - stable[0], "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
+        axes.set(xscale="log", xlabel="minibatch size $b$ (samples)")
+        axes.legend(fontsize=7)
+
     with mpl.rc_context(STYLE):
-        size = (1.2 + 4.2 * len(settings), 6.2)
-        figure, panels = plt.subplots(2, len(settings), figsize=size, sharex=True, sharey="row", squeeze=False)
-        for (scale, index), (name, rows) in zip(panels.T, settings, strict=True):
-            scale.set_title(name)
-            for i, (when, of) in enumerate(_times(rows)):
-                values = of.pivot(index="x", columns="run", values="value")
-                values = values - values.iloc[0]
-                style = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 4}
-                scale.plot(values.index, values.mean(axis=1), label=when, **style)
-                scale.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=COLOURS[i], alpha=0.25)
-                found, b = _implied(of), _middles(values.index)
-                index.plot(b, found.mean(axis=1), label=when, **style)
-                index.fill_between(b, found.min(axis=1), found.max(axis=1), color=COLOURS[i], alpha=0.25)
-            b = values.index.to_numpy()
-            scale.plot(b, -np.log(b) / 2, ":", color="#555555", linewidth=1, label="slope $-1/2$")
-            index.axhline(2, color="#555555", linestyle=":", linewidth=1)
-            index.set(xscale="log", xlabel="minibatch size $b$ (samples)")
-            scale.legend(fontsize=8)
-        panels[0, 0].set_ylabel("$L(b) - L(1)$ (nats)")
-        panels[1, 0].set_ylabel(r"implied $\alpha$")
+        figure = by_kind(table[table["scope"] == "all"], draw)
+        figure.supylabel("$L(b) - L(1)$ (nats)")
     plt.close(figure)
     return figure
 
 
-def batch_scaling_layers(results: Results) -> Figure:
-    """The index implied, against the minibatch size, layer by layer; means over the seeds.
+def batch_scaling(results: Results) -> Figure:
+    """The index implied, against the minibatch size; line and band are mean and range over the seeds.
 
     Args:
         results: of the experiment ``batch_scaling``.
 
     Returns:
+        A panel for each kind of network, data set and loss.
+    """
+    table = _of(results)
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        for when, at in ends(rows):
+            for i, (name, of) in enumerate(sizes(at)):
+                found, b = _implied(of), _scales(of).index.to_numpy()
+                label = name if when == AFTER else None
+                style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
+                axes.plot(_middles(b), found.mean(axis=1), _STYLES[when], **style)
+                low, high = found.min(axis=1), found.max(axis=1)
+                axes.fill_between(_middles(b), low, high, color=COLOURS[i], alpha=0.2, linewidth=0)
+        stable = implied_alpha(b, stable_log_scale(b, rows["n_train"].iloc[0], _STABLE))
+        axes.plot(_middles(b), stable, "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
+        axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
+        axes.set(xscale="log", xlabel="minibatch size $b$ (samples)", ylim=(0, 3))
+        axes.legend(fontsize=7)
+
+    with mpl.rc_context(STYLE):
+        figure = by_kind(table[table["scope"] == "all"], draw)
+        figure.supylabel(r"implied $\alpha$")
+    plt.close(figure)
+    return figure
+
+
+def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
+    """The index implied, against the minibatch size, layer by layer; means over the seeds.
+
+    Args:
+        results: of the experiment ``batch_scaling``.
+        settings: as :func:`with_settings` names them.
+
+    Returns:
         A row of panels each for before and after training, a column a setting.
     """
-    table = with_settings(results, losses=False)
-    table = table[(table["quantity"] == "log-scale") & (table["scope"] != "all")]
-    settings = list(table.groupby("setting", observed=True))
+    table = _of(results)
+    table = table[table["scope"] != "all"]
     with mpl.rc_context(STYLE):
-        size = (1.2 + 4.2 * len(settings), 6.2)
+        size = (1.2 + 3.6 * len(settings), 6.6)
         figure, panels = plt.subplots(2, len(settings), figsize=size, sharex=True, sharey=True, squeeze=False)
-        for column, (name, rows) in zip(panels.T, settings, strict=True):
-            for axes, (when, of) in zip(column, _times(rows), strict=True):
+        for column, name in zip(panels.T, settings, strict=True):
+            for axes, (when, of) in zip(column, ends(table[table["setting"] == name]), strict=True):
                 for i, (layer, one) in enumerate(of.groupby("scope", sort=False)):
-                    style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
-                    found = _implied(one)
-                    axes.plot(_middles(pd.Index(sorted(set(one["x"])))), found.mean(axis=1), label=layer, **style)
+                    style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 3.5}
+                    b = _scales(one).index.to_numpy()
+                    axes.plot(_middles(b), _implied(one).mean(axis=1), label=layer, **style)
                 axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
-                axes.set(xscale="log", title=f"{name}, {when}")
-                axes.legend(fontsize=8)
+                axes.set(xscale="log", ylim=(0, 3))
+                axes.set_title(f"{name}\n{when}", fontsize=9)
+            column[0].legend(fontsize=7)
             column[-1].set_xlabel("minibatch size $b$ (samples)")
         figure.supylabel(r"implied $\alpha$")
     plt.close(figure)
@@ -104,23 +137,24 @@ def batch_scaling_layers(results: Results) -> Figure:
 
 
 def implied_table(results: Results) -> pd.DataFrame:
-    """The index implied by every interval.
+    """The index implied by the intervals that begin at 10, 100 and 1000 samples (at 5, 10 and 50 of small data).
 
     Args:
         results: of the experiment ``batch_scaling``.
 
     Returns:
-        A row the beginning of an interval; for each setting and time a column of means and one of standard deviations over
-        the seeds.
+        A row a setting, before and after training; for each size the mean and the standard deviation over the seeds.
     """
-    table = with_settings(results, losses=False)
-    table = table[(table["quantity"] == "log-scale") & (table["scope"] == "all")]
-    found = {}
-    for setting, rows in table.groupby("setting", observed=True):
-        for when, of in _times(rows):
+    table = _of(results)
+    rows = {}
+    for when, at in ends(table[table["scope"] == "all"]):
+        for setting, of in at.groupby("setting", observed=True):
             implied = _implied(of)
-            found[setting, when, "mean"] = implied.mean(axis=1)
-            found[setting, when, "sd"] = implied.std(axis=1)
-    table = pd.DataFrame(found)
-    table.index = pd.Index([f"{int(b):,}" for b in table.index], name="b")
-    return table
+            small = 1000 not in implied.index
+            for b in (5, 10, 50) if small else (10, 100, 1000):
+                values = implied.loc[b]
+                rows.setdefault((setting, when), {})[f"{b:,}", "mean"] = values.mean()
+                rows[setting, when][f"{b:,}", "sd"] = values.std()
+    found = pd.DataFrame(rows).T
+    order = list(table["setting"].cat.categories)
+    return found.sort_index(level=0, key=lambda names: names.map(order.index), sort_remaining=False, kind="stable")

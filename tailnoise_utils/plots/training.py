@@ -6,6 +6,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..store import Results
+from ._settings import DATA
 from ._style import COLOURS, MARKERS, STYLE
 
 INDICES = {
@@ -13,7 +14,6 @@ INDICES = {
     "clean": "1/alpha (clean)",
     "clean, columns permuted": "1/alpha (clean, columns permuted)",
 }
-DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits", "digits32": "digits (32 x 32 x 3)"}
 
 
 def iterations(results: Results) -> Figure:

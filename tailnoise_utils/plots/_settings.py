@@ -1,0 +1,148 @@
+"""What figures of trained networks have in common: names of settings, panels, ends of the training."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from ..store import Results
+from ._style import COLOURS
+
+PARTS = ("dependence", "layout", "scales", "tails")
+DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits", "digits32": "digits (32 x 32 x 3)"}
+_LOSSES = {"nll": "cross-entropy", "hinge": "hinge"}
+BEFORE, AFTER = "before training", "after training"
+
+
+def with_settings(results: Results) -> pd.DataFrame:
+    """The rows joined with their run and a readable name of the setting.
+
+    Args:
+        results: of networks that were trained.
+
+    Returns:
+        The table, with the column `setting`, such as "FCN 256 x 3, MNIST, hinge"; settings in the order of the runs.
+    """
+    table = results.table()
+
+    def name(row: pd.Series) -> str:
+        size = f"{row['width']} × {row['depth']}" if row["depth"] else f"{row['width']}"
+        return f"{row['model'].upper()} {size}, {DATA[row['dataset']]}, {_LOSSES[row['loss']]}"
+
+    names = results.runs.set_index("run").apply(name, axis=1)
+    setting = table["run"].map(names)
+    return table.assign(setting=pd.Categorical(setting, categories=list(dict.fromkeys(names)), ordered=True))
+
+
+def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows before training, of all runs, and at the last snapshot, of those that trained.
+
+    Args:
+        table: of :func:`with_settings`.
+
+    Returns:
+        Name and rows of both. A setting of which no run trained keeps its runs at the end too.
+    """
+    last = table["iteration"] == table.groupby("run")["iteration"].transform("max")
+    trained = table["status"] == "complete"
+    some = trained.groupby(table["setting"], observed=True).transform("any")
+    return [(BEFORE, table[table["iteration"] == 0]), (AFTER, table[last & (trained | ~some)])]
+
+
+def untrained(results: Results) -> str:
+    """Which runs did not train, for a caption.
+
+    Args:
+        results: of networks that were trained.
+
+    Returns:
+        A sentence; "" if all did.
+    """
+    table = with_settings(results)
+    runs = table.drop_duplicates("run")
+    lost = runs[runs["status"] != "complete"]
+    if lost.empty:
+        return ""
+    counts = lost.groupby("setting", observed=True).size()
+    of = runs.groupby("setting", observed=True).size()
+    named = "; ".join(f"{setting} ({count} of {of[setting]})" for setting, count in counts.items())
+    return f" Runs that did not train are left out at the end, where others of their setting did: {named}."
+
+
+def by_kind(table: pd.DataFrame, draw: Callable[[plt.Axes, pd.DataFrame], object], *, height: float = 3.0) -> Figure:
+    """Draw a panel for each pair of network kind with data, and loss.
+
+    Args:
+        table: of :func:`with_settings`.
+        draw: told a panel and its rows; not called where there are none.
+        height: of a panel.
+
+    Returns:
+        The figure, open.
+    """
+    kinds, losses = (
+        list(dict.fromkeys(zip(table["model"], table["dataset"], strict=True))),
+        list(dict.fromkeys(table["loss"])),
+    )
+    size = (4.6 * len(losses) + 0.6, height * len(kinds) + 0.7)
+    figure, panels = plt.subplots(len(kinds), len(losses), figsize=size, sharex=True, sharey=True, squeeze=False)
+    for i, (model, dataset) in enumerate(kinds):
+        for j, loss in enumerate(losses):
+            axes = panels[i, j]
+            axes.set_title(f"{model.upper()}, {DATA[dataset]}, {_LOSSES[loss]}")
+            axes.xaxis.set_tick_params(labelbottom=True)
+            of = (table["model"] == model) & (table["dataset"] == dataset) & (table["loss"] == loss)
+            if of.any():
+                draw(axes, table[of])
+    return figure
+
+
+def sizes(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The networks of one panel.
+
+    Args:
+        rows: of the panel.
+
+    Returns:
+        Name and rows, small ones first.
+    """
+    return [
+        (f"{width} × {depth}" if depth else f"{width} filters", of)
+        for (width, depth), of in rows.groupby(["width", "depth"])
+    ]
+
+
+def gaussian_band(axes: plt.Axes, null: pd.DataFrame, by: str, colour: str, label: str | None) -> None:
+    """The middle 95 % of Gaussian surrogates.
+
+    Args:
+        axes: where to.
+        null: rows of a statistic on surrogates, value and standard deviation.
+        by: the column of the horizontal axis.
+        colour: of the band.
+        label: for the legend.
+    """
+    found = null.groupby(by)[["value", "se"]].mean()
+    low, high = found["value"] - 1.96 * found["se"], found["value"] + 1.96 * found["se"]
+    axes.fill_between(found.index, low, high, color=colour, alpha=0.35, linewidth=0, label=label)
+
+
+def stack(
+    axes: plt.Axes, y: np.ndarray, widths: dict[str, np.ndarray], height: float, *, outline: bool = False
+) -> None:
+    """Stacked horizontal bars, what is negative to the left.
+
+    Args:
+        axes: where to.
+        y: places of the bars.
+        widths: part to its lengths.
+        height: of a bar.
+        outline: hatched outlines in place of filled bars.
+    """
+    up, down = np.zeros(len(y)), np.zeros(len(y))
+    for (part, width), colour in zip(widths.items(), COLOURS, strict=False):
+        style = {"fill": False, "edgecolor": colour, "hatch": "/////"} if outline else {"color": colour, "label": part}
+        axes.barh(y, width, left=np.where(width >= 0, up, down), height=height, **style)
+        up, down = up + np.clip(width, 0, None), down + np.clip(width, None, 0)
