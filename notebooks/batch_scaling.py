@@ -48,7 +48,8 @@ plots.batch_scaling(results)
 
 # %% tags=["remove-input"]
 Markdown(
-    caption + " Solid: after training; dashed: before it; lines are means over the seeds, bands their range; dotted: 2. Values beyond the "
+    caption
+    + " Solid: after training; dashed: before it; lines are means over the seeds, bands their range; dotted: 2. Values beyond the "
     "axis are in the results."
 )
 
@@ -66,7 +67,11 @@ Markdown(caption + " Solid: after training; dashed: before it; means over the se
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The implied index against the minibatch size for every layer of some networks, before and after training."}}
 settings = list(plots.with_settings(results)["setting"].cat.categories)
-wanted = ("FCN 256 × 6, MNIST, cross-entropy", "FCN 256 × 6, CIFAR-10, cross-entropy", "CNN 16, CIFAR-10, cross-entropy")
+wanted = (
+    "FCN 256 × 6, MNIST, cross-entropy",
+    "FCN 256 × 6, CIFAR-10, cross-entropy",
+    "CNN 16, CIFAR-10, cross-entropy",
+)
 plots.batch_scaling_layers(results, [name for name in wanted if name in settings] or settings[:1])
 
 # %% tags=["remove-input"]

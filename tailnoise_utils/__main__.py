@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from . import __version__, experiments, store, sweep
+from . import __version__, experiments, provenance, store, sweep
 
 _HELP = "Run and show the book's experiments."
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
@@ -104,7 +104,7 @@ def verify(
 def version() -> None:
     """Print the version of the package and of what it computes with."""
     typer.echo(f"tailnoise_utils {__version__}")
-    for name, value in store.provenance().items():
+    for name, value in provenance.provenance().items():
         if name != "finished":
             typer.echo(f"  {name}: {value}")
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .report import Group
 from .tail_index import TailIndex
-from .tail_index.blocks import RowBlocks
+from .tail_index.rows import RowBlocks
 
 __all__ = ["CHUNK", "Statistics"]
 

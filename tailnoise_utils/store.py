@@ -8,14 +8,9 @@ to a temporary name, flushed to disk and renamed, so that it is never half there
 import hashlib
 import json
 import os
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,11 +18,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import scipy
-import torch
 from filelock import FileLock
 
-from . import __version__
+from .provenance import provenance
 
 __all__ = [
     "COLUMNS",
@@ -38,7 +31,6 @@ __all__ = [
     "digest",
     "flat",
     "path_of",
-    "provenance",
     "read",
     "run_record",
     "to_frame",
@@ -137,51 +129,6 @@ def run_record(spec: Any, data_sha256: str, seconds: float, status: str = "compl
     """
     names = {"run": digest(spec, data=data_sha256)[:16], "spec_digest": digest(spec), "data_sha256": data_sha256}
     return names | flat(asdict(spec)) | {"status": status, "seconds": seconds} | provenance()
-
-
-def provenance() -> dict[str, str | int]:
-    """Package version and commit, versions of what computes, and the machine.
-
-    Returns:
-        Plain values, ready for JSON.
-    """
-    return _code() | {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "device": "cpu",
-        "processor": _processor(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-    }
-
-
-@cache
-def _code() -> dict[str, str]:
-    """Version and commit of this package, as it was when first asked: a later edit was not what ran."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-
-    try:
-        dirty = "+dirty" if git("status", "--porcelain", "--", ".") else ""
-        return {"version": __version__, "commit": git("rev-parse", "HEAD") + dirty}
-    except (OSError, subprocess.SubprocessError):
-        return {"version": __version__, "commit": "unknown (not a git checkout)"}
-
-
-@cache
-def _processor() -> str:
-    """The processor's name."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
 from tailnoise_utils.models import fcn
 from tailnoise_utils.noise import noise_matrix
-from tailnoise_utils.tail_index.blocks import RowBlocks
+from tailnoise_utils.tail_index.rows import RowBlocks
 
 
 def samples(n: int = 60) -> tuple[Tensor, Tensor]:
@@ -58,7 +58,7 @@ def test_rows_one_by_one_are_the_matrix(P: int, p: int, K1: int | None, conventi
         pytest.fail("choose K1 among the divisors")
     whole = tail_index.mohammadi(U, K1, convention=convention)
     for chunk in (2**20, 5):
-        monkeypatch.setattr(tail_index.blocks, "_CHUNK", chunk)
+        monkeypatch.setattr(tail_index.rows, "CHUNK", chunk)
         rows = RowBlocks(P, p, K1, convention=convention)
         for row in U:
             rows.add(*row.split([2, p - 2]))

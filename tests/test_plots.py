@@ -157,3 +157,87 @@ def test_the_readme_shows_what_is_stored(tmp_path):
 def test_no_page_has_a_blank_left_to_fill():
     for path in (ROOT / "README.md", *(ROOT / "book").glob("*.md")):
         assert "TIME_" not in path.read_text(), path
+
+
+def test_the_waterfall_adds_up_to_the_estimate():
+    results = sweep.load("anatomy", "laptop")
+    table = results.table().query("scope == 'all' and split == 'train'")
+    for axes, last in zip(plots.waterfall(results).axes, (False, True), strict=True):
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        at = table["iteration"] == (table.groupby("run")["iteration"].transform("max") if last else 0)
+        of = table[at & (table["model"] == "fcn") & (table["dataset"] == "mnist") & (table["loss"] == "nll")]
+        of = of[(of["width"] == 256) & (of["depth"] == 6)].groupby("quantity")["value"].mean()
+        y = names.index("FCN 256 × 6, MNIST, cross-entropy")
+        bars = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == y]
+        assert sum(bar.get_width() for bar in bars) == pytest.approx(
+            of["part e_0"] - of["part e_2 (Gaussian)"], abs=1e-9
+        )
+        assert bars[0].get_width() == pytest.approx(of["part dependence"])
+        assert axes.get_lines()[0].get_xdata()[y] == pytest.approx(of["part e_0"])
+    assert len(names) == 18
+
+
+def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
+    results = sweep.load("anatomy", "laptop")
+    runs = results.runs
+    lost = runs[(runs["model"] == "cnn") & (runs["loss"] == "nll")].index[0]
+    status = ["not trained" if i == lost else "complete" for i in runs.index]
+    changed = replace(results, runs=runs.assign(status=status))
+    kept = changed.table().query("model == 'cnn' and loss == 'nll' and scope == 'all' and quantity == 'T1'")
+    end = kept[(kept["iteration"] == 3000) & (kept["run"] != runs.loc[lost, "run"])]
+    table = plots.anatomy_table(changed).loc["CNN 16, CIFAR-10, cross-entropy"]
+    assert table.loc["after training", "T1"] == pytest.approx(end["value"].mean())
+    assert table.loc["before training", "T1"] == pytest.approx(kept[kept["iteration"] == 0]["value"].mean())
+    assert "CNN 16, CIFAR-10, cross-entropy (1 of 3)" in plots.untrained(changed)
+    assert plots.untrained(replace(results, runs=runs.assign(status="complete"))) == ""
+    none = replace(results, runs=runs.assign(status="not trained"))
+    assert len(plots.anatomy_table(none)) == len(table) * 18
+
+
+def test_lines_along_training_are_means_over_seeds():
+    results = sweep.load("anatomy", "laptop")
+    axes = next(a for a in plots.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    rows = results.table().query(
+        "scope == 'all' and quantity == 'T1' and dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 6"
+    )
+    drawn = lines_of(axes)["32 × 6"]
+    np.testing.assert_allclose(drawn, rows.groupby("iteration")["value"].mean().reset_index().to_numpy())
+    columns = next(a for a in plots.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    after = results.table().query(
+        "scope == 'all' and quantity == '1/alpha (columns)' and iteration == 4000 and dataset == 'mnist' and loss == 'nll' "
+        "and width == 256 and depth == 3"
+    )
+    np.testing.assert_allclose(
+        lines_of(columns)["256 × 3"], after.groupby("x")["value"].mean().reset_index().to_numpy()
+    )
+
+
+def test_implied_indices_are_slopes_of_the_stored_scales():
+    results = sweep.load("batch_scaling", "laptop")
+    rows = results.table().query(
+        "scope == 'all' and quantity == 'log-scale' and iteration == 4000 and dataset == 'mnist' and loss == 'nll' "
+        "and width == 256 and depth == 3"
+    )
+    scales = rows.pivot(index="x", columns="run", values="value")
+    implied = 1 / (1 + (scales.loc[200] - scales.loc[100]) / np.log(2))
+    table = plots.implied_table(results).loc["FCN 256 × 3, MNIST, cross-entropy"]
+    assert table.loc["after training", ("100", "mean")] == pytest.approx(implied.mean())
+    assert table.loc["after training", ("100", "sd")] == pytest.approx(implied.std())
+    panel = next(a for a in plots.batch_scaling(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    x, y = lines_of(panel)["256 × 3"].T
+    assert y[np.argmin(np.abs(x - np.sqrt(100 * 200)))] == pytest.approx(implied.mean())
+    scale = next(a for a in plots.log_scales(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    mean = scales.mean(axis=1)
+    np.testing.assert_allclose(lines_of(scale)["256 × 3"][:, 1], mean - mean.iloc[0])
+
+
+@pytest.mark.parametrize("experiment", ["anatomy", "batch_scaling"])
+def test_no_text_of_a_figure_is_cut_off(experiment):
+    figure = plots.FIGURES[experiment](sweep.load(experiment, "laptop"))
+    figure.canvas.draw()
+    box = figure.get_tightbbox().padded(-0.01)
+    width, height = figure.get_size_inches()
+    assert box.x0 > -0.05
+    assert box.y0 > -0.05
+    assert box.x1 < width + 0.05
+    assert box.y1 < height + 0.05
