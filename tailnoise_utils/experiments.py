@@ -132,8 +132,8 @@ def _batch_scaling(profile: str) -> tuple[Spec, ...]:
     for t in _anatomy_trainings(profile):
         n = t.n_train
         sizes = (*[b for e in range(5) for m in (1, 2, 5) if 3 * (b := m * 10**e) < n], n // 2)
-        # 120 of each size; fewer, but 20 at least, where they would be more than four times the data.
-        counts = tuple(max(20, min(120, 4 * n // b)) for b in sizes)
+        # 120 of each size; fewer, but 10 at least, where they would be more than twice the data.
+        counts = tuple(max(10, min(120, 2 * n // b)) for b in sizes)
         specs.append(ScalingSpec(t, (0, t.iterations), sizes, counts))
     return tuple(specs)
 
