@@ -158,16 +158,21 @@ def _estimator_grid(profile: str) -> tuple[Spec, ...]:
 def _power(profile: str) -> tuple[Spec, ...]:
     """The tests of the anatomy on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
     gaussian, kinds = (2.0, 1.0), ("independent", "latent", "elliptical")
-    if profile == "smoke":
-        laws = [gaussian, (1.8, 1.0), (1.5, 1.0), (1.5, 0.1)]
-        return tuple(PowerSpec(kind, *law, 120, 50, 39, 10, 0) for kind in kinds for law in laws)
     laws = [gaussian, *((alpha, share) for share in (1.0, 0.1) for alpha in (1.95, 1.9, 1.8, 1.7, 1.5))]
-    # What more coordinates change is asked where it could matter, and of few laws: time grows with them.
-    wide = [gaussian, (1.95, 1.0), (1.8, 0.1), (1.5, 0.1)]
-    sizes = [(120, 200, 100, laws), (120, 1000, 100, wide), (600, 200, 40, laws)]
+    # What more coordinates change is asked of few laws, where it could matter; 4096 are what the anatomy looks at.
+    wide, widest = [gaussian, (1.95, 1.0), (1.8, 0.1), (1.5, 0.1)], [gaussian, (1.5, 0.1)]
+    sizes = [
+        (120, 200, 99, 100, laws),
+        (120, 1000, 99, 100, wide),
+        (120, 4096, 99, 60, widest),
+        (600, 200, 99, 40, laws),
+    ]
+    if profile == "smoke":
+        laws = [(alpha, share) for alpha, share in laws if alpha not in (1.7, 1.9)]
+        sizes = [(120, 30, 39, 5, laws), (120, 100, 39, 5, widest)]
     return tuple(
-        PowerSpec(kind, *law, P, width, 99, replicates, 0)
-        for P, width, replicates, chosen in sizes
+        PowerSpec(kind, *law, P, width, draws, replicates, 0)
+        for P, width, draws, replicates, chosen in sizes
         for kind in kinds
         for law in chosen
     )
