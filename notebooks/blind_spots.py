@@ -31,6 +31,7 @@ profile = "laptop"
 seed = 0
 
 # %% tags=["hide-input"]
+import functools
 import math
 
 from IPython.display import Markdown
@@ -128,54 +129,40 @@ results = sweep.load("power", profile)
 plots.power_of_tests(results)
 
 # %% tags=["remove-input"]
-runs, rates = results.runs, plots.power_table(results)
+runs, rates, words = results.runs, plots.power_table(results), functools.partial(plots.power_words, results)
 error = plots.power_table(results, "se").max(axis=None)
-counts = runs.groupby(["P", "replicates", "draws"]).size().index
+counts = runs.groupby(["P", "width"])["replicates"].first().items()
 Markdown(
-    f"*Profile `{profile}`, seed {runs['seed'].max()}; {plots.provenance_line(results)}. Of each law "
-    + ", ".join(f"{n} matrices with $P = {P}$, {draws} surrogates beside each" for P, n, draws in counts)
-    + f". Binomial standard error of a number: at most {100 * error:.0f}, and 0 where all matrices agree.*"
+    f"*Profile `{profile}`, seed {runs['seed'].max()}; {plots.provenance_line(results)}. Matrices of each law: "
+    + ", ".join(f"{n} of {P} × {width:,}" for (P, width), n in counts)
+    + f"; {runs['draws'].max()} surrogates beside each. Binomial standard error of a number: at most {100 * error:.0f}.*"
 )
-
-# %% tags=["remove-cell"]
-few, many, narrow, wide = (int(of) for name in ("P", "width") for of in (runs[name].min(), runs[name].max()))
-
-
-def found(test, alpha, share=1.0, P=few, width=narrow):
-    """Rates in per cent, of independent, latent and elliptical coordinates."""
-    own = rates.xs((P, width, share, alpha), level=["P", "width", "share", "alpha"])[test]
-    return " / ".join(f"{100 * rate:.0f}" for rate in own)
-
-
-def at_both(*law):
-    return found(*law) + (f" ({found(*law, P=many)} with $P = {many}$)" if many > few else "")
-
 
 # %% tags=["remove-input"]
 size = 100 * rates.query("alpha == 2")
 tested, random, norm = size.mean(), "random projections", "sd of ln norm"
 Markdown(f"""
-With $P = {few}$ and {narrow} columns, in per cent of the matrices, for independent / latent / elliptical coordinates:
+In per cent of the matrices, for independent / latent / elliptical coordinates, $P = {runs["P"].min()}$ and {runs["width"].min()}
+columns (in brackets: $P = 600$, which `smoke` leaves out):
 
 * **Size.** Of Gaussian noise {size.mean(axis=None):.1f} is rejected, on average over all tests, kinds and sizes; by test from
   {tested.min():.1f} ({tested.idxmin()}) to {tested.max():.1f} ({tested.idxmax()}).
-* **Noise that is stable as a whole**, of index 1.95, is found by T1 in {at_both("T1", 1.95)}, by random projections in
-  {at_both(random, 1.95)}.
-* **A tenth of it beside Gaussian noise**, of index 1.5, is found by T1 in {at_both("T1", 1.5, 0.1)}, by random projections in
-  {at_both(random, 1.5, 0.1)}, by the norms in {at_both(norm, 1.5, 0.1)}; of index 1.95 by T1 in {at_both("T1", 1.95, 0.1)}.
+* **Noise that is stable as a whole**, of index 1.95, is found by T1 in {words("T1", 1.95)}, by random projections in
+  {words(random, 1.95)}.
+* **A tenth of it beside Gaussian noise**, of index 1.5, is found by T1 in {words("T1", 1.5, 0.1)}, by random projections in
+  {words(random, 1.5, 0.1)}, by the norms in {words(norm, 1.5, 0.1)}; of index 1.8 by T1 in {words("T1", 1.8, 0.1)}.
 """)
 
 # %% tags=["remove-input"]
 Markdown(f"""
-* **The index of single columns** at $K_1 = 30$ finds stable noise of index 1.95 in {at_both("columns, K1 = 30", 1.95)}, of 1.5 in
-  {at_both("columns, K1 = 30", 1.5)}. It is there because it tells a stable law from another heavy one, which T1 does not.
-* **The norms** find noise of index 1.95 in {at_both(norm, 1.95)}, of index 1.5 in {at_both(norm, 1.5)}: heavier tails are not
+* **The index of single columns** at $K_1 = 30$ finds stable noise of index 1.95 in {words("columns, K1 = 30", 1.95)}, of 1.5 in
+  {words("columns, K1 = 30", 1.5)}. It is there because it tells a stable law from another heavy one, which T1 does not.
+* **The norms** find noise of index 1.95 in {words(norm, 1.95)}, of index 1.5 in {words(norm, 1.5)}: heavier tails need not be
   found more surely. They leave a covariance with few strong directions, those of the largest rows, and the norms of Gaussian
   noise with few directions spread, too.
-* **More columns** help where they are independent. With {wide:,} of them T1 finds a tenth of index 1.8 in
-  {found("T1", 1.8, 0.1, width=wide)}, not {found("T1", 1.8, 0.1)}; of index 1.5 in {found("T1", 1.5, 0.1, width=wide)}, not
-  {found("T1", 1.5, 0.1)}; index 1.95 alone in {found("T1", 1.95, width=wide)}, not {found("T1", 1.95)}. Where 30 factors or one
-  scale a row make all coordinates, further columns say little that is new. A network has many more columns still.
+* **More columns**, {runs["width"].max():,}, with $P = {runs["P"].min()}$: T1 finds a tenth of index 1.8 in {words("T1", 1.8, 0.1, wide=True)}, of
+  index 1.5 in {words("T1", 1.5, 0.1, wide=True)}. They help where coordinates have tails of their own; one scale a row is one
+  number a minibatch, however many columns show it.
 """)
 
 # %% [markdown]
@@ -183,24 +170,17 @@ Markdown(f"""
 # Smaller ones that it misses all the same stand in brackets; *none*: not even 1.5.
 
 # %% tags=["hide-input"]
-limits = plots.power_limits(results)
-limits.style
+plots.power_limits(results).style
 
 # %% tags=["remove-cell"]
-pure, tenth = (rates.query("P == @few and width == @narrow and share == @share and alpha < 2") for share in (1.0, 0.1))
-dependent = tenth.query("coordinates != 'independent'")
-glue("spots_size", float(size.mean(axis=None) / 100), display=False)
+few = rates.query("P == P.min() and alpha < 2")
+pure, tenth = (few.query("share == @share") for share in (1.0, 0.1))
+of_factors = "share < 1 and coordinates != 'independent'"
+glue("spots_T1_size", float(size["T1"].mean() / 100), display=False)
 glue("spots_T1_pure", float(pure["T1"].min()), display=False)
-glue("spots_T1_tenth", float(tenth["T1"].xs("independent", level="coordinates").max()), display=False)
-glue("spots_T1_mixed", float(dependent["T1"].max()), display=False)
-glue("spots_any_mixed", float(dependent.max(axis=None)), display=False)
-glue("spots_best_mixed", dependent.max().idxmax(), display=False)
-glue(
-    "spots_many_mixed",
-    float(rates.query("P == @many and share < 1 and coordinates != 'independent'")["T1"].max()),
-    display=False,
-)
-glue("spots_many", many, display=False)
+glue("spots_T1_mixed", float(tenth.query(of_factors)["T1"].max()), display=False)
+glue("spots_any_mixed", float(tenth.query(of_factors).max(axis=None)), display=False)
+glue("spots_many_mixed", float(rates.query(of_factors)["T1"].max()), display=False)
 glue("spots_columns_195", float(pure.xs(1.95, level="alpha")["columns, K1 = 30"].max()), display=False)
 
 # %% [markdown]
@@ -255,12 +235,12 @@ Markdown(
 # * **The parts say where the distance to 2 comes from.** They agree with theory within {glue:text}`spots_parts_off:.3f` where
 #   theory is exact. A tail part beside an equally long negative dependence means tails that coordinates share.
 # * **T1 finds tails, if all of the noise has them.** With 120 minibatches it finds pure SaS noise, of index 1.95 too, at rates
-#   of {glue:text}`spots_T1_pure:.2f` and more, and mistakes Gaussian noise at the rate of chance.
+#   of {glue:text}`spots_T1_pure:.2f` and more, and rejects Gaussian noise at a rate of {glue:text}`spots_T1_size:.3f`.
 # * **A test that finds nothing excludes noise that is stable as a whole, not a part that is.** Beside nine tenths of Gaussian
 #   noise, SaS noise down to the index 1.5 with dependent coordinates is found by T1 at a rate of {glue:text}`spots_T1_mixed:.2f`
-#   at best with 120 minibatches (by any test {glue:text}`spots_any_mixed:.2f`), at {glue:text}`spots_many_mixed:.2f` with
-#   {glue:text}`spots_many`. The table above says it for each test. The index of single columns at $K_1 = 30$ is the weakest,
-#   {glue:text}`spots_columns_195:.2f` at best against the index 1.95.
+#   at best with 120 minibatches (by any test: {glue:text}`spots_any_mixed:.2f`), with more of them at
+#   {glue:text}`spots_many_mixed:.2f`. The table of limits above says for each test what it could have found. The index of
+#   single columns at $K_1 = 30$ is the weakest: {glue:text}`spots_columns_195:.2f` at best against the index 1.95.
 # * **Exact zeros must be left out.** A tenth of them makes $\hat\alpha$ {glue:text}`spots_tenth:.2f` in the published convention.
 # * **How sure.** The equality of the means is proved for stable rows, and the closed forms for large $K_1$; simulation agrees.
 #   The rates of power are for these sizes and laws; read them to a tenth. The columns are fewer than a network has, which

@@ -160,16 +160,11 @@ def _power(profile: str) -> tuple[Spec, ...]:
     gaussian, kinds = (2.0, 1.0), ("independent", "latent", "elliptical")
     laws = [gaussian, *((alpha, share) for share in (1.0, 0.1) for alpha in (1.95, 1.9, 1.8, 1.7, 1.5))]
     # What more coordinates change is asked of few laws, where it could matter; 4096 are what the anatomy looks at.
-    wide, widest = [gaussian, (1.95, 1.0), (1.8, 0.1), (1.5, 0.1)], [gaussian, (1.5, 0.1)]
-    sizes = [
-        (120, 200, 99, 100, laws),
-        (120, 1000, 99, 100, wide),
-        (120, 4096, 99, 60, widest),
-        (600, 200, 99, 40, laws),
-    ]
+    wide = [gaussian, (1.8, 0.1), (1.5, 0.1)]
+    sizes = [(120, 200, 99, 100, laws), (120, 4096, 99, 60, wide), (600, 200, 99, 40, laws)]
     if profile == "smoke":
         laws = [(alpha, share) for alpha, share in laws if alpha not in (1.7, 1.9)]
-        sizes = [(120, 30, 39, 5, laws), (120, 100, 39, 5, widest)]
+        sizes = [(120, 30, 39, 5, laws), (120, 100, 39, 5, wide)]
     return tuple(
         PowerSpec(kind, *law, P, width, draws, replicates, 0)
         for P, width, draws, replicates, chosen in sizes

@@ -5,10 +5,12 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from tailnoise_utils import controls, experiments, sweep
+from tailnoise_utils import controls, experiments, plots, sweep
+from tailnoise_utils.plots.power import _limit
 from tailnoise_utils.specs import PowerSpec, power
 
 anatomy_module = importlib.import_module("tailnoise_utils.controls.anatomy")  # the package has a function of this name
@@ -129,6 +131,36 @@ def test_runs_are_deterministic_and_replicates_differ():
 def test_too_few_minibatches_are_refused():
     with pytest.raises(ValueError, match="K1 = 30 is not within"):
         rates(P=100)
+
+
+def test_the_page_says_what_is_stored():
+    results = sweep.load("power", "laptop")
+    rows = results.table()
+    table, limits = plots.power_table(results), plots.power_limits(results)
+    figure = plots.power_of_tests(results)
+    figure.canvas.draw()
+    panel = figure.axes[1]
+    assert panel.get_title() == "latent, 120 × 200"
+    own = rows.query("P == 120 and width == 200 and coordinates == 'latent'")
+    shown = [int(text.get_text()) for text in panel.texts]
+    np.testing.assert_allclose(shown, 100 * own["value"], atol=0.51)  # rows lie by law, then by test, as cells do
+    box = figure.get_tightbbox()  # in inches: nothing is cut off, and it fits the page
+    assert box.width <= 10.05
+    assert box.x0 >= -0.05
+    one = own.query("share == 1 and scope == 'T1' and alpha < 2").set_index("alpha")["value"]
+    assert limits.loc[("SaS", 120, "latent"), "T1"] == f"{one[one >= 0.8].index.max():g}"
+    [rate] = own.query("share == 0.1 and scope == 'T1' and alpha == 1.5")["value"]
+    assert plots.power_words(results, "T1", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
+    assert set(table.index.get_level_values("P")) == {120, 600}
+    size = table.query("alpha == 2")
+    assert size.mean(axis=None) == pytest.approx(0.05, abs=0.02)
+
+
+def test_limits_name_what_is_missed():
+    rates = pd.Series([0.9, 0.85, 0.7, 1.0], index=[1.95, 1.9, 1.8, 1.5])
+    assert _limit(rates, 0.8) == "1.95 (not 1.8)"
+    assert _limit(rates, 0.95) == "1.5"
+    assert _limit(rates, 1.1) == "none"
 
 
 def test_the_grid_asks_what_the_page_says():

@@ -27,7 +27,7 @@ from .estimators import (
 )
 from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
-from .power import power_limits, power_of_tests, power_table
+from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table
 from .training import INDICES, first_and_last, iterations, last_value
 
@@ -60,6 +60,7 @@ __all__ = [
     "power_limits",
     "power_of_tests",
     "power_table",
+    "power_words",
     "provenance_line",
     "summary",
     "unstable_laws",

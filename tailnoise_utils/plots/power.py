@@ -93,6 +93,32 @@ def power_limits(results: Results, wanted: float = 0.8) -> pd.DataFrame:
     )
 
 
+def power_words(results: Results, test: str, alpha: float, share: float = 1.0, *, wide: bool = False) -> str:
+    """The rates of a test against one law, for the text.
+
+    Args:
+        results: of the experiment ``power``.
+        test: one of those of :func:`power_table`.
+        alpha: of the law.
+        share: its weight.
+        wide: of the matrices with the most columns, not of those with the fewest rows and columns.
+
+    Returns:
+        Per cent of the matrices, a kind of coordinates after the other: "100 / 34 / 44"; in brackets those with the most
+        rows, if there are others.
+    """
+    rates, runs = 100 * power_table(results)[test], results.runs
+
+    def of(P: int, width: int) -> str:
+        own = rates.xs((P, width, share, alpha), level=["P", "width", "share", "alpha"])
+        return " / ".join(f"{rate:.0f}" for rate in own)
+
+    few, many, narrow = runs["P"].min(), runs["P"].max(), runs["width"].min()
+    if wide:
+        return of(few, runs["width"].max())
+    return of(few, narrow) + (f" ({of(many, narrow)})" if many > few else "")
+
+
 def _limit(rates: pd.Series, wanted: float) -> str:
     """The largest alpha, and the smaller ones that are missed."""
     found = rates.index[rates >= wanted]
