@@ -113,9 +113,9 @@ def power_words(results: Results, test: str, alpha: float, share: float = 1.0, *
         own = rates.xs((P, width, share, alpha), level=["P", "width", "share", "alpha"])
         return " / ".join(f"{rate:.0f}" for rate in own)
 
-    few, many, narrow = runs["P"].min(), runs["P"].max(), runs["width"].min()
+    few, many, narrow, broad = (int(of) for of in (*runs["P"].agg(["min", "max"]), *runs["width"].agg(["min", "max"])))
     if wide:
-        return of(few, runs["width"].max())
+        return of(few, broad)
     return of(few, narrow) + (f" ({of(many, narrow)})" if many > few else "")
 
 
