@@ -157,6 +157,8 @@ Markdown(
 #   close to Gaussian across minibatches (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`), with a pooled
 #   $\hat\alpha$ of 1.0 to 1.2. The lowest $\hat\alpha$ of fully connected networks belongs to their least heavy noise: the pooled number does not order
 #   settings by their tails.
+# * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and hardly heavier later, in
+#   the little training that it has here.
 # * **What it is not, where we can tell.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most settings the
 #   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. In the wide
 #   networks, once they fit everything (cross-entropy), it is below 2, far below for the deep one, at all $K_1$ that 120 minibatches

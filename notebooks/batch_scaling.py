@@ -98,7 +98,7 @@ for name, at in (("before", before), ("after", after)):
 # ## What we find, how sure
 #
 # * **No single index.** A stable law would give one nearly horizontal line (dash-dotted). In every setting the implied index rises with
-#   $b$. Before training it is near 2 from about 100 samples on in fully connected networks: at $b = 500$, where the paper measures,
+#   $b$. Before training it is 1.8 or more from about 200 samples on in fully connected networks: at $b = 500$, where the paper measures,
 #   averages over a minibatch behave as the central limit theorem says.
 # * **After training it depends on whether the network fits.** On MNIST with cross-entropy it stays far lower and climbs over three
 #   decades, {glue:text}`implied_after_small_low:.2f` at the lowest at $b = 10$, to {glue:text}`implied_after_large_low:.2f` at the lowest at 1000:
