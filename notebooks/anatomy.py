@@ -150,13 +150,13 @@ Markdown(
 # * **What remains, and is real.** T1 is small before training in fully connected networks, though above the Gaussian band in some
 #   settings. On MNIST it grows in training in every setting, most with cross-entropy and where the network comes to fit all images
 #   ({glue:text}`T1_fitted_low:.2f` to {glue:text}`T1_fitted_high:.2f` where at least 95 % of them are classified rightly): there few
-#   images carry much of the gradient, and whole minibatches stand out (the norms spread too). Fitted networks *have* noise that is
-#   clearly heavier than Gaussian across minibatches.
+#   images carry much of the gradient. With cross-entropy whole minibatches stand out too (the norms spread, in every setting and seed).
+#   Fitted networks *have* noise that is clearly heavier than Gaussian across minibatches.
 # * **And where the network does not fit.** On CIFAR-10 the fully connected networks reach a training accuracy of
 #   {glue:text}`accuracy_fcn_cifar_low:.2f` to {glue:text}`accuracy_fcn_cifar_high:.2f` in this many steps, and their noise stays
 #   close to Gaussian across minibatches (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`), with a pooled
 #   $\hat\alpha$ of 1.0 to 1.2. The pooled number does not order settings by their tails: it is about as low here as in the wide
-#   and deep network that fits MNIST, whose T1 is twenty times as large.
+#   and deep network that fits MNIST with cross-entropy, whose T1 is twenty times as large or more.
 # * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and hardly heavier later, in
 #   the little training that it has here.
 # * **What it is not, where we can tell.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most settings the
@@ -171,6 +171,6 @@ Markdown(
 #   than 280,000 parameters a sample is looked at, so that their distance differs a little from that of the pooled number.
 # * **How sure.** Three seeds; what differs between settings by less than the points of the seeds do says nothing. Few thousand
 #   iterations: the networks on CIFAR-10 would fit too, later, and nothing here says what their noise would then be. The convolutional
-#   network hardly trains in this time, one of its seeds not at all. The tests compare with surrogates of the measured covariance,
+#   network hardly trains in this time, with the hinge loss not at all. The tests compare with surrogates of the measured covariance,
 #   which err on the side of the Gaussian law where coordinates are nearly independent (but for the norms, where this is corrected).
 #   What size of tails each test could have missed is in [](blind_spots.ipynb). Standard errors of shuffled parts speak of the shuffle only.
