@@ -194,7 +194,7 @@ def anatomy_table(results: Results) -> pd.DataFrame:
     found = []
     for when, rows in ends(table[(table["scope"] == "all") & (table["split"] == "train")]):
 
-        def of(quantity: str, x: float | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
+        def of(quantity: str, x: float | int | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
             chosen = rows[(rows["quantity"] == quantity) & (rows["x"].isna() if x is None else rows["x"] == x)]
             return chosen.groupby("setting", observed=True)["value"].agg(how)
 
