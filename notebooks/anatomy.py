@@ -118,7 +118,7 @@ table.iloc[:, :7].style.format(precision=3)
 # %% tags=["hide-input"]
 table.iloc[:, 7:].style.format(precision=3)
 
-# %% tags=["remove-input"]
+# %% tags=["remove-cell"]
 before, after = table.xs("before training", level="when"), table.xs("after training", level="when")
 names = after.index.astype(str)
 chosen = {"before": before, "after": after, "fitted": after[after["accuracy"] >= 0.95]}
@@ -130,6 +130,8 @@ for name, rows in chosen.items():
     for quantity in ("T1", "tails", "accuracy"):
         glue(f"{quantity}_{name}_low", float(rows[quantity].min()), display=False)
         glue(f"{quantity}_{name}_high", float(rows[quantity].max()), display=False)
+
+# %% tags=["remove-input"]
 Markdown(
     f"Dependence is {share:.0%} of the distance to 2 before training, on average over the settings. T1 goes from "
     f"{before['T1'].min():.3f} to {before['T1'].max():.3f} before and {after['T1'].min():.3f} to {after['T1'].max():.3f} "

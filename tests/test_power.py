@@ -130,7 +130,7 @@ def test_runs_are_deterministic_and_replicates_differ():
 
 def test_too_few_minibatches_are_refused():
     with pytest.raises(ValueError, match="K1 = 30 is not within"):
-        rates(P=100)
+        rates(P=58)
 
 
 def test_the_page_says_what_is_stored():
