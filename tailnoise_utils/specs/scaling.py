@@ -27,9 +27,9 @@ class ScalingSpec(Measured):
     At each size b some minibatches are drawn from random partitions of the data (NumPy's generator of [5, the run's seed,
     b, number of the partition]), of each partition all but the last: the noise of all of them adds up to zero.
 
-    L(b) is taken (:func:`tailnoise_utils.controls.log_scale`) over live coordinates, those where the full gradient is not
-    exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`; under a
-    stable law of index :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
+    L(b) is taken (:func:`tailnoise_utils.controls.scaling.log_scale`) over live coordinates, those where the full gradient
+    is not exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
+    under a stable law of index :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
 
     Attributes:
         points: which snapshots.
