@@ -6,10 +6,21 @@ A spec has `data_sha256()` (of the data it reads, "" if none), `rows(progress)`,
 
 from ._measured import Row
 from .estimator import EstimatorSpec
+from .metastability import ExitSpec, WellsSpec
 from .noise import AnatomySpec, NoiseSpec
 from .norms import NormsSpec
 from .scaling import ScalingSpec
 
-__all__ = ["AnatomySpec", "EstimatorSpec", "NoiseSpec", "NormsSpec", "Row", "ScalingSpec", "Spec"]
+__all__ = [
+    "AnatomySpec",
+    "EstimatorSpec",
+    "ExitSpec",
+    "NoiseSpec",
+    "NormsSpec",
+    "Row",
+    "ScalingSpec",
+    "Spec",
+    "WellsSpec",
+]
 
-Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec
+Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec | ExitSpec | WellsSpec
