@@ -62,7 +62,7 @@ def euler(
     return path
 
 
-def _check(**values: float) -> None:
+def _check(**values: float | int) -> None:
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} = {value} must be a positive number")
