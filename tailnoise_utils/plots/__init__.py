@@ -26,6 +26,18 @@ from .estimators import (
     unstable_table,
 )
 from .laws import densities, paths
+from .metastability import (
+    exit_runs,
+    exit_times,
+    landscape_and_paths,
+    largest_deviations,
+    move_rates,
+    occupation,
+    occupation_table,
+    slope_table,
+    time_step,
+    wells_of,
+)
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .scaling import batch_scaling, batch_scaling_layers, implied_table
 from .training import INDICES, first_and_last, iterations, last_value
@@ -45,23 +57,33 @@ __all__ = [
     "densities",
     "estimator_efficiency",
     "estimator_recovery",
+    "exit_runs",
+    "exit_times",
     "first_and_last",
     "implied_table",
     "iterations",
     "known_parts",
+    "landscape_and_paths",
+    "largest_deviations",
     "last_value",
     "layers",
+    "move_rates",
     "noise_and_surrogate",
     "norm_histograms",
     "norm_quantiles",
     "norm_table",
+    "occupation",
+    "occupation_table",
     "paths",
     "power_of_tests",
     "provenance_line",
+    "slope_table",
     "summary",
+    "time_step",
     "unstable_laws",
     "unstable_table",
     "waterfall",
+    "wells_of",
     "with_settings",
     "zero_shares",
 ]
@@ -72,6 +94,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "anatomy": waterfall,
     "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
+    "metastability": exit_times,
 }
 
 
@@ -84,8 +107,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `anatomy`, `batch_scaling`: the tables of their pages; `estimator`: mean 1/alpha^ by law and
-        estimator.
+        spreads of norms; `anatomy`, `batch_scaling`, `metastability`: tables of their pages; `estimator`: mean 1/alpha^ by
+        law and estimator.
     """
     table = results.table()
     if experiment == "iterations":
@@ -94,6 +117,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
     if experiment == "noise_histogram":
         return norm_table(results)
+    if experiment == "metastability":
+        return slope_table(results)
     if experiment in ("anatomy", "batch_scaling"):
         return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
     chosen = table[table["quantity"] == "1/alpha"]
