@@ -56,7 +56,7 @@ def landscape_and_paths(results: Results, alpha: float = 1.5, seed: int = 0) -> 
         )
         x = np.linspace(-2.2, 6, 800)
         left.plot(wells.value(x), x, color="black")
-        left.set(xlabel="f(w)", ylabel="w", xlim=(-1.2, 2), title="objective")
+        left.set(xlabel="f(w)", ylabel="w", xlim=(-1.4, 2), title="objective")
         for i, (minimum, depth) in enumerate(zip(wells.minima, wells.depths, strict=True), 1):
             left.annotate(str(i), (-depth - 0.03, minimum), ha="right", va="center", weight="bold")
         for panel, index, colour, time in zip(
