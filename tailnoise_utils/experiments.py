@@ -206,6 +206,17 @@ def _metastability(profile: str) -> tuple[Spec, ...]:
     return tuple(specs)
 
 
+def _metastability_limit(profile: str) -> tuple[Spec, ...]:
+    """Rates between the four wells at the largest alpha with more and with less noise: how they approach their limit."""
+    alpha, runs, particles = 1.8, {0.2: 8000.0, 0.085: 40_000.0, 0.06: 70_000.0}, 2000
+    if profile == "smoke":
+        alpha, runs, particles = 1.5, {0.2: 200.0, 0.12: 400.0}, 400
+    return tuple(
+        WellsSpec(**_WELLS, alpha=alpha, eps=eps, dt=0.02, time=t, particles=particles, seed=1)
+        for eps, t in runs.items()
+    )
+
+
 EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "iterations": _iterations,
     "noise_histogram": _noise_histogram,
@@ -213,6 +224,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "batch_scaling": _batch_scaling,
     "estimator": _estimator_grid,
     "metastability": _metastability,
+    "metastability_limit": _metastability_limit,
 }
 
 
