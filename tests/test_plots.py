@@ -200,3 +200,16 @@ def test_figures_of_exits_are_labelled(draw):
     figure = draw(sweep.load("metastability", "laptop"))
     assert all(axes.get_xlabel() for axes in figure.axes)
     assert figure.axes[0].get_ylabel()
+
+
+def test_the_rates_that_failed_come_down_with_the_noise():
+    results, more = (sweep.load(name, "laptop") for name in ("metastability", "metastability_limit"))
+    found = plots.rates_by_noise(results, more)
+    failed = found.loc[("well 2", 3.0)]
+    assert list(failed.index) == [0.06, 0.085, 0.12, 0.2]
+    assert failed["value"].is_monotonic_increasing
+    ratios = claims.rate_ratios(results).query("alpha == 1.8 and what == 'well 2 to 3'")
+    assert failed.loc[0.12, "value"] == pytest.approx(ratios["ratio"].item(), rel=1e-12)
+    panel = plots.toward_the_limit(results, more).axes[0]
+    drawn = next(c for c in panel.containers if c.get_label() == "2→3").lines[0].get_ydata()
+    np.testing.assert_allclose(drawn, failed["value"])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..claims import rate_ratios
 from ..store import Results
 from ._style import STYLE, provenance_line
 from .anatomy import (
@@ -34,8 +35,10 @@ from .metastability import (
     move_rates,
     occupation,
     occupation_table,
+    rates_by_noise,
     slope_table,
     time_step,
+    toward_the_limit,
     wells_of,
 )
 from .norms import norm_histograms, norm_quantiles, norm_table
@@ -77,9 +80,11 @@ __all__ = [
     "paths",
     "power_of_tests",
     "provenance_line",
+    "rates_by_noise",
     "slope_table",
     "summary",
     "time_step",
+    "toward_the_limit",
     "unstable_laws",
     "unstable_table",
     "waterfall",
@@ -95,6 +100,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
     "metastability": exit_times,
+    "metastability_limit": move_rates,
 }
 
 
@@ -117,8 +123,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
     if experiment == "noise_histogram":
         return norm_table(results)
-    if experiment == "metastability":
-        return slope_table(results)
+    if experiment.startswith("metastability"):
+        return slope_table(results) if experiment == "metastability" else rate_ratios(results)
     if experiment in ("anatomy", "batch_scaling"):
         return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
     chosen = table[table["quantity"] == "1/alpha"]

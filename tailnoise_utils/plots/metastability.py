@@ -123,7 +123,7 @@ def exit_times(results: Results) -> Figure:
     return figure
 
 
-def _name_ticks(panel: Axes, values: pd.Series) -> None:
+def _name_ticks(panel: Axes, values: pd.Series | pd.Index) -> None:
     """Ticks of the horizontal axis at the values that occur, as plain numbers."""
     ticks = sorted(set(values))
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -196,6 +196,58 @@ def move_rates(results: Results) -> Figure:
         panel.set(xlabel="from well → to well", ylabel="simulated rate / theory")
         panel.grid(visible=False, axis="x")
         figure.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
+    return figure
+
+
+def rates_by_noise(results: Results, more: Results) -> pd.DataFrame:
+    """Rates of moves over those of the generator at one alpha, for each scale of the noise.
+
+    Args:
+        results: of the experiment ``metastability``.
+        more: of the experiment ``metastability_limit``, at one alpha.
+
+    Returns:
+        Ratio (value) and its standard error by well (scope), well moved to (x) and eps.
+    """
+    alpha = float(more.runs["alpha"].iloc[0])
+    parts = [of.table() for of in (results, more)]
+    table = pd.concat([part[part["minima"].notna() & (part["alpha"] == alpha)] for part in parts])
+    keys = ["scope", "x", "eps"]
+    rate = table[table["quantity"] == "rate"].set_index(keys)[["value", "se"]]
+    return rate.div(table[table["quantity"] == "rate, limit"].set_index(keys)["value"], axis=0).sort_index()
+
+
+def toward_the_limit(results: Results, more: Results) -> Figure:
+    """Rates of moves between neighbouring wells over those of the generator, against the scale of the noise.
+
+    Args:
+        results: of the experiment ``metastability``.
+        more: of the experiment ``metastability_limit``, at one alpha.
+
+    Returns:
+        One panel.
+    """
+    ratio = rates_by_noise(results, more)
+    with mpl.rc_context(STYLE):
+        figure, panel = plt.subplots(figsize=(8, 4))
+        panel.axhspan(0.95, 1.05, color="#eeeeee", zorder=0)
+        panel.axhline(1, color="black", linewidth=0.8)
+        pairs = [(i, j) for i, j in ratio.index.droplevel("eps").unique() if abs(int(i.removeprefix("well ")) - j) == 1]
+        for i, (scope, to) in enumerate(pairs):
+            of = ratio.loc[(scope, to)]
+            label = f"{scope.removeprefix('well ')}→{to:g}"
+            x = of.index * 1.012 ** (i - (len(pairs) - 1) / 2)  # side by side
+            at = {"fmt": MARKERS[i] + "-", "ms": 5, "linewidth": 1, "color": COLOURS[i], "label": label}
+            panel.errorbar(x, of["value"], _Z * of["se"], **at)
+        panel.set(
+            xscale="log",
+            xlabel=r"noise $\varepsilon$",
+            ylabel="simulated rate / theory",
+            title=_label(float(more.runs["alpha"].iloc[0])),
+        )
+        _name_ticks(panel, ratio.index.get_level_values("eps"))
+        panel.legend(title="from→to", loc="upper left")
     plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
     return figure
 
