@@ -14,7 +14,7 @@ from ._measured import Progress, Row
 
 __all__ = ["ExitSpec", "WellsSpec"]
 
-_QUICK = 10**7  # steps of a particle that `verify` may repeat
+_QUICK = 10**9  # steps of a particle that `verify` may repeat: less than a minute
 
 
 @dataclass(frozen=True)
