@@ -62,5 +62,5 @@ Markdown(f"{last}. {caption}")
 #
 # * The layers are not alike: the pooled number is an average over layers that differ in the parts and in T1.
 # * T1 looks at each coordinate by itself, so that its differences between layers are not made by their sizes.
-# * One seed so far, and the settings of [](anatomy.ipynb). A layer of few entries has parts with large errors (they are stored
+# * Three seeds, and the settings of [](anatomy.ipynb). A layer of few entries has parts with large errors (they are stored
 #   with the results).

@@ -4,7 +4,6 @@ Each function draws its noise with a fixed seed and gives a table; :mod:`tailnoi
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -13,16 +12,13 @@ from torch import Tensor
 
 from . import controls, synthetic, tail_index
 
-__all__ = ["TESTS", "block_lengths", "known_parts", "power", "surrogates", "truths", "zeros"]
+__all__ = ["block_lengths", "known_parts", "surrogates", "truths", "zeros"]
 
 P = 120
 _ALPHA, _TAU, _RHO = 1.5, 0.8, 0.6  # of the heavy laws; sd of ln scale; what groups of ten share
 _WIDTH, _K1 = 1000, 250  # blocks lie inside rows
 _PARTS_WIDTH, _PARTS_K1 = 2000, 500
-_POWER_WIDTH = 200
 _SIZE = 250_000
-
-TESTS = ("T1", "columns, K1 = 3", "columns, K1 = 30", "kurtosis of projections", "sd of ln norm")
 
 
 def _scales(width: int) -> np.ndarray:
@@ -130,52 +126,6 @@ def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
             se = values.std(ddof=1) / math.sqrt(replicates)
             rows.append({"law": law, "part": part, "value": values.mean(), "se": se, "truth": expected})
     return pd.DataFrame(rows)
-
-
-def _reject(U: Tensor, draws: int, seed: int) -> list[bool]:
-    """Which of the tests find heavy tails at the 5 % level; all surrogates at once, side by side as columns."""
-    generator = torch.Generator().manual_seed(seed)
-    projections = controls.random_projections(controls.gram(U), 50, generator).float()
-    Z = torch.randn(draws, P, P, generator=generator)
-    mixing = torch.cat([torch.eye(P)[None], (Z - Z.mean(1, keepdim=True)) / math.sqrt(P)])  # the noise itself first
-    X = mixing @ U
-
-    def by_draw(statistic: Callable[[Tensor], Tensor], of: Tensor) -> Tensor:
-        return statistic(of.transpose(0, 1).reshape(P, -1)).reshape(-1, draws + 1, of.shape[2]).mean(2)
-
-    columns = by_draw(lambda of: controls.column_inverse(of, (3, 30)), X)
-    norms = X.double().square().sum(2).log().std(1) / 2
-    kurtosis = by_draw(controls.excess_kurtosis, mixing @ projections)
-    values = torch.cat([by_draw(controls.t1, X), columns, kurtosis, norms[None]])
-    return [controls.judge(float(row[0]), row[1:]).p <= 0.05 for row in values]
-
-
-def power(replicates: int, *, draws: int = 39, seed: int = 0) -> pd.DataFrame:
-    """How often each test finds heavy tails, at the 5 % level, beside Gaussian surrogates.
-
-    Args:
-        replicates: matrices of each law, 120 x 200.
-        draws: surrogates of every matrix; p-values go in steps of 1 / (draws + 1).
-        seed: of everything.
-
-    Returns:
-        A row for each kind of coordinates (independent; latent and elliptical of rank 30) and noise (Gaussian, SaS, SaS
-        with a weight of 10 % beside Gaussian noise): the share of rejections by test.
-    """
-    noises = {"Gaussian": (2.0, 1.0)}
-    noises |= {f"SaS {alpha}": (alpha, 1.0) for alpha in (1.9, 1.8, 1.5)}
-    noises |= {f"10 % SaS {alpha}": (alpha, 0.1) for alpha in (1.9, 1.8, 1.5)}
-    rows = []
-    for i, kind in enumerate(("independent", "latent", "elliptical")):
-        for j, (noise, (alpha, share)) in enumerate(noises.items()):
-            found = []
-            for k in range(replicates):
-                generator = np.random.default_rng([seed, 3, i, j, k])
-                U = synthetic.noise_matrix(kind, alpha, (P, _POWER_WIDTH), generator, share=share)
-                found.append(_reject(torch.from_numpy(U - U.mean(0)).float(), draws, k))
-            rates = dict(zip(TESTS, np.mean(found, axis=0).tolist(), strict=True))
-            rows.append({"coordinates": kind, "noise": noise, **rates})
-    return pd.DataFrame(rows).set_index(["coordinates", "noise"])
 
 
 def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .snapshots import TrainSpec
-from .specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, ScalingSpec, Spec
+from .specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
 
@@ -132,8 +132,8 @@ def _batch_scaling(profile: str) -> tuple[Spec, ...]:
     for t in _anatomy_trainings(profile):
         n = t.n_train
         sizes = (*[b for e in range(5) for m in (1, 2, 5) if 3 * (b := m * 10**e) < n], n // 2)
-        # 120 of each size; fewer, but 20 at least, where they would be more than four times the data.
-        counts = tuple(max(20, min(120, 4 * n // b)) for b in sizes)
+        # 120 of each size; fewer, but 10 at least, where they would be more than twice the data.
+        counts = tuple(max(10, min(120, 2 * n // b)) for b in sizes)
         specs.append(ScalingSpec(t, (0, t.iterations), sizes, counts))
     return tuple(specs)
 
@@ -155,12 +155,31 @@ def _estimator_grid(profile: str) -> tuple[Spec, ...]:
     return tuple(dict.fromkeys(specs))
 
 
+def _power(profile: str) -> tuple[Spec, ...]:
+    """The tests of the anatomy on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
+    gaussian, kinds = (2.0, 1.0), ("independent", "latent", "elliptical")
+    laws = [gaussian, *((alpha, share) for share in (1.0, 0.1) for alpha in (1.95, 1.9, 1.8, 1.7, 1.5))]
+    # What more coordinates change is asked of few laws, where it could matter; 4096 are what the anatomy looks at.
+    wide = [gaussian, (1.8, 0.1), (1.5, 0.1)]
+    sizes = [(120, 200, 99, 100, laws), (120, 4096, 99, 60, wide), (600, 200, 99, 40, laws)]
+    if profile == "smoke":
+        laws = [(alpha, share) for alpha, share in laws if alpha not in (1.7, 1.9)]
+        sizes = [(120, 30, 39, 5, laws), (120, 100, 39, 5, wide)]
+    return tuple(
+        PowerSpec(kind, *law, P, width, draws, replicates, 0)
+        for P, width, draws, replicates, chosen in sizes
+        for kind in kinds
+        for law in chosen
+    )
+
+
 EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "iterations": _iterations,
     "noise_histogram": _noise_histogram,
     "anatomy": _anatomy,
     "batch_scaling": _batch_scaling,
     "estimator": _estimator_grid,
+    "power": _power,
 }
 
 

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 from tailnoise_utils import blind_spots, plots, synthetic
 
@@ -69,18 +68,6 @@ def test_parts_are_the_truth():
     bars = plots.known_parts(table).axes[0].containers
     of = table[table["part"] == "dependence"]
     np.testing.assert_allclose([bar.get_width() for bar in bars[0]], of["value"])
-
-
-def test_tests_keep_their_level_and_find_tails():
-    torch.manual_seed(0)
-    table = blind_spots.power(12, draws=19)
-    assert list(table.columns) == list(blind_spots.TESTS)
-    gaussian = table.xs("Gaussian", level="noise")
-    assert gaussian.to_numpy().mean() < 0.1
-    assert (table.xs("SaS 1.5", level="noise")["T1"] > 0.9).all()
-    texts = [text.get_text() for text in plots.power_of_tests(table).axes[0].texts]
-    expected = table.xs("independent", level="coordinates").to_numpy().ravel()
-    assert texts == [f"{rate:.2f}" for rate in expected]
 
 
 def test_zeros_and_block_lengths_are_drawn():

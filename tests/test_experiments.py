@@ -14,7 +14,7 @@ from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, s
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import AnatomySpec, NoiseSpec, ScalingSpec
+from tailnoise_utils.specs import AnatomySpec, NoiseSpec, PowerSpec, ScalingSpec
 from tailnoise_utils.specs.norms import _norm_references
 from tailnoise_utils.train import evaluate, train
 
@@ -354,6 +354,11 @@ def test_grids_are_sound(name, profile):
         if isinstance(spec, experiments.EstimatorSpec):
             synthetic.law(spec.law)
             continue
+        if isinstance(spec, PowerSpec):
+            spec.noise(0)
+            assert spec.P // 2 >= 60  # two blocks of 30 pair differences
+            assert spec.draws >= 19
+            continue
         if isinstance(spec, ScalingSpec):
             assert max(spec.batch_sizes) == spec.train.n_train // 2
         else:
@@ -419,11 +424,14 @@ def test_the_norms_of_the_references_are_those_of_their_laws():
     assert tail == pytest.approx(0.02, rel=0.4)
 
 
-def test_minibatches_of_a_size_are_disjoint_as_long_as_the_data_last():
+def test_minibatches_of_a_size_are_disjoint_and_none_is_determined_by_the_others():
     drawn = [chosen.tolist() for chosen in SCALING._draw(50, 5)]
     assert [len(set(chosen)) for chosen in drawn] == [50] * 5
-    assert sorted(i for chosen in drawn[:4] for i in chosen) == list(range(200))
-    assert drawn[4] not in drawn[:4]
+    assert len({i for chosen in drawn[:3] for i in chosen}) == 150  # three of the four of a partition
+    assert len({i for chosen in drawn[3:] for i in chosen}) == 100
+    assert len({i for chosen in drawn for i in chosen}) > 150
+    halves = [set(chosen.tolist()) for chosen in SCALING._draw(100, 4)]
+    assert all(len(one & other) not in (0, 100) for one in halves for other in halves if one is not other)
 
 
 def test_the_scale_of_plain_averages_falls_with_the_root_of_the_size(results_in):

@@ -143,9 +143,9 @@ def column_lengths(P: int) -> tuple[int, ...]:
         P: number of rows.
 
     Returns:
-        Those of 2, 3, 5, 10, 15, 20, 30 that leave two blocks or more of the P // 2 pair differences.
+        Those of 2, 3, 5, 10, 15, 20, 30, 50 that the P // 2 pair differences have room for.
     """
-    return tuple(K1 for K1 in (2, 3, 5, 10, 15, 20, 30) if 2 * K1 <= P // 2)
+    return tuple(K1 for K1 in (2, 3, 5, 10, 15, 20, 30, 50) if K1 <= P // 2)
 
 
 def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[Tensor, "lengths p"]:
@@ -159,20 +159,19 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
 
     Args:
         U: noise matrix, rows in an order that says nothing.
-        lengths: block lengths K1; what is left over of P // 2 differences is dropped.
+        lengths: block lengths K1; what is left over of P // 2 differences is dropped. One block is enough, for it is the
+            mean over the columns that counts.
 
     Returns:
         1/alpha^_j, a block length a row; exact zeros contribute no logarithm (NaN where nothing is left).
 
     Raises:
-        ValueError: a length leaves fewer than two blocks.
+        ValueError: a length below 2, or above the number of pair differences.
     """
     pairs = len(U) // 2
     for K1 in lengths:
-        if not 2 <= K1 <= pairs // 2:
-            raise ValueError(
-                f"K1 = {K1} is not within 2..{pairs // 2}, half of the {pairs} pair differences of a column"
-            )
+        if not 2 <= K1 <= pairs:
+            raise ValueError(f"K1 = {K1} is not within 2..{pairs}, the pair differences of a column")
     D = U[0 : 2 * pairs : 2] - U[1 : 2 * pairs : 2]
     logs = D.abs().log_()
     found = []

@@ -54,14 +54,12 @@ def log_scale(
     parts = {"all": [slice(None)], **(groups or {})}
     means: dict[str, list[float]] = {name: [] for name in parts}
     for row in rows:
-        logs = row.abs().log_()
-        logs = logs.masked_fill_(~logs.isfinite() if live is None else ~(live & logs.isfinite()), math.nan)
+        keep = row != 0 if live is None else live & (row != 0)
+        logs = torch.where(keep, row.abs().float().log_(), 0.0)
         for name, slices in parts.items():
-            total, count = 0.0, 0
-            for part in slices:
-                total += float(logs[part].nansum(dtype=torch.float64))
-                count += int(logs[part].isfinite().sum())
+            count = sum(int(keep[part].sum()) for part in slices)
             if count:
+                total = sum(float(logs[part].sum(dtype=torch.float64)) for part in slices)
                 means[name].append(total / count)
     if len(means["all"]) < 2:
         raise ValueError(f"{len(means['all'])} minibatches with noise that is not exactly zero: give two or more")

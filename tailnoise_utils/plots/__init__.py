@@ -16,7 +16,7 @@ from .anatomy import (
     layers,
     waterfall,
 )
-from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, power_of_tests, zero_shares
+from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, zero_shares
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -27,6 +27,7 @@ from .estimators import (
 )
 from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
+from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
 from .training import INDICES, first_and_last, iterations, last_value
 
@@ -57,7 +58,10 @@ __all__ = [
     "norm_quantiles",
     "norm_table",
     "paths",
+    "power_limits",
     "power_of_tests",
+    "power_table",
+    "power_words",
     "provenance_line",
     "summary",
     "unstable_laws",
@@ -74,6 +78,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "anatomy": waterfall,
     "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
+    "power": power_of_tests,
 }
 
 
@@ -86,8 +91,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `anatomy`, `batch_scaling`: the tables of their pages; `estimator`: mean 1/alpha^ by law and
-        estimator.
+        spreads of norms; `anatomy`, `batch_scaling`: the tables of their pages; `power`: share of rejections by law and
+        test; `estimator`: mean 1/alpha^ by law and estimator.
     """
     table = results.table()
     if experiment == "iterations":
@@ -98,5 +103,7 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         return norm_table(results)
     if experiment in ("anatomy", "batch_scaling"):
         return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
+    if experiment == "power":
+        return power_table(results)
     chosen = table[table["quantity"] == "1/alpha"]
     return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")

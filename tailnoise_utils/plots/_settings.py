@@ -126,7 +126,7 @@ def gaussian_band(axes: plt.Axes, null: pd.DataFrame, by: str, colour: str, labe
     """
     found = null.groupby(by)[["value", "se"]].mean()
     low, high = found["value"] - 1.96 * found["se"], found["value"] + 1.96 * found["se"]
-    axes.fill_between(found.index, low, high, color=colour, alpha=0.35, linewidth=0, label=label)
+    axes.fill_between(found.index, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
 
 
 def stack(

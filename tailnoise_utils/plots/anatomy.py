@@ -69,7 +69,7 @@ def along_training(results: Results, quantity: str = "T1", label: str = "T1", li
         if linthresh:
             axes.set_yscale("symlog", linthresh=linthresh)
         axes.set(xlabel="iteration", xlim=(-8, table["iteration"].max() * 1.2))
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, ncols=2)
 
     with mpl.rc_context(STYLE):
         figure = by_kind(table, draw)
@@ -129,7 +129,7 @@ def column_index(results: Results) -> Figure:
                 style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 4, "label": label}
                 axes.plot(mean.index, mean, _STYLES[when], **style)
         null = rows[rows["quantity"] == "1/alpha (columns) (Gaussian)"]
-        gaussian_band(axes, null, "x", "#999999", "Gaussian surrogates")
+        gaussian_band(axes, null, "x", "#555555", "Gaussian surrogates")
         stable = rows[rows["quantity"] == "1/alpha (columns) (stable 1.5)"].groupby("x")["value"].mean()
         axes.plot(stable.index, stable, "k:", marker="x", label="stable surrogates, 1.5")
         axes.axhline(0.5, color="#555555", linestyle=":", linewidth=1)
@@ -194,7 +194,7 @@ def anatomy_table(results: Results) -> pd.DataFrame:
     found = []
     for when, rows in ends(table[(table["scope"] == "all") & (table["split"] == "train")]):
 
-        def of(quantity: str, x: float | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
+        def of(quantity: str, x: float | int | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
             chosen = rows[(rows["quantity"] == quantity) & (rows["x"].isna() if x is None else rows["x"] == x)]
             return chosen.groupby("setting", observed=True)["value"].agg(how)
 

@@ -10,7 +10,6 @@ from ._style import COLOURS, MARKERS, STYLE
 from .anatomy import PARTS
 
 _WIDE = 1.96  # standard errors of an error bar
-_DARK = 0.6  # rate from which a cell is dark and its number white
 
 
 def noise_and_surrogate(table: pd.DataFrame) -> Figure:
@@ -74,34 +73,6 @@ def known_parts(table: pd.DataFrame) -> Figure:
         axes.set(xlabel=r"$1/\hat\alpha - 1/2$")
         axes.invert_yaxis()
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6)
-    plt.close(figure)
-    return figure
-
-
-def power_of_tests(table: pd.DataFrame) -> Figure:
-    """The share of rejections as a number in a shaded cell.
-
-    Args:
-        table: of :func:`tailnoise_utils.blind_spots.power`.
-
-    Returns:
-        A panel for each kind of coordinates; a line a noise, a column a test.
-    """
-    kinds = list(dict.fromkeys(table.index.get_level_values("coordinates")))
-    with mpl.rc_context(STYLE):
-        figure, panels = plt.subplots(1, len(kinds), figsize=(11, 4.6), sharey=True)
-        for axes, kind in zip(panels, kinds, strict=True):
-            rates = table.xs(kind, level="coordinates")
-            image = axes.imshow(rates, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-            for (i, j), rate in np.ndenumerate(rates.to_numpy()):
-                colour = "white" if rate > _DARK else "black"
-                axes.text(j, i, f"{rate:.2f}", ha="center", va="center", fontsize=8, color=colour)
-            axes.set_xticks(range(rates.shape[1]), rates.columns, rotation=40, ha="right", rotation_mode="anchor")
-            axes.set_yticks(range(len(rates)), rates.index)
-            axes.set_title(kind)
-            axes.grid(visible=False)
-            axes.tick_params(length=0)
-        figure.colorbar(image, ax=panels, label="share of rejections", shrink=0.8)
     plt.close(figure)
     return figure
 

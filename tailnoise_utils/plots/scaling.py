@@ -58,7 +58,7 @@ def log_scales(results: Results) -> Figure:
                 label = name if when == AFTER else None
                 style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
                 axes.plot(mean.index, mean - mean.iloc[0], _STYLES[when], **style)
-        b, n = mean.index.to_numpy(), rows["n_train"].iloc[0]
+        b, n = mean.index.to_numpy(), int(rows["n_train"].iloc[0])
         axes.plot(b, -np.log(b) / 2, ":", color="#555555", linewidth=1, label="slope $-1/2$")
         stable = stable_log_scale(b, n, _STABLE)
         axes.plot(b, stable - stable[0], "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
@@ -92,7 +92,7 @@ def batch_scaling(results: Results) -> Figure:
                 axes.plot(_middles(b), found.mean(axis=1), _STYLES[when], **style)
                 low, high = found.min(axis=1), found.max(axis=1)
                 axes.fill_between(_middles(b), low, high, color=COLOURS[i], alpha=0.2, linewidth=0)
-        stable = implied_alpha(b, stable_log_scale(b, rows["n_train"].iloc[0], _STABLE))
+        stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
         axes.plot(_middles(b), stable, "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
         axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
         axes.set(xscale="log", xlabel="minibatch size $b$ (samples)", ylim=(0, 3))

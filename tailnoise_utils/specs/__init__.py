@@ -9,8 +9,9 @@ from ._measured import Row
 from .estimator import EstimatorSpec
 from .noise import AnatomySpec, NoiseSpec
 from .norms import NormsSpec
+from .power import PowerSpec
 from .scaling import ScalingSpec
 
-__all__ = ["AnatomySpec", "EstimatorSpec", "NoiseSpec", "NormsSpec", "Row", "ScalingSpec", "Spec"]
+__all__ = ["AnatomySpec", "EstimatorSpec", "NoiseSpec", "NormsSpec", "PowerSpec", "Row", "ScalingSpec", "Spec"]
 
-Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec
+Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec | PowerSpec

@@ -24,12 +24,12 @@ _CHUNK = 1000  # images in one backward pass: larger minibatches are averaged, s
 class ScalingSpec(Measured):
     r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
 
-    At each size b some minibatches are drawn, disjoint as long as the data lasts, then from a further random
-    partition (NumPy's generator of [5, the run's seed, b, number of the partition]).
+    At each size b some minibatches are drawn from random partitions of the data (NumPy's generator of [5, the run's seed,
+    b, number of the partition]), of each partition all but the last: the noise of all of them adds up to zero.
 
-    L(b) is taken (:func:`tailnoise_utils.controls.log_scale`) over live coordinates, those where the full gradient is not
-    exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`; under a
-    stable law of index :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
+    L(b) is taken (:func:`tailnoise_utils.controls.scaling.log_scale`) over live coordinates, those where the full gradient
+    is not exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
+    under a stable law of index :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
 
     Attributes:
         points: which snapshots.
@@ -74,7 +74,11 @@ class ScalingSpec(Measured):
             total = None
             for part in chosen.split(_CHUNK):
                 batch = x.index_select(0, part), y.index_select(0, part)
-                g = gradient(model, loss_fn, batch).flat().double().mul_(len(part) / len(chosen))
+                g = gradient(model, loss_fn, batch).flat()
+                if len(part) == len(chosen):
+                    total = g
+                    break
+                g = g.double().mul_(len(part) / len(chosen))
                 total = g if total is None else total.add_(g)
             progress(len(chosen) / self.pictures_per_point)
             return total
@@ -99,6 +103,6 @@ class ScalingSpec(Measured):
         n, drawn, partition = self.train.n_train, 0, 0
         while drawn < count:
             order = np.random.default_rng([5, self.train.seed, b, partition]).permutation(n)
-            for start in range(0, min(n // b, count - drawn) * b, b):
+            for start in range(0, min(n // b - 1, count - drawn) * b, b):
                 yield torch.from_numpy(order[start : start + b])
-            drawn, partition = drawn + n // b, partition + 1
+            drawn, partition = drawn + n // b - 1, partition + 1

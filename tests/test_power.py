@@ -1,0 +1,184 @@
+"""The power is that of the anatomy's own tests: the same statistics, the same null law, the size they claim."""
+
+import importlib
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tailnoise_utils import controls, experiments, plots, sweep
+from tailnoise_utils.plots.power import _limit
+from tailnoise_utils.specs import PowerSpec, power
+
+anatomy_module = importlib.import_module("tailnoise_utils.controls.anatomy")  # the package has a function of this name
+SPEC = PowerSpec("latent", 1.8, 1.0, 120, 40, 39, 4, seed=5)
+
+
+def rates(**changes):
+    return {row["scope"]: row["value"] for row in replace(SPEC, **changes).rows(lambda share: None)}
+
+
+def whitened(U):
+    Q, S, _ = torch.linalg.svd(U.double(), full_matrices=False)
+    return Q, S
+
+
+def test_statistics_are_those_of_the_anatomy(monkeypatch):
+    """To the last digits, once both draw the same directions and halves."""
+    for seed, name in enumerate(("random_projections", "leading_projections")):
+        function = getattr(controls, name)
+
+        def drawn_alike(G, count, generator, function=function, seed=seed):
+            return function(G, count, torch.Generator().manual_seed(seed))
+
+        monkeypatch.setattr(anatomy_module, name, drawn_alike)
+        monkeypatch.setattr(controls, name, drawn_alike)
+    U, _ = SPEC.noise(0)
+    G, generator = controls.gram(U), torch.Generator()
+    values = power._values(U, G, controls.random_projections(G, power._RANDOM, generator), generator)
+    tests = controls.anatomy(U, draws=19).tests
+    names = [("T1", None), ("1/alpha (columns)", 3), ("1/alpha (columns)", 30)]
+    names += [(f"kurtosis ({of} projections)", None) for of in ("random", "leading")] + [("sd of ln norm", None)]
+    assert len(names) == len(power.TESTS)
+    assert (power._RANDOM, power._LEADING) == (anatomy_module._RANDOM, anatomy_module._LEADING)
+    for value, (quantity, x) in zip(values, names, strict=True):
+        assert float(value) == pytest.approx(tests["all", quantity, x].value, rel=1e-5), quantity
+
+
+@pytest.mark.parametrize("coordinates", ["independent", "latent"])
+def test_the_null_law_is_that_of_the_anatomy(coordinates):
+    """Statistics of surrogates Z U / sqrt P, one after another, are those that are made at once from W = Z Q."""
+    P, draws = 120, 3
+    U, _ = replace(SPEC, coordinates=coordinates).noise(1)
+    random = controls.random_projections(controls.gram(U), 20, torch.Generator().manual_seed(1))
+    identity = torch.eye(P, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(3)
+    mixing = [controls.gaussian_surrogate(identity, generator, centre=True) for _ in range(draws)]
+    Q, S = whitened(U)
+    W = math.sqrt(P) * torch.stack([M @ Q for M in mixing], 1)
+    found = power._null(W.float(), Q, S, U, random)
+
+    columns = controls.gaussian_null(
+        U,
+        lambda X: torch.cat([controls.t1(X)[None], controls.column_inverse(X, (3, 30))]).mean(1),
+        draws=19,
+        generator=torch.Generator().manual_seed(3),
+    )[:draws]
+    assert torch.allclose(found[:3], columns.T, atol=1e-4)
+    kurtoses = torch.stack([controls.excess_kurtosis(M @ random).mean() for M in mixing])
+    assert torch.allclose(found[3], kurtoses, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [15, 100])
+def test_leading_projections_are_those_of_the_anatomy(width):
+    """In the space of coordinates where these are fewer than minibatches, else in that of minibatches."""
+    P = 61  # one row is left over
+    U = torch.randn(P, width, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 3, width)
+    U[7] *= 20
+    Q, S = whitened(U)
+    order = torch.randperm(P, generator=torch.Generator().manual_seed(4))[:60]
+    expected = controls.leading_projections(controls.gram(U), 10, torch.Generator().manual_seed(4))
+    in_order = (Q * S)[order].float()[None].repeat(2, 1, 1)
+    found = power._leading_kurtosis(in_order)
+    assert found.tolist() == pytest.approx([float(controls.excess_kurtosis(expected).mean())] * 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("coordinates", ["independent", "latent", "elliptical"])
+def test_tests_keep_their_level_and_find_tails(coordinates):
+    gaussian = rates(coordinates=coordinates, alpha=2.0, draws=19, replicates=40)
+    assert max(gaussian.values()) <= 0.175  # 5 % and 3.6 standard errors
+    heavy = rates(coordinates=coordinates, alpha=1.5, draws=19, replicates=10)
+    for test in ("T1", "random projections", "leading projections"):
+        assert heavy[test] == 1, test
+    # A Gaussian law with few strong directions has norms that spread, too: what factors share is not always told from it.
+    assert heavy["sd of ln norm"] >= (0.5 if coordinates == "latent" else 1)
+
+
+def test_more_minibatches_find_more():
+    few, many = (rates(alpha=1.95, coordinates="elliptical", P=P, draws=19, replicates=10) for P in (120, 600))
+    assert many["T1"] > few["T1"]
+    assert many["leading projections"] >= few["leading projections"]
+
+
+def test_a_small_share_is_found_less_often():
+    assert rates(alpha=1.9, share=0.1, draws=19, replicates=10)["T1"] <= 0.3
+
+
+def test_rates_are_counts_with_their_binomial_error():
+    shares = []
+    rows = SPEC.rows(shares.append)
+    assert [row["scope"] for row in rows] == list(power.TESTS)
+    assert sum(shares) == pytest.approx(1)
+    decisions = np.array([SPEC._p_values(k) for k in range(SPEC.replicates)]) <= 0.05
+    assert [row["value"] for row in rows] == decisions.mean(0).tolist()
+    for row in rows:
+        assert row["quantity"] == "rejected"
+        assert row["se"] == pytest.approx(math.sqrt(row["value"] * (1 - row["value"]) / 4))
+
+
+def test_runs_are_deterministic_and_replicates_differ():
+    assert SPEC.rows(lambda share: None) == SPEC.rows(lambda share: None)
+    (first, _), (again, _), (second, _) = SPEC.noise(0), SPEC.noise(0), SPEC.noise(1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    for change in ({"alpha": 1.7}, {"share": 0.1}, {"coordinates": "elliptical"}, {"seed": 6}):
+        assert not torch.equal(replace(SPEC, **change).noise(0)[0], first), change
+
+
+def test_too_few_minibatches_are_refused():
+    with pytest.raises(ValueError, match="K1 = 30 is not within"):
+        rates(P=58)
+
+
+def test_the_page_says_what_is_stored():
+    results = sweep.load("power", "laptop")
+    rows = results.table()
+    table, limits = plots.power_table(results), plots.power_limits(results)
+    figure = plots.power_of_tests(results)
+    figure.canvas.draw()
+    panel = figure.axes[1]
+    assert panel.get_title() == "latent, 120 × 200"
+    own = rows.query("P == 120 and width == 200 and coordinates == 'latent'")
+    shown = [int(text.get_text()) for text in panel.texts]
+    np.testing.assert_allclose(shown, 100 * own["value"], atol=0.51)  # rows lie by law, then by test, as cells do
+    box = figure.get_tightbbox()  # in inches: nothing is cut off, and it fits the page
+    assert box.width <= 10.05
+    assert box.x0 >= -0.05
+    one = own.query("share == 1 and scope == 'T1' and alpha < 2").set_index("alpha")["value"]
+    assert limits.loc[("SaS", 120, "latent"), "T1"] == f"{one[one >= 0.8].index.max():g}"
+    [rate] = own.query("share == 0.1 and scope == 'T1' and alpha == 1.5")["value"]
+    assert plots.power_words(results, "T1", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
+    assert set(table.index.get_level_values("P")) == {120, 600}
+    size = table.query("alpha == 2")
+    assert size.mean(axis=None) == pytest.approx(0.05, abs=0.02)
+
+
+def test_limits_name_what_is_missed():
+    rates = pd.Series([0.9, 0.85, 0.7, 1.0], index=[1.95, 1.9, 1.8, 1.5])
+    assert _limit(rates, 0.8) == "1.95 (not 1.8)"
+    assert _limit(rates, 0.95) == "1.5"
+    assert _limit(rates, 1.1) == "none"
+
+
+def test_the_grid_asks_what_the_page_says():
+    specs = experiments.grid("power", "laptop")
+    assert {(s.P, s.draws) for s in specs} == {(120, 99), (600, 99)}
+    for P in (120, 600):
+        own = [s for s in specs if s.P == P and s.width == 200]
+        for kind in ("independent", "latent", "elliptical"):
+            found = {(s.alpha, s.share) for s in own if s.coordinates == kind}
+            wanted = {(alpha, share) for alpha in (1.5, 1.7, 1.8, 1.9, 1.95) for share in (1.0, 0.1)}
+            assert found == wanted | {(2.0, 1.0)}
+    assert max(s.width for s in specs) == anatomy_module._COLUMNS
+    assert all(s.draws >= 19 for s in experiments.grid("power", "smoke"))
+
+
+def test_a_stored_run_can_be_had_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    monkeypatch.setitem(experiments.EXPERIMENTS, "power", lambda profile: (SPEC,))
+    sweep.run("power", "smoke")
+    assert sweep.verify("power", "smoke")["difference"].max() == 0
+    assert replace(SPEC, replicates=10**6).again(tmp_path) is None
