@@ -19,7 +19,7 @@ import torch
 from distributed import Client, LocalCluster
 from filelock import Timeout
 
-from tailnoise_utils import cluster, experiments, store, sweep
+from tailnoise_utils import cluster, experiments, files, store, sweep
 from tailnoise_utils.snapshots import Snapshots, TrainSpec
 from tailnoise_utils.specs import NoiseSpec
 
