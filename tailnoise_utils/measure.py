@@ -2,8 +2,7 @@
 
 import os
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
-from torch.utils import _pytree as tree
 
 from . import controls, tail_index
-from .gradient import Loss, gradients, private_randomness
+from ._passes import Bar, Progress, Work
+from .gradient import Loss, private_randomness
 from .noise import check_count, count, stack
 from .parameters import slices, trainable, units
 from .report import Report
@@ -23,7 +22,6 @@ from .statistics import CHUNK, Statistics
 __all__ = ["NothingAlive", "measure"]
 
 _METHODS = ("auto", "matrix", "streaming")
-Progress = Callable[[float], object]
 
 
 class NothingAlive(ValueError):
@@ -119,8 +117,8 @@ def measure(
     parts = slices(model, groups)
     if method == "auto":
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
-    with private_randomness(device), _Bar(progress, P if method == "matrix" else 2 * P) as bar:
-        work = _Work(model, loss_fn, batches, mode, seed, bar)
+    with private_randomness(device), Bar(progress, P if method == "matrix" else 2 * P) as bar:
+        work = Work(model, loss_fn, batches, mode, seed, bar)
         live, rows, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
@@ -153,101 +151,8 @@ def measure(
     )
 
 
-class _Bar:
-    """Tells the user, on a bar or through a function, how much is done."""
-
-    def __init__(self, progress: bool | Progress, steps: int) -> None:
-        self._steps, self._tell, self._bar = steps, progress if callable(progress) else None, None
-        if progress is True:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=steps, desc="minibatches")
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def step(self) -> None:
-        """One more minibatch."""
-        if self._bar is not None:
-            self._bar.update()
-        elif self._tell:
-            self._tell(1 / self._steps)
-
-
-class _Work:
-    """Passes over the minibatches; keeps what the first one says besides gradients."""
-
-    def __init__(
-        self, model: nn.Module, loss_fn: Loss, batches: Iterable[Any], mode: str, seed: int, bar: _Bar
-    ) -> None:
-        self._arguments = (model, loss_fn, batches, mode, seed)
-        self._bar = bar
-        self.losses: list[float] = []
-        self.samples: int | None = None
-        self._hits: int | None = 0
-        self._labelled = 0
-        self._prints: list[int] = []
-
-    def first(self, *, fingerprints: bool = False) -> Iterator[Any]:
-        """The gradients of the first pass."""
-        model, loss_fn, batches, mode, seed = self._arguments
-        seen = self._printed(batches) if fingerprints else batches
-        for found in gradients(model, loss_fn, seen, mode=mode, seed=seed):
-            self.losses.append(found.loss)
-            self.samples = None if found.samples is None else (self.samples or 0) + found.samples
-            self._labelled += found.labelled or 0
-            self._hits = None if found.hits is None or self._hits is None else self._hits + found.hits
-            self._bar.step()
-            yield found
-
-    def second(self) -> Iterator[Any]:
-        """The gradients once more, of the same data."""
-        model, loss_fn, batches, mode, seed = self._arguments
-        for found in gradients(model, loss_fn, self._compared(batches), mode=mode, seed=seed):
-            self._bar.step()
-            yield found
-
-    def accuracy(self) -> float | None:
-        """Share of hits, None where there is no such thing."""
-        return None if self._hits is None or not self._labelled else self._hits / self._labelled
-
-    def _printed(self, batches: Iterable[Any]) -> Iterator[Any]:
-        for batch in batches:
-            self._prints.append(_fingerprint(batch))
-            yield batch
-
-    def _compared(self, batches: Iterable[Any]) -> Iterator[Any]:
-        i = -1
-        for i, batch in enumerate(batches):
-            if i >= len(self._prints) or _fingerprint(batch) != self._prints[i]:
-                raise ValueError(f"minibatch {i} of the second pass differs from that of the first: {_WAY_OUT}")
-            yield batch
-        if i + 1 < len(self._prints):
-            raise ValueError(f"the second pass has {i + 1} minibatches, the first had {len(self._prints)}: {_WAY_OUT}")
-
-
-_WAY_OUT = (
-    "the noise does not fit the memory budget, so the data is gone through twice and has to be the same (a DataLoader "
-    "without shuffling or random augmentation, a list, Minibatches); or raise `memory`, or take method='matrix'"
-)
-
-
-def _fingerprint(batch: Any) -> int:
-    """CRC-32 of all that is in a minibatch."""
-    crc = 0
-    for leaf in tree.tree_leaves(batch):
-        if isinstance(leaf, Tensor):
-            leaf = leaf.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        crc = zlib.crc32(leaf if isinstance(leaf, np.ndarray) else repr(leaf).encode(), crc)
-    return crc
-
-
 def _from_matrix(
-    work: _Work, P: int, p: int
+    work: Work, P: int, p: int
 ) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], tail_index.TailIndex | None]:
     """Live coordinates, the rows of the matrix, the published estimate in its own arithmetic."""
     noise = stack(work.first(), P)
@@ -258,7 +163,7 @@ def _from_matrix(
     return live, noise, published
 
 
-def _from_passes(work: _Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
+def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
     """Live coordinates after a first pass; the rows as a second one makes them."""
     first = mean = live = None
     for found in work.first(fingerprints=True):

@@ -1,6 +1,5 @@
 """The power is that of the anatomy's own tests: the same statistics, the same null law, the size they claim."""
 
-import importlib
 import math
 from dataclasses import replace
 
@@ -10,10 +9,10 @@ import pytest
 import torch
 
 from tailnoise_utils import controls, experiments, plots, sweep
+from tailnoise_utils.controls import _tests
 from tailnoise_utils.plots.power import _limit
 from tailnoise_utils.specs import PowerSpec, power
 
-anatomy_module = importlib.import_module("tailnoise_utils.controls.anatomy")  # the package has a function of this name
 SPEC = PowerSpec("latent", 1.8, 1.0, 120, 40, 39, 4, seed=5)
 
 
@@ -34,7 +33,7 @@ def test_statistics_are_those_of_the_anatomy(monkeypatch):
         def drawn_alike(G, count, generator, function=function, seed=seed):
             return function(G, count, torch.Generator().manual_seed(seed))
 
-        monkeypatch.setattr(anatomy_module, name, drawn_alike)
+        monkeypatch.setattr(_tests, name, drawn_alike)
         monkeypatch.setattr(controls, name, drawn_alike)
     U, _ = SPEC.noise(0)
     G, generator = controls.gram(U), torch.Generator()
@@ -43,7 +42,7 @@ def test_statistics_are_those_of_the_anatomy(monkeypatch):
     names = [("T1", None), ("1/alpha (columns)", 3), ("1/alpha (columns)", 30)]
     names += [(f"kurtosis ({of} projections)", None) for of in ("random", "leading")] + [("sd of ln norm", None)]
     assert len(names) == len(power.TESTS)
-    assert (power._RANDOM, power._LEADING) == (anatomy_module._RANDOM, anatomy_module._LEADING)
+    assert (power._RANDOM, power._LEADING) == (_tests._RANDOM, _tests._LEADING)
     for value, (quantity, x) in zip(values, names, strict=True):
         assert float(value) == pytest.approx(tests["all", quantity, x].value, rel=1e-5), quantity
 
@@ -172,7 +171,7 @@ def test_the_grid_asks_what_the_page_says():
             found = {(s.alpha, s.share) for s in own if s.coordinates == kind}
             wanted = {(alpha, share) for alpha in (1.5, 1.7, 1.8, 1.9, 1.95) for share in (1.0, 0.1)}
             assert found == wanted | {(2.0, 1.0)}
-    assert max(s.width for s in specs) == anatomy_module._COLUMNS
+    assert max(s.width for s in specs) == _tests.COLUMNS
     assert all(s.draws >= 19 for s in experiments.grid("power", "smoke"))
 
 

@@ -2,40 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from .across import (
-    Comparison,
-    column_inverse,
-    column_lengths,
-    gaussian_norms,
-    gaussian_null,
-    gram,
-    judge,
-    norm_spread,
-    stable_null,
-    t1,
-)
+from ._tests import COLUMNS, GROUP_COLUMNS, STABLE, not_normal, tests_of_columns, tests_of_rows
+from .across import Comparison
 from .parts import FEWEST_ROWS, Parts, parts
 from .pooled import Estimate, alive, curve
-from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
 from .surrogates import sample_columns
 
 __all__ = ["Anatomy", "anatomy"]
 
-_COLUMNS = 4096  # live columns of the whole network that the tests look at; twice as many take twice the time
-_GROUP_COLUMNS = 256  # of every group
 _UNITS = 1024  # of the whole network
-_RANDOM, _LEADING = 200, 10  # projections
-_STABLE = 1.5  # index of the positive control
-_STABLE_DRAWS = 19
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,7 +100,7 @@ class Anatomy:
             rows.append({"quantity": f"{quantity} (Gaussian)", "value": test.null, "se": test.null_sd, **place})
             rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
         for K1, (value, se) in self.control.items():
-            rows.append({"quantity": f"1/alpha (columns) (stable {_STABLE})", "x": K1, "value": value, "se": se})
+            rows.append({"quantity": f"1/alpha (columns) (stable {STABLE})", "x": K1, "value": value, "se": se})
         for (scope, name), share in self.found.items():
             rows.append(_scoped(scope, {"quantity": f"not normal ({name})", "value": share}))
         taken = sum(stop - start for start, stop in self.segments)
@@ -189,17 +172,17 @@ def anatomy(
             problems[name] = str(error)
     members = {name: own for name, own in members.items() if len(own)}
     generator = torch.Generator().manual_seed(seed)
-    picks = {"all": torch.randperm(live.shape[1], generator=generator)[:_COLUMNS]}
+    picks = {"all": torch.randperm(live.shape[1], generator=generator)[:COLUMNS]}
     for name, own in members.items():
-        picks[name] = own[torch.randperm(len(own), generator=generator)[:_GROUP_COLUMNS]]
-    tests, control = _columns(live, picks, draws, generator)
-    more, shares = _rows(live, members, draws, generator)
+        picks[name] = own[torch.randperm(len(own), generator=generator)[:GROUP_COLUMNS]]
+    tests, control = tests_of_columns(live, picks, draws, generator)
+    more, shares = tests_of_rows(live, members, draws, generator)
     for name, pick in picks.items():
-        shares[name, "coordinates"] = _not_normal(live[:, pick.to(live.device)])
+        shares[name, "coordinates"] = not_normal(live[:, pick.to(live.device)])
     if neurons:
         directions = [torch.randn(unit.stop - unit.start, generator=generator).to(live) for unit in neurons]
         along = [live[:, unit] @ direction for unit, direction in zip(neurons, directions, strict=True)]
-        shares["all", "units"] = _not_normal(torch.stack(along, 1))
+        shares["all", "units"] = not_normal(torch.stack(along, 1))
     return Anatomy(
         P=P,
         p=p,
@@ -215,65 +198,6 @@ def anatomy(
         problems=problems,
         seconds=time.perf_counter() - start,
     )
-
-
-def _columns(
-    live: Float[Tensor, "P live"], picks: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
-) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate]]:
-    """T1 and the block estimate of single columns, on samples of columns; the positive control."""
-    U = live[:, torch.cat(list(picks.values())).to(live.device)]
-    sizes = [len(pick) for pick in picks.values()]
-    lengths = column_lengths(len(live))
-
-    def statistic(of: Tensor) -> Tensor:
-        values = torch.cat([t1(of)[None], column_inverse(of, lengths)])
-        return torch.stack([part.nanmean(1) for part in values.split(sizes, 1)], 1).cpu()
-
-    value = statistic(U)
-    null = gaussian_null(U, statistic, draws=draws, generator=generator)
-    stable = stable_null(U, statistic, alpha=_STABLE, draws=_STABLE_DRAWS, generator=generator)[:, 1:, 0]
-    names = [("T1", None), *(("1/alpha (columns)", K1) for K1 in lengths)]
-    tests = {
-        (scope, quantity, x): judge(float(value[i, j]), null[:, i, j])
-        for j, scope in enumerate(picks)
-        for i, (quantity, x) in enumerate(names)
-    }
-    control = {K1: Estimate(float(of.mean()), float(of.std())) for K1, of in zip(lengths, stable.T, strict=True)}
-    return tests, control
-
-
-def _rows(
-    live: Float[Tensor, "P live"], members: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
-) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[tuple[str, str], float]]:
-    """Norms and projections, of which the inner products of the rows tell all; shares that are found not normal."""
-    P = len(live)
-    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-    tests: dict[tuple[str, str, int | None], Comparison] = {}
-    shares: dict[tuple[str, str], float] = {}
-    for scope, own in {"all": torch.arange(live.shape[1]), **members}.items():
-        G = gram(live if scope == "all" else live[:, own.to(live.device)]).cpu()
-        random = random_projections(G, _RANDOM, generator)
-
-        def projections(M: Tensor, G: Tensor = G, random: Tensor = random) -> dict[str, Tensor]:
-            leading = leading_projections(M @ G @ M.T, _LEADING, generator)
-            return {"random projections": M @ random, "leading projections": leading}
-
-        def kurtoses(M: Tensor, projections: Callable[[Tensor], dict[str, Tensor]] = projections) -> Tensor:
-            return torch.stack([excess_kurtosis(Y).mean() for Y in projections(M).values()])
-
-        identity = torch.eye(P, dtype=torch.float64)  # surrogates of it are the mixing matrices themselves
-        null = gaussian_null(identity, kurtoses, draws=draws, generator=generator)
-        for (name, Y), of in zip(projections(identity).items(), null.T, strict=True):
-            tests[scope, f"kurtosis ({name})", None] = judge(float(excess_kurtosis(Y).mean()), of)
-            shares[scope, name] = _not_normal(Y)
-        spreads = np.log(gaussian_norms(G, len(own), (draws, P), rng)).std(1, ddof=1)
-        tests[scope, "sd of ln norm", None] = judge(norm_spread(G), torch.from_numpy(spreads))
-    return tests, shares
-
-
-def _not_normal(Y: Float[Tensor, "n series"]) -> float:
-    """Share of the series that are found not normal."""
-    return float(discoveries(anderson_darling(Y)[1]).double().mean())
 
 
 def _units(

@@ -1,5 +1,7 @@
 """Figures and a table of the experiment ``batch_scaling``."""
 
+from collections.abc import Callable
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -34,6 +36,20 @@ def _middles(b: np.ndarray) -> np.ndarray:
     return np.sqrt(b[:-1] * b[1:])
 
 
+def _lines(
+    axes: plt.Axes, rows: pd.DataFrame, values: Callable[[pd.DataFrame], tuple[np.ndarray, pd.DataFrame]], *, band: bool
+) -> None:
+    """A line a network, dashed before and solid after training: means over the runs, if wanted with their range."""
+    for when, at in ends(rows):
+        for i, (name, of) in enumerate(sizes(at)):
+            x, found = values(of)
+            label = name if when == AFTER else None
+            style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
+            axes.plot(x, found.mean(axis=1), _STYLES[when], **style)
+            if band:
+                axes.fill_between(x, found.min(axis=1), found.max(axis=1), color=COLOURS[i], alpha=0.2, linewidth=0)
+
+
 def _of(results: Results) -> pd.DataFrame:
     """The log-scales with their settings."""
     table = with_settings(results)
@@ -51,14 +67,13 @@ def log_scales(results: Results) -> Figure:
     """
     table = _of(results)
 
+    def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+        mean = _scales(of).mean(axis=1)
+        return mean.index.to_numpy(), (mean - mean.iloc[0]).to_frame()
+
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for when, at in ends(rows):
-            for i, (name, of) in enumerate(sizes(at)):
-                mean = _scales(of).mean(axis=1)
-                label = name if when == AFTER else None
-                style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
-                axes.plot(mean.index, mean - mean.iloc[0], _STYLES[when], **style)
-        b, n = mean.index.to_numpy(), int(rows["n_train"].iloc[0])
+        _lines(axes, rows, values, band=False)
+        b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
         axes.plot(b, -np.log(b) / 2, ":", color="#555555", linewidth=1, label="slope $-1/2$")
         stable = stable_log_scale(b, n, _STABLE)
         axes.plot(b, stable - stable[0], "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
@@ -83,15 +98,12 @@ def batch_scaling(results: Results) -> Figure:
     """
     table = _of(results)
 
+    def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+        return _middles(_scales(of).index.to_numpy()), _implied(of)
+
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for when, at in ends(rows):
-            for i, (name, of) in enumerate(sizes(at)):
-                found, b = _implied(of), _scales(of).index.to_numpy()
-                label = name if when == AFTER else None
-                style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
-                axes.plot(_middles(b), found.mean(axis=1), _STYLES[when], **style)
-                low, high = found.min(axis=1), found.max(axis=1)
-                axes.fill_between(_middles(b), low, high, color=COLOURS[i], alpha=0.2, linewidth=0)
+        _lines(axes, rows, values, band=True)
+        b = np.sort(rows["x"].unique())
         stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
         axes.plot(_middles(b), stable, "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
         axes.axhline(2, color="#555555", linestyle=":", linewidth=1)

@@ -1,0 +1,88 @@
+"""The tests across the minibatches that make up an anatomy, on the whole network and on every group."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from .across import (
+    Comparison,
+    column_inverse,
+    column_lengths,
+    gaussian_norms,
+    gaussian_null,
+    gram,
+    judge,
+    norm_spread,
+    stable_null,
+    t1,
+)
+from .pooled import Estimate
+from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
+
+COLUMNS = 4096  # live columns of the whole network that the tests look at; twice as many take twice the time
+GROUP_COLUMNS = 256  # of every group
+STABLE = 1.5  # index of the positive control
+_STABLE_DRAWS = 19
+_RANDOM, _LEADING = 200, 10  # projections
+
+
+def tests_of_columns(
+    live: Float[Tensor, "P live"], picks: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate]]:
+    """T1 and the block estimate of single columns, on samples of columns; the positive control."""
+    U = live[:, torch.cat(list(picks.values())).to(live.device)]
+    sizes = [len(pick) for pick in picks.values()]
+    lengths = column_lengths(len(live))
+
+    def statistic(of: Tensor) -> Tensor:
+        values = torch.cat([t1(of)[None], column_inverse(of, lengths)])
+        return torch.stack([part.nanmean(1) for part in values.split(sizes, 1)], 1).cpu()
+
+    value = statistic(U)
+    null = gaussian_null(U, statistic, draws=draws, generator=generator)
+    stable = stable_null(U, statistic, alpha=STABLE, draws=_STABLE_DRAWS, generator=generator)[:, 1:, 0]
+    names = [("T1", None), *(("1/alpha (columns)", K1) for K1 in lengths)]
+    tests = {
+        (scope, quantity, x): judge(float(value[i, j]), null[:, i, j])
+        for j, scope in enumerate(picks)
+        for i, (quantity, x) in enumerate(names)
+    }
+    control = {K1: Estimate(float(of.mean()), float(of.std())) for K1, of in zip(lengths, stable.T, strict=True)}
+    return tests, control
+
+
+def tests_of_rows(
+    live: Float[Tensor, "P live"], members: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[tuple[str, str], float]]:
+    """Norms and projections, of which the inner products of the rows tell all; shares that are found not normal."""
+    P = len(live)
+    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    tests: dict[tuple[str, str, int | None], Comparison] = {}
+    shares: dict[tuple[str, str], float] = {}
+    for scope, own in {"all": torch.arange(live.shape[1]), **members}.items():
+        G = gram(live if scope == "all" else live[:, own.to(live.device)]).cpu()
+        random = random_projections(G, _RANDOM, generator)
+
+        def projections(M: Tensor, G: Tensor = G, random: Tensor = random) -> dict[str, Tensor]:
+            leading = leading_projections(M @ G @ M.T, _LEADING, generator)
+            return {"random projections": M @ random, "leading projections": leading}
+
+        def kurtoses(M: Tensor, projections: Callable[[Tensor], dict[str, Tensor]] = projections) -> Tensor:
+            return torch.stack([excess_kurtosis(Y).mean() for Y in projections(M).values()])
+
+        identity = torch.eye(P, dtype=torch.float64)  # surrogates of it are the mixing matrices themselves
+        null = gaussian_null(identity, kurtoses, draws=draws, generator=generator)
+        for (name, Y), of in zip(projections(identity).items(), null.T, strict=True):
+            tests[scope, f"kurtosis ({name})", None] = judge(float(excess_kurtosis(Y).mean()), of)
+            shares[scope, name] = not_normal(Y)
+        spreads = np.log(gaussian_norms(G, len(own), (draws, P), rng)).std(1, ddof=1)
+        tests[scope, "sd of ln norm", None] = judge(norm_spread(G), torch.from_numpy(spreads))
+    return tests, shares
+
+
+def not_normal(Y: Float[Tensor, "n series"]) -> float:
+    """Share of the series that are found not normal."""
+    return float(discoveries(anderson_darling(Y)[1]).double().mean())
