@@ -150,27 +150,29 @@ Markdown(
 #   dependence is nearly all of it. In the convolutional network the order and the unequal scales of the
 #   parameters matter as much.
 # * **What remains, and is real.** T1 is small before training in fully connected networks, though above the Gaussian band in some
-#   settings. On MNIST it grows in training in every setting, most with cross-entropy and where the network comes to fit all images
-#   ({glue:text}`T1_fitted_low:.2f` to {glue:text}`T1_fitted_high:.2f` where at least 95 % of them are classified rightly): there few
-#   images carry much of the gradient. With cross-entropy whole minibatches stand out too (the norms spread, in each of these settings and seeds).
+#   settings. On MNIST it grows in training in every setting, with cross-entropy the most but at 32 × 6
+#   ({glue:text}`T1_fitted_low:.2f` to {glue:text}`T1_fitted_high:.2f` where at least 95 % of them are classified rightly), perhaps
+#   because few images then carry much of the gradient, which is not measured here. With cross-entropy whole minibatches stand out too (the norms spread, in each of these settings and seeds).
 #   So there is noise that is clearly heavier than Gaussian across minibatches. The network of 32 units and depth 6 with hinge loss has it
-#   without fitting as well (T1 0.14 at an accuracy of 0.87): fit is not all that matters.
+#   without fitting as well (see the table): fit is not all that matters.
 # * **And where the network does not fit.** On CIFAR-10 the fully connected networks reach a training accuracy of
 #   {glue:text}`accuracy_fcn_cifar_low:.2f` to {glue:text}`accuracy_fcn_cifar_high:.2f` in this many steps, and their noise stays
-#   close to Gaussian across minibatches (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`), with a pooled
+#   close to Gaussian across minibatches, with a small excess that is no chance in some settings (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`); with cross-entropy and all but the
+#   smallest network the norms spread more than Gaussian ones do, up to twice as much. That is beside a pooled
 #   $\hat\alpha$ of 1.0 to 1.2. The pooled number does not order settings by their tails: it is about as low here as in the wide
-#   and deep network that fits MNIST with cross-entropy, whose T1 is about twenty times as large or more.
-# * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and hardly heavier later, in
+#   and deep network that fits MNIST with cross-entropy, whose T1 is far larger.
+# * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and a little heavier later, in
 #   the little training that it has here.
 # * **What it is not, where we can tell.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most settings the
-#   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. On MNIST
-#   with cross-entropy it is below 2 after training, far below in the wide and deep network, at all $K_1$ that 120 minibatches allow. [](batch_scaling.ipynb) asks the same of the minibatch size.
+#   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. In the wide
+#   networks on MNIST with cross-entropy it is below 2 after training: in the deep one far, and at all $K_1$ that 120 minibatches allow;
+#   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian surrogates in every seed. [](batch_scaling.ipynb) asks the same of the minibatch size.
 # * **How to read the bars.** *Scales* can be negative: where a coordinate's size differs from minibatch to minibatch, the scale
 #   taken from one half of the minibatches does not fit the other, and what is booked as tails is taken from scales. *Tails* is an average over
 #   sums, in which few coordinates of rarely active units can dominate: it can be a few hundredths where T1, an average over coordinates, finds
 #   nothing. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up to
-#   the distance to 2 less what Gaussian noise has as $e_2$ (about 0.005 at 120 minibatches, more at fewer); of networks with more
-#   than 280,000 parameters a sample is looked at, so that their distance differs a little from that of the pooled number.
+#   the distance to 2 less what Gaussian noise has as $e_2$ (about 0.005 at 120 minibatches, more at fewer: MNIST has 120 minibatches, CIFAR-10 100); of networks with more
+#   than some 300,000 parameters a sample is looked at, so that their distance differs a little from that of the pooled number.
 # * **How sure.** Three seeds (two of the convolutional network with cross-entropy at the end); all networks that fit are on MNIST, so that
 #   data set and fit cannot be told apart here; what differs between settings by less than the points of the seeds do says nothing. Few thousand
 #   iterations: the networks on CIFAR-10 would fit too, later, and nothing here says what their noise would then be. The convolutional

@@ -97,14 +97,14 @@ for name, at in (("before", before), ("after", after)):
 # %% [markdown]
 # ## What we find, how sure
 #
-# * **No single index.** A stable law would give one nearly horizontal line (dash-dotted). In every setting the implied index is larger
+# * **No single index.** A stable law would give one nearly horizontal line up to about $n/10$ (dash-dotted). In every setting the implied index is larger
 #   at 1000 samples than at 10. Before training it is 1.8 or more from about 200 samples on in fully connected networks: at $b = 500$, where the paper measures,
 #   averages over a minibatch behave as the central limit theorem says.
 # * **After training it depends on the data set, or on whether the network fits.** On MNIST it is below 1 or about 1 at $b = 10$ (the lowest of all settings:
 #   {glue:text}`implied_after_small_low:.2f`) and climbs over three decades, slowest with cross-entropy in the wide and deep network
-#   ({glue:text}`implied_after_large_low:.2f` at 1000): the gradients of single images are so unequal (most of them tiny once an image is
-#   classified) that the limit is reached slowly. On CIFAR-10, which fully connected networks do not fit here, it is 1.8 or more again
-#   from 100 to 200 samples on.
+#   ({glue:text}`implied_after_large_low:.2f` at 1000): the limit is reached slowly, plausibly because the gradients of single images become very
+#   unequal. Training lowers the index at $b = 10$ on CIFAR-10 too, where
+#   fully connected networks do not fit, but less; there it is 1.8 or more again from 100 to 200 samples on.
 # * **So at moderate $b$ the noise of these networks on MNIST is clearly heavier than Gaussian**, and it is no stable law: what index
 #   one reads off depends on $b$.
 # * **Below 1** at small $b$ the implied index can come from gradients that are exactly or nearly zero for most samples (inactive

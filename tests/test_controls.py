@@ -601,6 +601,12 @@ def test_log_scale_is_corrected_for_sampling_without_replacement(b, count):
     assert se == pytest.approx(float(logs.std()) / math.sqrt(count), rel=1e-4)
 
 
+def test_what_float32_cannot_hold_counts_as_zero():
+    rows = torch.tensor([[1e-50, 2.0], [1e-50, 2.0], [3.0, 2.0]], dtype=torch.float64)
+    value = controls.log_scale(rows, 1, 10)["all"].value
+    assert value == pytest.approx((5 * math.log(2) + math.log(3)) / 6 - math.log(0.9) / 2, abs=1e-6)
+
+
 def test_log_scale_does_not_depend_on_the_number_of_minibatches():
     X = np.random.default_rng(36).standard_normal((120, 20_000))
     found = [

@@ -190,7 +190,11 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     assert table.loc["after training", "T1"] == pytest.approx(end["value"].mean())
     assert table.loc["before training", "T1"] == pytest.approx(kept[kept["iteration"] == 0]["value"].mean())
     assert "CNN 16, CIFAR-10, cross-entropy (1 of 3)" in plots.untrained(changed)
+    assert "no run trained" not in plots.untrained(changed)
     assert plots.untrained(replace(results, runs=runs.assign(status="complete"))) == ""
+    assert "no run trained, and all are shown: FCN 32" in plots.untrained(
+        replace(results, runs=runs.assign(status="not trained"))
+    )
     none = replace(results, runs=runs.assign(status="not trained"))
     assert len(plots.anatomy_table(none)) == len(table) * 18
 

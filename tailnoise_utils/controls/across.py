@@ -1,9 +1,10 @@
 r"""Statistics that look down the columns, across the minibatches, where the pooled estimate cannot look.
 
-Each is compared with its values on Gaussian surrogates of the same covariance (:func:`gaussian_null`), for no formula knows
-how coordinates depend on each other. A surrogate has the covariance that was *measured*, of rank below P: where the
-coordinates are close to independent, the surrogates' are less so, their statistics spread more and the test errs on the
-side of the Gaussian law. Of the norms this is known and taken out (:func:`gaussian_norms`).
+Each but the norms is compared with its values on Gaussian surrogates of the same covariance (:func:`gaussian_null`), for no
+formula knows how coordinates depend on each other. A surrogate has the covariance that was *measured*, of rank below P:
+where the coordinates are close to independent, the surrogates' are less so, their statistics spread more and the test errs
+on the side of the Gaussian law. Of the norms this is known and taken out (:func:`gaussian_norms`), but rows of very
+different size still widen their reference.
 """
 
 import math

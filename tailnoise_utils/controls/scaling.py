@@ -54,8 +54,9 @@ def log_scale(
     parts = {"all": [slice(None)], **(groups or {})}
     means: dict[str, list[float]] = {name: [] for name in parts}
     for row in rows:
-        keep = row != 0 if live is None else live & (row != 0)
-        logs = torch.where(keep, row.abs().float().log_(), 0.0)
+        sizes = row.abs().float()  # what is below its range counts as zero
+        keep = sizes != 0 if live is None else live & (sizes != 0)
+        logs = torch.where(keep, sizes.log_(), 0.0)
         for name, slices in parts.items():
             count = sum(int(keep[part].sum()) for part in slices)
             if count:
@@ -83,7 +84,8 @@ def stable_log_scale(
         - \tfrac12 \ln(1 - x),
 
     because the minibatch's samples have weights 1/b - 1/n in the noise, all others -1/n. At alpha = 2 the last two terms
-    cancel; below, the index that :func:`implied_alpha` reads is somewhat smaller than alpha.
+    cancel; below, the index that :func:`implied_alpha` reads is a little smaller than alpha up to about n / 10,
+    and larger near n / 2.
 
     Args:
         b: batch sizes, 1 <= b < n.

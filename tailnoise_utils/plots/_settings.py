@@ -58,17 +58,22 @@ def untrained(results: Results) -> str:
         results: of networks that were trained.
 
     Returns:
-        A sentence; "" if all did.
+        Sentences; "" if all did.
     """
     table = with_settings(results)
     runs = table.drop_duplicates("run")
     lost = runs[runs["status"] != "complete"]
-    if lost.empty:
-        return ""
     counts = lost.groupby("setting", observed=True).size()
     of = runs.groupby("setting", observed=True).size()
-    named = "; ".join(f"{setting} ({count} of {of[setting]})" for setting, count in counts.items())
-    return f" Runs that did not train are left out at the end, where others of their setting did: {named}."
+    words = {
+        " Left out after training, for they did not train: ": counts[counts < of.reindex(counts.index)],
+        " Of these settings no run trained, and all are shown: ": counts[counts == of.reindex(counts.index)],
+    }
+    return "".join(
+        start + "; ".join(f"{setting} ({count} of {of[setting]})" for setting, count in some.items()) + "."
+        for start, some in words.items()
+        if len(some)
+    )
 
 
 def by_kind(table: pd.DataFrame, draw: Callable[[plt.Axes, pd.DataFrame], object], *, height: float = 3.0) -> Figure:
