@@ -113,10 +113,16 @@ Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000
 
 # %% tags=["hide-input"]
 table = plots.anatomy_table(results)
-table.iloc[:, :7].style.format(precision=3)
+table.iloc[:, :3].style.format(precision=3)
 
 # %% tags=["hide-input"]
-table.iloc[:, 7:].style.format(precision=3)
+table.iloc[:, 3:7].style.format(precision=3)
+
+# %% tags=["hide-input"]
+table.iloc[:, 7:11].style.format(precision=3)
+
+# %% tags=["hide-input"]
+table.iloc[:, 11:].style.format(precision=3)
 
 # %% tags=["remove-cell"]
 before, after = table.xs("before training", level="when"), table.xs("after training", level="when")
