@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ._tests import COLUMNS, GROUP_COLUMNS, STABLE, not_normal, tests_of_columns, tests_of_rows
+from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .across import Comparison
-from .parts import FEWEST_ROWS, Parts, parts
+from .parts import FEWEST_ROWS, STABLE, Parts, parts
 from .pooled import Estimate, alive, curve
 from .surrogates import sample_columns
 
