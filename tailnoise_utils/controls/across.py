@@ -233,7 +233,8 @@ def gaussian_norms(
     The norms are drawn under :math:`a S + (1 - a) (\mathrm{tr} S / p) I`, with a in 0..1 such that the ratio of its traces
     is that of the estimates.
 
-    Source of the first estimate: Chen, Zhang and Zhong (2010), Journal of the American Statistical Association 105, 810-819.
+    Source of the first estimate: Chen, Zhang and Zhong (2010), Journal of the American Statistical Association 105,
+    810-819.
 
     Args:
         G: inner products of the rows, 4 or more.
