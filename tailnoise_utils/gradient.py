@@ -21,7 +21,9 @@ __all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness"
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
-_NO_PAIR = ", of type {} and no pair, so that the loss was called as loss_fn(model, batch); for loss_fn(model(x), y) give pairs"
+_NO_PAIR = (
+    ", of type {}, no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for loss_fn(model(x), y)"
+)
 
 
 @contextmanager
@@ -191,7 +193,7 @@ def gradients(
     """
     if not callable(loss_fn):
         raise ValueError(
-            f"the loss is of type {type(loss_fn).__name__}, which cannot be called: give model, loss_fn, batches in this order"
+            f"the loss is of type {type(loss_fn).__name__} and cannot be called: give model, loss_fn, batches in this order"
         )
     if getattr(loss_fn, "reduction", "mean") == "sum":
         raise ValueError(

@@ -117,8 +117,8 @@ def count(batches: Iterable[Any]) -> int:
     """
     if problem := _problem(batches):
         raise ValueError(
-            f"batches, of type {type(batches).__name__}, {problem}: give minibatches of one size, as a list of pairs (x, y), a "
-            "DataLoader or Minibatches(x, y, batch_size, seed=0)"
+            f"batches, of type {type(batches).__name__}, {problem}: give minibatches of one size, as a list of pairs "
+            "(x, y), a DataLoader or Minibatches(x, y, batch_size, seed=0)"
         )
     if isinstance(batches, DataLoader) and batches.batch_size and not batches.drop_last:
         with suppress(TypeError):  # a stream has no length
@@ -136,17 +136,12 @@ def _problem(batches: Any) -> str:
     """Why this cannot be gone through as minibatches, more than once; "" if it can."""
     if isinstance(batches, Iterator):
         return "can be gone through only once"
-    if isinstance(batches, str | bytes | Mapping) or not (
-        hasattr(batches, "__iter__") or hasattr(batches, "__getitem__")
-    ):
+    if isinstance(batches, str | bytes | Mapping) or not any(hasattr(batches, x) for x in ("__iter__", "__getitem__")):
         return "holds no minibatches"
     if isinstance(batches, Dataset) and not isinstance(batches, IterableDataset):
         return "holds samples, not minibatches"
-    if (
-        isinstance(batches, tuple | list)
-        and len(batches) == 2
-        and all(isinstance(x, Tensor | np.ndarray) for x in batches)
-    ):
+    # Two minibatches without targets look like that too, but their noise is one vector and its negative: no loss.
+    if isinstance(batches, tuple | list) and [isinstance(x, Tensor | np.ndarray) for x in batches] == [True, True]:
         return f"is a pair of whole arrays of shapes {tuple(batches[0].shape)} and {tuple(batches[1].shape)}"
     return ""
 

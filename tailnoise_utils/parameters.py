@@ -27,8 +27,8 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
     parameters = [w for w in model.parameters() if w.requires_grad]
     if not parameters:
         raise ValueError(
-            f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some; or, if it is the loss, give "
-            "model, loss_fn, batches in this order"
+            f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some; or, if it is the loss, "
+            "give model, loss_fn, batches in this order"
         )
     if wrong := {w.dtype for w in parameters if w.is_complex()}:
         raise ValueError(f"a parameter of type {wrong.pop()} has no tail index: take a model of real parameters")

@@ -108,7 +108,7 @@ class Report:
             rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
             lines += [
                 f"  P = {self.P} minibatches are few: a standard error may be wrong by {rough:.0%} or more, and",
-                f"  the tests need {FEWEST_ROWS}. Take smaller minibatches, or more data.",
+                f"  the tests need {FEWEST_ROWS} at least. Take smaller minibatches, or more data.",
             ]
         lines += [
             "  alpha^ < 2 alone is no evidence of heavy tails: dependence, unequal scales and",

@@ -102,7 +102,10 @@ def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) 
     ends = sorted(cuts)
     pieces = list(itertools.pairwise(ends))
     if limit < len(pieces):
-        raise TooFew(f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it, or give fewer groups")
+        raise TooFew(
+            f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it (the entries to look at, over P) or "
+            "give fewer groups"
+        )
     sizes = [max(1, (stop - start) * limit // p) for start, stop in pieces]
     while (over := sum(sizes) - limit) > 0:  # pieces that were given their one coordinate for less than a share
         largest = sizes.index(max(sizes))
