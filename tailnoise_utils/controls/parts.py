@@ -36,7 +36,7 @@ from torch import Tensor
 
 from .. import stable
 from ..tail_index._result import check_finite
-from .pooled import Estimate, live_columns, of_rows, of_shuffled, row_logs
+from .pooled import Estimate, TooFew, live_columns, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, shuffle
 
 __all__ = ["FEWEST_ROWS", "STABLE", "Parts", "expected_scaled", "parts", "scaled_differences"]
@@ -121,11 +121,12 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
         The parts.
 
     Raises:
-        ValueError: fewer than 16 rows, nothing alive, NaN or infinity, K1 out of range.
+        TooFew: fewer than 16 rows, or nothing alive.
+        ValueError: NaN or infinity, K1 out of range.
     """
     P = len(U)
     if P < FEWEST_ROWS:
-        raise ValueError(
+        raise TooFew(
             f"P = {P} rows are too few: cross-fitted scales need {FEWEST_ROWS} or more, take smaller minibatches"
         )
     check_finite(U, "the noise matrix")
@@ -214,7 +215,7 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
         without the columns of which one half has nothing but zeros.
 
     Raises:
-        ValueError: no column is left.
+        TooFew: no column is left.
     """
     pairs = len(U) // 2
     out = U.new_empty(pairs, U.shape[1])
@@ -238,7 +239,5 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
     if not bool(kept.all()):
         out = out[:, kept]
     if not out.numel():
-        raise ValueError(
-            "no column has differences in both halves of the pairs that are not zero: no scales to divide by"
-        )
+        raise TooFew("no column has differences in both halves of the pairs that are not zero: no scales to divide by")
     return out
