@@ -92,3 +92,22 @@ def test_anatomy_of_a_sample_of_the_coordinates():
     assert set(found.problems) == {"dead"}
     assert "none:" in repr(found)
     assert "500 of them looked at" in repr(found)
+
+
+@pytest.mark.parametrize(("looked_at", "K1"), [(4000, 200), (2000, 200), (1200, 150), (600, 77)])
+def test_the_block_length_is_that_of_the_live_entries_of_the_whole_network(looked_at, K1):
+    """Of 20 x 2000 entries it is 200; of fewer that are looked at, no more than a quarter of a row, or the root of all."""
+    U = centred(normal((20, 4000), 44))
+    U[:, ::2] = 0
+    found = controls.anatomy(U, draws=19, max_entries=20 * looked_at).parts["all"]
+    assert (found.p, found.K1) == (looked_at // 2, K1)
+
+
+def test_all_groups_together_have_half_of_the_entries():
+    U = centred(sas(1.5, (20, 4000), 45))
+    groups = {"a": [slice(0, 2000)], "b": [slice(2000, 3500)], "c": [slice(3500, 4000)]}
+    found = controls.anatomy(U, groups=groups, draws=19, seed=3, max_entries=20 * 4000).parts
+    assert {name: found[name].p for name in groups} == {"a": 666, "b": 666, "c": 500}  # 2000 columns by three
+    for name, start, p in (("a", 0, 2000), ("b", 2000, 1500)):
+        columns = start + controls.sample_columns(p, None, 666, seed=3)
+        assert found[name] == controls.parts(U[:, columns], seed=3)

@@ -39,6 +39,20 @@ def test_columns_have_the_index_of_their_law_at_every_block_length(alpha):
     assert bool(((surrogates.mean(0) - 1 / alpha).abs() < 4 * surrogates.std(0) / math.sqrt(80)).all())
 
 
+def test_what_is_left_over_of_the_pair_differences_is_dropped():
+    U = centred(sas(1.5, (23, 7), 46))  # 11 pairs, and a row too many
+    lengths = (2, 3, 4, 6, 11)  # of which 1, 2, 3, 5 and none are left over
+    D = [U[2 * i].double() - U[2 * i + 1].double() for i in range(11)]
+    for K1, found in zip(lengths, controls.column_inverse(U, lengths), strict=True):
+        blocks = [D[at : at + K1] for at in range(0, 11 - K1 + 1, K1)]
+        ln_Y = sum(sum(block).abs().log() for block in blocks) / len(blocks)
+        ln_X = sum(x.abs().log() for block in blocks for x in block) / (K1 * len(blocks))
+        assert torch.allclose(found, (ln_Y - ln_X) / math.log(K1), atol=1e-5), K1
+    assert controls.column_lengths(23) == (2, 3, 5, 10)
+    assert controls.column_lengths(20) == (2, 3, 5, 10)
+    assert controls.column_lengths(19) == (2, 3, 5)
+
+
 def test_pair_differences_are_needed_because_centred_columns_are_biased():
     U = centred(normal((60, 50_000), 20))
     sums = U.view(6, 10, -1).sum(1).abs().log().mean(0)

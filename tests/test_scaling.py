@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import controls, data
 from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import ScalingSpec
+from tailnoise_utils.specs import ScalingSpec, scaling
 
 
 def about_the_mean(X, b, count, rng):
@@ -96,23 +96,46 @@ TRAIN = TrainSpec(
 SCALING = ScalingSpec(TRAIN, points=(0, 6), batch_sizes=(1, 7, 50, 100), minibatches=(5, 5, 5, 5))
 
 
-def test_the_log_scale_is_that_of_an_oracle():
+@pytest.mark.parametrize(
+    "chunk", [1000, 30]
+)  # images at a time: 50 are 30 and 20, the 200 of the full gradient end in 20
+def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
+    monkeypatch.setattr(scaling, "_CHUNK", chunk)
     model, pictures = TRAIN.build(), data.load("digits", n_train=200, n_test=50)
-    rows = SCALING.measure(model, lambda share: None)
+    with torch.no_grad():
+        model.linear1.weight[3] = 0  # a dead unit: a row here, a column of the next layer
+    told = []
+    rows = SCALING.measure(model, told.append)
+    assert sum(told) == pytest.approx(1)
     found = {(r.get("scope"), r.get("x")): r for r in rows if r["quantity"] == "log-scale"}
     assert set(found) == {(s, b) for s in ("all", "linear1", "linear2", "linear3") for b in SCALING.batch_sizes}
-    parameters = list(model.parameters())
+    weights = dict(model.named_parameters())
 
     def gradient(chosen):
         loss = cross_entropy(model(pictures.x_train[chosen]), pictures.y_train[chosen])
-        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]).double()
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, weights.values())]).double()
 
     full = gradient(torch.arange(200))
-    for b in (7, 100):
+    for b in (7, 50, 100):
         logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in SCALING._draw(b, 5)])[:, full != 0]
         row = found["all", b]
         assert row["value"] == pytest.approx(logs.mean().item() - math.log(1 - b / 200) / 2, abs=1e-3)
         assert row["se"] == pytest.approx(logs.mean(1).std().item() / 5**0.5, rel=1e-2)
+    # Live is what any image has a gradient in.
+    live = torch.stack([gradient(torch.tensor([i])) != 0 for i in range(200)]).any(0)
+    of = dict(zip(weights, live.split([w.numel() for w in weights.values()]), strict=True))
+    expected = {"all": live, **{name: of[f"{name}.weight"] for name in ("linear1", "linear2", "linear3")}}
+    shares = {r.get("scope", "all"): r["value"] for r in rows if r["quantity"] == "live share"}
+    assert shares == pytest.approx({name: mask.double().mean().item() for name, mask in expected.items()})
+    assert shares["linear1"] == 7 / 8
+
+
+def test_every_run_size_and_partition_draws_minibatches_of_its_own():
+    other = replace(SCALING, train=replace(TRAIN, seed=2))
+    one, _, _, next_partition = SCALING._draw(50, 4)
+    own = [next(spec._draw(b, 1))[:50] for spec, b in ((other, 50), (SCALING, 60), (SCALING, 100))]
+    assert len({tuple(chosen.tolist()) for chosen in (one, next_partition, *own)}) == 5
+    assert all(torch.equal(a, b) for a, b in zip(SCALING._draw(50, 4), SCALING._draw(50, 4), strict=True))
 
 
 def test_minibatches_of_a_size_are_disjoint_and_none_is_determined_by_the_others():
