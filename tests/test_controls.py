@@ -10,6 +10,7 @@ import torch
 from problems import COLUMNS, P, centred, elliptical, latent, normal, sas, torch_seed
 
 from tailnoise_utils import controls
+from tailnoise_utils.controls import across
 
 
 @pytest.mark.parametrize("rank", [3, 40])
@@ -185,6 +186,31 @@ def test_leading_directions_are_fitted_on_the_other_half():
     assert float(controls.excess_kurtosis(leading).mean()) < 1
 
 
+def test_no_more_leading_directions_than_the_noise_has():
+    found = controls.leading_projections(controls.gram(latent(2.0, 2, 3, rows=41, columns=50)), 10, torch_seed(0))
+    assert found.shape == (20, 4)  # of 41 minibatches one is left out
+    assert bool((found.std(0) > 0.1).all())
+
+
+def test_excess_kurtosis_is_scipys():
+    Y = torch.from_numpy(5 + sas(1.5, (30, 4), 47)).float()
+    assert np.allclose(controls.excess_kurtosis(Y), scipy.stats.kurtosis(Y.double().numpy()), rtol=1e-6)
+    assert float(controls.excess_kurtosis(torch.tensor([[-1.0], [1.0]]))) == -2
+
+
+def test_inner_products_of_long_rows_are_taken_in_pieces(monkeypatch):
+    monkeypatch.setattr(across, "_CHUNK", 7)
+    U = centred(normal((6, 40), 48))
+    assert torch.allclose(controls.gram(U), (U @ U.T).double(), atol=1e-4)
+
+
+def test_rows_of_zeros_have_no_part_in_the_spread_of_norms():
+    U = centred(normal((6, 40), 49))
+    U[2] = 0
+    norms = U[[0, 1, 3, 4, 5]].double().norm(dim=1)
+    assert controls.norm_spread(controls.gram(U)) == pytest.approx(float(norms.log().std()), rel=1e-5)
+
+
 def test_anderson_darling_is_scipys_and_its_p_values_are_uniform():
     Y = torch.from_numpy(normal((60, 4000), 26))
     A, p = controls.anderson_darling(Y)
@@ -195,6 +221,12 @@ def test_anderson_darling_is_scipys_and_its_p_values_are_uniform():
     assert scipy.stats.kstest(p.numpy(), "uniform").statistic < 0.04
     for level in (0.01, 0.05, 0.2):
         assert float((p < level).double().mean()) == pytest.approx(level, rel=0.35)
+    # Where the tables have their levels: table 4.7 of the same source.
+    table = {0.5: 0.341, 0.25: 0.470, 0.15: 0.561, 0.1: 0.631, 0.05: 0.752, 0.025: 0.873, 0.01: 1.035, 0.005: 1.159}
+    order = A.argsort()
+    found = np.interp(list(table.values()), A[order].numpy(), p[order].numpy())
+    assert found == pytest.approx(list(table), rel=0.025)
+    assert float(p[order].diff().abs().max()) < 0.01  # the pieces of the fit meet
     assert float(controls.anderson_darling(torch.from_numpy(sas(0.5, (60, 1), 27)))[1]) < 1e-12
 
 
@@ -203,6 +235,9 @@ def test_discoveries_are_benjamini_and_hochbergs():
     adjusted = scipy.stats.false_discovery_control(p.numpy())
     assert np.array_equal(controls.discoveries(p, 0.05).numpy(), adjusted <= 0.05)
     assert 0 < int(controls.discoveries(p, 0.05).sum()) < 200
+    assert bool(
+        controls.discoveries(torch.tensor([0.03, 0.02, 0.049]).double()).all()
+    )  # the last one carries the others
     assert bool(controls.discoveries(torch.tensor([0.049]).double()))
     assert not bool(controls.discoveries(torch.tensor([0.051]).double()))
 

@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, synthetic, tail_index
+from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
@@ -409,6 +410,26 @@ def test_the_anatomy_is_measured_where_a_spec_asks_for_it(tiny_grid, results_in)
     assert not [r for r in plain if r["quantity"].startswith("part")]
     assert {r["quantity"] for r in with_anatomy} >= {"part tails", "part dependence", "T1", "T1 (p)", "1/alpha (clean)"}
     assert len([r for r in with_anatomy if (r["quantity"], r.get("scope")) == ("T1", None)]) == 1
+
+
+def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monkeypatch):
+    asked = []
+
+    def spy(model, loss_fn, batches, **options):
+        asked.append((batches.indices.tolist(), options))
+        return measure(model, loss_fn, batches, **options | {"anatomy": False})
+
+    monkeypatch.setattr("tailnoise_utils.specs.noise.measure", spy)
+    AnatomySpec(TRAIN, 10, (0,)).measure(TRAIN.build(), lambda share: None)
+    replace(TINY, noise_mode="train").measure(TRAIN.build(), lambda share: None)
+    x, y = torch.zeros(200), torch.zeros(200)
+    for (indices, options), b in zip(asked, (10, 10, 20, 20), strict=True):
+        order = "random" if options["groups"] is None else "data"
+        assert indices == Minibatches(x, y, b, order=order, seed=2 * 10**6 + 1).indices.tolist()
+        assert options["mode"] == ("eval" if b == 10 else "train")
+        assert options["seed"] == 3 * 10**6 + 1
+        assert options["entries"] == 2**25
+        assert options["anatomy"] == ((order, b) == ("random", 10))
 
 
 def test_unknown_law_lists_the_valid_ones():

@@ -1,5 +1,6 @@
 """The parts of the pooled estimate on noise whose answer is known, and its curve against the block length."""
 
+import importlib
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from problems import COLUMNS, LN_Z, P, centred, elliptical, latent, normal, sas, torch_seed
 
 from tailnoise_utils import controls, stable, synthetic, tail_index
+from tailnoise_utils.controls import pooled
 
 
 def replicates(make, count, **settings):
@@ -175,6 +177,72 @@ def test_curve_is_the_clean_estimate_at_every_block_length():
         index = tail_index.mohammadi(U, K1)
         assert value == pytest.approx(index.inverse, rel=1e-5)
         assert se == pytest.approx(index.inverse_se, rel=0.05)
+
+
+def test_curve_has_fifty_blocks_or_more_at_every_length():
+    U = torch.from_numpy(normal((20, 250), 47)).float()
+    assert list(controls.curve(U)) == [10, 20, 50, 100]  # 5000 entries: 50 blocks of 100
+    assert list(controls.curve(U[:, 1:])) == [10, 20, 50]
+    assert list(controls.curve(U, lengths=(2500,))) == [2500]  # two blocks, if asked for
+    with pytest.raises(ValueError, match=r"K1 = 2510 is no multiple of 10 within 10\.\.2500"):
+        controls.curve(U, lengths=(2510,))
+
+
+def test_standard_error_of_the_curve_leaves_out_one_row_at_a_time():
+    U = torch.from_numpy(sas(1.5, (6, 40), 48)).float()
+    U[0, ::3] = U[2, :20] = U[4, 5] = 0  # a whole block of zeros too
+    value, se = controls.curve(U, lengths=(20,))[20]  # blocks within rows: what is left is a matrix
+    assert value == pytest.approx(tail_index.mohammadi(U, 20).inverse, rel=1e-5)
+    left = [tail_index.mohammadi(U[torch.arange(6) != i], 20).inverse for i in range(6)]
+    assert se == pytest.approx(math.sqrt(5 / 6 * np.square(left - np.mean(left)).sum()), rel=1e-5)
+    parts = controls.parts(U.repeat(3, 1), K1=20)
+    assert parts.e_0.value == pytest.approx(value - 0.5, rel=1e-6)
+
+
+def test_a_block_belongs_to_the_row_in_which_it_begins():
+    U = torch.from_numpy(sas(1.5, (7, 30), 49)).float()
+    logs = pooled.row_logs(U)
+    assert torch.allclose(logs[:, 0], U.double().abs().log().sum(1))
+    value, se = controls.curve(U, lengths=(20,))[20]
+    ln_Y = U.double().view(-1)[:200].view(10, 20).sum(1).abs().log()  # 10 entries are left over
+    rows = np.arange(10) * 20 // 30
+    X = torch.where(torch.arange(210) < 200, U.double().view(-1).abs().log(), math.nan).view(7, 30)
+    left = [(ln_Y[rows != i].mean() - X[torch.arange(7) != i].nanmean()).item() / math.log(20) for i in range(7)]
+    assert value == pytest.approx(float(ln_Y.mean() - X.nanmean()) / math.log(20), rel=1e-5)
+    assert se == pytest.approx(math.sqrt(6 / 7 * np.square(left - np.mean(left)).sum()), rel=1e-4)
+
+
+def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
+    monkeypatch.setattr(pooled, "_CHUNK", 7)
+    U = torch.from_numpy(normal((3, 40), 50)).float()
+    U[1, 10:19] = 0
+    found = pooled.row_logs(U)
+    assert found[:, 1].tolist() == [40, 31, 40]
+    assert torch.allclose(found[:, 0], torch.where(U != 0, U.double().abs().log(), 0.0).sum(1))
+
+
+def test_columns_that_are_constant_are_dead_whatever_their_value():
+    U = torch.from_numpy(normal((P, 60), 51)).float()
+    U[:, 7:30] = 3.0
+    U[:, 40] = 0
+    U[P - 1, 40] = 1e-9  # alive in the last row
+    alive = torch.cat([U[:, :7], U[:, 30:]], 1)
+    assert controls.parts(U, K1=50) == controls.parts(alive, K1=50)
+    assert controls.curve(U) == controls.curve(alive)
+
+
+def test_scales_leave_zeros_out(monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("tailnoise_utils.controls.parts"), "_CHUNK", 16
+    )  # two columns at a time
+    U = torch.from_numpy(normal((16, 9), 52)).float()
+    U[4:6, 3] = 0.5  # one pair without a difference
+    U[:8, 6] = 0.25  # no scale for the second half
+    D = U[::2] - U[1::2]
+    logs = torch.where(D != 0, D.abs().log(), math.nan)
+    scales = torch.cat([logs[4:].nanmean(0).expand(4, -1), logs[:4].nanmean(0).expand(4, -1)]).exp()
+    kept = torch.arange(9) != 6
+    assert torch.allclose(controls.scaled_differences(U), (D / scales)[:, kept], rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["independent", "latent", "elliptical"])

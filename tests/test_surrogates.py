@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from problems import latent, torch_seed
+from problems import LN_Z, latent, torch_seed
 
 from tailnoise_utils import controls, stable, tail_index
 from tailnoise_utils.controls import shuffles
@@ -25,6 +25,23 @@ def test_surrogates_have_their_law():
     assert float(stable_rows[:, 0].abs().log().mean()) - stable.log_cumulants(1.5)[0] == pytest.approx(
         ln_scale, abs=0.03
     )
+
+
+def test_surrogates_have_the_scale_of_the_noise_and_not_of_one_row_less():
+    ones = torch.ones(3, 1)
+    for make, alpha in ((controls.gaussian_surrogate, 2), (lambda U, g: controls.stable_surrogate(U, 1.5, g), 1.5)):
+        rows = torch.cat([make(ones, torch_seed(seed)) for seed in range(1000)]).double().abs().log()
+        # Of ones the scale is 1 in the convention of each, of three rows for two larger by 3 / 2 to the 1 / alpha.
+        expected = LN_Z if alpha == 2 else stable.log_cumulants(1.5)[0]
+        se = float(rows.std()) / math.sqrt(len(rows))
+        assert abs(float(rows.mean()) - expected) < 4 * se < math.log(3 / 2) / alpha / 2
+
+
+def test_surrogates_that_leave_the_range_of_their_type_are_refused():
+    U = torch.ones(30, 4)
+    with pytest.raises(ValueError, match=r"alpha = 0\.02: a draw leaves the range of torch\.float32; .*float64"):
+        controls.stable_surrogate(U, 0.02, torch_seed(0))
+    assert bool(torch.isfinite(controls.stable_surrogate(U.double(), 0.02, torch_seed(0))).all())
 
 
 def test_shuffle_makes_every_order_equally_likely(monkeypatch):
@@ -50,6 +67,28 @@ def test_rows_are_permuted_independently_in_every_column():
     assert scipy.stats.chisquare(together.ravel()).pvalue > 0.001
 
 
+def test_blocks_of_columns_are_permuted_with_numbers_of_their_own(monkeypatch):
+    U = torch.arange(30.0).repeat(40, 1).T  # not contiguous, as a part of a matrix is
+    monkeypatch.setattr(shuffles, "_COLUMNS", 20)
+    mixed = controls.permute_within_columns(U, 0)
+    assert mixed.is_contiguous()
+    assert not torch.equal(mixed[:, :20], mixed[:, 20:])
+    assert torch.equal(mixed, controls.permute_within_columns(U, 0))
+    assert not torch.equal(mixed, controls.permute_within_columns(U, 1))
+
+
+def test_shuffles_have_their_seed(monkeypatch):
+    x = torch.arange(40.0)
+    for chunk in (2**18, 20):
+        monkeypatch.setattr(shuffles, "_CHUNK", chunk)
+        found = [controls.shuffle(x, seed) for seed in (0, 1, 0)]
+        assert torch.equal(found[0], found[2])
+        assert not torch.equal(found[0], found[1])
+        assert torch.equal(found[1].sort().values, x)
+    counts = {sum(controls.shuffle(x, seed)[:20] < 20).item() for seed in range(20)}
+    assert len(counts) > 2  # how many of a chunk go to a segment is random too
+
+
 def test_sampled_columns_are_contiguous_in_every_piece():
     groups = {"a": [slice(0, 700), slice(990, 1000)], "b": [slice(700, 980)]}
     columns = controls.sample_columns(1000, groups, 100, seed=3)
@@ -61,6 +100,7 @@ def test_sampled_columns_are_contiguous_in_every_piece():
     assert not torch.equal(columns, controls.sample_columns(1000, groups, 100, seed=4))
     assert torch.equal(columns, controls.sample_columns(1000, groups, 100, seed=3))
     assert len(controls.sample_columns(1000, groups, 4)) == 4
+    assert len(controls.sample_columns(1000, groups, 20)) == 20  # 14, 5, 1 and 1 are one too many
     for seed in range(40):
         columns = controls.sample_columns(20, {"a": [slice(0, 10)]}, 18, seed=seed)
         assert torch.bincount(columns, minlength=20)[[0, 9, 10, 19]].tolist() in (
