@@ -5,10 +5,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from tailnoise_utils import plots, stable, sweep
+from tailnoise_utils import plots, stable, store, sweep
 
 ROOT = Path(__file__).parents[1]
 mpl.use("agg")
@@ -197,6 +198,27 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     )
     none = replace(results, runs=runs.assign(status="not trained"))
     assert len(plots.anatomy_table(none)) == len(table) * 18
+
+
+def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
+    setting = {"model": "fcn", "width": 8, "depth": 3, "dataset": "digits", "loss": "nll", "status": "complete"}
+    runs = pd.DataFrame([setting | {"run": f"r{seed}"} for seed in range(3)])
+    values = {
+        ("T1", 0): (0.1, 0.2, 0.6),
+        ("T1 (p)", 0): (0.02, 0.5, 0.01),
+        ("T1 (p)", 9): (0.04, 0.01, 0.03),
+        ("sd of ln norm (p)", 0): (0.01, 0.02, 0.7),
+        ("sd of ln norm (p)", 9): (0.3, 0.2, 0.1),
+    }
+    rows = [
+        store.to_frame([{"iteration": at, "split": "train", "quantity": name, "value": of[seed]}], f"r{seed}")
+        for (name, at), of in values.items()
+        for seed in range(3)
+    ]
+    table = plots.anatomy_table(store.Results(pd.concat(rows), runs)).droplevel(0)
+    assert table["p"].to_dict() == {"before training": 0.5, "after training": 0.04}
+    assert table["norms, p"].to_dict() == {"before training": 0.7, "after training": 0.3}
+    assert table.loc["before training", "T1"] == pytest.approx(0.3)
 
 
 def test_lines_along_training_are_means_over_seeds():
