@@ -87,8 +87,8 @@ def measure(
         The report.
 
     Raises:
-        ValueError: arguments that are no model, loss or minibatches (one pair of whole arrays, say), or settings that do not
-            fit; a summed loss; NumPy arrays that torch fails at; fewer than two minibatches or of different sizes, an
+        ValueError: arguments that are no model, loss or minibatches (one pair of whole arrays, say); settings that do
+            not fit; a summed loss; NumPy arrays that torch fails at; fewer than two minibatches or of different sizes, an
             iterator that can be gone through only once, data that differ in the second pass, labels out of range.
         NothingAlive: the gradient is the same in all minibatches.
         FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
