@@ -58,7 +58,11 @@ Markdown(
 plots.waterfall(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself." + at_end)
+Markdown(
+    caption
+    + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself; thin lines: range over the seeds of it and, below "
+    "the bar's middle, of the tails; hatched: what independent stable noise would show." + at_end
+)
 
 # %% [markdown]
 # ## Across the minibatches
@@ -70,7 +74,7 @@ Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1
 plots.along_training(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Points: seeds; bands: the middle 95 % of each network's Gaussian surrogates. All runs.")
+Markdown(caption + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian surrogates. All runs.")
 
 # %% [markdown]
 # A stable law would have the *same* index whatever the number of summands. The block estimate of single coordinates, on
@@ -80,7 +84,11 @@ Markdown(caption + " Points: seeds; bands: the middle 95 % of each network's Gau
 plots.column_index(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Solid: after training; dashed: before it." + at_end)
+Markdown(
+    caption
+    + " Solid: after training; dashed: before it; the band covers mean and 1.96 s.d. of the Gaussian surrogates of all lines of a panel."
+    + at_end
+)
 
 # %% [markdown]
 # Tails that a whole minibatch shares spread the norms of the noise, beyond the spread that Gaussian noise of the same
@@ -106,29 +114,52 @@ Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000
 # %% [markdown]
 # ## The numbers
 #
-# Means over the seeds; $p$ is the largest p-value over the seeds (the smallest that 99 surrogates can give is 0.01), of T1 and of the
-# spread of the norms; the columns named *columns* are the indices of single coordinates at $K_1 = 3$ and 30; *not normal* is the share of
-# coordinates found so at a false discovery rate of 5 %. The pooled values are indices (as is that at $K_1 = 1000$), the parts are parts
-# of $1/\hat\alpha - 1/2$.
+# Means over the seeds ± their standard deviation over the seeds; in brackets the largest p-value over the seeds (the smallest that 99
+# surrogates can give is 0.01). The pooled values are indices (as is that at $K_1 = 1000$); what stands after ± is then the deviation of
+# $1/\hat\alpha$. The parts are parts of $1/\hat\alpha - 1/2$.
 
 # %% tags=["hide-input"]
 table = plots.anatomy_table(results)
-table.iloc[:, :3].style.format(precision=3)
+plots.with_spread(table, "published", "clean", "K1 = 1000")
 
 # %% tags=["hide-input"]
-table.iloc[:, 3:7].style.format(precision=3)
+plots.with_spread(table, "dependence", "layout", "scales", "tails")
+
+# %% [markdown]
+# The tests: T1 and the spread of the norms; the index of single *columns* at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
 
 # %% tags=["hide-input"]
-table.iloc[:, 7:11].style.format(precision=3)
+plots.with_spread(table, "T1", "norms", "columns, 3", "columns, 30")
+
+# %% [markdown]
+# Mean excess kurtosis of projections onto 200 random directions, and onto the 10 directions in which the other half of the minibatches
+# varies most. Gaussian noise has $-6/(P + 1)$, or $-0.05$ and (of half as many minibatches) $-0.1$.
 
 # %% tags=["hide-input"]
-table.iloc[:, 11:].style.format(precision=3)
+plots.with_spread(table, "kurtosis, random", "kurtosis, leading")
+
+# %% [markdown]
+# Share that Anderson and Darling's test finds not normal, at a false discovery rate of 5 %: of single coordinates, of units (one random
+# projection of the incoming weights of each neuron or filter), of random and of leading projections of the whole; and the accuracy on
+# the training images.
+
+# %% tags=["hide-input"]
+kinds = ("coordinates", "units", "random", "leading")
+plots.with_spread(table, *(f"not normal, {kind}" for kind in kinds), "accuracy")
 
 # %% tags=["remove-cell"]
 before, after = table.xs("before training", level="when"), table.xs("after training", level="when")
 names = after.index.astype(str)
 chosen = {"before": before, "after": after, "fitted": after[after["accuracy"] >= 0.95]}
 chosen["fcn_cifar"] = after[names.str.startswith("FCN") & names.str.contains("CIFAR-10")]
+cross = after[names.str.contains("MNIST, cross")]
+cross = cross if len(cross) else after
+glue("kurtosis_cross_low", float(cross["kurtosis, random"].min()), display=False)
+glue("kurtosis_cross_high", float(cross["kurtosis, random"].max()), display=False)
+for kind in ("random", "units", "coordinates"):
+    glue(f"{kind}_most", float(after[f"not normal, {kind}"].max()), display=False)
+
+# %% tags=["remove-cell"]
 share = (before["dependence"] / (1 / before["clean"] - 0.5)).mean()
 glue("dependence_share_before", float(share), display=False)
 for name, rows in chosen.items():
@@ -164,7 +195,8 @@ Markdown(
 # * **And where the network does not fit.** On CIFAR-10 the fully connected networks reach a training accuracy of
 #   {glue:text}`accuracy_fcn_cifar_low:.2f` to {glue:text}`accuracy_fcn_cifar_high:.2f` in this many steps, and their noise stays
 #   close to Gaussian across minibatches, with a small excess that is no chance in some settings (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`); with cross-entropy and all but the
-#   smallest network the norms spread more than Gaussian ones do, up to twice as much. That is beside a pooled
+#   smallest network the norms spread more than Gaussian ones do, up to twice as much. Most coordinates are in the layer next to the
+#   pixels; in the layers behind it the noise is heavier ([](per_layer.ipynb)). All that is beside a pooled
 #   $\hat\alpha$ of 1.0 to 1.2. The pooled number does not order settings by their tails: it is about as low here as in the wide
 #   and deep network that fits MNIST with cross-entropy, whose T1 is far larger.
 # * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and a little heavier later, in
@@ -173,6 +205,12 @@ Markdown(
 #   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. In the wide
 #   networks on MNIST with cross-entropy it is below 2 after training: in the deep one far, and at all $K_1$ that 120 minibatches allow;
 #   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian surrogates in every seed. [](batch_scaling.ipynb) asks the same of the minibatch size.
+# * **What projections add.** Tails that single coordinates have fade in a sum over many of them, by the central limit theorem; what random
+#   projections find is what whole minibatches, or few strong coordinates, have. They find it on MNIST with cross-entropy after training, in
+#   every seed (mean excess kurtosis {glue:text}`kurtosis_cross_low:.2f` to {glue:text}`kurtosis_cross_high:.1f`, beside $-0.05$), and in no other
+#   setting in every seed. The leading directions, of half as many minibatches and few, tell less. Of single projections of the wide and deep
+#   network {glue:text}`random_most:.0%` are found not normal by themselves; of neurons (one random projection of the incoming weights of each) it
+#   is {glue:text}`units_most:.0%`, of coordinates {glue:text}`coordinates_most:.0%`.
 # * **How to read the bars.** *Scales* can be negative: where a coordinate's size differs from minibatch to minibatch, the scale
 #   taken from one half of the minibatches does not fit the other, and what is booked as tails is taken from scales. *Tails* is an average over
 #   sums, in which few coordinates of rarely active units can dominate: it can be a few hundredths where T1, an average over coordinates, finds

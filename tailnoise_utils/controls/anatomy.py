@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ._tests import COLUMNS, GROUP_COLUMNS, STABLE, not_normal, tests_of_columns, tests_of_rows
+from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .across import Comparison
 from .conclusion import conclusion, counted
-from .parts import FEWEST_ROWS, Parts, parts
+from .parts import FEWEST_ROWS, STABLE, Parts, parts
 from .pooled import Estimate, TooFew, alive, curve
 from .surrogates import sample_columns
 
@@ -81,7 +81,8 @@ class Anatomy:
             "  dependence: what the coordinates of one minibatch share; layout: the order of",
             "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
             "  coordinates; Gaussian: what Gaussian noise has at this P and K1, the length of",
-            "  a block. Each may be negative; standard errors: rows().",
+            "  a block. Each may be negative; standard errors: rows(). Independent stable noise",
+            f"  of index {STABLE} would have tails of {self.parts['all'].stable_tails:+.3f}.",
             f"Across the minibatches, beside {self.draws} Gaussian surrogates (same covariance; mean +-",
             "  s.d.; p: share of them that reach the value, it included) and stable ones of",
             f"  index {STABLE} (mean). Heavier tails have larger values:",

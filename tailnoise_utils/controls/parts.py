@@ -39,8 +39,9 @@ from ..tail_index._result import check_finite
 from .pooled import Estimate, TooFew, live_columns, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, shuffle
 
-__all__ = ["FEWEST_ROWS", "Parts", "expected_scaled", "parts", "scaled_differences"]
+__all__ = ["FEWEST_ROWS", "STABLE", "Parts", "expected_scaled", "parts", "scaled_differences"]
 
+STABLE = 1.5  # index of the law that everything is beside
 FEWEST_ROWS = 16  # below, E s^-alpha converges too slowly in K1 for its closed form (12 rows: off by .01 to .02)
 _CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cache
 
@@ -69,6 +70,8 @@ class Parts:
         scales: e_1 - e_2.
         tails: e_2 less `reference`.
         reference: what e_2 is of Gaussian noise, whatever its scales.
+        stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales; of i.i.d. such noise it is
+            all there is, but for scales of 1/1.5 - 1/2 less it.
     """
 
     P: int
@@ -84,6 +87,7 @@ class Parts:
     scales: Estimate
     tails: Estimate
     reference: float
+    stable_tails: float
 
     def rows(self) -> list[dict[str, Any]]:
         """The numbers as rows of the results table.
@@ -97,6 +101,7 @@ class Parts:
             value, se = getattr(self, name)
             found.append({"quantity": f"part {name}", "value": value, "se": se})
         found.append({"quantity": "part e_2 (Gaussian)", "value": self.reference})
+        found.append({"quantity": f"part tails (stable {STABLE})", "value": self.stable_tails})
         return [*found, {"quantity": "part K1", "value": self.K1}, {"quantity": "part p", "value": self.p}]
 
 
@@ -163,6 +168,7 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
         scales=difference(e_1, e_2, Y_1, Y_2),
         tails=Estimate(e_2.value - reference, e_2.se),
         reference=reference,
+        stable_tails=expected_scaled(P, K1, STABLE) - 0.5 - reference,
     )
 
 
