@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,13 +70,15 @@ class PowerSpec:
     def forget(self) -> None:
         """Nothing is kept."""
 
-    forget_rows = forget
-
     def seconds(self) -> None:
         """A killed run begins anew, so that nobody has to remember."""
 
-    def keep(self, rows: list[Row], path: Path) -> None:
-        """Nothing is kept."""
+    def sample(self, rows: list[Row]) -> None:
+        """Nothing is trained."""
+
+    def alone(self) -> AbstractContextManager:
+        """Nothing is shared with other processes."""
+        return nullcontext()
 
     def again(self, path: Path) -> list[Row] | None:
         """Draw and test again, where that is quick.
