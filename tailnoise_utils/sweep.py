@@ -40,21 +40,18 @@ def forget(experiments: list[str], profile: str, *, client: Any = None) -> None:
     specs = list(dict.fromkeys(spec for experiment in experiments for spec in grid(experiment, profile)))
     if client is not None:
         client.wait_for_workers(1)
-    call = _call if client is None else client.run
-    call(_each, "data_sha256", specs)
+    _each("data_sha256", specs, client)
     for path in [store.path_of(experiment, profile) for experiment in experiments]:
         path.unlink(missing_ok=True)
         sample_of(path).unlink(missing_ok=True)
-    call(_each, "forget", specs)
+    _each("forget", specs, client)
 
 
-def _call(function: Callable[..., object], *words: Any) -> None:
-    """Here what ``client.run`` does on every worker."""
-    function(*words)
-
-
-def _each(method: str, specs: list[Spec]) -> None:
-    """Call a method of each spec."""
+def _each(method: str, specs: Iterable[Spec], client: Any = None) -> None:
+    """Call a method of each spec, in this process or on every worker."""
+    if client is not None:
+        client.run(_each, method, specs)
+        return
     for spec in specs:
         getattr(spec, method)()
 

@@ -143,7 +143,7 @@ def workers(tmp_path_factory):
 def client(workers):
     local, _ = workers
     with Client(local, set_as_default=False) as client:
-        client.run(sweep._each, "forget", GRID)
+        sweep._each("forget", GRID, client)
         yield client
 
 
