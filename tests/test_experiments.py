@@ -199,6 +199,8 @@ def test_verify_repeats_a_quick_synthetic_run(results_in, monkeypatch):
     monkeypatch.setitem(experiments.EXPERIMENTS, "estimator", lambda profile: (spec,))
     sweep.run("estimator", "smoke")
     assert sweep.verify("estimator", "smoke")["difference"].max() == 0
+    assert replace(spec, size=10**6).again(results_in) is None  # it takes too long
+    assert replace(spec, estimators=("maximum_likelihood",)).again(results_in) is None
 
 
 def test_estimator_rows_are_means_over_replicates():
@@ -457,6 +459,13 @@ def test_the_anatomy_is_measured_where_a_spec_asks_for_it(tiny_grid, results_in)
     assert not [r for r in plain if r["quantity"].startswith("part")]
     assert {r["quantity"] for r in with_anatomy} >= {"part tails", "part dependence", "T1", "T1 (p)", "1/alpha (clean)"}
     assert len([r for r in with_anatomy if (r["quantity"], r.get("scope")) == ("T1", None)]) == 1
+
+
+def test_rows_do_not_depend_on_the_memory_that_others_leave(tiny_grid, monkeypatch):
+    spec, model = AnatomySpec(TRAIN, 10, (0, 6)), TRAIN.build()
+    alone = spec.measure(model, lambda share: None)
+    monkeypatch.setattr("tailnoise_utils.measure._free", lambda device: 0)
+    assert repr(spec.measure(model, lambda share: None)) == repr(alone)
 
 
 def test_unknown_law_lists_the_valid_ones():
