@@ -37,21 +37,29 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Iterat
         A ``distributed.Client``; None if neither is asked for: everything is computed in this process.
 
     Raises:
-        ValueError: both, or fewer than one worker.
+        ValueError: both, fewer than one worker, or an address without a port.
         ImportError: Dask is not installed.
-        OSError: there is no scheduler at the address.
+        ConnectionError: there is no scheduler at the address.
     """
     if workers is None and address is None:
         yield None
         return
     if workers is not None and (address is not None or workers < 1):
         raise ValueError(f"workers = {workers}, address = {address!r}: give one of them, workers from 1 up")
+    if address is not None and not address.rpartition(":")[2].isdigit():
+        raise ValueError(f"address = {address!r}: give it with its port, such as tcp://node1:8786")
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise ImportError("several processes need Dask: pip install 'dask[distributed]'") from error
     if address is not None:
-        with Client(address, set_as_default=False) as client:
+        try:
+            client = Client(address, set_as_default=False)
+        except OSError as error:
+            raise ConnectionError(
+                f"no Dask scheduler at {address} ({error}): start one with `dask scheduler`, which says its address"
+            ) from error
+        with client:
             yield client
         return
     options = {
@@ -129,7 +137,9 @@ def _outcome(future: Any) -> Finished | Exception:
     try:
         return future.result()
     except CancelledError as error:
-        raise ConnectionError(f"the Dask scheduler is gone ({error}); the same command goes on") from error
+        raise ConnectionError(
+            "the Dask scheduler is gone; with a new one and its workers, the same command goes on"
+        ) from error
     except Exception as error:
         return error
 

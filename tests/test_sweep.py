@@ -1,14 +1,9 @@
-"""Sweeps on workers give the rows of one process, whoever is killed, fails or is stopped on the way.
-
-`python tests/test_sweep.py 20` counts kills survived.
-"""
+"""Sweeps on workers give the rows of one process, whatever fails or is stopped on the way."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +14,7 @@ import torch
 from distributed import Client, LocalCluster
 from filelock import Timeout
 
-from tailnoise_utils import cluster, experiments, files, store, sweep
+from tailnoise_utils import experiments, files, store, sweep
 from tailnoise_utils.snapshots import Snapshots, TrainSpec
 from tailnoise_utils.specs import NoiseSpec
 
@@ -276,88 +271,3 @@ def alive(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"workers": 0}, "workers from 1 up"),
-        ({"workers": 2, "address": "tcp://127.0.0.1:1"}, "give one of them"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(options, message):
-    with pytest.raises(ValueError, match=message), cluster.connect(**options):
-        pass
-
-
-def test_what_runs_experiments_needs_no_dask():
-    code = (
-        "import sys; sys.modules['dask'] = sys.modules['distributed'] = None\n"
-        "from tailnoise_utils import __main__, cluster, sweep\n"
-        "with cluster.connect() as client: assert client is None\n"
-        "with cluster.connect(workers=2): pass\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    assert done.stderr.endswith("ImportError: several processes need Dask: pip install 'dask[distributed]'\n")
-
-
-class Killer:
-    """Kills workers with SIGKILL while they train; told the progress, it chooses the moments by its generator."""
-
-    def __init__(self, local: LocalCluster, kills: int, generator: random.Random) -> None:
-        self.local, self.left, self.generator = local, kills, generator
-
-    def __call__(self, share: float) -> None:
-        if not share or not self.left or self.generator.random() < 0.3:
-            return
-        time.sleep(self.generator.uniform(0, 0.3))
-        nannies = list(self.local.workers.values())
-        self.generator.shuffle(nannies)
-        for nanny in nannies:
-            state = self.local.scheduler.workers.get(nanny.worker_address)
-            busy = [task.key for task in state.processing] if state else []
-            training = [spec for spec in GRID if f"tailnoise-{store.digest(spec)}" in busy and in_the_middle(spec)]
-            if training:
-                os.kill(nanny.pid, signal.SIGKILL)
-                self.left -= 1
-                return
-
-
-def in_the_middle(spec: NoiseSpec) -> bool:
-    folder = Snapshots(spec.train, spec.data_sha256()).folder
-    return (folder / "0.npz").exists() and not (folder / "end.json").exists()
-
-
-def survive(folder: Path, kills: int, seed: int, wanted: store.Results) -> None:
-    """Sweeps on two workers, up to three of which are killed on the way, until `kills` have met one that trained."""
-    generator, done, attempt = random.Random(seed), 0, 0
-    while done < kills:
-        attempt += 1
-        broken = folder / f"broken{attempt}"
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment(broken).items():
-                patch.setenv(name, value)
-            patch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID)
-            options = {
-                "threads_per_worker": 1,
-                "memory_limit": 0,
-                "dashboard_address": "127.0.0.1:0",
-                "silence_logs": 50,
-            }
-            with LocalCluster(n_workers=2, **options) as local, Client(local, set_as_default=False) as client:
-                killer = Killer(local, min(3, kills - done), generator)
-                before = killer.left
-                check(sweep.run("iterations", "smoke", client=client, progress=killer), wanted)
-                done += before - killer.left
-            nothing_is_left(broken / "cache")
-        print(f"{done} kills survived", flush=True)
-
-
-def test_killed_workers_cost_no_row(whole, tmp_path):
-    survive(tmp_path, kills=3, seed=1901, wanted=whole)
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as here, pytest.MonkeyPatch.context() as patch:
-        survive(Path(here), int(sys.argv[1]), seed=0, wanted=in_one_process(Path(here) / "whole", patch))

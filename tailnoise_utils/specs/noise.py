@@ -13,7 +13,9 @@ from ._measured import Measured, Progress, Row
 
 __all__ = ["AnatomySpec", "NoiseSpec"]
 
-_MATRIX = 2**30  # bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs
+_MATRIX = (
+    2**30
+)  # bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs
 
 
 @dataclass(frozen=True)
