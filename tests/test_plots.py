@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from tailnoise_utils import plots, stable, sweep
+from tailnoise_utils import claims, plots, stable, sweep
 
 ROOT = Path(__file__).parents[1]
 mpl.use("agg")
@@ -243,3 +243,59 @@ def test_nothing_is_drawn_on_the_edge_of_a_figure(experiment, tmp_path):
     assert pixels.min() < 0.1
     for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
         assert edge.min() > 0.9
+
+
+def test_exit_times_are_drawn_as_stored_beside_their_theory():
+    results = sweep.load("metastability", "laptop")
+    width, _, depth, brownian = plots.exit_times(results).axes
+    table = results.table()
+    for panel, vary in ((width, "half_width"), (depth, "height")):
+        of = table[(table["vary"] == vary) & (table["alpha"] == 1.8)].sort_values(vary)
+        points = next(c for c in panel.containers if c.get_label() == r"$\alpha = 1.8$").lines[0].get_xydata()
+        expected = of[of["quantity"] == "exit time"][[vary, "value"]].to_numpy()
+        np.testing.assert_allclose(points, expected)
+        lines = [line.get_ydata() for line in panel.get_lines()]
+        limit = of[of["quantity"] == "exit time, limit"]["value"].to_numpy()
+        assert any(len(line) == 5 and np.allclose(line, limit) for line in lines)
+    exact = table[(table["vary"] == "eps") & (table["alpha"] == 2) & (table["quantity"] == "exit time, exact")]
+    lines = [line.get_ydata() for line in brownian.get_lines() if len(line.get_ydata()) == 40]
+    assert any(line[[0, -1]] == pytest.approx([exact["value"].min(), exact["value"].max()]) for line in lines)
+
+
+def test_the_table_of_occupation_joins_wells_with_what_was_measured_there():
+    table = plots.occupation_table(sweep.load("metastability", "laptop")).set_index(["alpha", "well"])
+    np.testing.assert_allclose(table["share"].groupby("alpha").sum(), 1)
+    np.testing.assert_allclose(table["theory"].groupby("alpha").sum(), 1)
+    assert (table["share"] - table["theory"]).abs().max() < 0.01
+    assert table.loc[(1.5, "well 2"), ["half_width", "depth"]].tolist() == [1.2, 0.6]
+    levy, brownian = (table.xs(alpha)["share"] for alpha in (1.5, 2.0))
+    assert levy.idxmin() == brownian.idxmax() == "well 3"
+
+
+def test_the_committed_verdict_on_exits_is_what_the_page_says():
+    verdict = claims.c9(sweep.load("metastability", "laptop"))
+    assert verdict.verdict == "partly"
+    assert "alpha = 1.8, move rate (well 2 to 3)" in verdict.evidence
+    found = plots.largest_deviations(sweep.load("metastability", "laptop"))
+    assert (found["number"] - found["hold"]).sum() == verdict.numbers["fails"] == 1
+    assert found.loc[("SaS 1.8", "move rate"), "largest deviation"] > 0.05
+
+
+@pytest.mark.parametrize("draw", [plots.exit_times, plots.move_rates, plots.occupation, plots.time_step])
+def test_figures_of_exits_are_labelled(draw):
+    figure = draw(sweep.load("metastability", "laptop"))
+    assert all(axes.get_xlabel() for axes in figure.axes)
+    assert figure.axes[0].get_ylabel()
+
+
+def test_the_rates_that_failed_come_down_with_the_noise():
+    results, more = (sweep.load(name, "laptop") for name in ("metastability", "metastability_limit"))
+    found = plots.rates_by_noise(results, more)
+    failed = found.loc[("well 2", 3.0)]
+    assert list(failed.index) == [0.06, 0.085, 0.12, 0.2]
+    assert failed["value"].is_monotonic_increasing
+    ratios = claims.rate_ratios(results).query("alpha == 1.8 and what == 'well 2 to 3'")
+    assert failed.loc[0.12, "value"] == pytest.approx(ratios["ratio"].item(), rel=1e-12)
+    panel = plots.toward_the_limit(results, more).axes[0]
+    drawn = next(c for c in panel.containers if c.get_label() == "2→3").lines[0].get_xydata()[:, 1]
+    np.testing.assert_allclose(drawn, failed["value"])

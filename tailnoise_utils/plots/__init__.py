@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..claims import rate_ratios
 from ..store import Results
 from ._settings import untrained, with_settings
 from ._style import STYLE, provenance_line
@@ -26,6 +27,20 @@ from .estimators import (
     unstable_table,
 )
 from .laws import densities, paths
+from .metastability import (
+    exit_runs,
+    exit_times,
+    landscape_and_paths,
+    largest_deviations,
+    move_rates,
+    occupation,
+    occupation_table,
+    rates_by_noise,
+    slope_table,
+    time_step,
+    toward_the_limit,
+    wells_of,
+)
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
@@ -46,28 +61,40 @@ __all__ = [
     "densities",
     "estimator_efficiency",
     "estimator_recovery",
+    "exit_runs",
+    "exit_times",
     "first_and_last",
     "implied_table",
     "iterations",
     "known_parts",
+    "landscape_and_paths",
+    "largest_deviations",
     "last_value",
     "layers",
     "log_scales",
+    "move_rates",
     "noise_and_surrogate",
     "norm_histograms",
     "norm_quantiles",
     "norm_table",
+    "occupation",
+    "occupation_table",
     "paths",
     "power_limits",
     "power_of_tests",
     "power_table",
     "power_words",
     "provenance_line",
+    "rates_by_noise",
+    "slope_table",
     "summary",
+    "time_step",
+    "toward_the_limit",
     "unstable_laws",
     "unstable_table",
     "untrained",
     "waterfall",
+    "wells_of",
     "with_settings",
     "zero_shares",
 ]
@@ -79,6 +106,8 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
     "power": power_of_tests,
+    "metastability": exit_times,
+    "metastability_limit": move_rates,
 }
 
 
@@ -91,8 +120,9 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `anatomy`, `batch_scaling`: the tables of their pages; `power`: share of rejections by law and
-        test; `estimator`: mean 1/alpha^ by law and estimator.
+        spreads of norms; `anatomy`, `batch_scaling`, `metastability`: the tables of their pages; `metastability_limit`:
+        rates over those of the theory; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and
+        estimator.
     """
     table = results.table()
     if experiment == "iterations":
@@ -101,6 +131,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
     if experiment == "noise_histogram":
         return norm_table(results)
+    if experiment.startswith("metastability"):
+        return slope_table(results) if experiment == "metastability" else rate_ratios(results)
     if experiment in ("anatomy", "batch_scaling"):
         return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
     if experiment == "power":
