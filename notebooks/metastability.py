@@ -31,7 +31,7 @@
 #   $q_{ij} = C_\alpha \varepsilon^\alpha \bigl||s_{j-1} - m_i|^{-\alpha} - |s_j - m_i|^{-\alpha}\bigr|$ under Lévy noise, with
 #   $s_0 = -\infty$ and $s_r = \infty$ {cite:p}`pavlyukevich2007`.
 #
-# No number below is fitted. Details: [](../methods.md), *Exits from wells*.
+# Nothing in these formulas is fitted to the simulation. Details: [](../methods.md), *Exits from wells*.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
@@ -44,7 +44,7 @@ from tailnoise_utils import claims, plots, sweep
 
 results = sweep.load("metastability", profile)
 origin = f"Profile `{profile}`, seed 0: {plots.provenance_line(results)}."
-particles = results.runs.groupby("alpha")["particles"].max()
+particles = results.runs[results.runs["vary"].notna()].groupby("alpha")["particles"].max()
 
 # %% [markdown]
 # ## Four wells
@@ -65,16 +65,16 @@ Markdown(
 # ## Exit times
 #
 # From a single symmetric well, started at its minimum. An exit is counted once a particle is *past* the maximum, at
-# $1.5\,a$, where it no longer comes back.
+# $1.5\,a$, from where it seldom comes back.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Four panels of mean exit times with lines of theory through the points. Lévy noise: rising straight lines against the half-width and falling ones against the noise on logarithmic axes, steeper for larger alpha; horizontal lines against the depth. Brownian noise: exponential growth with the barrier over D, on the exact curve and a little above the limit formula."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Four panels of mean exit times with lines of theory through the points. Lévy noise: rising straight lines against the half-width and falling ones against the noise on logarithmic axes, steeper for larger alpha; horizontal lines against the depth. Brownian noise: exponential growth with the barrier over D, on the exact curve, which lies a little above the limit formula."}}
 plots.exit_times(results)
 
 # %% tags=["remove-input"]
 Markdown(
-    f"*{origin} Means over {particles.iloc[0]:,.0f} particles (Brownian: {particles[2.0]:,.0f}; fewer for four wells) with 95 % intervals, most of "
+    f"*{origin} Means over {particles.iloc[0]:,.0f} particles (Brownian: {particles[2.0]:,.0f}) with 95 % intervals, most of "
     "them smaller than the markers. Where it does not vary: a = 1, H = 1, ε = 0.1 (Lévy) or D = 0.2. Lines: theory for small "
-    "ε; for Brownian noise also the exact mean, a double integral.*"
+    "ε; for Brownian noise that is dotted, and solid is the exact mean, a double integral.*"
 )
 
 # %% tags=["hide-input"]
@@ -83,7 +83,7 @@ slopes.style.format(precision=3).set_caption("Slopes of ln T, 95 % intervals fro
 
 # %% tags=["remove-input"]
 depth = slopes.xs("H", level="varies").drop(index="Brownian", level=0)
-barrier = slopes.loc[("Brownian", "eps", "H / D")]
+barrier = slopes.loc[("Brownian", "ε", "H / D")]
 by_depth = slopes.loc[("Brownian", "H", "H / D")]
 glue("meta_depth_slope", float(depth["slope"].abs().max()), display=False)
 glue("meta_barrier_slope", float(barrier["slope"]), display=False)
@@ -96,28 +96,29 @@ Markdown(
 # %% [markdown]
 # ## Moves between the wells
 #
-# A long run through the four wells: how often does a particle go from one to another, and where does it spend its time?
+# Long runs through the four wells, for each noise: how often does a particle go from one to another, and where does it spend
+# its time?
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Simulated rates over theory for twelve pairs of wells and each alpha. For the smallest alpha all are near one; for larger alpha some, first of all those out of the shallow second well, lie a few percent above it. A grey band marks five percent."}}
 plots.move_rates(results)
 
 # %% tags=["remove-input"]
 Markdown(
-    f"*{origin} Each rate is a count over a time, 95 % intervals from the spread over {results.runs['particles'][results.runs['minima'].notna()].max():,.0f} "
-    "particles; grey: the 5 % that claim C9 allows.*"
+    f"*{origin} Each rate is a count over a time, 95 % intervals from the spread over the particles; grey: the 5 % that claim "
+    "C9 allows.*"
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Bars of the share of time in each well, wells ordered by width, for each noise. Under Lévy noise the narrow, deepest well has the smallest share, about an eighth, and the wide ones about a quarter to a third; under Brownian noise the narrow, deep well has the largest, about two fifths, and the wide, shallow one the smallest. Black marks of theory lie on the bars."}}
 plots.occupation(results)
 
 # %% tags=["remove-input"]
-shares = plots.occupation_table(results).set_index(["alpha", "well"])
+shares = plots.occupation_table(results)
 off = (shares["share"] - shares["theory"]).abs()
 glue("meta_share_off", float(off.max()), display=False)
-glue("meta_narrow_levy", float(shares.loc[(1.5, "well 3"), "share"]), display=False)
-glue("meta_wide_levy", float(shares.loc[(1.5, "well 2"), "share"]), display=False)
-glue("meta_narrow_brownian", float(shares.loc[(2.0, "well 3"), "share"]), display=False)
-glue("meta_wide_brownian", float(shares.loc[(2.0, "well 2"), "share"]), display=False)
+glue("meta_narrow_levy", float(shares.loc[("α = 1.5", "well 3"), "share"]), display=False)
+glue("meta_wide_levy", float(shares.loc[("α = 1.5", "well 2"), "share"]), display=False)
+glue("meta_narrow_brownian", float(shares.loc[("Brownian", "well 3"), "share"]), display=False)
+glue("meta_wide_brownian", float(shares.loc[("Brownian", "well 2"), "share"]), display=False)
 Markdown(
     f"*{origin} After the first fifth of each run; 95 % intervals. Black: the stationary law of the limiting chain, for Brownian "
     "noise Gibbs' law at D = 0.2. The half-width of an outer well is the distance to its one maximum.* Largest difference from "
@@ -125,18 +126,18 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-plots.occupation_table(results).set_index(["alpha", "well"]).style.format(precision=4)
+shares.style.format(precision=3, formatter={"se": "{:.4f}"})
 
 # %% [markdown]
 # ## What the time step does
 #
 # A simulation looks at a particle once a step and misses excursions between two looks. If an exit is counted *on the maximum*,
 # Brownian exits come late, by an error that falls only as $\sqrt{\mathrm{d}t}$; an edge shifted inwards by
-# $0.5826\,\varepsilon\sqrt{2\,\mathrm{d}t}$ mends that {cite:p}`broadie1997`. Counted past the maximum, as above, there is little
-# to mend. Jumps hardly care. But for Lévy noise too it matters *where* an exit is counted: from the maximum every second
-# particle would come back, which is a small effect, of the order of $\varepsilon$, where most particles jump over it.
+# $0.5826\,\varepsilon\sqrt{2\,\mathrm{d}t}$ mends most of that {cite:p}`broadie1997`. Counted past the maximum, as above, there is little
+# to mend. Jumps hardly care. But for Lévy noise too it matters *where* an exit is counted: some of the few particles that land
+# near the maximum cross it and come back, an effect of the order of $\varepsilon$. Under Brownian noise every second one does.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Exit time over theory against the time step. Left, Brownian: counted on the maximum it is too long, by more the longer the step; with the shifted edge, and past the maximum, it is near one throughout. Right, Lévy: flat in the time step; counted past the maximum near one, on the maximum a few percent below, most for the largest alpha."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Exit time over theory against the time step. Left, Brownian: counted on the maximum it is too long, by more the longer the step; with the shifted edge, and past the maximum, it is near one throughout. Right, Lévy: nearly flat in the time step; counted past the maximum near one, on the maximum two to nine percent below, most for the largest alpha."}}
 plots.time_step(results)
 
 # %% tags=["remove-input"]
@@ -144,7 +145,7 @@ runs = plots.exit_runs(results).query("vary == 'dt' and alpha == 2 and edge == 1
 late = runs["exit time"] / runs["exit time, exact"] - 1
 glue("meta_late", float(late[False]), display=False)
 Markdown(
-    f"*{origin} Mean exit times with 95 % intervals, a = H = 1.* At dt = 0.01 Brownian exits on the maximum are "
+    f"*{origin} Mean exit times with 95 % intervals, a = H = 1; points are moved apart a little.* At dt = 0.01 Brownian exits on the maximum are "
     f"{100 * late[False]:.0f} % late; with the shifted edge the difference is {100 * late[True]:.0f} % "
     f"(standard error {100 * (runs['se'] / runs['exit time, exact'])[True]:.1f} %)."
 )
@@ -154,14 +155,20 @@ Markdown(
 #
 # The rule was fixed, and committed, before the runs it judges: all slopes of $\ln T$ within 0.05 of theory ($\alpha$ in
 # $\ln a$, $-\alpha$ in $\ln \varepsilon$, 0 in $H$; for Brownian noise 1 in $H/D$), and every exit rate and every rate of moves
-# within 5 % of theory. *Reproduced* means that all of this holds, *partly* that it holds for some of the noises and not for others.
+# within 5 % of theory. *Reproduced* means that all of this holds, *partly* that all of it holds for some of the noises and not for
+# others. It looks at the values; their intervals need only be narrower than the tolerance. The shares of time are not judged.
 
 # %% tags=["hide-input"]
-verdict = claims.c9(results)
+verdict, checks = claims.c9(results), claims.c9_checks(results)
+off = (checks["value"] - checks["expected"]).abs()
+within, beyond = (off + checks["half"] <= 0.05).sum(), (off - checks["half"] > 0.05).sum()
 glue("meta_verdict", verdict.verdict, display=False)
 glue("meta_holds", verdict.numbers["holds"], display=False)
 glue("meta_checks", verdict.numbers["checks"], display=False)
-Markdown(f"**C9: {verdict.verdict}.** {verdict.evidence}")
+Markdown(
+    f"**C9: {verdict.verdict}.** {verdict.evidence} Of the 95 % intervals, {within} lie within the tolerance as a whole, {beyond} "
+    f"beyond it, and {len(checks) - within - beyond} reach across."
+)
 
 # %% tags=["hide-input"]
 plots.largest_deviations(results).style.format(precision=3)
@@ -169,23 +176,25 @@ plots.largest_deviations(results).style.format(precision=3)
 # %% [markdown]
 # ## Towards the limit
 #
-# Why does a rate fail? The formula is a limit. After the verdict, and without changing it, the same wells were run again at
-# other $\varepsilon$. The rates come down towards those of the theory as the noise becomes small, those out of the
-# wide, shallow well last.
+# Why are rates too large, and one by more than 5 %? The formula is a limit. After the verdict, and without changing it, the same wells were run
+# again with other random numbers, at the same $\varepsilon$ and at others, and once with half the time step.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Simulated rate over theory for moves between neighbouring wells against the noise scale. The ratios come down towards one as the noise falls; at the largest noise the rates out of the wide, shallow second well are ten to twenty percent too large, at the smallest all are within about three percent."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Simulated rate over theory for moves between neighbouring wells against the noise scale. The ratios come down towards one as the noise falls; at the largest noise the rates out of the wide, shallow second well are ten to twenty percent too large, at the smallest all are within about three percent. Hollow markers of half the time step lie near the filled ones."}}
 more = sweep.load("metastability_limit", profile)
-plots.toward_the_limit(results, more)
+plots.toward_the_limit(more)
 
 # %% tags=["remove-input"]
-found = plots.rates_by_noise(results, more).loc[("well 2", 3.0)]
-least, most = found.iloc[0], found.iloc[-1]
+found = plots.rates_by_noise(more).loc[("well 2", 3.0)]
+halved = found.xs(found.index.levels[1].min(), level="dt").iloc[0]
+found = found.xs(found.index.levels[1].max(), level="dt")
+least, most, again = found.iloc[0], found.iloc[-1], found.loc[0.12]
 glue("meta_least", float(least["value"]), display=False)
 glue("meta_most", float(most["value"]), display=False)
 Markdown(
-    f"*Profile `{profile}`, seed 1 (and 0): {plots.provenance_line(more)}. 95 % intervals; grey: 5 %.* From well 2 to 3: "
-    f"{most['value']:.3f} ± {1.96 * most['se']:.3f} at ε = {most.name:g}, {least['value']:.3f} ± {1.96 * least['se']:.3f} at "
-    f"ε = {least.name:g}."
+    f"*Profile `{profile}`, seed 1: {plots.provenance_line(more)}. 95 % intervals; grey: 5 %; hollow: half the time step; points are moved apart a little.* From "
+    f"well 2 to 3: {most['value']:.3f} ± {1.96 * most['se']:.3f} at ε = {most.name:g}, {again['value']:.3f} ± {1.96 * again['se']:.3f} "
+    f"at ε = 0.12 ({halved['value']:.3f} ± {1.96 * halved['se']:.3f} with half the time step), {least['value']:.3f} ± "
+    f"{1.96 * least['se']:.3f} at ε = {least.name:g}."
 )
 
 # %% [markdown]

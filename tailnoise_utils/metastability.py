@@ -98,7 +98,7 @@ def eyring_kramers(well: SymmetricWell, eps: float) -> float:
     .. math:: T = \frac{\pi}{\sqrt{f''(0)\,|f''(a)|}}\, e^{H / D}, \qquad D = \varepsilon^2,
 
     the limit for small D: half of the time :math:`2 \pi / \sqrt{f'' |f''|}\, e^{H / D}` over a single maximum. To *reach*
-    a maximum takes half as long again, since from there every second particle comes back.
+    a maximum takes half of T only, since from there every second particle comes back.
 
     Source: Kramers (1940), Physica 7, 284-304.
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..claims import rate_ratios
 from ..store import Results
 from ._settings import untrained, with_settings
 from ._style import STYLE, provenance_line
@@ -26,25 +25,20 @@ from .estimators import (
     unstable_laws,
     unstable_table,
 )
+from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
 from .laws import densities, paths
-from .metastability import (
-    exit_runs,
-    exit_times,
-    landscape_and_paths,
-    largest_deviations,
-    move_rates,
-    occupation,
-    occupation_table,
-    rates_by_noise,
-    slope_table,
-    time_step,
-    toward_the_limit,
-    wells_of,
-)
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
 from .training import INDICES, first_and_last, iterations, last_value
+from .wells import (
+    landscape_and_paths,
+    move_rates,
+    occupation,
+    occupation_table,
+    rates_by_noise,
+    toward_the_limit,
+)
 
 __all__ = [
     "FIGURES",
@@ -94,7 +88,6 @@ __all__ = [
     "unstable_table",
     "untrained",
     "waterfall",
-    "wells_of",
     "with_settings",
     "zero_shares",
 ]
@@ -107,7 +100,15 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "estimator": estimator_efficiency,
     "power": power_of_tests,
     "metastability": exit_times,
-    "metastability_limit": move_rates,
+    "metastability_limit": toward_the_limit,
+}
+_TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "noise_histogram": norm_table,
+    "anatomy": anatomy_table,
+    "batch_scaling": implied_table,
+    "power": power_table,
+    "metastability": slope_table,
+    "metastability_limit": rates_by_noise,
 }
 
 
@@ -124,18 +125,12 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         rates over those of the theory; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and
         estimator.
     """
+    if experiment in _TABLES:
+        return _TABLES[experiment](results)
     table = results.table()
     if experiment == "iterations":
         chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
         columns = ["split", "quantity"]
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
-    if experiment == "noise_histogram":
-        return norm_table(results)
-    if experiment.startswith("metastability"):
-        return slope_table(results) if experiment == "metastability" else rate_ratios(results)
-    if experiment in ("anatomy", "batch_scaling"):
-        return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
-    if experiment == "power":
-        return power_table(results)
     chosen = table[table["quantity"] == "1/alpha"]
     return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")
