@@ -165,6 +165,8 @@ within, beyond = (off + checks["half"] <= 0.05).sum(), (off - checks["half"] > 0
 glue("meta_verdict", verdict.verdict, display=False)
 glue("meta_holds", verdict.numbers["holds"], display=False)
 glue("meta_checks", verdict.numbers["checks"], display=False)
+failed = claims.rate_ratios(results).query("kind == 'move'")["ratio"].max()
+glue("meta_failed", float(failed), display=False)
 Markdown(
     f"**C9: {verdict.verdict}.** {verdict.evidence} Of the 95 % intervals, {within} lie within the tolerance as a whole, {beyond} "
     f"beyond it, and {len(checks) - within - beyond} reach across."
@@ -208,14 +210,16 @@ Markdown(
 #   noise, where under Brownian noise $\ln T$ grows by {glue:text}`meta_barrier_slope:.2f` with each unit of $H/D$. The verdict of
 #   the rule is *{glue:text}`meta_verdict:s`*.
 # * **Where it falls short.** The formulas are limits for small $\varepsilon$. The larger $\alpha$ and the shallower the well, the more
-#   is missing at the $\varepsilon$ of these runs: moves out of the wide, shallow well come too often, at $\alpha = 1.8$ by more
-#   than the rule allows, and exit times at that $\alpha$ do grow, slightly, with the depth. That is the distance
-#   from the limit: with the noise made smaller the same rate goes from {glue:text}`meta_most:.2f` to {glue:text}`meta_least:.3f` times the theory's.
+#   is missing at the $\varepsilon$ of these runs: moves out of the wide, shallow well to its neighbours come too often, at $\alpha = 1.8$ one of
+#   the two by more than the rule allows ({glue:text}`meta_failed:.3f` times the theory's rate), and exit times at that $\alpha$ do grow, slightly, with
+#   the depth. The same excess comes with other random numbers and with half the time step, and it falls as the noise is made smaller: from
+#   {glue:text}`meta_most:.2f` to {glue:text}`meta_least:.3f`. So it is the distance from the limit.
 # * **Wide valleys.** At $\alpha = 1.5$ the narrow, deepest well holds {glue:text}`meta_narrow_levy:.0%` of the time and the wide,
 #   shallowest {glue:text}`meta_wide_levy:.0%`; under Brownian noise with $D = 0.2$ it is {glue:text}`meta_narrow_brownian:.0%` and
 #   {glue:text}`meta_wide_brownian:.0%`. Theory is met within {glue:text}`meta_share_off:.3f`. "Most" says too much here: widths that differ by
 #   less than a factor of two give no well a majority, and an outer well, which is open to one side, counts as wider than it looks.
 # * **How sure.** All numbers have standard errors from independent particles; theory, scheme and counting are tested against closed
-#   forms in `tests/test_levy_sde.py`.
+#   forms in `tests/test_levy_sde.py`. Some rates are within a standard error or two of the tolerance, on either side of it: the verdict's
+#   5 % is a convention, the numbers are what counts.
 # * **What this page does not show.** That gradient noise *is* of this kind. Here the noise is stable by construction, independent of
 #   the position, and the coordinate is one; none of this is known of SGD, and the other pages are about the first.
