@@ -238,7 +238,7 @@ def _metastability_limit(profile: str) -> tuple[Spec, ...]:
     """Rates between the four wells at the largest alpha: with more and with less noise, and at half the time step."""
     alpha, particles = 1.8, 2000
     runs = [(0.2, 0.02, 8000.0), (0.12, 0.02, 40_000.0), (0.085, 0.02, 40_000.0), (0.06, 0.02, 70_000.0)]
-    runs.append((0.12, 0.01, 40_000.0))
+    runs.append((0.12, 0.01, 20_000.0))
     if profile == "smoke":
         alpha, runs, particles = 1.5, [(0.2, 0.02, 200.0), (0.12, 0.02, 400.0), (0.12, 0.01, 400.0)], 400
     return tuple(
