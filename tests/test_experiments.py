@@ -15,7 +15,7 @@ from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import AnatomySpec, NoiseSpec, PowerSpec, ScalingSpec
+from tailnoise_utils.specs import AnatomySpec, ExitSpec, NoiseSpec, PowerSpec, ScalingSpec, WellsSpec
 from tailnoise_utils.specs.norms import _norm_references
 from tailnoise_utils.train import evaluate, train
 
@@ -361,6 +361,9 @@ def test_grids_are_sound(name, profile):
             spec.noise(0)
             assert spec.P // 2 >= 60  # two blocks of 30 pair differences
             assert spec.draws >= 19
+            continue
+        if isinstance(spec, ExitSpec | WellsSpec):
+            assert spec.particles * spec.dt > 0
             continue
         if isinstance(spec, ScalingSpec):
             assert max(spec.batch_sizes) == spec.train.n_train // 2

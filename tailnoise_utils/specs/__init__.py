@@ -7,11 +7,23 @@ deletes what the cache keeps for it.
 
 from ._measured import Row
 from .estimator import EstimatorSpec
+from .metastability import ExitSpec, WellsSpec
 from .noise import AnatomySpec, NoiseSpec
 from .norms import NormsSpec
 from .power import PowerSpec
 from .scaling import ScalingSpec
 
-__all__ = ["AnatomySpec", "EstimatorSpec", "NoiseSpec", "NormsSpec", "PowerSpec", "Row", "ScalingSpec", "Spec"]
+__all__ = [
+    "AnatomySpec",
+    "EstimatorSpec",
+    "ExitSpec",
+    "NoiseSpec",
+    "NormsSpec",
+    "PowerSpec",
+    "Row",
+    "ScalingSpec",
+    "Spec",
+    "WellsSpec",
+]
 
-Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec | PowerSpec
+Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec
