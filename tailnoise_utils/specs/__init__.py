@@ -10,7 +10,18 @@ from .noise import AnatomySpec, NoiseSpec
 from .norms import NormsSpec
 from .power import PowerSpec
 from .scaling import ScalingSpec
+from .splits import SplitsSpec
 
-__all__ = ["AnatomySpec", "EstimatorSpec", "NoiseSpec", "NormsSpec", "PowerSpec", "Row", "ScalingSpec", "Spec"]
+__all__ = [
+    "AnatomySpec",
+    "EstimatorSpec",
+    "NoiseSpec",
+    "NormsSpec",
+    "PowerSpec",
+    "Row",
+    "ScalingSpec",
+    "Spec",
+    "SplitsSpec",
+]
 
-Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec | PowerSpec
+Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | EstimatorSpec | PowerSpec

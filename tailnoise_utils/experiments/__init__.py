@@ -1,18 +1,21 @@
 """What the book runs: the grid of every experiment in every profile.
 
 Profiles: ``smoke`` (scikit-learn's digits, seconds, computed where it is needed) and ``laptop`` (real data, minutes,
-results committed).
+results committed); ``paper`` (the paper's own grids and lengths, for a cluster or a GPU; where an experiment has no
+larger form, as in ``laptop``).
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from .snapshots import TrainSpec
-from .specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
+from ..snapshots import TrainSpec
+from ..specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
+from ._trainings import few, training
+from .sizes import cnn_size, fcn_size
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
 
-PROFILES = ("smoke", "laptop")
+PROFILES = ("smoke", "laptop", "paper")
 _FAST = (
     "mohammadi",
     "mohammadi (published)",
@@ -23,45 +26,6 @@ _FAST = (
     "mcculloch",
     "hill",
 )
-
-
-def _points(iterations: int, profile: str) -> tuple[int, ...]:
-    """0, 1, 2, 3, 5, 7, 10, 20, ... up to the end: dense early, where alpha^ moves; in smoke 0, 1, 10, 100, ..."""
-    steps = [m * 10**e for e in range(6) for m in ((1,) if profile == "smoke" else (1, 2, 3, 5, 7))]
-    return (0, *[step for step in steps if step < iterations], iterations)
-
-
-def _training(
-    model: str,
-    dataset: str,
-    profile: str,
-    *,
-    width: int,
-    iterations: int,
-    seed: int,
-    depth: int = 3,
-    loss: str = "nll",
-    points: tuple[int, ...] | None = None,
-) -> TrainSpec:
-    """The paper's settings: b = 500 (50 in smoke), step size 0.1, all images."""
-    sizes = {"digits": (1500, 297), "digits32": (1500, 297), "mnist": (60_000, 10_000), "cifar10": (50_000, 9_500)}
-    n_train, n_test = sizes[dataset]
-    return TrainSpec(
-        dataset=dataset,
-        n_train=n_train,
-        n_test=n_test,
-        model=model,
-        width=width,
-        depth=depth if model == "fcn" else 0,
-        loss=loss,
-        batch_size=50 if profile == "smoke" else 500,
-        lr=0.1,
-        schedule="constant",
-        order="random",
-        iterations=iterations,
-        snapshots=points or _points(iterations, profile),
-        seed=seed,
-    )
 
 
 def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
@@ -76,54 +40,40 @@ def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
             {"model": "fcn", "dataset": "cifar10", "width": 128, "iterations": 5_000},
             {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 3_000},
         ]
-    trainings = [_training(**of, profile=profile, seed=seed) for of in settings for seed in range(3)]
+    if profile == "paper":
+        settings = [of | {"iterations": 65_000} for of in settings]
+    trainings = [training(**of, profile=profile, seed=seed) for of in settings for seed in range(3)]
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
 
 
 def _noise_histogram(profile: str) -> tuple[Spec, ...]:
     """Norms of the gradient noise of the CNN of `iterations` (the same trainings), beside norms of known laws; 3 seeds."""
     trainings = [spec.train for spec in _iterations(profile) if spec.train.model == "cnn"]
-    points, partitions = ((0, 60), 2) if profile == "smoke" else ((0, 100, 1000, 3000), 3)
-    return tuple(NormsSpec(t, t.batch_size, points, partitions) for t in trainings)
+    partitions = 2 if profile == "smoke" else 3
+    return tuple(NormsSpec(t, t.batch_size, few(t.iterations), partitions) for t in trainings)
 
 
 def _anatomy_trainings(profile: str) -> list[TrainSpec]:
     """FCN of two widths and two depths on MNIST and CIFAR-10, CNN on CIFAR-10, both losses; 3 seeds, one after another."""
-    if profile == "smoke":
-        settings: list[dict[str, Any]] = [{"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400}]
-    else:
-        settings = [
-            {"model": "fcn", "dataset": dataset, "width": width, "depth": depth, "loss": loss, "iterations": 4000}
-            for dataset in ("mnist", "cifar10")
-            for width in (32, 256)
-            for depth in (3, 6)
-            for loss in ("nll", "hinge")
-        ]
-        settings += [
-            {"model": "cnn", "dataset": "cifar10", "width": 16, "loss": loss, "iterations": 3000}
-            for loss in ("nll", "hinge")
-        ]
-    # Those of the CNN with cross-entropy are the trainings of `iterations`.
-    return [
-        _training(
-            **of,
-            profile=profile,
-            points=None if of["model"] == "cnn" and of["loss"] == "nll" else _measured_at(of["iterations"]),
-            seed=seed,
-        )
-        for seed in range(3)
-        for of in settings
+    fcn = {"model": "fcn", "iterations": 4000, "snapshots": few(4000)}
+    cnn = {"model": "cnn", "iterations": 3000, "dataset": "cifar10", "width": 16}
+    settings: list[dict[str, Any]] = [
+        fcn | {"dataset": dataset, "width": width, "depth": depth, "loss": loss}
+        for dataset in ("mnist", "cifar10")
+        for width in (32, 256)
+        for depth in (3, 6)
+        for loss in ("nll", "hinge")
     ]
-
-
-def _measured_at(iterations: int) -> tuple[int, ...]:
-    """Where the anatomy is taken: before, soon after the start, along, and at the end of training."""
-    return (*[point for point in (0, 100, 1000) if point < iterations], iterations)
+    # The first of these are trainings of `iterations`.
+    settings += [cnn | {"loss": "nll"}, cnn | {"loss": "hinge", "snapshots": few(3000)}]
+    if profile == "smoke":
+        settings = [{"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400, "snapshots": few(400)}]
+    return [training(**of, profile=profile, seed=seed) for seed in range(3) for of in settings]
 
 
 def _anatomy(profile: str) -> tuple[Spec, ...]:
     """Why alpha^ is below 2, along training."""
-    return tuple(AnatomySpec(t, t.batch_size, _measured_at(t.iterations)) for t in _anatomy_trainings(profile))
+    return tuple(AnatomySpec(t, t.batch_size, few(t.iterations)) for t in _anatomy_trainings(profile))
 
 
 def _batch_scaling(profile: str) -> tuple[Spec, ...]:
@@ -180,6 +130,8 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "batch_scaling": _batch_scaling,
     "estimator": _estimator_grid,
     "power": _power,
+    "fcn_size": fcn_size,
+    "cnn_size": cnn_size,
 }
 
 
