@@ -15,8 +15,9 @@ from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, s
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import AnatomySpec, EstimatorSpec, NoiseSpec, PowerSpec, ScalingSpec
+from tailnoise_utils.specs import AnatomySpec, BatchSizeSpec, EstimatorSpec, NoiseSpec, PowerSpec, ScalingSpec
 from tailnoise_utils.specs._measured import Measured
+from tailnoise_utils.specs._minibatches import draw
 from tailnoise_utils.specs.norms import _norm_references
 from tailnoise_utils.train import evaluate, train
 
@@ -361,12 +362,12 @@ def test_grids_are_sound(name, profile):
             assert spec.P // 2 >= 60  # two blocks of 30 pair differences
             assert spec.draws >= 19
             continue
-        if isinstance(spec, ScalingSpec):
-            assert max(spec.batch_sizes) == spec.train.n_train // 2
+        if isinstance(spec, ScalingSpec | BatchSizeSpec):
+            assert max(spec.batch_sizes) in (spec.train.n_train // 2, spec.train.batch_size)
         else:
             check_batch_size(spec.train.n_train, spec.noise_batch_size, fewest=2)
         assert set(spec.points) <= set(spec.train.snapshots)
-    seeds = Counter(replace(spec.train, seed=0) for spec in specs if isinstance(spec, Measured))
+    seeds = Counter(replace(s, train=replace(s.train, seed=0)) for s in specs if isinstance(s, Measured))
     assert set(seeds.values()) <= {3} or (name, profile) == ("fcn_size", "laptop")
 
 
@@ -400,7 +401,7 @@ def test_the_log_scale_is_that_of_an_oracle(results_in):
 
     full = gradient(torch.arange(200))
     for b in (7, 100):
-        logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in SCALING._draw(b, 5)])[:, full != 0]
+        logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in draw(200, b, 5, 1)])[:, full != 0]
         row = found["all", b]
         assert row["value"] == pytest.approx(logs.mean().item() - math.log(1 - b / 200) / 2, abs=1e-3)
         assert row["se"] == pytest.approx(logs.mean(1).std().item() / 5**0.5, rel=1e-2)
@@ -429,12 +430,12 @@ def test_the_norms_of_the_references_are_those_of_their_laws():
 
 
 def test_minibatches_of_a_size_are_disjoint_and_none_is_determined_by_the_others():
-    drawn = [chosen.tolist() for chosen in SCALING._draw(50, 5)]
+    drawn = [chosen.tolist() for chosen in draw(200, 50, 5, 1)]
     assert [len(set(chosen)) for chosen in drawn] == [50] * 5
     assert len({i for chosen in drawn[:3] for i in chosen}) == 150  # three of the four of a partition
     assert len({i for chosen in drawn[3:] for i in chosen}) == 100
     assert len({i for chosen in drawn for i in chosen}) > 150
-    halves = [set(chosen.tolist()) for chosen in SCALING._draw(100, 4)]
+    halves = [set(chosen.tolist()) for chosen in draw(200, 100, 4, 1)]
     assert all(len(one & other) not in (0, 100) for one in halves for other in halves if one is not other)
 
 

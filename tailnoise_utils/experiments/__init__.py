@@ -12,6 +12,7 @@ from ..snapshots import TrainSpec
 from ..specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
 from ._trainings import few, training
 from .sizes import cnn_size, fcn_size
+from .variations import batch_size, departures
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
 
@@ -132,6 +133,8 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "power": _power,
     "fcn_size": fcn_size,
     "cnn_size": cnn_size,
+    "batch_size": batch_size,
+    "departures": departures,
 }
 
 

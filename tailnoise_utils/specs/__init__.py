@@ -5,6 +5,8 @@ A spec has `data_sha256()` (of the data it reads, "" if none), `rows(progress)`,
 """
 
 from ._measured import Row
+from .batch_size import BatchSizeSpec
+from .departures import DeparturesSpec
 from .estimator import EstimatorSpec
 from .noise import AnatomySpec, NoiseSpec
 from .norms import NormsSpec
@@ -14,6 +16,8 @@ from .splits import SplitsSpec
 
 __all__ = [
     "AnatomySpec",
+    "BatchSizeSpec",
+    "DeparturesSpec",
     "EstimatorSpec",
     "NoiseSpec",
     "NormsSpec",
@@ -24,4 +28,5 @@ __all__ = [
     "SplitsSpec",
 ]
 
-Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | EstimatorSpec | PowerSpec
+_Measured = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | BatchSizeSpec | DeparturesSpec
+Spec = _Measured | EstimatorSpec | PowerSpec
