@@ -1,5 +1,6 @@
 """Tables made up for the rules: what runs of networks would store."""
 
+import random
 from itertools import product
 
 import numpy as np
@@ -37,7 +38,7 @@ def sized(kinds, quantities, *, widths=(4, 16, 64, 256), depths=(2, 4, 6), seeds
 def jitter(of, iteration=0, size=1e-3):
     """A small number that differs between runs and is the same every time."""
     word = f"{sorted(of.items())}{iteration}"
-    return size * float(np.random.default_rng(list(word.encode())).standard_normal())
+    return size * random.Random(word).gauss(0, 1)
 
 
 def indices(inverse, *, published=0.0, at_1000=0.0):

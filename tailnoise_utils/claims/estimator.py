@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..store import Results
-from .inference import equivalence
+from .inference import LEVEL, equivalence
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["c2", "c2_tests"]
@@ -29,7 +29,8 @@ def c2_tests(results: Results) -> pd.DataFrame:
         results: of the experiment ``estimator``.
 
     Returns:
-        A row a test: convention, what ("bias" or "error"), alpha and size (NaN for the error), value, p.
+        A row a test: convention, what ("bias" or "error"), alpha and size (NaN for the error), value, p, and the least
+        p-value that its standard error allows.
     """
     table = results.table()
     table = table[(table["law"] == "sas") & (table["size"] >= _SIZE) & table["scope"].isin(_ESTIMATORS)]
@@ -40,22 +41,23 @@ def c2_tests(results: Results) -> pd.DataFrame:
         for (alpha, size, replicates), at in of.groupby(["parameter", "size", "replicates"]):
             by = at.set_index("quantity")
             bias, se = by.loc["1/alpha", "value"] - 1 / alpha, by.loc["1/alpha", "se"]
-            p = equivalence(bias, se, replicates - 1, -_BIAS, _BIAS)
-            rows.append((convention, "bias", alpha, size, bias, p))
+            p, least = (equivalence(value, se, replicates - 1, -_BIAS, _BIAS) for value in (bias, 0.0))
+            rows.append((convention, "bias", alpha, size, bias, p, least))
             sd, reported = by.loc["sd of 1/alpha"], by.loc["reported se of 1/alpha"]
             ratios.append((math.log(sd["value"] / reported["value"]), sd["se"] / sd["value"]))
         r, se = np.array(ratios).T
         mean, error = np.average(r, weights=se**-2), (se**-2).sum() ** -0.5
-        p = equivalence(mean, error, math.inf, *np.log(_RATIO))
-        rows.append((convention, "error", math.nan, math.nan, math.exp(mean), p))
-    return pd.DataFrame(rows, columns=["convention", "what", "alpha", "size", "value", "p"])
+        bounds = np.log(_RATIO)
+        p, least = (equivalence(value, error, math.inf, *bounds) for value in (mean, bounds.mean()))
+        rows.append((convention, "error", math.nan, math.nan, math.exp(mean), p, least))
+    return pd.DataFrame(rows, columns=["convention", "what", "alpha", "size", "value", "p", "least"])
 
 
 def c2(results: Results) -> Verdict:
     """C2: the estimator recovers alpha on synthetic SaS data.
 
     The rule. All of :func:`c2_tests` hold, in both conventions: "reproduced"; in one of them: "partly". "Not tested":
-    fewer than three indices, or a convention without samples of 10^4 or more.
+    fewer than three indices, a convention without samples of 10^4 or more, or so few of them that no estimate could pass.
 
     The samples of profile ``laptop`` were there before the rule.
 
@@ -68,6 +70,8 @@ def c2(results: Results) -> Verdict:
     tests = c2_tests(results)
     if set(tests["convention"]) != set(_ESTIMATORS.values()) or tests["alpha"].nunique() < 3:
         return Verdict("C2", NOT_TESTED, "Fewer than three indices with samples of 10,000 or more in both conventions.")
+    if (tests["least"] > LEVEL).any():
+        return Verdict("C2", NOT_TESTED, "Too few samples to tell a bias of .02 or an error of 10 % from none.")
     verdict, p, where = decide(tests, ("convention",))
     bias, error = tests[tests["what"] == "bias"], tests[tests["what"] == "error"].set_index("convention")["value"]
     numbers = {"largest bias": float(bias["value"].abs().max())}

@@ -43,7 +43,7 @@ def norm_distances(results: Results) -> pd.DataFrame:
         A row a snapshot and a reading (the paper's independent entries, or the covariance of the noise): iteration,
         reading, gaussian and stable (the distances), p_gaussian, p_nearer, runs.
     """
-    trained = set(at_end(results)["run"])
+    trained = set(_trained(results)["run"])
     table = results.rows[results.rows["run"].isin(trained) & (results.rows["iteration"] > 0)]
     generator = np.random.default_rng(1)
     rows = []
@@ -63,6 +63,12 @@ def norm_distances(results: Results) -> pd.DataFrame:
             found = _compare(together["norm"], together[gaussian], together[stable], generator)
             rows.append({"iteration": iteration, "reading": reading, **found, "runs": of["run"].nunique()})
     return pd.DataFrame(rows)
+
+
+def _trained(results: Results) -> pd.DataFrame:
+    """The runs of the paper's figure that trained: convolutional networks on CIFAR-10."""
+    end = at_end(results)
+    return end[(end["model"] == "cnn") & (end["dataset"] == "cifar10")]
 
 
 def _distance(one: Float64[np.ndarray, " m"], other: Float64[np.ndarray, " n"]) -> float:
@@ -113,8 +119,7 @@ def c1(results: Results) -> Verdict:
     Returns:
         The verdict.
     """
-    end = at_end(results)
-    if end[(end["model"] == "cnn") & (end["dataset"] == "cifar10")].empty:
+    if _trained(results).empty:
         return Verdict("C1", NOT_TESTED, "No convolutional network on CIFAR-10 trained.")
     found = norm_distances(results)
     p = found[["p_gaussian", "p_nearer"]].max(axis=1).where(found["stable"] <= _FITS, 1.0)

@@ -209,9 +209,9 @@ def c8(fcn: Results, cnn: Results) -> Verdict:
     The rule, for networks that trained, at the last snapshot. For each kind of network and convention the intraclass
     correlation ICC(1) of 1/alpha^, settings (size, loss and data set) as groups and seeds as values, has a one-sided 95 %
     lower bound of .9 or more: nine tenths of what differs between runs differs between settings. Data sets are taken
-    together, for where alpha^ is the same at all sizes no spread over seeds would be small beside that over sizes; the spread
-    itself is in the evidence. "Reproduced": for all; "partly": for both kinds of networks in one convention. "Not tested":
-    fewer than three settings with two seeds, of a kind of network on one of its data sets.
+    together, for where alpha^ is the same at all sizes no spread over seeds would be small beside that over sizes; the
+    spread itself is in the evidence. "Reproduced": for all; "partly": for both kinds of networks in one convention. "Not
+    tested": fewer than three settings with two seeds, of a kind of network on one of its data sets.
 
     Args:
         fcn: of the experiment ``fcn_size``.
