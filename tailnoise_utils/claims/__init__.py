@@ -17,9 +17,9 @@ from .inference import above, benjamini_hochberg, equivalence, fisher, holm, int
 from .metastability import c9, c9_checks, exit_slopes, rate_ratios
 from .norms import c1, norm_distances
 from .ours import o1, o2
-from .phases import c7, phases
 from .sizes import c3, c4, c5, c8
 from .tails import flat_in_b, heavy_or_else, scale_of_norms
+from .training import c7, phases
 from .verdict import NOT_TESTED, STATEMENTS, VERDICTS, Verdict, decide, lowered
 
 __all__ = [

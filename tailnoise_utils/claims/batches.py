@@ -5,7 +5,7 @@ import pandas as pd
 
 from ..store import Results
 from .inference import above, least_squares, over_seeds
-from .selection import CONVENTIONS, SETTING, at_end, at_start, fixed_length, values
+from .selection import SETTING, at_end, at_start, fixed_length, values
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["batch_slopes", "c6", "o3", "scale_slopes"]
@@ -27,14 +27,15 @@ def batch_slopes(results: Results) -> pd.DataFrame:
         results: of the experiment ``batch_size``; b is `noise_batch_size`.
 
     Returns:
-        A row a trained run and convention ("published"; "K1 = 1000", or the largest below it that all have): the setting,
-        seed, convention, value (the slope), alpha (the mean), sizes (how many b).
+        A row a trained run and convention: the setting, seed, convention ("published K1": the same at all b, since the
+        noise has the same number of entries; in the published arithmetic; "fixed K1": 1000, or the largest below it that
+        all have), value (the slope), alpha (the mean), sizes (how many b).
     """
     end = at_end(results)
     end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn") & end["dataset"].isin(_DATA)]
     rows = []
     for convention, chosen in {
-        "published K1": values(end, CONVENTIONS["published"]),
+        "published K1": values(end, "1/alpha (published)"),
         "fixed K1": values(end, *fixed_length(end)),
     }.items():
         for of, run in chosen.groupby([*SETTING, "seed"]):

@@ -28,8 +28,8 @@ def norm_distances(results: Results) -> pd.DataFrame:
     scales are taken out and shapes compared, which is generous to every law. The distance is that of Kolmogorov and
     Smirnov, :math:`D = \sup |F - G|`, at most about 1/2 where medians agree. Monte Carlo, 999 draws:
 
-    * `p_gaussian`, that the noise has the shape of the Gaussian law: as many values as both have are drawn with replacement
-      from both together, divided by their medians, and D taken again;
+    * `p_gaussian`, that the noise has the shape of the Gaussian law: the values of both are dealt at random into two sets of
+      the same sizes, each divided by its median again, and D taken (with replacement it would reject too rarely);
     * `p_nearer`, that it is no nearer to the stable law: the noise and both laws are drawn again with replacement, each
       from itself, and it is counted how often D to the stable law is not the smaller one.
 
@@ -58,7 +58,7 @@ def norm_distances(results: Results) -> pd.DataFrame:
             )
             for name in ("norm", *(law for pair in _READINGS.values() for law in pair)):
                 laws.setdefault(name, []).append(own[name] / np.median(own[name]))
-        together = {name: np.sort(np.concatenate(parts)) for name, parts in laws.items()}
+        together = {name: np.concatenate(parts) for name, parts in laws.items()}
         for reading, (gaussian, stable) in _READINGS.items():
             found = _compare(together["norm"], together[gaussian], together[stable], generator)
             rows.append({"iteration": iteration, "reading": reading, **found, "runs": of["run"].nunique()})
@@ -71,11 +71,15 @@ def _trained(results: Results) -> pd.DataFrame:
     return end[(end["model"] == "cnn") & (end["dataset"] == "cifar10")]
 
 
-def _distance(one: Float64[np.ndarray, " m"], other: Float64[np.ndarray, " n"]) -> float:
-    """Kolmogorov and Smirnov's, of two sorted samples."""
-    before, after = (np.searchsorted(one, other, side) / len(one) for side in ("left", "right"))
-    ranks = np.arange(len(other) + 1) / len(other)
-    return float(max((ranks[1:] - after).max(), (before - ranks[:-1]).max()))
+def _distance(one: Float64[np.ndarray, "*s m"], other: Float64[np.ndarray, "*s n"]) -> Float64[np.ndarray, "*s"]:
+    """Kolmogorov and Smirnov's, of samples along the last axis."""
+    both = np.concatenate([one, other], axis=-1)
+    order = both.argsort(axis=-1)
+    steps = np.repeat([1 / one.shape[-1], -1 / other.shape[-1]], [one.shape[-1], other.shape[-1]])
+    difference = np.abs(steps[order].cumsum(axis=-1))
+    values = np.take_along_axis(both, order, axis=-1)
+    last = np.diff(values, axis=-1, append=np.inf) > 0  # of equal values only the last has the whole step
+    return np.where(last, difference, 0.0).max(axis=-1)
 
 
 def _compare(
@@ -84,20 +88,17 @@ def _compare(
     stable: Float64[np.ndarray, " n"],
     generator: np.random.Generator,
 ) -> dict[str, float]:
-    """Both distances and their Monte Carlo p-values, of sorted samples whose median is 1."""
-    to_gaussian, to_stable = _distance(noise, gaussian), _distance(noise, stable)
-    both = np.concatenate([noise, gaussian])
+    """Both distances and their Monte Carlo p-values, of samples whose median is 1."""
 
-    def again(of: np.ndarray, size: int) -> np.ndarray:
-        drawn = np.sort(generator.choice(of, size))
-        return drawn / (drawn[(size - 1) // 2] + drawn[size // 2]) * 2
+    def scaled(drawn: np.ndarray) -> np.ndarray:
+        return drawn / np.median(drawn, axis=1, keepdims=True)
 
-    reached = reversed_ = 0
-    for _ in range(_DRAWS):
-        reached += _distance(again(both, len(noise)), again(both, len(gaussian))) >= to_gaussian
-        drawn = [again(of, len(of)) for of in (noise, gaussian, stable)]
-        reversed_ += _distance(drawn[0], drawn[2]) >= _distance(drawn[0], drawn[1])
-    p_gaussian, p_nearer = ((1 + count) / (1 + _DRAWS) for count in (reached, reversed_))
+    to_gaussian, to_stable = (float(_distance(noise[None], law[None])[0]) for law in (gaussian, stable))
+    dealt = generator.permuted(np.tile(np.concatenate([noise, gaussian]), (_DRAWS, 1)), axis=1)
+    reached = _distance(*(scaled(part) for part in np.split(dealt, [len(noise)], axis=1))) >= to_gaussian
+    drawn = [scaled(generator.choice(of, (_DRAWS, len(of)))) for of in (noise, gaussian, stable)]
+    no_nearer = _distance(drawn[0], drawn[2]) >= _distance(drawn[0], drawn[1])
+    p_gaussian, p_nearer = ((1 + int(count.sum())) / (1 + _DRAWS) for count in (reached, no_nearer))
     return {"gaussian": to_gaussian, "stable": to_stable, "p_gaussian": p_gaussian, "p_nearer": p_nearer}
 
 
