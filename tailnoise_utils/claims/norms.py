@@ -28,8 +28,8 @@ def norm_distances(results: Results) -> pd.DataFrame:
     scales are taken out and shapes compared, which is generous to every law. The distance is that of Kolmogorov and
     Smirnov, :math:`D = \sup |F - G|`, at most about 1/2 where medians agree. Monte Carlo, 999 draws:
 
-    * `p_gaussian`, that the noise has the shape of the Gaussian law: the values of both are dealt at random into two sets of
-      the same sizes, each divided by its median again, and D taken (with replacement it would reject too rarely);
+    * `p_gaussian`, that the noise has the shape of the Gaussian law: the values of both are dealt at random into two
+      sets of the same sizes, each divided by its median again, and D taken (with replacement it would reject too rarely);
     * `p_nearer`, that it is no nearer to the stable law: the noise and both laws are drawn again with replacement, each
       from itself, and it is counted how often D to the stable law is not the smaller one.
 

@@ -1,0 +1,128 @@
+"""Each verdict on C9 from tables made up for it; what is stored becomes verdicts on all claims."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import results
+
+from tailnoise_utils import claims
+from tailnoise_utils.claims import metastability
+
+SIZES = {"half_width": (0.5, 1.0, 2.0), "eps": (0.05, 0.1, 0.2), "height": (0.5, 1.0, 2.0)}
+
+
+def made_up(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, se=0.01, only=None, alphas=(1.5, 1.8, 2.0), leave_out=()):
+    """Results that agree with the theory but for what is asked: at the index `only`, or at all of them."""
+    rows, runs = [], []
+
+    def add(settings, of):
+        runs.append({"vary": None} | settings | {"run": str(len(runs))})
+        rows.extend({"run": runs[-1]["run"], "split": ""} | row for row in of)
+
+    for alpha in alphas:
+        off = only is None or alpha == only
+        for vary, values in SIZES.items():
+            for value in values if vary not in leave_out else ():
+                settings = {"half_width": 1.0, "height": 1.0, "eps": 0.1 if alpha < 2 else 0.45} | {vary: value}
+                if alpha == 2 and vary == "eps":
+                    settings["eps"] = (1 / (20 * value + 2)) ** 0.5
+                a, barrier = settings["half_width"], settings["height"] / settings["eps"] ** 2
+                if alpha < 2:
+                    factor = np.pi / (2 * math.gamma(alpha) * np.sin(np.pi * alpha / 2))
+                    limit = factor * (a / settings["eps"]) ** alpha
+                else:
+                    limit = 2 * a**2 * np.exp(barrier)
+                lift = depth * settings["height"] if alpha < 2 else slope * barrier
+                lift += slope * np.log(a) if alpha < 2 else 0.0
+                time = limit / exit_rate * np.exp(lift * off) if off else limit
+                exact = {"quantity": "exit time, exact", "value": time * exit_rate if off else limit}
+                limit = {"quantity": "exit time, limit", "value": limit}
+                found = [{"quantity": "exit time", "value": time, "se": se * time}, limit, *[exact] * (alpha == 2)]
+                add(settings | {"vary": vary, "alpha": alpha}, found)
+        if alpha < 2 and "wells" not in leave_out:
+            of = {"scope": "well 1", "x": 2.0}
+            found = {"quantity": "rate", "value": 0.3 * (rate if off else 1.0), "se": 0.3 * se}
+            add({"alpha": alpha}, [of | found, of | {"quantity": "rate, limit", "value": 0.3}])
+    return results(rows, runs)
+
+
+def test_all_as_in_theory_is_reproduced():
+    verdict = claims.c9(made_up())
+    assert verdict.verdict == "reproduced"
+    assert verdict.numbers["fails"] == 0
+    assert verdict.numbers["checks"] == verdict.numbers["holds"] == 2 * (3 + 9 + 1) + 1 + 9
+    assert max(value for name, value in verdict.numbers.items() if name.startswith("largest")) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"slope": 0.06}, "slope in ln a"),
+        ({"slope": -0.06}, "slope in ln a"),
+        ({"depth": 0.06}, "slope in H"),
+        ({"rate": 1.06}, "move rate"),
+        ({"rate": 0.94}, "move rate"),
+        ({"exit_rate": 1.06}, "exit rate"),
+    ],
+)
+def test_a_deviation_at_one_index_is_partly(change, kind):
+    verdict = claims.c9(made_up(**change, only=1.8))
+    assert verdict.verdict == "partly"
+    assert f"alpha = 1.8, {kind}" in verdict.evidence
+    assert "alpha = 1.5" not in verdict.evidence
+
+
+def test_the_brownian_slope_counts_too():
+    verdict = claims.c9(made_up(slope=0.06, only=2.0))
+    assert verdict.verdict == "partly"
+    assert "alpha = 2, slope in H / D (eps)" in verdict.evidence
+    assert verdict.numbers["fails"] == 1
+
+
+@pytest.mark.parametrize("change", [{"slope": 0.04}, {"depth": -0.02}, {"rate": 1.045}, {"exit_rate": 0.955}])
+def test_small_deviations_pass(change):
+    assert claims.c9(made_up(**change)).verdict == "reproduced"
+
+
+def test_deviations_everywhere_are_not_reproduced():
+    assert claims.c9(made_up(exit_rate=1.2)).verdict == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"se": 0.03}, "intervals are wider than the tolerance"),
+        ({"alphas": (1.5,)}, "no Brownian noise"),
+        ({"alphas": (2.0,)}, "no Levy noise"),
+        ({"leave_out": ("height",)}, "alpha = 1.5: no slope in H"),
+        ({"leave_out": ("wells",)}, "alpha = 1.8: no move rate"),
+    ],
+)
+def test_what_is_absent_or_imprecise_is_not_tested(change, reason):
+    verdict = claims.c9(made_up(**change))
+    assert verdict.verdict == "not tested at this scale"
+    assert reason in verdict.evidence
+
+
+def test_an_imprecise_deviation_is_not_a_failure():
+    assert claims.c9(made_up(exit_rate=1.2, se=0.1)).verdict == "not tested at this scale"
+
+
+def test_slopes_are_weighted_and_have_the_error_that_the_weights_imply():
+    x, y, se = np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.5, 2.0]), np.array([0.1, 0.2, 0.4])
+    design = np.stack([np.ones(3), x], 1) / se[:, None]
+    (_, slope), *_ = np.linalg.lstsq(design, y / se, rcond=None)
+    assert metastability._line(x, y, se) == pytest.approx(
+        (slope, np.linalg.inv(design.T @ design)[1, 1] ** 0.5), rel=1e-12
+    )
+
+
+def test_the_series_in_the_time_step_is_no_slope_and_no_rate():
+    found = made_up()
+    settings = {"vary": "dt", "alpha": 1.5, "half_width": 1.0, "height": 1.0, "eps": 0.1, "run": "one more"}
+    times = [{"quantity": "exit time", "value": 1.0, "se": 0.01}, {"quantity": "exit time, limit", "value": 9.0}]
+    rows = found.rows.to_dict("records") + [{"run": "one more"} | row for row in times]
+    more = results(rows, [*found.runs.to_dict("records"), settings])
+    pd.testing.assert_frame_equal(claims.c9_checks(more), claims.c9_checks(found))
