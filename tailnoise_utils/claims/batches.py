@@ -5,13 +5,15 @@ import pandas as pd
 
 from ..store import Results
 from .inference import above, least_squares, over_seeds
-from .selection import SETTING, at_end, at_start, fixed_length, values
+from .selection import SETTING, at_end, at_start
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["batch_slopes", "c6", "o3", "scale_slopes"]
 
 _SLOPE = 0.02  # of alpha^ per unit of ln b
 _DEPTHS, _DATA = (2, 4), ("mnist", "cifar10")
+_READINGS = ("one network", "trained at b")
+_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (clean, K1 = 1000)"}
 _SIZES, _FACTOR = 3, 4  # that a slope needs: so many minibatch sizes, the largest so many times the smallest
 _INTERVALS = ((10, 100), (100, 1000))
 _LARGE = 10  # a minibatch is small beside the data if they are so many times as large
@@ -20,44 +22,48 @@ _LARGE = 10  # a minibatch is small beside the data if they are so many times as
 def batch_slopes(results: Results) -> pd.DataFrame:
     r"""How alpha^ moves with the minibatch size at the same number of minibatches and the same K1.
 
-    Least squares of 1/alpha^ on ln b for each run of the training, times :math:`-\bar\alpha^2`,
-    :math:`1/\bar\alpha` the mean of 1/alpha^ over the sizes: the slope of alpha^ itself.
+    Least squares of 1/alpha^ on ln b, times :math:`-\bar\alpha^2`, :math:`1/\bar\alpha` the mean of 1/alpha^ over the
+    sizes: the slope of alpha^ itself. In two readings: the noise of one network at several b ("one network"), and the noise
+    at b of networks trained at that b, one network a size ("trained at b").
 
     Args:
-        results: of the experiment ``batch_size``; b is `noise_batch_size`.
+        results: of the experiment ``batch_size``; b is `x`, that of the training `batch_size`.
 
     Returns:
-        A row a trained run and convention: the setting, seed, convention ("published K1": the same at all b, since the
-        noise has the same number of entries; in the published arithmetic; "fixed K1": 1000, or the largest below it that
-        all have), value (the slope), alpha (the mean), sizes (how many b).
+        A row a setting, seed, reading and convention ("published": K1 is the same at all b, since the noise has equally
+        many entries; "K1 = 1000", clean) with three sizes or more that span a factor of 4 or more: value (the slope),
+        alpha (the mean), sizes (how many b).
     """
     end = at_end(results)
     end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn") & end["dataset"].isin(_DATA)]
     rows = []
-    for convention, chosen in {
-        "published K1": values(end, "1/alpha (published)"),
-        "fixed K1": values(end, *fixed_length(end)),
-    }.items():
-        for of, run in chosen.groupby([*SETTING, "seed"]):
-            b = run["noise_batch_size"].to_numpy(dtype=float)
-            if len(np.unique(b)) < _SIZES or b.max() < _FACTOR * b.min():
-                continue
-            (level, slope), *_ = least_squares(
-                np.stack([np.ones(len(b)), np.log(b / np.exp(np.log(b).mean()))], 1), run["value"].to_numpy()
-            )
-            rows.append((*of, convention, -slope / level**2, 1 / level, len(b)))
-    return pd.DataFrame(rows, columns=[*SETTING, "seed", "convention", "value", "alpha", "sizes"])
+    for convention, quantity in _CONVENTIONS.items():
+        of = end[(end["quantity"] == quantity) & (end["split"] == "train")]
+        readings = {
+            "one network": of.groupby([*SETTING, "seed", "run"]),
+            "trained at b": of[of["x"] == of["batch_size"]].groupby([*SETTING, "seed"]),
+        }
+        for reading, groups in readings.items():
+            for names, at in groups:
+                b = at["x"].to_numpy()
+                if len(np.unique(b)) < _SIZES or b.max() < _FACTOR * b.min():
+                    continue
+                ln_b = np.log(b) - np.log(b).mean()
+                X = np.stack([np.ones(len(b)), ln_b], 1)
+                (level, slope), *_ = least_squares(X, at["value"].to_numpy())
+                rows.append((*names[: len(SETTING) + 1], reading, convention, -slope / level**2, 1 / level, len(b)))
+    return pd.DataFrame(rows, columns=[*SETTING, "seed", "reading", "convention", "value", "alpha", "sizes"])
 
 
 def c6(results: Results) -> Verdict:
     """C6: larger minibatches do not bring alpha^ towards 2.
 
     The rule, for FCNs of depth 2 and 4 that trained on MNIST or CIFAR-10, at the last snapshot: at the same number of
-    minibatches and the same K1, in each convention, alpha^ rises by less than .02 per unit of ln b, by a one-sided t-test
-    over the seeds of :func:`batch_slopes`; with fewer than 5 seeds the variance is pooled over the settings of a
-    convention. A fall is no movement towards 2 and does not count against the claim. "Reproduced": all settings; "partly":
-    all of one data set, loss or convention. "Not tested": one of the depths is absent, or has fewer than three sizes that
-    span a factor of 4, or no setting has two seeds.
+    minibatches and the same K1, in each reading and convention of :func:`batch_slopes`, alpha^ rises by less than .02 per
+    unit of ln b, by a one-sided t-test over the seeds; with fewer than 5 seeds the variance is pooled over the settings of
+    a reading and convention. A fall is no movement towards 2 and does not count against the claim. "Reproduced": all
+    settings; "partly": all of one data set, loss, convention or reading, or all, where networks trained at several b are
+    absent. "Not tested": networks of one of the depths, measured at several b, are absent, or no setting has two seeds.
 
     Args:
         results: of the experiment ``batch_size``.
@@ -66,20 +72,27 @@ def c6(results: Results) -> Verdict:
         The verdict.
     """
     slopes = batch_slopes(results)
-    if set(slopes["depth"]) != set(_DEPTHS):
-        there = ", ".join(map(str, sorted(set(slopes["depth"])))) or "none"
+    depths = {reading: set(slopes.loc[slopes["reading"] == reading, "depth"]) for reading in _READINGS}
+    if depths["one network"] != set(_DEPTHS):
+        there = ", ".join(map(str, sorted(depths["one network"]))) or "none"
         return Verdict("C6", NOT_TESTED, f"Depths with three minibatch sizes or more: {there}; 2 and 4 are needed.")
-    tests = over_seeds(slopes, [*SETTING, "convention"], ["convention"]).reset_index()
-    if tests["se"].isna().all():
+    keys = [*SETTING, "reading", "convention"]
+    tests = over_seeds(slopes, keys, ["reading", "convention"]).reset_index()
+    if tests["se"].isna().any():
         return Verdict("C6", NOT_TESTED, "No setting has two seeds.")
     # That the slope is below the bound is that its opposite is above the opposite bound.
     tests["p"] = [above(-m, se, df, -_SLOPE) for m, se, df in zip(tests["mean"], tests["se"], tests["df"], strict=True)]
-    verdict, p, where = decide(tests, ("dataset", "loss", "convention"))
-    numbers = {"largest slope": float(tests["mean"].max()), "smallest slope": float(tests["mean"].min())}
+    absent = tuple(reading for reading, found in depths.items() if found != set(_DEPTHS))
+    verdict, p, where = decide(tests, ("dataset", "loss", "convention", "reading"), absent)
+    words, numbers = [], {}
+    for (reading, convention), of in tests.groupby(["reading", "convention"]):
+        low, high = float(of["mean"].min()), float(of["mean"].max())
+        numbers |= {f"smallest slope, {reading}, {convention}": low, f"largest slope, {reading}, {convention}": high}
+        words.append(f"{low:+.3f} to {high:+.3f} ({reading}, {convention})")
     evidence = (
-        f"Holds {where}. alpha^ changes by {numbers['smallest slope']:+.3f} to {numbers['largest slope']:+.3f} per unit of "
-        f"ln b ({len(tests) // tests['convention'].nunique()} settings, {slopes['sizes'].max()} sizes); alpha^ "
-        f"{slopes['alpha'].min():.2f} to {slopes['alpha'].max():.2f}. {tests['seeds'].max()} seeds."
+        f"Holds {where}. alpha^ changes per unit of ln b by {'; '.join(words)}; {slopes['sizes'].min()} to "
+        f"{slopes['sizes'].max()} sizes; alpha^ {slopes['alpha'].min():.2f} to {slopes['alpha'].max():.2f}. "
+        f"{tests['seeds'].max()} seeds."
     )
     return Verdict("C6", verdict, evidence, numbers, p)
 
