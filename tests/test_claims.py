@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import results
+from made_up import CNN, FCN, indices, results, sized
 
-from tailnoise_utils import claims
+from tailnoise_utils import claims, experiments, store
 from tailnoise_utils.claims import metastability
 
 SIZES = {"half_width": (0.5, 1.0, 2.0), "eps": (0.05, 0.1, 0.2), "height": (0.5, 1.0, 2.0)}
@@ -126,3 +126,61 @@ def test_the_series_in_the_time_step_is_no_slope_and_no_rate():
     rows = found.rows.to_dict("records") + [{"run": "one more"} | row for row in times]
     more = results(rows, [*found.runs.to_dict("records"), settings])
     pd.testing.assert_frame_equal(claims.c9_checks(more), claims.c9_checks(found))
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """What is stored, in place of files: a dictionary to fill."""
+    found = {}
+    monkeypatch.setattr(claims, "_stored", lambda experiment, profile: found.get(experiment))
+    return found
+
+
+def test_nothing_stored_is_not_tested(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    found = claims.verdicts("laptop")
+    assert [v.claim for v in found] == list(claims.STATEMENTS)
+    assert {v.verdict for v in found} == {claims.NOT_TESTED}
+    by = {v.claim: v for v in found}
+    assert by["C3"].evidence == "Not measured: fcn_size, cnn_size."
+    assert (by["C3"].experiments, by["C3"].profile) == (("fcn_size", "cnn_size"), "laptop")
+    assert by["C4"].tails == "Not measured: no anatomy of a network that trained."
+    with pytest.raises(ValueError, match="unknown profile 'desktop'"):
+        claims.verdicts("desktop")
+
+
+def test_a_part_of_a_grid_is_not_judged(tmp_path, monkeypatch):
+    """Of the samples of profile smoke one run is missing."""
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    specs = experiments.grid("estimator", "smoke")
+    for spec in specs[:-1]:
+        record = store.run_record(spec, "", 1.0)
+        store.append(
+            store.path_of("estimator", "smoke"),
+            store.to_frame([{"quantity": "x", "value": 1.0}], record["run"]),
+            record,
+        )
+    assert {v.claim: v.evidence for v in claims.verdicts("smoke")}["C2"] == "Not measured: estimator."
+
+
+def test_each_claim_gets_its_results(stored):
+    stored["metastability"] = made_up()
+    quantities = indices(lambda of, iteration: 0.8)
+    stored["fcn_size"] = sized(FCN, quantities)
+    by = {v.claim: v for v in claims.verdicts("laptop")}
+    assert by["C9"].verdict == "reproduced"
+    assert by["C9"].tails == "Not about gradient noise."
+    assert by["C3"].evidence == "Not measured: cnn_size."
+    assert by["C4"].verdict == "not reproduced"
+    assert by["O1"].verdict == claims.NOT_TESTED
+    stored["cnn_size"] = sized(CNN, quantities, depths=(0,))
+    assert {v.claim: v for v in claims.verdicts("laptop")}["C3"].verdict == "reproduced"
+
+
+def test_holm_is_over_the_claims_of_the_paper_and_over_ours(stored, monkeypatch):
+    def rule(claim, p):
+        return (lambda *results: claims.Verdict(claim, "reproduced", "Seen.", p=p)), ()
+
+    rules = {"C1": rule("C1", 0.03), "C2": rule("C2", 0.9), "O1": rule("O1", 0.03)}
+    monkeypatch.setattr(claims, "RULES", rules)
+    assert [v.verdict for v in claims.verdicts("laptop")] == ["partly", "partly", "reproduced"]

@@ -351,3 +351,15 @@ def test_o3_partly(only):
 @pytest.mark.parametrize("change", [{"n": 9000}, {"sizes": (10, 100)}, {"trained": False}])
 def test_o3_not_tested(change):
     assert claims.o3(scaling(**change)).verdict == claims.NOT_TESTED
+
+
+def test_flat_in_b():
+    found = claims.flat_in_b(scaling())
+    assert "implies is 1.43 to 1.43 from 10 to 100 samples and 1.82 to 1.82 from 100 to 1000" in found
+    assert claims.flat_in_b(scaling(trained=False)) == "Not measured: no scale of the noise after training."
+
+
+def test_spread_of_norms_beside_gaussian_ones():
+    found = claims.scale_of_norms(histogram(lognormal(0.3), count=4000))
+    assert "spreads 1.9" in found or "spreads 2.0" in found
+    assert claims.scale_of_norms(histogram(lognormal(0.3), status="diverged")) == "Not measured: no run trained."

@@ -1,4 +1,4 @@
-"""Verdicts on C3, C4, C5, C8, O1 and O2 from tables made up for them."""
+"""Verdicts on C3, C4, C5, C8, O1 and O2 from tables made up for them, and what is said of tails beside them."""
 
 import numpy as np
 import pytest
@@ -315,3 +315,37 @@ def test_o2_looks_at_networks_that_fit():
     assert (found.verdict, found.numbers["settings"]) == ("reproduced", 24)
     assert claims.o2(sized(FCN, anatomy(accuracy=0.94))).verdict == claims.NOT_TESTED
     assert claims.o2(sized(FCN, anatomy(), status=untrained())).verdict == claims.NOT_TESTED
+
+
+def test_what_is_not_a_number_is_left_out():
+    def quantities(of, iteration):
+        found = anatomy()(of, iteration)
+        return found | {"T1 (p)": np.nan} if of["width"] == 4 else found
+
+    found = claims.o2(sized(FCN, quantities))
+    assert (found.verdict, found.numbers["settings"]) == ("reproduced", 36)
+
+
+def tails(T1=0.01, projections=0.5):
+    def quantities(of, iteration):
+        p = T1 if not callable(T1) else T1(of)
+        found = {"T1": 0.2 if iteration else 0.0, "T1 (p)": p, "kurtosis (random projections) (p)": projections}
+        found |= {("1/alpha (columns)", 3.0): 0.6, ("1/alpha (columns)", 30.0): 0.5}
+        return found | {("1/alpha (pooled)", 10.0): 0.8, ("1/alpha (pooled)", 1000.0): 0.75}
+
+    return sized(FCN, quantities)
+
+
+def test_heavy_tails_or_something_else():
+    found = claims.heavy_or_else(tails())
+    assert found == (
+        "Heavier than Gaussian: T1 finds it in 48 of 48 settings (0.200 to 0.200); random projections in 0 of 48; alpha^ "
+        "of single columns is 1.67 at K1 = 3 and 2.00 at 30; pooled it is 1.25 at K1 = 10 and 1.33 at 1000, where a stable "
+        "law is flat."
+    )
+    found = claims.heavy_or_else(tails(lambda of: 0.01 if of["dataset"] == "mnist" else 0.6, 0.01))
+    assert found.startswith("Heavier than Gaussian in part: T1 finds it in 24 of 48 settings")
+    assert "random projections in 48 of 48" in found
+    assert claims.heavy_or_else(tails(0.5)).startswith("No sign of tails heavier than Gaussian: T1 finds it in 0")
+    assert claims.heavy_or_else(sized(FCN, indices(low))) == "Not measured: no anatomy of a network that trained."
+    assert claims.heavy_or_else() == "Not measured: no anatomy of a network that trained."

@@ -78,9 +78,9 @@ def o2(fcn: Results) -> Verdict:
         return Verdict("O2", NOT_TESTED, f"{len(tests)} settings reach a training accuracy of .95; 3 are needed.")
     verdict, p, where = decide(tests, ("dataset", "loss"))
     T1 = values(fitted, "T1").groupby(SETTING)["value"].mean()
-    numbers = {"smallest T1": float(T1.min()), "largest T1": float(T1.max()), "settings": float(len(T1))}
+    numbers = {"smallest T1": float(T1.min()), "largest T1": float(T1.max()), "settings": float(len(tests))}
     evidence = (
-        f"Holds {where}. T1 is {T1.min():.3f} to {T1.max():.3f} in the {len(T1)} settings that fit (data sets: "
+        f"Holds {where}. T1 is {T1.min():.3f} to {T1.max():.3f} in the {len(tests)} settings that fit (data sets: "
         f"{', '.join(sorted(set(tests['dataset'])))}; losses: {', '.join(sorted(set(tests['loss'])))}); p <= .05 in "
         f"{(tests['p'] <= 0.05).sum()}. {tests['size'].max()} seeds."
     )

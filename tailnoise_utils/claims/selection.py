@@ -50,10 +50,10 @@ def values(table: pd.DataFrame, quantity: str, x: float | None = None, split: st
         split: of the data.
 
     Returns:
-        The rows.
+        The rows, without those that hold no number.
     """
     where = table["x"].isna() if x is None else table["x"] == x
-    return table[(table["quantity"] == quantity) & (table["split"] == split) & where]
+    return table[(table["quantity"] == quantity) & (table["split"] == split) & where & table["value"].notna()]
 
 
 def fixed_length(table: pd.DataFrame) -> tuple[str, float]:

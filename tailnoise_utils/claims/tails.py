@@ -32,13 +32,8 @@ def heavy_or_else(*anatomies: Results) -> str:
         p = values(end, name).groupby(SETTING)["value"].agg(lambda of: fisher(of.to_numpy()))
         counts[name] = (int((benjamini_hochberg(p.to_numpy()) <= LEVEL).sum()), len(p))
     (found, total), (projected, of_projections) = counts.values()
-    head = (
-        "Heavier than Gaussian"
-        if found == total
-        else "Heavier than Gaussian in part"
-        if found
-        else "No sign of heavy tails"
-    )
+    heads = {0: "No sign of tails heavier than Gaussian", total: "Heavier than Gaussian"}
+    head = heads.get(found, "Heavier than Gaussian in part")
     T1 = values(end, "T1").groupby(SETTING)["value"].mean()
 
     def alpha(quantity: str, K1: float) -> float:
