@@ -58,7 +58,11 @@ Markdown(
 plots.waterfall(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself." + at_end)
+Markdown(
+    caption
+    + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself; thin lines: range over the seeds of it and, below "
+    "the bar's middle, of the tails; hatched: what independent stable noise would show." + at_end
+)
 
 # %% [markdown]
 # ## Across the minibatches
@@ -70,7 +74,7 @@ Markdown(caption + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1
 plots.along_training(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Points: seeds; bands: the middle 95 % of each network's Gaussian surrogates. All runs.")
+Markdown(caption + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian surrogates. All runs.")
 
 # %% [markdown]
 # A stable law would have the *same* index whatever the number of summands. The block estimate of single coordinates, on
@@ -80,7 +84,11 @@ Markdown(caption + " Points: seeds; bands: the middle 95 % of each network's Gau
 plots.column_index(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Solid: after training; dashed: before it." + at_end)
+Markdown(
+    caption
+    + " Solid: after training; dashed: before it; the band covers mean and 1.96 s.d. of the Gaussian surrogates of all lines of a panel."
+    + at_end
+)
 
 # %% [markdown]
 # Tails that a whole minibatch shares spread the norms of the noise, beyond the spread that Gaussian noise of the same
@@ -106,23 +114,38 @@ Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000
 # %% [markdown]
 # ## The numbers
 #
-# Means over the seeds; $p$ is the largest p-value over the seeds (the smallest that 99 surrogates can give is 0.01), of T1 and of the
-# spread of the norms; the columns named *columns* are the indices of single coordinates at $K_1 = 3$ and 30; *not normal* is the share of
-# coordinates found so at a false discovery rate of 5 %. The pooled values are indices (as is that at $K_1 = 1000$), the parts are parts
-# of $1/\hat\alpha - 1/2$.
+# Means over the seeds ± their standard deviation over the seeds; in brackets the largest p-value over the seeds (the smallest that 99
+# surrogates can give is 0.01). The pooled values are indices (as is that at $K_1 = 1000$); what stands after ± is then the deviation of
+# $1/\hat\alpha$. The parts are parts of $1/\hat\alpha - 1/2$.
 
 # %% tags=["hide-input"]
 table = plots.anatomy_table(results)
-table.iloc[:, :3].style.format(precision=3)
+plots.with_spread(table, "published", "clean", "K1 = 1000")
 
 # %% tags=["hide-input"]
-table.iloc[:, 3:7].style.format(precision=3)
+plots.with_spread(table, "dependence", "layout", "scales", "tails")
+
+# %% [markdown]
+# The tests: T1 and the spread of the norms; the index of single *columns* at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
 
 # %% tags=["hide-input"]
-table.iloc[:, 7:11].style.format(precision=3)
+plots.with_spread(table, "T1", "norms", "columns, 3", "columns, 30")
+
+# %% [markdown]
+# Mean excess kurtosis of projections onto 200 random directions, and onto the 10 directions in which the other half of the minibatches
+# varies most. Gaussian noise has $-6/(P + 1)$, or $-0.05$ and (of half as many minibatches) $-0.1$.
 
 # %% tags=["hide-input"]
-table.iloc[:, 11:].style.format(precision=3)
+plots.with_spread(table, "kurtosis, random", "kurtosis, leading")
+
+# %% [markdown]
+# Share that Anderson and Darling's test finds not normal, at a false discovery rate of 5 %: of single coordinates, of units (one random
+# projection of the incoming weights of each neuron or filter), of random and of leading projections of the whole; and the accuracy on
+# the training images.
+
+# %% tags=["hide-input"]
+kinds = ("coordinates", "units", "random", "leading")
+plots.with_spread(table, *(f"not normal, {kind}" for kind in kinds), "accuracy")
 
 # %% tags=["remove-cell"]
 before, after = table.xs("before training", level="when"), table.xs("after training", level="when")
@@ -164,7 +187,8 @@ Markdown(
 # * **And where the network does not fit.** On CIFAR-10 the fully connected networks reach a training accuracy of
 #   {glue:text}`accuracy_fcn_cifar_low:.2f` to {glue:text}`accuracy_fcn_cifar_high:.2f` in this many steps, and their noise stays
 #   close to Gaussian across minibatches, with a small excess that is no chance in some settings (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`); with cross-entropy and all but the
-#   smallest network the norms spread more than Gaussian ones do, up to twice as much. That is beside a pooled
+#   smallest network the norms spread more than Gaussian ones do, up to twice as much. Most coordinates are in the layer next to the
+#   pixels; in the layers behind it the noise is heavier ([](per_layer.ipynb)). All that is beside a pooled
 #   $\hat\alpha$ of 1.0 to 1.2. The pooled number does not order settings by their tails: it is about as low here as in the wide
 #   and deep network that fits MNIST with cross-entropy, whose T1 is far larger.
 # * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and a little heavier later, in

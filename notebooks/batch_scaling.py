@@ -49,7 +49,7 @@ plots.batch_scaling(results)
 # %% tags=["remove-input"]
 Markdown(
     caption
-    + " Solid: after training; dashed: before it; lines are means over the seeds, bands their range; dotted: 2. Values beyond the "
+    + " Solid: after training; dashed: before it; lines are of the mean slope over the seeds, bands the range over them; dotted: 2. Values beyond the "
     "axis are in the results."
 )
 
@@ -80,7 +80,8 @@ Markdown(caption)
 # %% [markdown]
 # ## The numbers
 #
-# Index implied by the interval that begins at the size given, mean over the seeds, and its standard deviation over them.
+# Index implied by the interval that begins at the size given, from the mean of its slope over the seeds (it is the slope whose errors
+# are even), and the standard deviation of the slope over them.
 
 # %% tags=["hide-input"]
 table = plots.implied_table(results)
@@ -91,8 +92,8 @@ before, after = (table.xs(when, level=1) for when in ("before training", "after 
 small, middle, large = table.columns.get_level_values(0).unique()
 for name, at in (("before", before), ("after", after)):
     for size, b in (("small", small), ("middle", middle), ("large", large)):
-        glue(f"implied_{name}_{size}_low", float(at[b, "mean"].min()), display=False)
-        glue(f"implied_{name}_{size}_high", float(at[b, "mean"].max()), display=False)
+        glue(f"implied_{name}_{size}_low", float(at[b, "index"].min()), display=False)
+        glue(f"implied_{name}_{size}_high", float(at[b, "index"].max()), display=False)
 
 # %% [markdown]
 # ## What we find, how sure

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,6 +21,9 @@ __all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness"
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
+_NO_PAIR = (
+    ", of type {}, no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for loss_fn(model(x), y)"
+)
 
 
 @contextmanager
@@ -134,26 +138,30 @@ def gradient(
         raise ValueError(f"unknown mode {mode!r}: the modes are {', '.join(_MODES)}")
     device = parameters[0].device
     batch = tree.tree_map_only(Tensor, lambda tensor: tensor.to(device), batch)
+    pair = isinstance(batch, tuple | list) and len(batch) == 2
     try:
         with as_found(model), private_randomness(device), torch.enable_grad():
             model.train(mode == "train")
             seed_torch(seed, index, device)
             outputs = y = labelled = hits = None
-            if isinstance(batch, tuple | list) and len(batch) == 2:
+            if pair:
                 outputs, y = model(batch[0]), batch[1]
                 labelled, hits = _hits(outputs, y, loss_fn, index)
                 loss = loss_fn(outputs, y)
             else:
                 loss = loss_fn(model, batch)
             if not (isinstance(loss, Tensor) and loss.numel() == 1):
-                raise ValueError(f"the loss is {_describe(loss)}, not one number: average it over the minibatch")
+                raise ValueError(
+                    f"the loss is {_describe(loss)}, not one number: average it over the minibatch (reduction='mean')"
+                )
             if not loss.requires_grad:
                 raise ValueError("the loss depends on no trainable parameter: do not detach or convert the outputs")
             parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     except Exception as error:
         if isinstance(error, IndexError):  # what torch's losses raise within a loss of the user's
             _check_labels(y, outputs, index, error)
-        error.add_note(f"in minibatch {index}")
+        _check_arrays(batch if pair else [batch], index, error)
+        error.add_note(f"in minibatch {index}" + ("" if pair else _NO_PAIR.format(type(batch).__name__)))
         raise
     if bad := sum(_not_finite(part) for part in parts):
         raise FloatingPointError(
@@ -180,9 +188,17 @@ def gradients(
         The gradient of each minibatch.
 
     Raises:
-        ValueError: as :func:`gradient`; minibatches of different sizes.
+        ValueError: as :func:`gradient`; a loss that cannot be called or is summed; minibatches of different sizes.
         FloatingPointError: as :func:`gradient`.
     """
+    if not callable(loss_fn):
+        raise ValueError(
+            f"the loss is of type {type(loss_fn).__name__} and cannot be called: give model, loss_fn, batches in this order"
+        )
+    if getattr(loss_fn, "reduction", "mean") == "sum":
+        raise ValueError(
+            f"{type(loss_fn).__name__} has reduction='sum', so that the gradient grows with the minibatch: take 'mean'"
+        )
     first = None
     for index, batch in enumerate(batches):
         found = gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
@@ -248,6 +264,15 @@ def _check_labels(y: Any, outputs: Any, index: int, cause: Exception | None = No
         raise ValueError(
             f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the classes are "
             f"0 to {classes - 1}"
+        ) from cause
+
+
+def _check_arrays(found: Any, index: int, cause: Exception) -> None:
+    """Say so where NumPy arrays are what torch failed at."""
+    if arrays := [x for x in found if isinstance(x, np.ndarray)]:
+        raise ValueError(
+            f"minibatch {index} holds a NumPy array of shape {arrays[0].shape} and type {arrays[0].dtype}, but torch takes "
+            "tensors: convert with torch.as_tensor(x, dtype=torch.float32), labels with dtype=torch.int64"
         ) from cause
 
 

@@ -198,7 +198,7 @@ def _anatomy(
         return None, "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
     try:
         return controls.anatomy(rows, groups=groups, units=neurons, seed=seed, draws=draws, max_entries=entries), ""
-    except ValueError as error:
+    except controls.TooFew as error:
         return None, str(error)
 
 

@@ -6,14 +6,15 @@ loss less the mean of all :math:`P` of them, which is the full gradient :math:`\
 Gurbuzbalaban, arXiv:1901.06053).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from .gradient import Gradient, Loss, gradients, private_randomness
 from .minibatches import check_batch_size
@@ -110,13 +111,14 @@ def count(batches: Iterable[Any]) -> int:
         Their number, P.
 
     Raises:
-        ValueError: fewer than two, an iterator that can be gone through only once, or a ``DataLoader`` whose last minibatch
-            would be smaller; the message names the nearest sizes that divide the data.
+        ValueError: no minibatches but one pair of whole arrays, a text, a number, a data set of samples; fewer than two; an
+            iterator that can be gone through only once; or a ``DataLoader`` whose last minibatch would be smaller: the
+            message names the nearest sizes that divide the data.
     """
-    if isinstance(batches, Iterator):
+    if problem := _problem(batches):
         raise ValueError(
-            f"batches is a {type(batches).__name__}, which can be gone through only once: give a list, a DataLoader or "
-            "Minibatches"
+            f"batches, of type {type(batches).__name__}, {problem}: give minibatches of one size, as a list of pairs "
+            "(x, y), a DataLoader or Minibatches(x, y, batch_size, seed=0)"
         )
     if isinstance(batches, DataLoader) and batches.batch_size and not batches.drop_last:
         with suppress(TypeError):  # a stream has no length
@@ -128,6 +130,20 @@ def count(batches: Iterable[Any]) -> int:
     if P < 2:
         raise ValueError(f"{P} minibatch(es), but noise is a difference between them: give two or more")
     return P
+
+
+def _problem(batches: Any) -> str:
+    """Why this cannot be gone through as minibatches, more than once; "" if it can."""
+    if isinstance(batches, Iterator):
+        return "can be gone through only once"
+    if isinstance(batches, str | bytes | Mapping) or not any(hasattr(batches, x) for x in ("__iter__", "__getitem__")):
+        return "holds no minibatches"
+    if isinstance(batches, Dataset) and not isinstance(batches, IterableDataset):
+        return "holds samples, not minibatches"
+    # Two minibatches without targets look like that too, but their noise is one vector and its negative: no loss.
+    if isinstance(batches, tuple | list) and [isinstance(x, Tensor | np.ndarray) for x in batches] == [True, True]:
+        return f"is a pair of whole arrays of shapes {tuple(batches[0].shape)} and {tuple(batches[1].shape)}"
+    return ""
 
 
 def _check_loader(n: int, batch_size: int) -> None:

@@ -18,11 +18,18 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
         Those that require a gradient.
 
     Raises:
-        ValueError: there is none, one is complex, or gradients are switched off for good.
+        ValueError: no torch module, no such parameter, a complex one, or gradients are switched off for good.
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"the model is of type {type(model).__name__}, no torch.nn.Module: give model, loss_fn, batches in this order"
+        )
     parameters = [w for w in model.parameters() if w.requires_grad]
     if not parameters:
-        raise ValueError(f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some")
+        raise ValueError(
+            f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some; or, if it is the loss, "
+            "give model, loss_fn, batches in this order"
+        )
     if wrong := {w.dtype for w in parameters if w.is_complex()}:
         raise ValueError(f"a parameter of type {wrong.pop()} has no tail index: take a model of real parameters")
     if torch.is_inference_mode_enabled():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .controls import Anatomy
+from .controls.parts import FEWEST_ROWS
 from .tail_index import TailIndex
 
 if TYPE_CHECKING:
@@ -85,24 +88,33 @@ class Report:
         lines = [
             f"Gradient noise in {self.mode} mode: p = {self.p:,} parameters,",
             f"  P = {self.P} minibatches{of}",
-            f"  alpha^ published {_value(self.published)}",
-            f"         clean     {_value(self.clean)}",
-            f"         permuted  {_value(self.permuted)}   (clean, columns in random order)",
-            f"  dead coordinates {self.dead_share:.2%}; noise norm: median {np.median(self.norms):.4g}, "
-            f"{self.norms.min():.4g} to {self.norms.max():.4g}",
             f"  loss {self.loss:.4g}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"),
+            f"  dead, with the same gradient in all minibatches: {self.dead_share:.2%} of the parameters",
+            f"  norm of the noise of a minibatch: median {np.median(self.norms):.4g}, {self.norms.min():.4g} to "
+            f"{self.norms.max():.4g}",
+            "Tail index alpha^ of all P x p entries (2: independent Gaussian ones) +- its",
+            "  standard error over the minibatches:",
+            f"    published  {_value(self.published)}  in the arithmetic of the paper",
+            f"    clean      {_value(self.clean)}  without the dead, and no epsilon in logarithms",
+            f"    permuted   {_value(self.permuted)}  clean, with the parameters in random order",
         ]
         if self.groups:
-            width = max(len(name) for name in self.groups)
-            lines.append("  clean alpha^ by group:")
+            width = max(9, *map(len, self.groups))
+            lines.append("  clean, of each group of parameters:")
             for name, group in self.groups.items():
                 found = _value(group.clean) if group.clean else f"none ({group.problem})"
                 lines.append(f"    {name:{width}}  {found}  p = {group.p:,}, dead {group.dead_share:.1%}")
+        if self.P < FEWEST_ROWS:
+            rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
+            lines += [
+                f"  P = {self.P} minibatches are few: a standard error may be wrong by {rough:.0%} or more, and",
+                f"  the tests need {FEWEST_ROWS} at least. Take smaller minibatches, or more data.",
+            ]
         lines += [
-            "  alpha^ < 2 alone is no evidence of heavy tails: dependence,",
-            "  unequal scales and the order of the parameters lower it too (and",
-            "  negative dependence or few entries can take it above 2).",
-            repr(self.anatomy) if self.anatomy else f"Anatomy: {self.no_anatomy}",
+            "  alpha^ < 2 alone is no evidence of heavy tails: dependence, unequal scales and",
+            "  the order of the parameters lower it too (and negative dependence or few",
+            "  entries can take it above 2).",
+            repr(self.anatomy) if self.anatomy else fill(f"Anatomy: {self.no_anatomy}", 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 

@@ -18,11 +18,12 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from tailnoise_utils import data, models, tail_index
+from tailnoise_utils import controls, data, models, tail_index
 from tailnoise_utils.gradient import gradient
 from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
 from tailnoise_utils.noise import noise_matrix
+from tailnoise_utils.parameters import slices, units
 
 SETTINGS = {
     "FCN 256 x 4, MNIST": lambda: (models.fcn(784, 256, 4, 10, seed=0), data.load("mnist")),
@@ -79,6 +80,14 @@ def one(setting: str, part: str) -> None:
         )
         print(
             f"  = {matrix / loop:.2f} x bare loop; alpha^ clean {clean:.2f} s, published {published:.2f} s", flush=True
+        )
+        whole = seconds(lambda: controls.anatomy(noise))
+        layers = {"groups": slices(model), "units": units(model)}
+        by_layer = seconds(lambda: controls.anatomy(noise, **layers))
+        print(
+            f"  anatomy (2^23 entries) {whole:.2f} s = {whole / matrix:.2f} x matrix; "
+            f"with layers and units {by_layer:.2f} s = {by_layer / matrix:.2f} x matrix",
+            flush=True,
         )
         return
     before = resident()

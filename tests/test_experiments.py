@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, synthetic, tail_index
+from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
@@ -380,28 +381,6 @@ def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, 
     assert kept.read_bytes() == b"results"
 
 
-SCALING = ScalingSpec(TRAIN, points=(0, 6), batch_sizes=(1, 7, 50, 100), minibatches=(5, 5, 5, 5))
-
-
-def test_the_log_scale_is_that_of_an_oracle(results_in):
-    model, pictures = TRAIN.build(), data.load("digits", n_train=200, n_test=50)
-    rows = SCALING.measure(model, lambda share: None)
-    found = {(r.get("scope"), r.get("x")): r for r in rows if r["quantity"] == "log-scale"}
-    assert set(found) == {(s, b) for s in ("all", "linear1", "linear2", "linear3") for b in SCALING.batch_sizes}
-    parameters = list(model.parameters())
-
-    def gradient(chosen):
-        loss = cross_entropy(model(pictures.x_train[chosen]), pictures.y_train[chosen])
-        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)]).double()
-
-    full = gradient(torch.arange(200))
-    for b in (7, 100):
-        logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in SCALING._draw(b, 5)])[:, full != 0]
-        row = found["all", b]
-        assert row["value"] == pytest.approx(logs.mean().item() - math.log(1 - b / 200) / 2, abs=1e-3)
-        assert row["se"] == pytest.approx(logs.mean(1).std().item() / 5**0.5, rel=1e-2)
-
-
 def test_the_norms_of_the_references_are_those_of_their_laws():
     generator = torch.Generator().manual_seed(0)
     U = torch.randn(40, 300, generator=generator, dtype=torch.float64) * torch.linspace(
@@ -424,32 +403,6 @@ def test_the_norms_of_the_references_are_those_of_their_laws():
     assert tail == pytest.approx(0.02, rel=0.4)
 
 
-def test_minibatches_of_a_size_are_disjoint_and_none_is_determined_by_the_others():
-    drawn = [chosen.tolist() for chosen in SCALING._draw(50, 5)]
-    assert [len(set(chosen)) for chosen in drawn] == [50] * 5
-    assert len({i for chosen in drawn[:3] for i in chosen}) == 150  # three of the four of a partition
-    assert len({i for chosen in drawn[3:] for i in chosen}) == 100
-    assert len({i for chosen in drawn for i in chosen}) > 150
-    halves = [set(chosen.tolist()) for chosen in SCALING._draw(100, 4)]
-    assert all(len(one & other) not in (0, 100) for one in halves for other in halves if one is not other)
-
-
-def test_the_scale_of_plain_averages_falls_with_the_root_of_the_size(results_in):
-    """Of 750 of 1500 samples as of 375: the correction for drawing without replacement takes out that they are alike."""
-    trained = replace(TRAIN, n_train=1500)
-    spec = replace(SCALING, train=trained, batch_sizes=(375, 750), minibatches=(100, 100))
-    rows = spec.measure(trained.build(), lambda share: None)
-    scales = {r["x"]: r["value"] for r in rows if (r["quantity"], r.get("scope")) == ("log-scale", "all")}
-    # -0.79 without the correction; the standard error is about 0.06
-    assert (scales[750] - scales[375]) / math.log(2) == pytest.approx(-0.5, abs=0.15)
-
-
-@pytest.mark.parametrize(("sizes", "minibatches"), [((0, 5), (5, 5)), ((5, 101), (5, 5)), ((5,), (1,)), ((5, 7), (5,))])
-def test_sizes_that_do_not_fit_are_refused(sizes, minibatches):
-    with pytest.raises(ValueError, match="take 2 or more, of sizes from 1 to half of the 200 images"):
-        replace(SCALING, batch_sizes=sizes, minibatches=minibatches).measure(TRAIN.build(), lambda share: None)
-
-
 def test_the_anatomy_is_measured_where_a_spec_asks_for_it(tiny_grid, results_in):
     model = TRAIN.build()
     plain = TINY.measure(model, lambda share: None)
@@ -457,6 +410,26 @@ def test_the_anatomy_is_measured_where_a_spec_asks_for_it(tiny_grid, results_in)
     assert not [r for r in plain if r["quantity"].startswith("part")]
     assert {r["quantity"] for r in with_anatomy} >= {"part tails", "part dependence", "T1", "T1 (p)", "1/alpha (clean)"}
     assert len([r for r in with_anatomy if (r["quantity"], r.get("scope")) == ("T1", None)]) == 1
+
+
+def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monkeypatch):
+    asked = []
+
+    def spy(model, loss_fn, batches, **options):
+        asked.append((batches.indices.tolist(), options))
+        return measure(model, loss_fn, batches, **options | {"anatomy": False})
+
+    monkeypatch.setattr("tailnoise_utils.specs.noise.measure", spy)
+    AnatomySpec(TRAIN, 10, (0,)).measure(TRAIN.build(), lambda share: None)
+    replace(TINY, noise_mode="train").measure(TRAIN.build(), lambda share: None)
+    x, y = torch.zeros(200), torch.zeros(200)
+    for (indices, options), b in zip(asked, (10, 10, 20, 20), strict=True):
+        order = "random" if options["groups"] is None else "data"
+        assert indices == Minibatches(x, y, b, order=order, seed=2 * 10**6 + 1).indices.tolist()
+        assert options["mode"] == ("eval" if b == 10 else "train")
+        assert options["seed"] == 3 * 10**6 + 1
+        assert options["entries"] == 2**25
+        assert options["anatomy"] == ((order, b) == ("random", 10))
 
 
 def test_unknown_law_lists_the_valid_ones():

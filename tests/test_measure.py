@@ -349,7 +349,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     x, y = samples()
     with pytest.raises(ValueError, match="Flatten has no trainable parameter"):
         measure(nn.Flatten(), cross_entropy, Minibatches(x, y, 6, seed=0))
-    with pytest.raises(ValueError, match="a generator, which can be gone through only once"):
+    with pytest.raises(ValueError, match="of type generator, can be gone through only once: give minibatches"):
         measure(everything(), cross_entropy, (b for b in Minibatches(x, y, 6, seed=0)))
     with pytest.raises(ValueError, match=r"1 minibatch\(es\)"):
         measure(everything(), cross_entropy, [(x, y)])
@@ -362,8 +362,14 @@ def test_the_report_reads_well() -> None:
         f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 4 samples (60 in all)\n"
         in text
     )
-    assert f"clean     {report.clean.alpha:.3f} +- {report.clean.se:.3f}" in text
+    assert f"clean      {report.clean.alpha:.3f} +- {report.clean.se:.3f}  without the dead" in text
+    assert (
+        f"published  {report.published.alpha:.3f} +- {report.published.se:.3f}  in the arithmetic of the paper" in text
+    )
+    assert f"permuted   {report.permuted.alpha:.3f} +- {report.permuted.se:.3f}  clean, with the parameters in" in text
+    assert f"{report.dead_share:.2%} of the parameters" in text
     assert "no evidence of heavy tails" in text
+    assert max(map(len, text.splitlines())) <= 80
     frame = report.to_frame()
     whole = frame[frame["scope"] == "all"].set_index("quantity")
     assert whole.loc["alpha (clean)", "value"] == report.clean.alpha
@@ -476,7 +482,7 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
         without = measure(everything(), cross_entropy, batches, **options)
         assert without.anatomy is None
         assert reason in without.no_anatomy
-        assert without.no_anatomy in repr(without)
+        assert without.no_anatomy in " ".join(repr(without).split())
         assert "T1" not in set(without.to_frame()["quantity"])
         assert without.clean.inverse == pytest.approx(report.clean.inverse, rel=1e-6)
     few = measure(everything(), cross_entropy, Minibatches(x, y, 16, seed=0))

@@ -336,7 +336,7 @@ def test_one_minibatch_is_refused() -> None:
 def test_an_iterator_and_minibatches_of_different_sizes_are_refused() -> None:
     x, y = samples()
     model = fcn(16, 7, 3, 3, seed=1)
-    with pytest.raises(ValueError, match="a generator, which can be gone through only once: give a list"):
+    with pytest.raises(ValueError, match="of type generator, can be gone through only once: give"):
         noise_matrix(model, cross_entropy, (batch for batch in Minibatches(x, y, B, seed=2)))
     loader = DataLoader(TensorDataset(x, y), batch_size=7)
     with pytest.raises(ValueError, match=r"divide the number of samples, 60: .* is 6 or 10; .*drop_last=True"):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from tailnoise_utils import plots, stable, sweep
+from tailnoise_utils import plots, stable, store, sweep
 
 ROOT = Path(__file__).parents[1]
 mpl.use("agg")
@@ -199,6 +200,27 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     assert len(plots.anatomy_table(none)) == len(table) * 18
 
 
+def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
+    setting = {"model": "fcn", "width": 8, "depth": 3, "dataset": "digits", "loss": "nll", "status": "complete"}
+    runs = pd.DataFrame([setting | {"run": f"r{seed}"} for seed in range(3)])
+    values = {
+        ("T1", 0): (0.1, 0.2, 0.6),
+        ("T1 (p)", 0): (0.02, 0.5, 0.01),
+        ("T1 (p)", 9): (0.04, 0.01, 0.03),
+        ("sd of ln norm (p)", 0): (0.01, 0.02, 0.7),
+        ("sd of ln norm (p)", 9): (0.3, 0.2, 0.1),
+    }
+    rows = [
+        store.to_frame([{"iteration": at, "split": "train", "quantity": name, "value": of[seed]}], f"r{seed}")
+        for (name, at), of in values.items()
+        for seed in range(3)
+    ]
+    table = plots.anatomy_table(store.Results(pd.concat(rows), runs)).droplevel(0)
+    assert table["p"].to_dict() == {"before training": 0.5, "after training": 0.04}
+    assert table["norms, p"].to_dict() == {"before training": 0.7, "after training": 0.3}
+    assert table.loc["before training", "T1"] == pytest.approx(0.3)
+
+
 def test_lines_along_training_are_means_over_seeds():
     results = sweep.load("anatomy", "laptop")
     axes = next(a for a in plots.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
@@ -217,6 +239,59 @@ def test_lines_along_training_are_means_over_seeds():
     )
 
 
+def test_bands_are_means_and_deviations_of_the_surrogates():
+    results = sweep.load("anatomy", "laptop")
+    table = results.table().query("dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 3")
+    rows = table.query("quantity == 'T1 (Gaussian)' and scope == 'all'").groupby("iteration")[["value", "se"]].mean()
+    axes = next(a for a in plots.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    drawn = axes.collections[0].get_paths()[0].vertices
+    for iteration, (value, se) in rows.iterrows():
+        at = drawn[drawn[:, 0] == iteration][:, 1]
+        assert (at.min(), at.max()) == pytest.approx((value - 1.96 * se, value + 1.96 * se))
+    panel = plots.layers(results, "FCN 32 × 3, MNIST, cross-entropy").axes[2]
+    layer = table.query("quantity == 'T1 (Gaussian)' and scope == 'linear2'")
+    for i, iteration in enumerate((0, 4000)):
+        value, se = layer[layer["iteration"] == iteration][["value", "se"]].mean()
+        bar = panel.patches[3 * i + 1]
+        assert (bar.get_x(), bar.get_width()) == pytest.approx((value - 1.96 * se, 3.92 * se))
+
+
+def test_the_band_of_columns_covers_that_of_every_network():
+    results = sweep.load("anatomy", "laptop")
+    axes = next(a for a in plots.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    rows = results.table().query(
+        "quantity == '1/alpha (columns) (Gaussian)' and dataset == 'mnist' and loss == 'nll' and scope == 'all'"
+    )
+    rows = rows[rows["iteration"].isin([0, 4000]) & (rows["x"] == 30)]
+    means = rows.groupby(["width", "depth", "iteration"])[["value", "se"]].mean()
+    drawn = axes.collections[0].get_paths()[0].vertices
+    at = drawn[drawn[:, 0] == 30][:, 1]
+    assert at.max() == pytest.approx((means["value"] + 1.96 * means["se"]).max())
+    assert at.min() == pytest.approx((means["value"] - 1.96 * means["se"]).min())
+
+
+def test_tables_of_the_anatomy_have_spread_and_p_values():
+    results = sweep.load("anatomy", "laptop")
+    rows = results.table().query(
+        "scope == 'all' and split == 'train' and iteration == 4000 and dataset == 'mnist' and loss == 'hinge' "
+        "and width == 32 and depth == 6"
+    )
+    of = {name: group["value"] for name, group in rows.groupby("quantity")}
+    table = plots.anatomy_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]
+    assert table["T1, sd"] == pytest.approx(of["T1"].std())
+    assert table["kurtosis, random, p"] == of["kurtosis (random projections) (p)"].max()
+    assert table["not normal, units"] == pytest.approx(of["not normal (units)"].mean())
+    assert table["clean"] == pytest.approx(1 / of["1/alpha (clean)"].mean())
+    text = plots.with_spread(plots.anatomy_table(results), "T1", "accuracy")
+    assert text.loc["FCN 32 × 6, MNIST, hinge", "after training"]["T1"] == (
+        f"{of['T1'].mean():.3f} ± {of['T1'].std():.3f} ({of['T1 (p)'].max():.2f})"
+    )
+    layers = results.table().query("quantity == 'T1' and scope == 'linear2' and run in @rows.run and iteration == 4000")
+    assert plots.layer_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]["linear2"] == pytest.approx(
+        layers["value"].mean()
+    )
+
+
 def test_implied_indices_are_slopes_of_the_stored_scales():
     results = sweep.load("batch_scaling", "laptop")
     rows = results.table().query(
@@ -224,13 +299,13 @@ def test_implied_indices_are_slopes_of_the_stored_scales():
         "and width == 256 and depth == 3"
     )
     scales = rows.pivot(index="x", columns="run", values="value")
-    implied = 1 / (1 + (scales.loc[200] - scales.loc[100]) / np.log(2))
+    slopes = (scales.loc[200] - scales.loc[100]) / np.log(2)
     table = plots.implied_table(results).loc["FCN 256 × 3, MNIST, cross-entropy"]
-    assert table.loc["after training", ("100", "mean")] == pytest.approx(implied.mean())
-    assert table.loc["after training", ("100", "sd")] == pytest.approx(implied.std())
+    assert table.loc["after training", ("100", "index")] == pytest.approx(1 / (1 + slopes.mean()))
+    assert table.loc["after training", ("100", "sd of slope")] == pytest.approx(slopes.std())
     panel = next(a for a in plots.batch_scaling(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     x, y = lines_of(panel)["256 × 3"].T
-    assert y[np.argmin(np.abs(x - np.sqrt(100 * 200)))] == pytest.approx(implied.mean())
+    assert y[np.argmin(np.abs(x - np.sqrt(100 * 200)))] == pytest.approx(1 / (1 + slopes.mean()))
     scale = next(a for a in plots.log_scales(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     mean = scales.mean(axis=1)
     np.testing.assert_allclose(lines_of(scale)["256 × 3"][:, 1], mean - mean.iloc[0])

@@ -9,6 +9,7 @@ noise and on its Gaussian surrogate. The pooled statistic knows the dependence b
 * :func:`anatomy`: all that is below, for one matrix;
 * :func:`parts`, :func:`~tailnoise_utils.controls.pooled.curve`: the pooled estimate taken apart, and against K1;
 * :mod:`~tailnoise_utils.controls.across`, :mod:`~tailnoise_utils.controls.projections`: tests down the columns;
+  :mod:`~tailnoise_utils.controls.conclusion`: what they say together;
 * :mod:`~tailnoise_utils.controls.scaling`: the scale of the noise against the batch size;
 * :mod:`~tailnoise_utils.controls.surrogates`, :mod:`~tailnoise_utils.controls.shuffles`: what they are made with.
 """
@@ -26,8 +27,9 @@ from .across import (
     t1,
 )
 from .anatomy import Anatomy, anatomy
+from .conclusion import conclusion, counted
 from .parts import Parts, expected_scaled, parts, scaled_differences
-from .pooled import Estimate, curve
+from .pooled import Estimate, TooFew, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
 from .scaling import implied_alpha, log_scale, stable_log_scale
 from .shuffles import permute_within_columns, shuffle
@@ -38,10 +40,13 @@ __all__ = [
     "Comparison",
     "Estimate",
     "Parts",
+    "TooFew",
     "anatomy",
     "anderson_darling",
     "column_inverse",
     "column_lengths",
+    "conclusion",
+    "counted",
     "curve",
     "discoveries",
     "excess_kurtosis",

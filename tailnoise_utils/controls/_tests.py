@@ -19,12 +19,12 @@ from .across import (
     stable_null,
     t1,
 )
+from .parts import STABLE
 from .pooled import Estimate
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
 
 COLUMNS = 4096  # live columns of the whole network that the tests look at; twice as many take twice the time
 GROUP_COLUMNS = 256  # of every group
-STABLE = 1.5  # index of the positive control
 _STABLE_DRAWS = 19
 _RANDOM, _LEADING = 200, 10  # projections
 

@@ -3,8 +3,7 @@ r"""Statistics that look down the columns, across the minibatches, where the poo
 Each but the norms is compared with its values on Gaussian surrogates of the same covariance (:func:`gaussian_null`), for no
 formula knows how coordinates depend on each other. A surrogate has the covariance that was *measured*, of rank below P:
 where the coordinates are close to independent, the surrogates' are less so, their statistics spread more and the test errs
-on the side of the Gaussian law. Of the norms this is known and taken out (:func:`gaussian_norms`), but rows of very
-different size still widen their reference.
+on the side of the Gaussian law. Of the norms this is known and taken out (:func:`gaussian_norms`).
 """
 
 import math
@@ -218,41 +217,64 @@ def gaussian_norms(
 ) -> Float64[np.ndarray, "*shape"]:
     r"""Norms of Gaussian noise with the covariance behind the rows, as far as P of them can tell it.
 
-    The covariance S that n = P - 1 degrees of freedom measure has the right trace, but is concentrated on n directions:
-    for Gaussian rows of covariance :math:`\Sigma`
+    For Gaussian rows of covariance :math:`\Sigma`
 
-    .. math:: E\,\mathrm{tr}\, S^2 = \frac{n+1}{n}\, \mathrm{tr}\, \Sigma^2 + \frac1n (\mathrm{tr}\, \Sigma)^2, \qquad
-        \mathrm{Var} \ln \lVert X \rVert \approx \frac{\mathrm{tr}\, \Sigma^2}{2 (\mathrm{tr}\, \Sigma)^2},
+    .. math:: \mathrm{Var} \ln \lVert X \rVert \approx \frac{\mathrm{tr}\, \Sigma^2}{2 (\mathrm{tr}\, \Sigma)^2} .
 
-    so that norms under S would spread too much, by 1/(2n) in the variance of their logarithm. Hence they are drawn under
-    :math:`a S + (1 - a) (\mathrm{tr} S / p) I`, with a such that the trace of its square is the unbiased estimate of
-    :math:`\mathrm{tr}\, \Sigma^2` (but a within 0..1).
+    The covariance S that P rows measure is concentrated on P - 1 directions, which alone would add 1 / (2 (P - 1)), and its
+    square holds fourth powers of the rows, so that heavy tails would widen their own reference. Both traces are estimated
+    from *different* rows instead, without bias whatever the law of the rows: with sums over distinct indices, and
+    :math:`(P)_k = P (P - 1) \cdots (P - k + 1)`,
 
-    Source of the estimate: Srivastava (2005), Journal of the Japan Statistical Society 35, 251-272.
+    .. math:: \widehat{\mathrm{tr}\, \Sigma^2} = \frac{\sum G_{ij}^2}{(P)_2} - \frac{2 \sum G_{ij} G_{jk}}{(P)_3}
+        + \frac{\sum G_{ij} G_{kl}}{(P)_4}, \qquad \widehat{(\mathrm{tr}\, \Sigma)^2}
+        = \frac{\sum \lVert U_i - U_j \rVert^2 \lVert U_k - U_l \rVert^2}{4\, (P)_4} .
+
+    The norms are drawn under :math:`a S + (1 - a) (\mathrm{tr} S / p) I`, with a in 0..1 such that the ratio of its traces
+    is that of the estimates.
+
+    Source of the first estimate: Chen, Zhang and Zhong (2010), Journal of the American Statistical Association 105,
+    810-819.
 
     Args:
-        G: inner products of the rows, centred.
+        G: inner products of the rows, 4 or more.
         p: number of coordinates.
         shape: of the result.
         generator: of the norms.
 
     Returns:
         The norms.
+
+    Raises:
+        ValueError: fewer than 4 rows, or all of them zero.
     """
-    n = len(G) - 1
-    values = torch.linalg.eigvalsh(G).cpu().numpy()[::-1][: min(n, p)].clip(min=0) / n
-    trace, square = values.sum(), np.square(values).sum()
-    unbiased = n**2 / ((n - 1) * (n + 2)) * (square - trace**2 / n)
-    wanted = unbiased / (
-        1 - 2 * unbiased / (n * trace**2)
-    )  # for this trace, of which E (tr S)^2 = (tr)^2 + 2 tr Sigma^2 / n
-    floor = trace**2 / p  # where all p eigenvalues are equal
-    a = math.sqrt(min(1.0, max(0.0, wanted - floor) / (square - floor))) if square > floor else 1.0
-    rest = (1 - a) * trace / p
+    P = len(G)
+    if P < 4:
+        raise ValueError(f"P = {P} rows do not tell how their norms should spread: give 4 or more")
+    G = G - G.mean(0) - G.mean(1, keepdim=True) + G.mean()
+    trace = float(G.diagonal().sum())
+    if not trace > 0:
+        raise ValueError("all rows are equal: there is no noise, and no norm to compare")
+    G = G / trace
+    squares = G.diagonal()
+    pairs, chains, apart = _distinct(G - torch.diag(squares))
+    of_square = pairs / math.perm(P, 2) - 2 * chains / math.perm(P, 3) + apart / math.perm(P, 4)
+    square_of = _distinct(squares + squares[:, None] - 2 * G)[2] / (4 * math.perm(P, 4))
+    values = torch.linalg.eigvalsh(G).cpu().numpy()[::-1][: min(P - 1, p)].clip(min=0)
+    excess = np.square(values).sum() - 1 / p  # over p equal eigenvalues
+    a = math.sqrt(min(1.0, max(0.0, of_square / square_of - 1 / p) / excess)) if excess > 0 else 1.0
+    rest = (1 - a) / p
     draws = generator.standard_normal((*shape, len(values))) ** 2 @ (a * values + rest)
     if p > len(values):
         draws += rest * generator.chisquare(p - len(values), shape)
-    return np.sqrt(draws)
+    return np.sqrt(draws * trace / (P - 1))
+
+
+def _distinct(M: Float64[Tensor, "P P"]) -> tuple[float, float, float]:
+    """Sums of M_ij^2, M_ij M_jk and M_ij M_kl over distinct indices; M is symmetric and zero on its diagonal."""
+    sums, pairs = M.sum(1), float(M.square().sum())
+    chains = float(sums.square().sum()) - pairs
+    return pairs, chains, float(sums.sum()) ** 2 - 2 * pairs - 4 * chains
 
 
 def _mean(logs: Float[Tensor, "rows p"]) -> Float64[Tensor, " p"]:

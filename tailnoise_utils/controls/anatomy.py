@@ -4,16 +4,18 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ._tests import COLUMNS, GROUP_COLUMNS, STABLE, not_normal, tests_of_columns, tests_of_rows
+from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .across import Comparison
-from .parts import FEWEST_ROWS, Parts, parts
-from .pooled import Estimate, alive, curve
+from .conclusion import conclusion, counted
+from .parts import FEWEST_ROWS, STABLE, Parts, parts
+from .pooled import Estimate, TooFew, alive, curve
 from .surrogates import sample_columns
 
 __all__ = ["Anatomy", "anatomy"]
@@ -62,26 +64,51 @@ class Anatomy:
         of = "" if taken == self.p else f" ({taken:,} of them looked at)"
         lines = [
             f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
-            f"  dead {self.dead_share:.1%}; 1/alpha^ - 1/2 is the sum of its parts (standard errors: to_frame()):",
+            f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is, 0 at alpha^ = 2, is the sum of five parts:",
         ]
         width = max(map(len, self.parts))
-        heads = ("as it is", "dependence", "layout", "scales", "tails", "Gaussian", "K1")
-        lines.append(f"  {'':{width}}" + "".join(f"{head:>11}" for head in heads[:-1]) + f"{heads[-1]:>9}")
+        lines.append(f"  {'':{width}}  as it is  dependence  layout  scales   tails  Gaussian      K1")
         for scope, one in self.parts.items():
-            estimates = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
-            values = (*(value for value, _ in estimates), one.reference)
-            lines.append(f"  {scope:{width}}" + "".join(f"{value:>+11.3f}" for value in values) + f"{one.K1:>9}")
+            e_0, dependence, layout, scales, tails = (
+                part.value for part in (one.e_0, one.dependence, one.layout, one.scales, one.tails)
+            )
+            lines.append(
+                f"  {scope:{width}}{e_0:>+10.3f}{dependence:>+12.3f}{layout:>+8.3f}{scales:>+8.3f}{tails:>+8.3f}"
+                f"{one.reference:>+10.3f}{one.K1:>8}"
+            )
         lines += [f"  {scope:{width}}  none: {problem}" for scope, problem in self.problems.items()]
-        lines.append(f"  Across the minibatches, beside {self.draws} Gaussian surrogates (and stable ones, 1.5):")
-        for (scope, quantity, x), test in self.tests.items():
+        lines += [
+            "  dependence: what the coordinates of one minibatch share; layout: the order of",
+            "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
+            "  coordinates; Gaussian: what Gaussian noise has at this P and K1, the length of",
+            "  a block. Each may be negative; standard errors: rows(). Independent stable noise",
+            f"  of index {STABLE} would have tails of {self.parts['all'].stable_tails:+.3f}.",
+            f"Across the minibatches, beside {self.draws} Gaussian surrogates (same covariance; mean +-",
+            "  s.d.; p: share of them that reach the value, it included) and stable ones of",
+            f"  index {STABLE} (mean). Heavier tails have larger values:",
+            f"{'value':>44}{'Gaussian':>18}{'p':>8}{'stable':>9}",
+        ]
+        starred = counted(self.tests).values()
+        for key, test in self.tests.items():
+            scope, quantity, x = key
             if scope == "all":
-                name = quantity + ("" if x is None else f", K1 = {x}")
-                stable = f"; {self.control[x].value:.3f}" if quantity == "1/alpha (columns)" else ""
-                beside = f"({test.null:.3f} +- {test.null_sd:.3f}, p = {test.p:.2g}{stable})"
-                lines.append(f"    {name:30}{test.value:7.3f} {beside}")
-        lines.append("  Not normal, at a false discovery rate of 5 %:")
-        whole = {name: share for (scope, name), share in self.found.items() if scope == "all"}
-        return "\n".join([*lines, *(f"    {name:30}{share:7.1%}" for name, share in whole.items())])
+                name = quantity + ("" if x is None else f", K1 = {x}") + (" *" if key in starred else "")
+                stable = f"{self.control[x].value:9.3f}" if quantity == "1/alpha (columns)" else ""
+                null = f"{test.null:.3f} +- {test.null_sd:.3f}"
+                lines.append(f"    {name:32}{test.value:8.3f}{null:>18}{test.p:8.2g}{stable}")
+        shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.found.items() if scope == "all")
+        lines += [
+            "    T1: how far typical entries lie below the s.d. of their coordinate",
+            "    1/alpha (columns): of every coordinate by itself, in blocks of K1; the mean",
+            "    kurtosis: excess, of the noise along directions; the mean",
+            "    sd of ln norm: how much minibatches differ in the size of their noise",
+            "    *: counts in the conclusion",
+            "  Share found not normal by Anderson and Darling's test (of what is found, up to",
+            "  5 % by chance; units: the weights into one neuron):",
+            fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
+            fill(conclusion(self.tests, self.draws), 80, subsequent_indent="  "),
+        ]
+        return "\n".join(lines)
 
     def rows(self) -> list[dict[str, Any]]:
         """The numbers as rows of the results table.
@@ -127,8 +154,10 @@ def anatomy(
         units: slices of a row, one for the incoming weights of each neuron or filter.
         seed: of all permutations, surrogates, directions and samples of coordinates.
         draws: Gaussian surrogates, 19 or more.
-        K1: block length of the parts; by default that of the clean estimate of the whole network, floor(sqrt(K)) with K
-            its live entries, and of a group the same of its own entries that were looked at.
+        K1: block length of the parts. By default that of the clean estimate of the whole network, floor(sqrt(K)) with K
+            its live entries; but where only a part is looked at, a block spans at most a quarter of the live entries of a
+            row that were looked at (or floor(sqrt(K)) entries with K all those, if that is more), and `parts` says what it
+            is. Of a group floor(sqrt(K)) of its own entries that were looked at.
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
             have their parts taken from half as many.
 
@@ -136,12 +165,14 @@ def anatomy(
         The anatomy.
 
     Raises:
-        ValueError: fewer than 16 rows or 19 draws, nothing alive, NaN or infinity, K1 or a slice out of range.
+        TooFew: fewer than 16 rows, nothing alive, no column with two differences to compare, or `max_entries` below one for
+            every run of coordinates of a group.
+        ValueError: fewer than 19 draws, NaN or infinity, K1 or a slice out of range.
     """
     start = time.perf_counter()
     P, p = U.shape
     if P < FEWEST_ROWS:
-        raise ValueError(
+        raise TooFew(
             f"P = {P} rows are too few to look across them: take smaller minibatches, for {FEWEST_ROWS} or more"
         )
     if draws < 19:

@@ -36,11 +36,12 @@ from torch import Tensor
 
 from .. import stable
 from ..tail_index._result import check_finite
-from .pooled import Estimate, live_columns, of_rows, of_shuffled, row_logs
+from .pooled import Estimate, TooFew, live_columns, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, shuffle
 
-__all__ = ["FEWEST_ROWS", "Parts", "expected_scaled", "parts", "scaled_differences"]
+__all__ = ["FEWEST_ROWS", "STABLE", "Parts", "expected_scaled", "parts", "scaled_differences"]
 
+STABLE = 1.5  # index of the law that everything is beside
 FEWEST_ROWS = 16  # below, E s^-alpha converges too slowly in K1 for its closed form (12 rows: off by .01 to .02)
 _CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cache
 
@@ -69,6 +70,8 @@ class Parts:
         scales: e_1 - e_2.
         tails: e_2 less `reference`.
         reference: what e_2 is of Gaussian noise, whatever its scales.
+        stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales; of i.i.d. such noise it is
+            all there is, but for scales of 1/1.5 - 1/2 less it.
     """
 
     P: int
@@ -84,6 +87,7 @@ class Parts:
     scales: Estimate
     tails: Estimate
     reference: float
+    stable_tails: float
 
     def rows(self) -> list[dict[str, Any]]:
         """The numbers as rows of the results table.
@@ -97,6 +101,7 @@ class Parts:
             value, se = getattr(self, name)
             found.append({"quantity": f"part {name}", "value": value, "se": se})
         found.append({"quantity": "part e_2 (Gaussian)", "value": self.reference})
+        found.append({"quantity": f"part tails (stable {STABLE})", "value": self.stable_tails})
         return [*found, {"quantity": "part K1", "value": self.K1}, {"quantity": "part p", "value": self.p}]
 
 
@@ -116,11 +121,12 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
         The parts.
 
     Raises:
-        ValueError: fewer than 16 rows, nothing alive, NaN or infinity, K1 out of range.
+        TooFew: fewer than 16 rows, or nothing alive.
+        ValueError: NaN or infinity, K1 out of range.
     """
     P = len(U)
     if P < FEWEST_ROWS:
-        raise ValueError(
+        raise TooFew(
             f"P = {P} rows are too few: cross-fitted scales need {FEWEST_ROWS} or more, take smaller minibatches"
         )
     check_finite(U, "the noise matrix")
@@ -162,6 +168,7 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
         scales=difference(e_1, e_2, Y_1, Y_2),
         tails=Estimate(e_2.value - reference, e_2.se),
         reference=reference,
+        stable_tails=expected_scaled(P, K1, STABLE) - 0.5 - reference,
     )
 
 
@@ -208,7 +215,7 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
         without the columns of which one half has nothing but zeros.
 
     Raises:
-        ValueError: no column is left.
+        TooFew: no column is left.
     """
     pairs = len(U) // 2
     out = U.new_empty(pairs, U.shape[1])
@@ -232,7 +239,5 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
     if not bool(kept.all()):
         out = out[:, kept]
     if not out.numel():
-        raise ValueError(
-            "no column has differences in both halves of the pairs that are not zero: no scales to divide by"
-        )
+        raise TooFew("no column has differences in both halves of the pairs that are not zero: no scales to divide by")
     return out

@@ -10,10 +10,14 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-__all__ = ["Estimate", "alive", "curve", "jackknifed", "live_columns", "of_rows", "of_shuffled", "row_logs"]
+__all__ = ["Estimate", "TooFew", "alive", "curve", "jackknifed", "live_columns", "of_rows", "of_shuffled", "row_logs"]
 
 _CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cache
 _BASE = 10  # all block lengths of a curve are multiples of it
+
+
+class TooFew(ValueError):
+    """Too few rows, live coordinates or entries to look at: what noise may well be, and no error of a program."""
 
 
 class Estimate(NamedTuple):
@@ -82,13 +86,13 @@ def alive(U: Float[Tensor, "P p"]) -> Bool[Tensor, " p"]:
         A mask with at least one true entry.
 
     Raises:
-        ValueError: there is none.
+        TooFew: there is none.
     """
     live = torch.zeros(U.shape[1], dtype=torch.bool, device=U.device)
     for row in U[1:]:
         live |= row != U[0]
     if not bool(live.any()):
-        raise ValueError("nothing is alive: every column of the noise matrix is constant over the minibatches")
+        raise TooFew("nothing is alive: every column of the noise matrix is constant over the minibatches")
     return live
 
 

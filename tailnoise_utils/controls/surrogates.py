@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from .. import stable
+from .pooled import TooFew
 
 __all__ = ["gaussian_surrogate", "sample_columns", "stable_surrogate"]
 
@@ -85,7 +86,8 @@ def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) 
         Coordinates in increasing order: all p, if they are within the limit.
 
     Raises:
-        ValueError: a slice is not within the row, or the limit is below the number of pieces.
+        ValueError: a slice is not within the row.
+        TooFew: the limit is below the number of pieces.
     """
     cuts = {0, p}
     for name, slices in (groups or {}).items():
@@ -100,8 +102,9 @@ def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) 
     ends = sorted(cuts)
     pieces = list(itertools.pairwise(ends))
     if limit < len(pieces):
-        raise ValueError(
-            f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it, or give fewer groups"
+        raise TooFew(
+            f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it (the entries to look at, over P) or "
+            "give fewer groups"
         )
     sizes = [max(1, (stop - start) * limit // p) for start, stop in pieces]
     while (over := sum(sizes) - limit) > 0:  # pieces that were given their one coordinate for less than a share

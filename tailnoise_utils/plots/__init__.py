@@ -13,8 +13,10 @@ from .anatomy import (
     along_training,
     anatomy_table,
     column_index,
+    layer_table,
     layers,
     waterfall,
+    with_spread,
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, zero_shares
 from .estimators import (
@@ -51,6 +53,7 @@ __all__ = [
     "iterations",
     "known_parts",
     "last_value",
+    "layer_table",
     "layers",
     "log_scales",
     "noise_and_surrogate",
@@ -69,6 +72,7 @@ __all__ = [
     "untrained",
     "waterfall",
     "with_settings",
+    "with_spread",
     "zero_shares",
 ]
 

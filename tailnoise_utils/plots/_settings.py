@@ -120,18 +120,20 @@ def sizes(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def gaussian_band(axes: plt.Axes, null: pd.DataFrame, by: str, colour: str, label: str | None) -> None:
-    """The middle 95 % of Gaussian surrogates.
+    """Mean and 1.96 standard deviations of Gaussian surrogates; where several settings are given, what covers them all.
 
     Args:
         axes: where to.
-        null: rows of a statistic on surrogates, value and standard deviation.
+        null: rows of a statistic on surrogates, value and standard deviation, with their setting.
         by: the column of the horizontal axis.
         colour: of the band.
         label: for the legend.
     """
-    found = null.groupby(by)[["value", "se"]].mean()
-    low, high = found["value"] - 1.96 * found["se"], found["value"] + 1.96 * found["se"]
-    axes.fill_between(found.index, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
+    keys = list(dict.fromkeys((by, "setting", "iteration")))
+    found = null.groupby(keys, observed=True)[["value", "se"]].mean()
+    low = (found["value"] - 1.96 * found["se"]).groupby(level=0).min()
+    high = (found["value"] + 1.96 * found["se"]).groupby(level=0).max()
+    axes.fill_between(low.index, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
 
 
 def stack(

@@ -6,11 +6,34 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..controls.parts import STABLE
 from ..store import Results
 from ._settings import AFTER, BEFORE, PARTS, by_kind, ends, gaussian_band, sizes, stack, with_settings
 from ._style import COLOURS, MARKERS, STYLE
 
 _STYLES = {BEFORE: "--", AFTER: "-"}
+_INDICES = (
+    ("published", "1/alpha (published, data order)", None),
+    ("clean", "1/alpha (clean)", None),
+    ("K1 = 1000", "1/alpha (pooled)", 1000),
+    ("columns, 3", "1/alpha (columns)", 3),
+    ("columns, 30", "1/alpha (columns)", 30),
+)
+_VALUES = {
+    **{part: f"part {part}" for part in PARTS},
+    "T1": "T1",
+    "norms": "sd of ln norm",
+    **{f"kurtosis, {kind}": f"kurtosis ({kind} projections)" for kind in ("random", "leading")},
+    **{f"not normal, {kind}": f"not normal ({kind})" for kind in ("coordinates", "units")},
+    **{f"not normal, {kind}": f"not normal ({kind} projections)" for kind in ("random", "leading")},
+    "accuracy": "accuracy",
+}
+_TESTS = (
+    ("T1", "T1", None),
+    ("norms", "sd of ln norm", None),
+    *((f"columns, {K1}", "1/alpha (columns)", K1) for K1 in (3, 30)),
+    *((f"kurtosis, {kind}", f"kurtosis ({kind} projections)", None) for kind in ("random", "leading")),
+)
 
 
 def waterfall(results: Results) -> Figure:
@@ -20,31 +43,50 @@ def waterfall(results: Results) -> Figure:
         results: of the experiment ``anatomy``.
 
     Returns:
-        Two panels, a bar a setting.
+        Two panels, a bar a setting, with the range over the seeds of the whole and of the tails; below them the bar of
+        independent SaS noise of index 1.5, at the number of minibatches and the block lengths of the settings.
     """
     table = with_settings(results)
-    table = table[table["scope"] == "all"]
+    table = table[(table["scope"] == "all") & (table["split"] == "train")]
     settings = list(table["setting"].cat.categories)
     y = np.arange(len(settings))
     with mpl.rc_context(STYLE):
         layout = {"sharey": True, "sharex": True}
-        figure, panels = plt.subplots(1, 2, figsize=(10, 1.6 + 0.3 * len(settings)), **layout)
+        figure, panels = plt.subplots(1, 2, figsize=(10, 1.9 + 0.3 * len(settings)), **layout)
         for axes, (title, rows) in zip(panels, ends(table), strict=True):
-            found = rows.pivot_table(index="setting", columns="quantity", values="value", observed=True)
-            found = found.reindex(settings)
+            by_seed = rows.pivot_table(index=["setting", "seed"], columns="quantity", values="value", observed=True)
+            found = by_seed.groupby("setting", observed=True).mean().reindex(settings)
             stack(axes, y, {part: found[f"part {part}"].to_numpy() for part in PARTS}, 0.7)
+            tails = found["part tails"].clip(lower=0)
+            start = sum(found[f"part {part}"].clip(lower=0) for part in PARTS) - tails
+            for name, at, colour in (("part e_0", y, "k"), ("part tails", y + 0.24, "#555555")):
+                low, high = (
+                    by_seed[name].groupby("setting", observed=True).agg(how).reindex(settings) for how in ("min", "max")
+                )
+                shift = 0 if name == "part e_0" else start
+                axes.hlines(at, low + shift, high + shift, color=colour, linewidth=1.2)
             axes.plot(found["part e_0"], y, "k|", markersize=11, markeredgewidth=1.6, label="all of it")
+            _stable_bar(axes, len(settings), found)
             axes.axvline(0, color="#555555", linewidth=0.8)
             axes.set(title=title, xlabel=r"$1/\hat\alpha - 1/2$")
-        panels[0].set_yticks(y, settings)
+        panels[0].set_yticks([*y, len(settings)], [*settings, f"independent SαS, α = {STABLE}"])
         panels[0].invert_yaxis()
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     plt.close(figure)
     return figure
 
 
+def _stable_bar(axes: plt.Axes, y: int, found: pd.DataFrame) -> None:
+    """The parts of independent noise of a stable law: no dependence, no layout, tails, and what is left as scales."""
+    tails = found[f"part tails (stable {STABLE})"].mean()
+    scales = 1 / STABLE - 0.5 - found["part e_2 (Gaussian)"].mean() - tails
+    widths = {part: np.array([{"scales": scales, "tails": tails}.get(part, 0.0)]) for part in PARTS}
+    stack(axes, np.array([y]), widths, 0.7, outline=True)
+    axes.plot([1 / STABLE - 0.5], [y], "k|", markersize=11, markeredgewidth=1.6)
+
+
 def along_training(results: Results, quantity: str = "T1", label: str = "T1", linthresh: float | None = 0.01) -> Figure:
-    """A test across the minibatches along training, with the middle 95 % of its Gaussian surrogates.
+    """A test across the minibatches along training, with mean and 1.96 standard deviations of its Gaussian surrogates.
 
     Args:
         results: of the experiment ``anatomy``.
@@ -115,7 +157,8 @@ def column_index(results: Results) -> Figure:
         results: of the experiment ``anatomy``.
 
     Returns:
-        A panel for each kind of network, data set and loss; a line a network after training, its largest before it.
+        A panel for each kind of network, data set and loss; a line a network before and one after training, a band that
+        covers mean and 1.96 standard deviations of the Gaussian surrogates of all of them.
     """
     table = with_settings(results)
     table = table[table["scope"] == "all"]
@@ -128,10 +171,11 @@ def column_index(results: Results) -> Figure:
                 label = name if when == AFTER else None
                 style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 4, "label": label}
                 axes.plot(mean.index, mean, _STYLES[when], **style)
-        null = rows[rows["quantity"] == "1/alpha (columns) (Gaussian)"]
+        shown = pd.concat([at for _, at in ends(rows)])
+        null = shown[shown["quantity"] == "1/alpha (columns) (Gaussian)"]
         gaussian_band(axes, null, "x", "#555555", "Gaussian surrogates")
-        stable = rows[rows["quantity"] == "1/alpha (columns) (stable 1.5)"].groupby("x")["value"].mean()
-        axes.plot(stable.index, stable, "k:", marker="x", label="stable surrogates, 1.5")
+        stable = shown[shown["quantity"] == f"1/alpha (columns) (stable {STABLE})"].groupby("x")["value"].mean()
+        axes.plot(stable.index, stable, "k:", marker="x", label=f"stable surrogates, {STABLE}")
         axes.axhline(0.5, color="#555555", linestyle=":", linewidth=1)
         axes.set(xscale="log", xlabel=r"block length $K_1$")
         axes.set_xticks(stable.index, [f"{K1:g}" for K1 in stable.index])
@@ -166,9 +210,11 @@ def layers(results: Results, setting: str) -> Figure:
             stack(axes, y, {part: found[f"part {part}"].fillna(0).to_numpy() for part in PARTS}, 0.7)
             axes.axvline(0, color="#555555", linewidth=0.8)
             axes.set(title=title, xlabel=r"$1/\hat\alpha - 1/2$")
-            tests.plot(found["T1"], y, MARKERS[i], color=COLOURS[4 + i], label=f"T1 {title}")
-        null = table[table["quantity"] == "T1 (Gaussian)"].groupby("scope")["se"].mean().reindex(names)
-        tests.barh(y, 4 * null, left=-2 * null, height=0.7, color="#cccccc", label="Gaussian, ± 2 s.d.")
+            at = y + (i - 0.5) * 0.3
+            null = rows[rows["quantity"] == "T1 (Gaussian)"].groupby("scope")[["value", "se"]].mean().reindex(names)
+            style = {"height": 0.28, "color": "#cccccc", "label": None if i else "Gaussian, ± 1.96 s.d."}
+            tests.barh(at, 3.92 * null["se"], left=null["value"] - 1.96 * null["se"], **style)
+            tests.plot(found["T1"], at, MARKERS[i], color=COLOURS[4 + i], label=f"T1 {title}")
         tests.set(title="across the minibatches", xlabel="T1")
         bars[0].set_yticks(y, names)
         bars[0].invert_yaxis()
@@ -176,6 +222,26 @@ def layers(results: Results, setting: str) -> Figure:
         figure.legend(*(a + b for a, b in zip(*handles, strict=True)), loc="outside lower center", ncols=7, fontsize=8)
     plt.close(figure)
     return figure
+
+
+def layer_table(results: Results, quantity: str = "T1") -> pd.DataFrame:
+    """A statistic of every layer; means over the seeds (after training, over those that trained).
+
+    Args:
+        results: of the experiment ``anatomy``.
+        quantity: the statistic.
+
+    Returns:
+        A row a setting, before and after training, a column a layer.
+    """
+    table = with_settings(results)
+    table = table[(table["scope"] != "all") & (table["quantity"] == quantity)]
+    found = [
+        rows.pivot_table(index="setting", columns="scope", values="value", observed=True, sort=False).assign(when=when)
+        for when, rows in ends(table)
+    ]
+    both = pd.concat(found).set_index("when", append=True)
+    return both.sort_index(level=0, sort_remaining=False, kind="stable").sort_index(axis=1)
 
 
 def anatomy_table(results: Results) -> pd.DataFrame:
@@ -186,9 +252,10 @@ def anatomy_table(results: Results) -> pd.DataFrame:
 
     Returns:
         A row a setting, before and after training; means over the seeds (after training, over those that trained): alpha^
-        (published in data order, clean, and at K1 = 1000, each by the mean of 1/alpha^), the four parts, T1 with the
-        largest p-value over the seeds, alpha^_j at K1 = 3 and 30, spread of the norms with the largest p-value, share of
-        coordinates found not normal, train accuracy.
+        (published in data order, clean, and at K1 = 1000, each by the mean of 1/alpha^), the four parts, T1, alpha^_j of
+        columns at K1 = 3 and 30, spread of the norms, kurtosis of projections, shares found not normal, train accuracy.
+        Of tests also the largest p-value over the seeds ("..., p"); of most the standard deviation over the seeds
+        ("..., sd"), of an alpha^ that of 1/alpha^.
     """
     table = with_settings(results)
     found = []
@@ -198,19 +265,34 @@ def anatomy_table(results: Results) -> pd.DataFrame:
             chosen = rows[(rows["quantity"] == quantity) & (rows["x"].isna() if x is None else rows["x"] == x)]
             return chosen.groupby("setting", observed=True)["value"].agg(how)
 
-        columns = {
-            "published": 1 / of("1/alpha (published, data order)"),
-            "clean": 1 / of("1/alpha (clean)"),
-            "K1 = 1000": 1 / of("1/alpha (pooled)", 1000),
-            **{part: of(f"part {part}") for part in PARTS},
-            "T1": of("T1"),
-            "p": of("T1 (p)", how="max"),
-            "columns, 3": 1 / of("1/alpha (columns)", 3),
-            "columns, 30": 1 / of("1/alpha (columns)", 30),
-            "norms": of("sd of ln norm"),
-            "norms, p": of("sd of ln norm (p)", how="max"),
-            "not normal": of("not normal (coordinates)"),
-            "accuracy": of("accuracy"),
-        }
+        columns = {}
+        for name, quantity, x in _INDICES:
+            columns |= {name: 1 / of(quantity, x), f"{name}, sd": of(quantity, x, "std")}
+        for name, quantity in _VALUES.items():
+            columns |= {name: of(quantity), f"{name}, sd": of(quantity, how="std")}
+        for name, quantity, x in _TESTS:
+            columns[f"{name}, p"] = of(f"{quantity} (p)", x, "max")
         found.append(pd.DataFrame(columns).assign(when=when).set_index("when", append=True))
     return pd.concat(found).sort_index(level=0, sort_remaining=False, kind="stable")
+
+
+def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Some columns of :func:`anatomy_table` for reading: mean ± standard deviation, p in brackets.
+
+    Args:
+        table: of that function.
+        names: columns that have both or one of them; others are shown as they are.
+
+    Returns:
+        Texts.
+    """
+
+    def text(name: str) -> pd.Series:
+        found = table[name].map("{:.3f}".format)
+        if f"{name}, sd" in table:
+            found += table[f"{name}, sd"].map(" ± {:.3f}".format)
+        if f"{name}, p" in table:
+            found += table[f"{name}, p"].map(" ({:.2f})".format)
+        return found
+
+    return pd.DataFrame({name: text(name) for name in names})

@@ -22,13 +22,11 @@ def _scales(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.pivot(index="x", columns="run", values="value")
 
 
-def _implied(rows: pd.DataFrame) -> pd.DataFrame:
-    """The implied index of every interval: one row its beginning, one column a run."""
+def _slopes(rows: pd.DataFrame) -> pd.DataFrame:
+    """The slope of every interval of sizes: one row its beginning, one column a run."""
     scales = _scales(rows)
-    return pd.DataFrame(
-        {run: implied_alpha(scales.index.to_numpy(), column.to_numpy()) for run, column in scales.items()},
-        index=scales.index[:-1],
-    )
+    widths = np.diff(np.log(scales.index.to_numpy()))
+    return (scales.diff().iloc[1:] / widths[:, None]).set_axis(scales.index[:-1])
 
 
 def _middles(b: np.ndarray) -> np.ndarray:
@@ -36,18 +34,25 @@ def _middles(b: np.ndarray) -> np.ndarray:
     return np.sqrt(b[:-1] * b[1:])
 
 
+def _index(slopes: pd.DataFrame | pd.Series | float) -> pd.DataFrame | pd.Series | float:
+    """What index slopes imply; runs are averaged as slopes, whose errors are even."""
+    return 1 / (1 + slopes)
+
+
 def _lines(
-    axes: plt.Axes, rows: pd.DataFrame, values: Callable[[pd.DataFrame], tuple[np.ndarray, pd.DataFrame]], *, band: bool
+    axes: plt.Axes,
+    rows: pd.DataFrame,
+    values: Callable[[pd.DataFrame], tuple[np.ndarray, pd.Series, pd.DataFrame | None]],
 ) -> None:
-    """A line a network, dashed before and solid after training: means over the runs, if wanted with their range."""
+    """A line a network, dashed before and solid after training, with the range over the runs where there is one."""
     for when, at in ends(rows):
         for i, (name, of) in enumerate(sizes(at)):
-            x, found = values(of)
+            x, middle, runs = values(of)
             label = name if when == AFTER else None
             style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
-            axes.plot(x, found.mean(axis=1), _STYLES[when], **style)
-            if band:
-                axes.fill_between(x, found.min(axis=1), found.max(axis=1), color=COLOURS[i], alpha=0.2, linewidth=0)
+            axes.plot(x, middle, _STYLES[when], **style)
+            if runs is not None:
+                axes.fill_between(x, runs.min(axis=1), runs.max(axis=1), color=COLOURS[i], alpha=0.2, linewidth=0)
 
 
 def _of(results: Results) -> pd.DataFrame:
@@ -67,12 +72,12 @@ def log_scales(results: Results) -> Figure:
     """
     table = _of(results)
 
-    def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.Series, None]:
         mean = _scales(of).mean(axis=1)
-        return mean.index.to_numpy(), (mean - mean.iloc[0]).to_frame()
+        return mean.index.to_numpy(), mean - mean.iloc[0], None
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        _lines(axes, rows, values, band=False)
+        _lines(axes, rows, values)
         b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
         axes.plot(b, -np.log(b) / 2, ":", color="#555555", linewidth=1, label="slope $-1/2$")
         stable = stable_log_scale(b, n, _STABLE)
@@ -88,7 +93,7 @@ def log_scales(results: Results) -> Figure:
 
 
 def batch_scaling(results: Results) -> Figure:
-    """The index implied, against the minibatch size; line and band are mean and range over the seeds.
+    """The index implied, against the minibatch size; line and band are those of the mean slope and of all seeds.
 
     Args:
         results: of the experiment ``batch_scaling``.
@@ -98,11 +103,12 @@ def batch_scaling(results: Results) -> Figure:
     """
     table = _of(results)
 
-    def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-        return _middles(_scales(of).index.to_numpy()), _implied(of)
+    def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.Series, pd.DataFrame]:
+        slopes = _slopes(of)
+        return _middles(_scales(of).index.to_numpy()), _index(slopes.mean(axis=1)), _index(slopes)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        _lines(axes, rows, values, band=True)
+        _lines(axes, rows, values)
         b = np.sort(rows["x"].unique())
         stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
         axes.plot(_middles(b), stable, "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
@@ -137,7 +143,7 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
                 for i, (layer, one) in enumerate(of.groupby("scope", sort=False)):
                     style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 3.5}
                     b = _scales(one).index.to_numpy()
-                    axes.plot(_middles(b), _implied(one).mean(axis=1), label=layer, **style)
+                    axes.plot(_middles(b), _index(_slopes(one).mean(axis=1)), label=layer, **style)
                 axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
                 axes.set(xscale="log", ylim=(0, 3))
                 axes.set_title(f"{name}\n{when}", fontsize=9)
@@ -155,18 +161,21 @@ def implied_table(results: Results) -> pd.DataFrame:
         results: of the experiment ``batch_scaling``.
 
     Returns:
-        A row a setting, before and after training; for each size the mean and the standard deviation over the seeds.
+        A row a setting, before and after training; for each size the index of the mean slope over the seeds, and the
+        standard deviation of the slope over them.
     """
     table = _of(results)
     rows = {}
     for when, at in ends(table[table["scope"] == "all"]):
         for setting, of in at.groupby("setting", observed=True):
-            implied = _implied(of)
-            small = 1000 not in implied.index
+            slopes = _slopes(of)
+            small = 1000 not in slopes.index
             for b in (5, 10, 50) if small else (10, 100, 1000):
-                values = implied.loc[b]
-                rows.setdefault((setting, when), {})[f"{b:,}", "mean"] = values.mean()
-                rows[setting, when][f"{b:,}", "sd"] = values.std()
+                row = rows.setdefault((setting, when), {})
+                row |= {
+                    (f"{b:,}", "index"): _index(slopes.loc[b].mean()),
+                    (f"{b:,}", "sd of slope"): slopes.loc[b].std(),
+                }
     found = pd.DataFrame(rows).T
     order = list(table["setting"].cat.categories)
     return found.sort_index(level=0, key=lambda names: names.map(order.index), sort_remaining=False, kind="stable")

@@ -1,0 +1,113 @@
+"""The anatomy of one noise matrix: whole and sampled, its groups and its units."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from problems import COLUMNS, P, centred, latent, normal, sas
+
+from tailnoise_utils import controls, stable
+from tailnoise_utils.controls.anatomy import _units
+
+GROUPS = {"first": [slice(0, 1500), slice(1990, 2000)], "last": [slice(1500, 1990)]}
+
+
+def test_anatomy_of_heavy_tailed_noise():
+    U = centred(sas(1.5, (P, COLUMNS), 29))
+    U[:, ::10] = 0
+    found = controls.anatomy(U, groups=GROUPS, seed=1)
+    again = controls.anatomy(U, groups=GROUPS, seed=1)
+    assert found.rows() == again.rows()
+    assert found.dead_share == pytest.approx(0.1)
+    assert found.segments == ((0, COLUMNS),)
+    assert set(found.parts) == {"all", "first", "last"}
+    assert found.parts["all"] == controls.parts(U, seed=1)
+    assert found.parts["last"].p == 441
+    assert found.parts["last"] == controls.parts(U[:, 1500:1990], seed=1)
+    nulls = [found.tests[scope, "T1", None].null for scope in found.parts]
+    assert len(set(nulls)) == 3
+    for scope in found.parts:
+        assert found.tests[scope, "T1", None].p == 0.01
+        assert found.tests[scope, "sd of ln norm", None].p == 0.01
+        assert found.tests[scope, "1/alpha (columns)", 30].value == pytest.approx(2 / 3, abs=0.1)
+    assert found.tests["all", "1/alpha (columns)", 30].null == pytest.approx(0.5, abs=0.02)
+    assert found.control[30].value == pytest.approx(2 / 3, abs=0.05)
+    assert found.found["all", "coordinates"] > 0.5
+    assert found.found["last", "coordinates"] > 0.5
+    alone = controls.t1(U[:, torch.arange(COLUMNS) % 10 != 0]).mean()
+    assert found.tests["all", "T1", None].value == pytest.approx(
+        float(alone), rel=1e-6
+    )  # all columns are within the limit
+    rows = found.rows()
+    assert all({"quantity", "value"} <= set(row) <= {"quantity", "value", "scope", "x", "se"} for row in rows)
+    keys = [(row.get("scope"), row["quantity"], row.get("x")) for row in rows]
+    assert len(keys) == len(set(keys))
+    assert "1/alpha (columns), K1 = 30" in repr(found)
+
+
+def test_anatomy_of_gaussian_noise_finds_nothing():
+    found = controls.anatomy(latent(2.0, 8, 5), groups=GROUPS, draws=39, seed=2)
+    assert min(test.p for test in found.tests.values()) > 0.025
+    assert max(found.found.values()) < 0.1
+    assert abs(found.parts["all"].tails.value) < 0.03
+
+
+def test_units_are_tested_by_projections_of_their_own_weights():
+    U = normal((P, 4000), 40)
+    U[:, :1000] *= stable.sample(1.2, (P, 1), generator=np.random.default_rng(41))
+    U[:, 1990:1999] = 0  # leaves the last unit one live column
+    units = [slice(at, at + 10) for at in range(0, 2000, 10)]
+    found = controls.anatomy(centred(U), units=units, groups={"rest": [slice(2000, 4000)]}, draws=19)
+    assert found.found["all", "units"] == pytest.approx(100 / 199, abs=0.03)
+    assert ("rest", "units") not in found.found
+    assert ("all", "units") not in controls.anatomy(centred(U), draws=19).found
+
+
+def test_only_units_that_are_looked_at_whole_take_part():
+    units = [slice(at, at + 10) for at in range(0, 2000, 10)]
+    columns = controls.sample_columns(4000, {"first": [slice(0, 2000)]}, 1000, seed=0)
+    mask = torch.ones(1000, dtype=torch.bool)
+    mask[30:38] = False
+    live, looked_at = columns[mask], set(columns.tolist())
+    found = [live[place].tolist() for place in _units(units, columns, mask, 0)]
+    whole = [range(unit.start, unit.stop) for unit in units if looked_at >= set(range(unit.start, unit.stop))]
+    expected = [[at for at in unit if at in set(live.tolist())] for unit in whole]
+    assert 45 < len(found) < 50
+    assert sorted(found) == [own for own in expected if len(own) > 1]
+
+
+def test_anatomy_of_a_sample_of_the_coordinates():
+    U = centred(normal((P, COLUMNS), 30))
+    groups = {"dead": [slice(0, 100)], "alive": [slice(100, COLUMNS)]}
+    U[:, :100] = 0
+    found = controls.anatomy(U, groups=groups, draws=19, max_entries=P * 500)
+    assert sum(stop - start for start, stop in found.segments) == 500
+    assert found.dead_share == pytest.approx(0.05)
+    assert found.parts["all"].p == 475
+    assert math.isqrt(P * 475) == found.parts["all"].K1  # a quarter of a row would be less
+    wide = controls.anatomy(centred(normal((20, 20_000), 43)), draws=19, max_entries=20 * 10_000)
+    assert wide.parts["all"].p == 10_000
+    assert math.isqrt(20 * 20_000) == wide.parts["all"].K1  # that of the whole network
+    assert set(found.problems) == {"dead"}
+    assert "none:" in repr(found)
+    assert "500 of them looked at" in repr(found)
+
+
+@pytest.mark.parametrize(("looked_at", "K1"), [(4000, 200), (2000, 200), (1200, 150), (600, 77)])
+def test_the_block_length_is_that_of_the_live_entries_of_the_whole_network(looked_at, K1):
+    """Of 20 x 2000 entries it is 200; of fewer that are looked at, no more than a quarter of a row, or the root of all."""
+    U = centred(normal((20, 4000), 44))
+    U[:, ::2] = 0
+    found = controls.anatomy(U, draws=19, max_entries=20 * looked_at).parts["all"]
+    assert (found.p, found.K1) == (looked_at // 2, K1)
+
+
+def test_all_groups_together_have_half_of_the_entries():
+    U = centred(sas(1.5, (20, 4000), 45))
+    groups = {"a": [slice(0, 2000)], "b": [slice(2000, 3500)], "c": [slice(3500, 4000)]}
+    found = controls.anatomy(U, groups=groups, draws=19, seed=3, max_entries=20 * 4000).parts
+    assert {name: found[name].p for name in groups} == {"a": 666, "b": 666, "c": 500}  # 2000 columns by three
+    for name, start, p in (("a", 0, 2000), ("b", 2000, 1500)):
+        columns = start + controls.sample_columns(p, None, 666, seed=3)
+        assert found[name] == controls.parts(U[:, columns], seed=3)

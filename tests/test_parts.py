@@ -1,0 +1,286 @@
+"""The parts of the pooled estimate on noise whose answer is known, and its curve against the block length."""
+
+import importlib
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from problems import COLUMNS, LN_Z, P, centred, elliptical, latent, normal, sas, torch_seed
+
+from tailnoise_utils import controls, stable, synthetic, tail_index
+from tailnoise_utils.controls import pooled
+
+
+def replicates(make, count, **settings):
+    return [controls.parts(make(seed), seed=seed, **settings) for seed in range(count)]
+
+
+def mean_and_se(found, name):
+    values = np.array([getattr(one, name).value for one in found])
+    return values.mean(), values.std(ddof=1) / math.sqrt(len(values))
+
+
+def assert_parts(found, **expected):
+    """Means over replicates as expected, within 4 standard errors and what the K1 -> infinity of a formula leaves."""
+    for name, value in expected.items():
+        mean, se = mean_and_se(found, name)
+        assert abs(mean - value) < 4 * se + 0.002, (name, mean, se, value)
+        assert se < 0.02, (name, se)  # or the comparison says nothing
+
+
+def offset(alpha, K1):
+    """What the error of the scales adds to e_2."""
+    return controls.expected_scaled(P, K1, alpha) - 1 / alpha
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.5])
+@pytest.mark.parametrize("alpha", [1.2, 1.5, 1.8, 2.0])
+def test_parts_of_independent_noise_are_its_scales_and_its_tails(alpha, tau):
+    # Lognormal scales, columns in no order: ln E[s^alpha] / alpha = alpha tau^2 / 2.
+    scales = np.exp(tau * normal(COLUMNS, 6))
+    found = replicates(lambda seed: centred(sas(alpha, (P, COLUMNS), 7, seed) * scales), 24)
+    K1 = found[0].K1
+    assert math.isqrt(P * COLUMNS) == K1
+    unequal = (math.log(np.mean(scales**alpha)) / alpha - np.log(scales).mean()) / math.log(K1)
+    assert_parts(
+        found,
+        e_0=1 / alpha - 0.5 + unequal,
+        e_c=1 / alpha - 0.5 + unequal,
+        dependence=0,
+        layout=0,
+        scales=unequal - offset(alpha, K1),
+        tails=1 / alpha - 0.5 + offset(alpha, K1) - offset(2, K1),
+    )
+
+
+def test_reference_of_the_scaled_differences_is_the_documented_one():
+    assert controls.expected_scaled(120, 5792) - 0.5 == pytest.approx(0.00494, abs=1e-5)
+    for alpha in (1.2, 2.0):
+        k2 = stable.log_cumulants(alpha)[1]
+        first_order = 1 / alpha + alpha * k2 / (2 * 300 * math.log(1000))
+        assert controls.expected_scaled(1200, 1000, alpha) == pytest.approx(first_order, abs=2e-5)
+
+
+def test_what_a_stable_law_would_show_is_beside_the_parts():
+    found = replicates(lambda seed: centred(sas(1.5, (P, COLUMNS), 9, seed) * np.exp(normal(COLUMNS, 6) / 2)), 24)
+    mean, se = mean_and_se(found, "tails")
+    assert abs(mean - found[0].stable_tails) < 4 * se + 0.002
+    rows = {row["quantity"]: row["value"] for row in found[0].rows()}
+    assert rows["part tails (stable 1.5)"] == found[0].stable_tails == pytest.approx(1 / 6, abs=0.01)
+
+
+def test_unequal_halves_enter_the_reference():
+    found = replicates(lambda seed: centred(normal((18, 4000), 8, seed)), 40)  # 9 pairs: 4 and 5
+    mean, se = mean_and_se(found, "tails")
+    assert abs(mean) < 4 * se + 0.002
+    assert found[0].reference > 0.04
+    # The 4 pairs of the first half take their scale from 5, the 5 of the second from 4.
+    moments = {m: stable.absolute_moment(-2 / m, 2) ** m for m in (4, 5)}
+    exact = (math.log((4 * moments[5] + 5 * moments[4]) / 9) / 2 + stable.log_cumulants(2)[0]) / math.log(found[0].K1)
+    assert found[0].reference == pytest.approx(exact, rel=1e-9)
+
+
+def test_sorted_scales_are_layout():
+    scales = np.exp(normal(COLUMNS, 6))
+    found = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * np.sort(scales)), 10)
+    mixed = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * scales), 10)
+    layout, se = mean_and_se(found, "layout")
+    assert layout < -0.05 - 4 * se
+    assert_parts(found, dependence=0, scales=mean_and_se(mixed, "scales")[0], tails=0)
+    e_c, se = mean_and_se(found, "e_c")
+    assert e_c > mean_and_se(found, "e_0")[0] + 0.05 + 4 * se
+
+
+def test_correlation_is_dependence():
+    rho = 0.6  # in blocks of 10 columns; K1 a multiple of them
+
+    def make(seed):
+        shared = np.repeat(normal((P, COLUMNS // 10), 10, seed), 10, axis=1)
+        return centred(math.sqrt(rho) * shared + math.sqrt(1 - rho) * normal((P, COLUMNS), 11, seed))
+
+    found = replicates(make, 24, K1=200)
+    assert_parts(found, dependence=math.log1p(9 * rho) / 2 / math.log(200), layout=0, tails=0, scales=-offset(2, 200))
+
+
+def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
+    # P rows have P scales, however many the entries: for K1 above P the mean of the A_i, P^(2 / alpha - 1) A in law, is
+    # all that a block of mixed entries sees. (Not centred: the mean over the rows would be common to all of them.)
+    found = replicates(lambda seed: elliptical(1.5, seed, centre=False), 40)
+    K1 = found[0].K1
+    seen = {rows: (1 / 1.5 - 0.5) * math.log(rows) / math.log(K1) for rows in (P, P // 2)}
+    assert_parts(found, e_0=0, dependence=-seen[P], layout=0)
+    assert mean_and_se(found, "tails")[0] == pytest.approx(seen[P // 2], abs=0.04)
+    assert_parts(replicates(lambda seed: elliptical(2.0, seed, centre=False), 10), e_0=0, dependence=0, tails=0)
+
+
+def test_latent_stable_noise_has_tails_and_dependence():
+    found = replicates(lambda seed: latent(1.5, 200, seed), 24)
+    mean, se = mean_and_se(found, "tails")
+    assert abs(mean - 1 / 6) < 4 * se < 0.1
+    gaussian = replicates(lambda seed: latent(2.0, 200, seed), 24)
+    assert_parts(gaussian, layout=0, tails=0)
+
+
+def test_students_tails_are_no_stable_ones():
+    make = lambda seed: centred(np.random.default_rng([12, seed]).standard_t(3, (P, COLUMNS)))  # noqa: E731
+    found = {K1: replicates(make, 10, K1=K1) for K1 in (50, 1000)}
+    expected = synthetic.law("student").block_inverse(3, 1000, "clean") - 0.5
+    assert mean_and_se(found[1000], "e_1")[0] == pytest.approx(expected, abs=0.015)
+    assert mean_and_se(found[50], "tails")[0] > mean_and_se(found[1000], "tails")[0] + 0.01 > 0.03
+    lengths = controls.column_lengths(P)
+    inverse = torch.stack([controls.column_inverse(make(seed), lengths).mean(1) for seed in range(4)]).mean(0)
+    assert inverse[0] > inverse[-1] + 0.02 > 0.52
+
+
+def test_e_0_is_the_clean_estimate_and_dead_columns_do_not_take_part():
+    U = centred(sas(1.5, (P, 403), 13))
+    U[:, ::7] = 0
+    U[5, 3] = 0  # a stray zero
+    parts, index = controls.parts(U), tail_index.mohammadi(U)
+    assert parts.e_0.value == pytest.approx(index.inverse - 0.5, rel=1e-5)
+    assert parts.e_0.se == pytest.approx(index.inverse_se, rel=0.02)
+    alive = U[:, (U != 0).any(0)]
+    assert parts.p == alive.shape[1]
+    assert parts == controls.parts(alive)
+    assert controls.parts(1e-6 * U).e_2.value == pytest.approx(parts.e_2.value, abs=1e-5)
+    total = parts.dependence.value + parts.layout.value + parts.scales.value + parts.tails.value
+    assert total == pytest.approx(parts.e_0.value - parts.reference, rel=1e-9)
+
+
+def test_parts_are_the_clean_estimate_of_the_permuted_entries():
+    U = centred(sas(1.5, (P, 50), 36))
+    mixed = controls.permute_within_columns(U, 8)
+    scaled = controls.scaled_differences(U)
+    entries = {
+        "e_pi": mixed.view(-1),
+        "e_1": controls.shuffle(mixed.view(-1), 9),
+        "e_2": controls.shuffle(scaled.view(-1), 10),
+    }
+    parts = controls.parts(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
+    for name, x in entries.items():
+        assert getattr(parts, name).value == pytest.approx(tail_index.mohammadi(x, 700).inverse - 0.5, abs=1e-5), name
+    D = U[::2] - U[1::2]
+    for own, other in ((slice(30), slice(30, 60)), (slice(30, 60), slice(30))):
+        assert torch.allclose(scaled[own], D[own] / D[other].abs().log().mean(0).exp(), rtol=1e-4)
+
+
+def test_standard_errors_are_the_spread_over_independent_matrices():
+    # Not centred: means over the rows are common to all of them, and where the variance is infinite these count.
+    found = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 64)
+    for name in ("e_0", "e_c", "e_pi", "e_1", "e_2", "dependence", "layout", "scales"):
+        spread = np.std([getattr(one, name).value for one in found], ddof=1)
+        assert np.mean([getattr(one, name).se for one in found]) == pytest.approx(spread, rel=0.3), name
+    k2, K1 = stable.log_cumulants(1.5)[1], found[0].K1
+    expected = math.sqrt(k2 / (P * COLUMNS // K1)) / math.log(K1)  # the closed form for i.i.d. entries
+    assert np.std([one.e_1.value for one in found], ddof=1) == pytest.approx(expected, rel=0.25)
+
+
+def test_curve_is_the_clean_estimate_at_every_block_length():
+    U = centred(sas(1.5, (P, 333), 15))
+    found = controls.curve(U)
+    assert list(found) == [10, 20, 50, 100, 200, 500]
+    for K1, (value, se) in found.items():
+        index = tail_index.mohammadi(U, K1)
+        assert value == pytest.approx(index.inverse, rel=1e-5)
+        assert se == pytest.approx(index.inverse_se, rel=0.05)
+
+
+def test_curve_has_fifty_blocks_or_more_at_every_length():
+    U = torch.from_numpy(normal((20, 250), 47)).float()
+    assert list(controls.curve(U)) == [10, 20, 50, 100]  # 5000 entries: 50 blocks of 100
+    assert list(controls.curve(U[:, 1:])) == [10, 20, 50]
+    assert list(controls.curve(U, lengths=(2500,))) == [2500]  # two blocks, if asked for
+    with pytest.raises(ValueError, match=r"K1 = 2510 is no multiple of 10 within 10\.\.2500"):
+        controls.curve(U, lengths=(2510,))
+
+
+def test_standard_error_of_the_curve_leaves_out_one_row_at_a_time():
+    U = torch.from_numpy(sas(1.5, (6, 40), 48)).float()
+    U[0, ::3] = U[2, :20] = U[4, 5] = 0  # a whole block of zeros too
+    value, se = controls.curve(U, lengths=(20,))[20]  # blocks within rows: what is left is a matrix
+    assert value == pytest.approx(tail_index.mohammadi(U, 20).inverse, rel=1e-5)
+    left = [tail_index.mohammadi(U[torch.arange(6) != i], 20).inverse for i in range(6)]
+    assert se == pytest.approx(math.sqrt(5 / 6 * np.square(left - np.mean(left)).sum()), rel=1e-5)
+    parts = controls.parts(U.repeat(3, 1), K1=20)
+    assert parts.e_0.value == pytest.approx(value - 0.5, rel=1e-6)
+
+
+def test_a_block_belongs_to_the_row_in_which_it_begins():
+    U = torch.from_numpy(sas(1.5, (7, 30), 49)).float()
+    logs = pooled.row_logs(U)
+    assert torch.allclose(logs[:, 0], U.double().abs().log().sum(1))
+    value, se = controls.curve(U, lengths=(20,))[20]
+    ln_Y = U.double().view(-1)[:200].view(10, 20).sum(1).abs().log()  # 10 entries are left over
+    rows = np.arange(10) * 20 // 30
+    X = torch.where(torch.arange(210) < 200, U.double().view(-1).abs().log(), math.nan).view(7, 30)
+    left = [(ln_Y[rows != i].mean() - X[torch.arange(7) != i].nanmean()).item() / math.log(20) for i in range(7)]
+    assert value == pytest.approx(float(ln_Y.mean() - X.nanmean()) / math.log(20), rel=1e-5)
+    assert se == pytest.approx(math.sqrt(6 / 7 * np.square(left - np.mean(left)).sum()), rel=1e-4)
+
+
+def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
+    monkeypatch.setattr(pooled, "_CHUNK", 7)
+    U = torch.from_numpy(normal((3, 40), 50)).float()
+    U[1, 10:19] = 0
+    found = pooled.row_logs(U)
+    assert found[:, 1].tolist() == [40, 31, 40]
+    assert torch.allclose(found[:, 0], torch.where(U != 0, U.double().abs().log(), 0.0).sum(1))
+
+
+def test_columns_that_are_constant_are_dead_whatever_their_value():
+    U = torch.from_numpy(normal((P, 60), 51)).float()
+    U[:, 7:30] = 3.0
+    U[:, 40] = 0
+    U[P - 1, 40] = 1e-9  # alive in the last row
+    alive = torch.cat([U[:, :7], U[:, 30:]], 1)
+    assert controls.parts(U, K1=50) == controls.parts(alive, K1=50)
+    assert controls.curve(U) == controls.curve(alive)
+
+
+def test_scales_leave_zeros_out(monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("tailnoise_utils.controls.parts"), "_CHUNK", 16
+    )  # two columns at a time
+    U = torch.from_numpy(normal((16, 9), 52)).float()
+    U[4:6, 3] = 0.5  # one pair without a difference
+    U[:8, 6] = 0.25  # no scale for the second half
+    D = U[::2] - U[1::2]
+    logs = torch.where(D != 0, D.abs().log(), math.nan)
+    scales = torch.cat([logs[4:].nanmean(0).expand(4, -1), logs[:4].nanmean(0).expand(4, -1)]).exp()
+    kept = torch.arange(9) != 6
+    assert torch.allclose(controls.scaled_differences(U), (D / scales)[:, kept], rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["independent", "latent", "elliptical"])
+def test_the_pooled_statistic_is_blind_to_tails(kind):
+    """Its mean is the same on heavy-tailed noise and on Gaussian noise of the same covariance, 0.167 above 1/2 or not."""
+    make = {
+        "independent": lambda seed: torch.from_numpy(sas(1.5, (P, 600), 16, seed)).float(),
+        "latent": lambda seed: latent(1.5, 20, seed, columns=600),
+        "elliptical": lambda seed: elliptical(1.5, seed, columns=600),
+    }[kind]
+    K1, real, surrogate = 100, [], []  # blocks within rows
+    for seed in range(60):
+        U = make(seed)
+        real.append(tail_index.mohammadi(U, K1).inverse)
+        surrogate.append(tail_index.mohammadi(controls.gaussian_surrogate(U, torch_seed(seed)), K1).inverse)
+    difference = np.subtract(real, surrogate)
+    se = difference.std(ddof=1) / math.sqrt(60)
+    assert abs(difference.mean()) < 4 * se
+    assert se < 0.02
+    if kind == "independent":
+        assert np.mean(surrogate) > 0.63  # the surrogate of i.i.d. SaS(1.5): Gaussian, and alpha^ = 1.5
+
+
+def test_zeros_meet_the_epsilon_as_the_closed_form_says():
+    q, K1, size = 0.9, 50, 500_000
+    x = synthetic.law("zeros").sample(q, size, np.random.default_rng(17))
+    found = tail_index.mohammadi(x, K1, convention="published").inverse
+    counts = np.arange(1, K1 + 1)
+    share = scipy.stats.binom.pmf(counts, K1, 1 - q) / (1 - q**K1)
+    ln_eps, ln_Y = math.log(2.2204e-16), np.sum(share * np.log(counts)) / 2 + LN_Z
+    extra = q * (LN_Z - ln_eps) + 0.5 * math.log(1 - q) - q**K1 * (ln_Y - ln_eps)
+    assert found == pytest.approx(0.5 + extra / math.log(K1), abs=0.03)
+    assert q**K1 * (ln_Y - ln_eps) / math.log(K1) > 0.04  # the last term is seen

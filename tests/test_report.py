@@ -1,0 +1,124 @@
+"""What a newcomer reads: the printed report explains itself, and its last sentence says what was found and no more."""
+
+import re
+
+import pytest
+import torch
+from conftest import ROOT
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from tailnoise_utils import controls, stable
+from tailnoise_utils import measure as module
+from tailnoise_utils.controls import Comparison, conclusion, counted
+from tailnoise_utils.measure import measure
+from tailnoise_utils.minibatches import Minibatches
+
+NAMES = ("T1", "kurtosis (random projections)", "kurtosis (leading projections)", "sd of ln norm")
+
+
+def results(p: float = 0.5, **others: float) -> dict[tuple[str, str, int | None], Comparison]:
+    """Tests of the whole network and of a layer that has much smaller p-values; the columns at two K1."""
+    keys = [("T1", None), ("1/alpha (columns)", 30), ("1/alpha (columns)", 2), *((name, None) for name in NAMES[1:])]
+    found = {}
+    for name, x in keys:
+        found["all", name, x] = Comparison(1.0, 0.0, 0.1, others.get(name if x is None else f"{name}, {x}", p))
+        found["layer", name, x] = Comparison(1.0, 0.0, 0.1, 0.0001)
+    return found
+
+
+def test_each_statistic_counts_once_at_its_largest_block_length() -> None:
+    keys = {name: ("all", name, None) for name in NAMES} | {"1/alpha (columns)": ("all", "1/alpha (columns)", 30)}
+    assert counted(results()) == keys
+    del keys["T1"]
+    assert counted(results(T1=float("nan"))) == keys
+
+
+def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> None:
+    text = conclusion(results(**{"T1": 0.01, "sd of ln norm": 0.01}), 99)
+    assert text == (
+        "Conclusion: across the minibatches the noise is heavier than Gaussian noise of the same covariance by T1 "
+        "(p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), each at the level 0.05 / 5; this does not make it "
+        "stable, nor say how heavy it is."
+    )
+    assert "by 1/alpha (columns) (p = 0.01), of 5 tests" in conclusion(results(**{"1/alpha (columns), 30": 0.01}), 99)
+    assert "is heavier than Gaussian" in conclusion(results(T1=2 / 200), 199)
+
+
+@pytest.mark.parametrize("others", [{"T1": 0.02}, {"1/alpha (columns), 2": 0.01, "T1": 0.02}])
+def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, float]) -> None:
+    assert conclusion(results(**others), 99) == (
+        "Conclusion: across the minibatches none of 5 tests (*), each at the level 0.05 / 5, can tell the noise from "
+        "Gaussian noise of the same covariance (smallest p = 0.02, T1); the book's page blind_spots shows what such "
+        "tests miss."
+    )
+
+
+def test_too_few_surrogates_conclude_nothing() -> None:
+    assert "none, for with 98 surrogates no p-value can be below 0.01" in conclusion(results(1 / 99), 98)
+    assert "5 tests (*), each at the level 0.05 / 5, need draws = 99 or more" in conclusion(results(0.05), 19)
+    assert "none of 4 tests (*), each at the level 0.05 / 4" in conclusion(results(T1=float("nan")), 79)
+    assert "no test across the minibatches has a p-value" in conclusion(results(float("nan")), 99)
+
+
+def test_conclusions_of_noise_that_is_known() -> None:
+    generator = torch.Generator().manual_seed(1)
+    gaussian = torch.randn(40, 500, generator=generator)
+    heavy = stable.sample(1.7, (40, 500), generator=generator).float()
+    for U, words in ((gaussian, "none of 5 tests (*)"), (heavy, "is heavier than Gaussian noise")):
+        found = controls.anatomy(U - U.mean(0), draws=99)
+        last = repr(found)[repr(found).index("Conclusion:") :]
+        assert " ".join(last.split()) == conclusion(found.tests, 99)
+        assert words in conclusion(found.tests, 99)
+        assert "heavier" in last if U is heavy else "heavier" not in last
+        starred = re.findall(r"^    (\S.*) \* ", repr(found), re.M)
+        assert [name.removesuffix(", K1 = 20") for name in starred] == [NAMES[0], "1/alpha (columns)", *NAMES[1:]]
+
+
+def test_the_report_of_the_readme_fits_a_page_and_ends_as_the_readme_says(capsys) -> None:
+    text = (ROOT / "README.md").read_text()
+    [snippet] = re.findall(r"```python\n(.*?)```", text, re.S)
+    exec(snippet, {})
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 60
+    [quoted] = re.findall(r"```text\n(.*?)```", text, re.S)
+    assert printed.endswith(quoted)
+
+
+def test_few_minibatches_come_with_a_warning() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(48, 6, generator=generator), torch.randint(3, (48,), generator=generator)
+    model = nn.Linear(6, 3)
+    text = repr(measure(model, cross_entropy, Minibatches(x, y, 16, seed=0)))
+    assert "P = 3 minibatches are few: a standard error may be wrong by 50% or more, and\n  the tests need 16" in text
+    assert "Anatomy: P = 3 rows are too few to look across them" in text
+    assert "Conclusion" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for anatomy in (True, False):
+        enough = repr(measure(model, cross_entropy, Minibatches(x, y, 3, seed=0), anatomy=anatomy, draws=19))
+        assert "are few" not in enough
+        assert ("Conclusion" in enough) == anatomy
+
+
+def rare(outputs: Tensor, y: Tensor) -> Tensor:
+    """A loss that reaches the parameters in the minibatch of sample 0 only."""
+    return outputs.sum() * (y == 0).any()
+
+
+def test_only_too_little_noise_is_a_reason_for_no_anatomy(monkeypatch) -> None:
+    x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64)
+    model, batches = nn.Linear(6, 3), Minibatches(x, y, 2, seed=0)
+    assert "no scales to divide by" in measure(model, rare, batches).no_anatomy
+    assert (
+        "limit = 1 is below the 2 pieces"
+        in measure(model, lambda o, _: o.square().mean(), batches, entries=32).no_anatomy
+    )
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(module.controls, "anatomy", broken)
+    with pytest.raises(ValueError, match="a mistake of ours"):
+        measure(model, rare, batches)
