@@ -171,7 +171,16 @@ def test_c4_takes_the_largest_block_length_that_all_have():
     assert found.numbers["slope in log2 width, mnist, nll, published K1"] == pytest.approx(0.01, abs=1e-3)
 
 
-@pytest.mark.parametrize("change", [{"widths": (4, 16)}, {"depths": (2,)}, {"status": untrained(dataset="cifar10")}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"widths": (4, 16)},
+        {"depths": (2,)},
+        {"status": untrained(dataset="cifar10")},
+        # Five sizes: more coefficients than a plane of so few can be trusted with.
+        {"depths": (2, 4), "widths": (4, 16, 64), "status": untrained(depth=4, width=4)},
+    ],
+)
 def test_c4_not_tested(change):
     assert c4(growth(), **change).verdict == claims.NOT_TESTED
 

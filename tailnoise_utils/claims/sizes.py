@@ -1,5 +1,8 @@
 """C3, C4, C5 and C8: alpha^ over the sizes of the networks, losses, data sets and seeds."""
 
+import math
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
@@ -82,7 +85,8 @@ def c4(fcn: Results) -> Verdict:
     smallest are .03 or less; no test.
 
     "Reproduced": all of it; "partly": all of one data set, loss or convention, or all that could be tested where one loss
-    did not train. "Not tested": fewer than three widths at two depths trained on one of the data sets.
+    did not train. "Not tested": on one of the data sets fewer than six sizes trained, of three widths, with two widths at
+    each of two depths.
 
     Args:
         fcn: of the experiment ``fcn_size``.
@@ -90,46 +94,41 @@ def c4(fcn: Results) -> Verdict:
     Returns:
         The verdict.
     """
-    end, rows, words, numbers = at_end(fcn), [], [], {}
-    cells = end.drop_duplicates("run").groupby(["model", "dataset", "loss"])
-    cells = cells.filter(lambda of: of["width"].nunique() >= 3 and _crossed(of) >= 2)
+    end, rows, numbers = at_end(fcn), [], {}
+    cells = end.drop_duplicates("run").groupby(["model", "dataset", "loss"]).filter(_enough)
     nothing, lost = absent_of(cells, _FCN, _LOSSES)
     if nothing:
-        return Verdict("C4", NOT_TESTED, f"Fewer than three widths at two depths trained: {'; '.join(nothing)}.")
-    for (dataset, loss), _ in cells.groupby(["dataset", "loss"]):
-        of = end[(end["dataset"] == dataset) & (end["loss"] == loss) & (end["model"] == "fcn")]
-        pooled, length = fixed_length(end[(end["dataset"] == dataset) & (end["model"] == "fcn")])
-        for convention, chosen in (
-            ("published K1", values(of, CONVENTIONS["published"])),
-            ("fixed K1", values(of, pooled, length)),
-        ):
+        return Verdict("C4", NOT_TESTED, f"Too few sizes trained: {'; '.join(nothing)}.")
+    there = set(zip(cells["dataset"], cells["loss"], strict=True))
+    for (_, dataset), loss in product(_FCN, _LOSSES):
+        of = end[(end["dataset"] == dataset) & (end["model"] == "fcn")]
+        pooled, length = fixed_length(of)
+        numbers[f"fixed K1, {dataset}"] = length
+        of = of[of["loss"] == loss]
+        conventions = {
+            "published K1": values(of, CONVENTIONS["published"]),
+            "fixed K1": values(of, pooled, length),
+        }
+        for convention, chosen in conventions.items() if (dataset, loss) in there else ():
             means = chosen.groupby(["width", "depth"])["value"].agg(["mean", "size"]).reset_index()
-            common = {"dataset": dataset, "loss": loss, "convention": convention}
-            label = f"{dataset}, {loss}, {convention}"
-            if dataset == "mnist":
-                slopes = _plane(means)
-                for what, slope, se, df in slopes:
-                    rows.append(common | {"p": above(slope, se, df, 0.0)})
-                    numbers[f"{what}, {label}"] = float(slope)
-                words.append(f"{label}: {slopes[0][1]:+.4f} per doubling, {slopes[1][1]:+.4f} more per layer")
-            else:
-                alpha = 1 / means["mean"]
-                level, span = float(alpha.mean()), float(alpha.max() - alpha.min())
-                holds = [_LEVELS[0] <= level <= _LEVELS[1], span <= _RANGE]
-                rows += [common | {"p": np.nan, "holds": of} for of in holds]
-                numbers |= {f"mean alpha^, {label}": level, f"range of alpha^, {label}": span}
-                words.append(f"{label}: alpha^ {level:.2f}, range {span:.3f}")
+            for what, value, p, holds in _plane(means) if dataset == "mnist" else _level(means):
+                common = {"dataset": dataset, "loss": loss, "convention": convention}
+                rows.append(common | {"what": what, "value": value, "p": p, "holds": holds})
+                numbers[f"{what}, {dataset}, {loss}, {convention}"] = value
     tests = pd.DataFrame(rows)
     verdict, p, where = decide(tests, ("dataset", "loss", "convention"), tuple(lost))
-    evidence = (
-        f"Holds {where}. Slopes of 1/alpha^ on MNIST, level on CIFAR-10: {'; '.join(words)}. {_seeds(end)} seeds."
-    )
+    words = [
+        f"{what} {of['value'].min():.4f} to {of['value'].max():.4f} ({dataset}, {convention})"
+        for (dataset, convention, what), of in tests.groupby(["dataset", "convention", "what"], sort=False)
+    ]
+    evidence = f"Holds {where}. Of 1/alpha^ on MNIST: slopes; over the losses: {'; '.join(words)}. {_seeds(end)} seeds."
     return Verdict("C4", verdict, evidence, numbers, p)
 
 
-def _crossed(of: pd.DataFrame) -> int:
-    """At how many depths there are two widths or more."""
-    return int((of.groupby("depth")["width"].nunique() >= 2).sum())
+def _enough(of: pd.DataFrame) -> bool:
+    """Whether there are six sizes or more, of three widths, with two widths or more at each of two depths."""
+    widths = of.groupby("depth")["width"].nunique()
+    return bool(widths.sum() >= 6 and of["width"].nunique() >= 3 and (widths >= 2).sum() >= 2)
 
 
 def _seeds(table: pd.DataFrame) -> int:
@@ -137,14 +136,25 @@ def _seeds(table: pd.DataFrame) -> int:
     return int(table.groupby(SETTING)["seed"].nunique().max())
 
 
-def _plane(means: pd.DataFrame) -> list[tuple[str, float, float, int]]:
-    """Slope in log2 width at the mean depth, and its change with the depth, with their errors."""
+def _plane(means: pd.DataFrame) -> list[tuple[str, float, float, bool]]:
+    """Slope in log2 width at the mean depth, and its change with the depth; p-values that they are not positive."""
     w = np.log2(means["width"].to_numpy(dtype=float))
     d = means["depth"].to_numpy(dtype=float)
     w, d = w - w.mean(), d - d.mean()
     X = np.stack([np.ones(len(w)), w, d, w * d], 1)
     slopes, errors, df = least_squares(X, means["mean"].to_numpy(), means["size"].to_numpy(dtype=float))
-    return [("slope in log2 width", slopes[1], errors[1], df), ("interaction with depth", slopes[3], errors[3], df)]
+    names = {"slope in log2 width": 1, "interaction with depth": 3}
+    return [(what, float(slopes[k]), above(slopes[k], errors[k], df, 0.0), False) for what, k in names.items()]
+
+
+def _level(means: pd.DataFrame) -> list[tuple[str, float, float, bool]]:
+    """Mean and range of alpha^ over the sizes, without p-values, and whether they are as claimed."""
+    alpha = 1 / means["mean"]
+    level, span = float(alpha.mean()), float(alpha.max() - alpha.min())
+    return [
+        ("mean alpha^", level, math.nan, _LEVELS[0] <= level <= _LEVELS[1]),
+        ("range of alpha^", span, math.nan, span <= _RANGE),
+    ]
 
 
 def c5(cnn: Results) -> Verdict:
@@ -186,7 +196,7 @@ def c5(cnn: Results) -> Verdict:
             rows += [common | {"p": p}, common | {"p": np.nan, "holds": bool(within)}]
             label = f"{dataset}, {loss}, {convention}"
             numbers[f"alpha^ of the smallest, {label}"] = float(1 / one["mean"])
-            words.append(f"{label}: {1 / one['mean']:.2f} against {_span(rest['mean'])}")
+            words.append(f"{1 / one['mean']:.2f} against {_span(rest['mean'])} ({label})")
     verdict, p, where = decide(pd.DataFrame(rows), ("dataset", "loss", "convention"), tuple(lost))
     evidence = f"Holds {where}. alpha^ with {smallest} filters and with more: {'; '.join(words)}. {_seeds(end)} seeds."
     return Verdict("C5", verdict, evidence, numbers, p)
