@@ -1,13 +1,15 @@
-"""Each verdict on C9 from tables made up for it; slopes by hand."""
+"""Each verdict on C9 from tables made up for it; what is stored becomes verdicts on all claims."""
+
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import CNN, FCN, indices, results, sized
 
-from tailnoise_utils import claims, store
-from tailnoise_utils.specs import ExitSpec, WellsSpec
+from tailnoise_utils import claims, experiments, store
+from tailnoise_utils.claims import metastability
 
-WELLS = {"minima": (-1.0, 1.0, 4.0), "maxima": (0.0, 2.0), "depths": (1.0, 1.0, 1.0)}
 SIZES = {"half_width": (0.5, 1.0, 2.0), "eps": (0.05, 0.1, 0.2), "height": (0.5, 1.0, 2.0)}
 
 
@@ -15,10 +17,9 @@ def made_up(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, se=0.01, only=None
     """Results that agree with the theory but for what is asked: at the index `only`, or at all of them."""
     rows, runs = [], []
 
-    def add(spec, of):
-        record = store.run_record(spec, "", 1.0)
-        runs.append(record)
-        rows.append(store.to_frame(of, record["run"]))
+    def add(settings, of):
+        runs.append({"vary": None} | settings | {"run": str(len(runs))})
+        rows.extend({"run": runs[-1]["run"], "split": ""} | row for row in of)
 
     for alpha in alphas:
         off = only is None or alpha == only
@@ -27,22 +28,24 @@ def made_up(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, se=0.01, only=None
                 settings = {"half_width": 1.0, "height": 1.0, "eps": 0.1 if alpha < 2 else 0.45} | {vary: value}
                 if alpha == 2 and vary == "eps":
                     settings["eps"] = (1 / (20 * value + 2)) ** 0.5
-                spec = ExitSpec(vary, alpha, **settings, dt=0.01, edge=1.5, shifted=False, particles=9, seed=0)
-                limit = exact = spec._theory()["limit"]
-                barrier = settings["height"] / settings["eps"] ** 2
+                a, barrier = settings["half_width"], settings["height"] / settings["eps"] ** 2
+                if alpha < 2:
+                    factor = np.pi / (2 * math.gamma(alpha) * np.sin(np.pi * alpha / 2))
+                    limit = factor * (a / settings["eps"]) ** alpha
+                else:
+                    limit = 2 * a**2 * np.exp(barrier)
                 lift = depth * settings["height"] if alpha < 2 else slope * barrier
-                lift += slope * np.log(settings["half_width"]) if alpha < 2 else 0.0
+                lift += slope * np.log(a) if alpha < 2 else 0.0
                 time = limit / exit_rate * np.exp(lift * off) if off else limit
-                exact = time * exit_rate if alpha == 2 and off else time
-                exact = {"quantity": "exit time, exact", "value": exact}
+                exact = {"quantity": "exit time, exact", "value": time * exit_rate if off else limit}
                 limit = {"quantity": "exit time, limit", "value": limit}
-                add(spec, [{"quantity": "exit time", "value": time, "se": se * time}, limit, *[exact] * (alpha == 2)])
+                found = [{"quantity": "exit time", "value": time, "se": se * time}, limit, *[exact] * (alpha == 2)]
+                add(settings | {"vary": vary, "alpha": alpha}, found)
         if alpha < 2 and "wells" not in leave_out:
             of = {"scope": "well 1", "x": 2.0}
             found = {"quantity": "rate", "value": 0.3 * (rate if off else 1.0), "se": 0.3 * se}
-            spec = WellsSpec(**WELLS, alpha=alpha, eps=0.1, dt=0.01, time=1.0, particles=9, seed=0)
-            add(spec, [of | found, of | {"quantity": "rate, limit", "value": 0.3}])
-    return store.Results(pd.concat(rows, ignore_index=True), pd.DataFrame(runs))
+            add({"alpha": alpha}, [of | found, of | {"quantity": "rate, limit", "value": 0.3}])
+    return results(rows, runs)
 
 
 def test_all_as_in_theory_is_reproduced():
@@ -111,19 +114,73 @@ def test_slopes_are_weighted_and_have_the_error_that_the_weights_imply():
     x, y, se = np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.5, 2.0]), np.array([0.1, 0.2, 0.4])
     design = np.stack([np.ones(3), x], 1) / se[:, None]
     (_, slope), *_ = np.linalg.lstsq(design, y / se, rcond=None)
-    assert claims._line(x, y, se) == pytest.approx((slope, np.linalg.inv(design.T @ design)[1, 1] ** 0.5), rel=1e-12)
+    assert metastability._line(x, y, se) == pytest.approx(
+        (slope, np.linalg.inv(design.T @ design)[1, 1] ** 0.5), rel=1e-12
+    )
 
 
 def test_the_series_in_the_time_step_is_no_slope_and_no_rate():
-    results = made_up()
-    spec = ExitSpec("dt", 1.5, 1.0, 1.0, 0.1, 0.04, edge=1.0, shifted=False, particles=9, seed=0)
-    record = store.run_record(spec, "", 1.0)
+    found = made_up()
+    settings = {"vary": "dt", "alpha": 1.5, "half_width": 1.0, "height": 1.0, "eps": 0.1, "run": "one more"}
     times = [{"quantity": "exit time", "value": 1.0, "se": 0.01}, {"quantity": "exit time, limit", "value": 9.0}]
-    rows = pd.concat([results.rows, store.to_frame(times, record["run"])], ignore_index=True)
-    more = store.Results(rows, pd.concat([results.runs, pd.DataFrame([record])], ignore_index=True))
-    pd.testing.assert_frame_equal(claims.c9_checks(more), claims.c9_checks(results))
+    rows = found.rows.to_dict("records") + [{"run": "one more"} | row for row in times]
+    more = results(rows, [*found.runs.to_dict("records"), settings])
+    pd.testing.assert_frame_equal(claims.c9_checks(more), claims.c9_checks(found))
 
 
-def test_an_unknown_verdict_is_refused():
-    with pytest.raises(ValueError, match="unknown verdict 'true'; choose one of reproduced, partly"):
-        claims.Verdict("C9", "true", "", {})
+@pytest.fixture
+def stored(monkeypatch):
+    """What is stored, in place of files: a dictionary to fill."""
+    found = {}
+    monkeypatch.setattr(claims, "_stored", lambda experiment, profile: found.get(experiment))
+    return found
+
+
+def test_nothing_stored_is_not_tested(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    found = claims.verdicts("laptop")
+    assert [v.claim for v in found] == list(claims.STATEMENTS)
+    assert {v.verdict for v in found} == {claims.NOT_TESTED}
+    by = {v.claim: v for v in found}
+    assert by["C3"].evidence == "Not measured: fcn_size, cnn_size."
+    assert (by["C3"].experiments, by["C3"].profile) == (("fcn_size", "cnn_size"), "laptop")
+    assert by["C4"].tails == "Not measured: no anatomy of a network that trained."
+    with pytest.raises(ValueError, match="unknown profile 'desktop'"):
+        claims.verdicts("desktop")
+
+
+def test_a_part_of_a_grid_is_not_judged(tmp_path, monkeypatch):
+    """Of the samples of profile smoke one run is missing."""
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    specs = experiments.grid("estimator", "smoke")
+    for spec in specs[:-1]:
+        record = store.run_record(spec, "", 1.0)
+        store.append(
+            store.path_of("estimator", "smoke"),
+            store.to_frame([{"quantity": "x", "value": 1.0}], record["run"]),
+            record,
+        )
+    assert {v.claim: v.evidence for v in claims.verdicts("smoke")}["C2"] == "Not measured: estimator."
+
+
+def test_each_claim_gets_its_results(stored):
+    stored["metastability"] = made_up()
+    quantities = indices(lambda of, iteration: 0.8)
+    stored["fcn_size"] = sized(FCN, quantities)
+    by = {v.claim: v for v in claims.verdicts("laptop")}
+    assert by["C9"].verdict == "reproduced"
+    assert by["C9"].tails == "Not about gradient noise."
+    assert by["C3"].evidence == "Not measured: cnn_size."
+    assert by["C4"].verdict == "not reproduced"
+    assert by["O1"].verdict == claims.NOT_TESTED
+    stored["cnn_size"] = sized(CNN, quantities, depths=(0,))
+    assert {v.claim: v for v in claims.verdicts("laptop")}["C3"].verdict == "reproduced"
+
+
+def test_holm_is_over_the_claims_of_the_paper_and_over_ours(stored, monkeypatch):
+    def rule(claim, p):
+        return (lambda *results: claims.Verdict(claim, "reproduced", "Seen.", p=p)), ()
+
+    rules = {"C1": rule("C1", 0.03), "C2": rule("C2", 0.9), "O1": rule("O1", 0.03)}
+    monkeypatch.setattr(claims, "RULES", rules)
+    assert [v.verdict for v in claims.verdicts("laptop")] == ["partly", "partly", "reproduced"]

@@ -1,39 +1,17 @@
-"""The paper's claims: a rule on stored rows for each, fixed before the runs that it judges, and the verdict."""
+"""C9: exit times and rates of the Levy-driven process against the theory."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .store import Results
+from ..store import Results
+from .verdict import NOT_TESTED, Verdict
 
-__all__ = ["VERDICTS", "Verdict", "c9", "c9_checks", "exit_slopes", "rate_ratios"]
+__all__ = ["c9", "c9_checks", "exit_slopes", "rate_ratios"]
 
-VERDICTS = ("reproduced", "partly", "not reproduced", "not tested at this scale")
 _TOLERANCE = 0.05  # of slopes, and of ratios of rates
 _NORMAL = 1.96  # a 95 % interval in standard errors
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a claim.
-
-    Attributes:
-        claim: its number in the book, "C9".
-        verdict: one of ``VERDICTS``.
-        evidence: why, in a sentence or two.
-        numbers: what it rests on.
-    """
-
-    claim: str
-    verdict: str
-    evidence: str
-    numbers: dict[str, float]
-
-    def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS:
-            raise ValueError(f"unknown verdict {self.verdict!r}; choose one of {', '.join(VERDICTS)}")
 
 
 def exit_slopes(results: Results) -> pd.DataFrame:
@@ -176,7 +154,7 @@ def c9(results: Results) -> Verdict:
     evidence = f"{numbers['holds']:.0f} of {len(checks)} checks hold"
     if absent or numbers["undecided"]:
         reasons = [*absent, f"{numbers['undecided']:.0f} intervals are wider than the tolerance"]
-        return Verdict("C9", "not tested at this scale", f"{evidence}; {'; '.join(reasons)}.", numbers)
+        return Verdict("C9", NOT_TESTED, f"{evidence}; {'; '.join(reasons)}.", numbers)
     whole = {alpha: bool((of["outcome"] == "holds").all()) for alpha, of in checks.groupby("alpha")}
     verdict = "reproduced" if all(whole.values()) else "partly" if any(whole.values()) else "not reproduced"
     failed = checks[checks["outcome"] == "fails"]

@@ -1,0 +1,135 @@
+"""What becomes of a claim, and what the claims say."""
+
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from .inference import LEVEL, benjamini_hochberg, holm
+
+__all__ = ["NOT_TESTED", "STATEMENTS", "VERDICTS", "Verdict", "decide", "lowered"]
+
+NOT_TESTED = "not tested at this scale"
+VERDICTS = ("reproduced", "partly", "not reproduced", NOT_TESTED)
+
+# As we understand the paper: a reader who corrects one changes a line here. C are the paper's, O our own.
+STATEMENTS = {
+    "C1": "The distribution of the norm of the gradient noise looks like an alpha-stable one, not like a Gaussian one.",
+    "C2": "The estimator recovers alpha on synthetic SaS data.",
+    "C3": "In every setting (networks, sizes, losses, data sets) alpha^ is far below 2.",
+    "C4": "FCN on MNIST: alpha^ falls as the network grows, the more the deeper it is; on CIFAR-10 it is about 1.1 to 1.2 "
+    "and hardly depends on size.",
+    "C5": "CNN: very small networks have the lowest alpha^; beyond them alpha^ stays near 1.0 to 1.1.",
+    "C6": "Larger minibatches do not bring alpha^ towards 2.",
+    "C7": "Training has two phases: alpha^ falls first, and a jump of the process comes near its minimum, with the "
+    "accuracy rising after it.",
+    "C8": "alpha^ varies little between seeds.",
+    "C9": "Exit times under Levy noise depend polynomially on the width, not on the depth; under Brownian noise "
+    "exponentially on the depth; the Levy-driven process spends most of its time in wide valleys.",
+    "O1": "Most of 1/alpha^ - 1/2 before training is dependence between coordinates.",
+    "O2": "The noise of networks that fit their data (training accuracy of .95 or more) is heavier than Gaussian across "
+    "minibatches.",
+    "O3": "The noise has no single stable index: the index that its scale implies rises with the minibatch size.",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim.
+
+    Attributes:
+        claim: its number in the book, a key of ``STATEMENTS``.
+        verdict: one of ``VERDICTS``.
+        evidence: why, in a sentence or two.
+        numbers: what it rests on.
+        p: of what the verdict asserts (see :func:`decide`); None where the rule makes no test.
+        experiments: whose results were judged.
+        profile: in which profile.
+        tails: heavy tails, or something else? What other measurements say about the same noise.
+    """
+
+    claim: str
+    verdict: str
+    evidence: str
+    numbers: dict[str, float] = field(default_factory=dict)
+    p: float | None = None
+    experiments: tuple[str, ...] = ()
+    profile: str = ""
+    tails: str = ""
+
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"unknown verdict {self.verdict!r}; choose one of {', '.join(VERDICTS)}")
+        if self.claim not in STATEMENTS:
+            raise ValueError(f"unknown claim {self.claim!r}; choose one of {', '.join(STATEMENTS)}")
+
+    @property
+    def statement(self) -> str:
+        """What the claim says, as we understand the paper."""
+        return STATEMENTS[self.claim]
+
+
+def decide(
+    tests: pd.DataFrame, facets: tuple[str, ...] = (), absent: tuple[str, ...] = ()
+) -> tuple[str, float | None, str]:
+    """From the tests of a claim, one a line, to its verdict.
+
+    A line holds if its p-value survives Benjamini and Hochberg at .05 over the lines of the claim; a line without a
+    p-value holds if its column `holds` says so. "Reproduced": all lines hold, and nothing that the claim needs is absent;
+    p is the largest p-value (all lines must hold: the intersection-union test). "Partly": all lines hold, but something
+    is absent; or all lines of one level of a facet (one convention, one loss, one data set) hold: p is then the largest
+    p-value of the best such level, times the number of levels among which it was the best (Bonferroni). "Not
+    reproduced": neither; p is the largest of all.
+
+    Args:
+        tests: a line a test: p, holds (used where p is NaN), and a column for each facet.
+        facets: columns by which a claim can hold partly; those with one level only are of no use.
+        absent: what the claim needs and could not be tested.
+
+    Returns:
+        The verdict, its p (None without any p-value), and where the claim holds, in words.
+
+    Raises:
+        ValueError: no tests at all.
+    """
+    if tests.empty:
+        raise ValueError("no tests: a claim that nothing tests is 'not tested at this scale'")
+    tests = tests.copy()
+    tested = tests["p"].notna()
+    tests["holds"] = tests["holds"].astype(bool) if "holds" in tests else False
+    tests.loc[tested, "holds"] = benjamini_hochberg(tests.loc[tested, "p"].to_numpy()) <= LEVEL
+    largest = float(tests["p"].max()) if tested.any() else None
+    if tests["holds"].all():
+        if not absent:
+            return "reproduced", largest, "everywhere"
+        return "partly", largest, f"in all that could be tested (not: {', '.join(absent)})"
+    levels = [(str(level), of) for facet in facets if tests[facet].nunique() > 1 for level, of in tests.groupby(facet)]
+    whole = [(of["p"].max(), level) for level, of in levels if of["holds"].all()]
+    if not whole:
+        return "not reproduced", largest, "nowhere as a whole"
+    smallest = min(of for of, _ in whole) if all(of == of for of, _ in whole) else None
+    p = None if smallest is None else min(1.0, len(levels) * float(smallest))
+    return "partly", p, f"only for {', '.join(level for _, level in whole)}"
+
+
+def lowered(verdicts: list[Verdict]) -> list[Verdict]:
+    """Holm's procedure at .05 over the claims: what does not survive it goes down by one, and says so.
+
+    A verdict "reproduced" becomes "partly", "partly" becomes "not reproduced". Claims that were not tested, or whose rule
+    makes no test, have no p-value and are not counted.
+
+    Args:
+        verdicts: of one family of claims.
+
+    Returns:
+        The verdicts, in the same order.
+    """
+    family = [v for v in verdicts if v.p is not None and v.verdict != NOT_TESTED]
+    adjusted = dict(zip((v.claim for v in family), holm([v.p for v in family]), strict=True))
+    found = []
+    for v in verdicts:
+        if v.verdict in VERDICTS[:2] and adjusted.get(v.claim, 0.0) > LEVEL:
+            below = VERDICTS[VERDICTS.index(v.verdict) + 1]
+            words = f"{v.evidence} Lowered from {v.verdict!r}: p = {adjusted[v.claim]:.2g} after Holm's correction."
+            v = replace(v, verdict=below, evidence=words)
+        found.append(v)
+    return found
