@@ -89,8 +89,8 @@ glue("settings", len(after), display=False)
 #   training it is the least of all layers in {glue:text}`first_is_least` of {glue:text}`settings` settings.
 # * **The first layer is most of the network.** It holds most of the coordinates, so that what is said of the whole network
 #   ([](anatomy.ipynb)) is mostly said of it. On CIFAR-10, where T1 of whole networks stays small after training, it is at most
-#   {glue:text}`first_cifar:.3f` in the first layer and up to {glue:text}`deeper_cifar:.2f` behind it: the noise of *those* layers is heavier than Gaussian, with or
-#   without a fit, and a number pooled over all coordinates does not show it.
+#   {glue:text}`first_cifar:.3f` in the first layer and up to {glue:text}`deeper_cifar:.2f` behind it: the noise of *those* layers is heavier than Gaussian, though
+#   the networks do not fit, and an average over all coordinates hides it.
 # * **The parts differ as much.** *Dependence* is large in every layer; in the deeper ones *scales* are added to it, as units differ in
 #   how often they are active, and on MNIST with cross-entropy, after training, tails.
 # * A layer whose units are active for few images has coordinates that are zero for most samples: their sums over a minibatch are rare

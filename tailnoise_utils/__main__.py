@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from . import __version__, experiments, provenance, store, sweep
+from . import __version__, cluster, experiments, provenance, store, sweep
 
 _HELP = "Run and show the book's experiments."
+_CLEAR = (ArithmeticError, ImportError, OSError, ValueError, sweep.MissingResults)  # errors that explain themselves
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 Profile = Annotated[str, typer.Option(help=f"One of: {', '.join(experiments.PROFILES)}.")]
 Experiment = Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}.")]
@@ -32,25 +33,26 @@ def run(
     experiment: Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}; or all.")],
     profile: Profile = "smoke",
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute every run anew, whatever is stored.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine, one thread each.")] = None,
+    dask: Annotated[str | None, typer.Option(help="Scheduler of a Dask cluster, such as tcp://node1:8786.")] = None,
 ) -> None:
     """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""
     names = list(experiments.EXPERIMENTS) if experiment == "all" else [experiment]
-    if fresh:
-        sweep.forget(names, profile)
-    for name in names:
-        total = len(experiments.grid(name, profile))
-        layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
-        with tqdm(total=total, desc=f"{name} ({profile})", bar_format=layout) as bar:
-            try:
-                sweep.run(name, profile, progress=partial(_advance, bar))
-            except KeyboardInterrupt:
-                bar.close()
-                typer.echo(
-                    "Stopped. Finished runs and checkpoints are stored; the same command (without --fresh) goes on.",
-                    err=True,
-                )
-                raise typer.Exit(130) from None
-        typer.echo(store.path_of(name, profile))
+    try:
+        with cluster.connect(workers=workers, address=dask) as client:
+            if fresh:
+                sweep.forget(names, profile, client=client)
+            for name in names:
+                total = len(experiments.grid(name, profile))
+                layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
+                with tqdm(total=total, desc=f"{name} ({profile})", bar_format=layout) as bar:
+                    sweep.run(name, profile, client=client, progress=partial(_advance, bar))
+                typer.echo(store.path_of(name, profile))
+    except KeyboardInterrupt:
+        typer.echo(
+            "Stopped. Finished runs and checkpoints are stored; the same command (without --fresh) goes on.", err=True
+        )
+        raise typer.Exit(130) from None
 
 
 def _advance(bar: tqdm, share: float) -> None:
@@ -113,8 +115,12 @@ def main() -> None:
     """Run the command line; an error that explains itself is printed without its traceback."""
     try:
         app()
-    except (ArithmeticError, OSError, ValueError, sweep.MissingResults) as error:
+    except _CLEAR as error:
         raise SystemExit(f"error: {error}") from error
+    except sweep.FailedRuns as error:
+        if isinstance(error.__cause__, _CLEAR):
+            raise SystemExit(f"error: {error}") from error
+        raise
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ def measure(
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
         anatomy: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
             where the noise is streamed; the report says so.
-        draws: Gaussian surrogates of its tests, 19 or more.
+        draws: Gaussian surrogates of its tests, 19 or more; 99 or more for a conclusion
+            (:func:`tailnoise_utils.controls.conclusion.conclusion`), the last sentence of the report when it is printed.
         entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
 
@@ -86,8 +87,9 @@ def measure(
         The report.
 
     Raises:
-        ValueError: settings that do not fit, fewer than two minibatches or of different sizes, an iterator that can be
-            gone through only once, data that differ in the second pass, labels out of range.
+        ValueError: arguments that are no model, loss or minibatches (one pair of whole arrays, say); settings that do
+            not fit; a summed loss; NumPy arrays that torch fails at; fewer than two minibatches or of different sizes, an
+            iterator that can be gone through only once, data that differ in the second pass, labels out of range.
         NothingAlive: the gradient is the same in all minibatches.
         FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
 
@@ -193,7 +195,7 @@ def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterab
 def _anatomy(
     rows: Iterable[Tensor], groups: dict[str, list[slice]], neurons: list[slice], seed: int, draws: int, entries: int
 ) -> tuple[controls.Anatomy | None, str]:
-    """The anatomy, or why there is none."""
+    """The anatomy, or why there is none: what else goes wrong is an error."""
     if not isinstance(rows, Tensor):
         return None, "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
     try:

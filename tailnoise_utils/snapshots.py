@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import nn
 
-from . import data, models, store
+from . import data, files, models, store
 from .train import Diverged, train
 
 __all__ = ["Snapshots", "TrainSpec", "images", "load_weights", "save_weights"]
@@ -127,15 +127,7 @@ class Snapshots:
         Returns:
             "", or, if the run diverged, the message that says when; the snapshots before that are there.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(
-                self.folder / ".lock"
-            ).acquire()  # another process with the same run waits, and finds it done
-        except OSError as error:
-            problem = store.unwritable(self.folder, error)
-            raise problem from error
-        with lock:
+        with files.lock(self.folder):  # another process with the same training waits, and finds it done
             return self._train(progress)
 
     def _train(self, progress: Callable[[int], object]) -> str:
@@ -178,7 +170,7 @@ class Snapshots:
                     self._save(self.path(point), model, point, before + time.monotonic() - began)
         except Diverged as error:
             verdict = str(error)
-        with store.atomic(end) as file:
+        with files.atomic(end) as file:
             content = {"diverged": verdict, "seconds": before + time.monotonic() - began}
             file.write(json.dumps(content).encode())
         (self.folder / "checkpoint.npz").unlink(missing_ok=True)
@@ -220,11 +212,11 @@ class Snapshots:
     @staticmethod
     def _save(path: Path, model: nn.Module, iteration: int, seconds: float) -> None:
         """Write weights, whole or not at all."""
-        with store.atomic(path) as file:
+        with files.atomic(path) as file:
             save_weights(file, model, iteration=iteration, seconds=seconds)
 
 
-def save_weights(file: IO[bytes], model: nn.Module, **more: float | int | str) -> None:
+def save_weights(file: IO[bytes] | BytesIO, model: nn.Module, **more: float | int | str) -> None:
     """Write a model's weights and buffers as an ``.npz`` archive.
 
     Args:

@@ -8,25 +8,24 @@ to a temporary name, flushed to disk and renamed, so that it is never half there
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
 
+from .files import atomic, lock
 from .provenance import provenance
 
 __all__ = [
     "COLUMNS",
+    "OtherData",
     "Results",
     "append",
-    "atomic",
+    "check_data",
     "data_of",
     "digest",
     "flat",
@@ -34,7 +33,6 @@ __all__ = [
     "read",
     "run_record",
     "to_frame",
-    "unwritable",
     "write",
 ]
 
@@ -50,6 +48,10 @@ COLUMNS = {
     "se": "float64",  # standard error of value, NaN where there is none
 }
 _KEY = b"tailnoise_runs"
+
+
+class OtherData(ValueError):
+    """A run on another copy of the data than that of the runs that are stored."""
 
 
 @dataclass(frozen=True)
@@ -166,50 +168,6 @@ def _seal(rows: pd.DataFrame, runs: list[dict[str, Any]]) -> str:
     return seal.hexdigest()
 
 
-@contextmanager
-def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file whole or not at all: to a temporary name beside it, flushed to disk, then renamed.
-
-    Args:
-        path: of the file; its folder is made if absent, an older file replaced.
-
-    Yields:
-        The file to write to.
-
-    Raises:
-        OSError: it cannot be written, for a full disk, say; the message names the file, what was there before is
-            untouched and nothing half-written is left.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        problem = unwritable(path, error)
-        raise problem from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def unwritable(path: Path, error: OSError) -> OSError:
-    """The error of a file that cannot be written, with the way out.
-
-    Args:
-        path: of the file.
-        error: what the system says.
-
-    Returns:
-        An error of the same number.
-    """
-    way_out = "make room or name another folder (TAILNOISE_RESULTS, TAILNOISE_CACHE); then the same command goes on"
-    return OSError(error.errno, f"cannot write {path}: {error.strerror or error}; {way_out}")
-
-
 def flat(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings without nesting: those of an inner spec stand beside the outer ones.
 
@@ -237,22 +195,39 @@ def append(path: Path, rows: pd.DataFrame, record: dict[str, Any]) -> None:
         record: the run, as `run_record` makes it.
 
     Raises:
+        OtherData: the run read another copy of the data than those that are there; they are left as they are.
         ValueError: as `read` and `write`.
         OSError: the file cannot be written; what was there before is untouched.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock")).acquire()
-    except OSError as error:
-        problem = unwritable(path, error)
-        raise problem from error
-    with lock:
+    with lock(path):
         for stale in path.parent.glob(f".{path.name}.*.part"):
             stale.unlink()  # of a process that was killed: whoever writes holds the lock
         if not path.exists():
             write(path, rows, [record])
         elif record["run"] not in set((before := read(path)).runs["run"]):
-            write(path, pd.concat([before.rows, rows], ignore_index=True), [*before.records(), record])
+            records = before.records()
+            check_data(path, data_of(record), record["data_sha256"], records)
+            write(path, pd.concat([before.rows, rows], ignore_index=True), [*records, record])
+
+
+def check_data(path: Path, data: tuple[Any, ...], sha256: str, records: list[dict[str, Any]]) -> None:
+    """Refuse a run on another copy of the data than that of the runs stored beside it.
+
+    Args:
+        path: of the file, for the message.
+        data: the run's, as `data_of` gives it.
+        sha256: of the data that the run reads.
+        records: the stored runs.
+
+    Raises:
+        OtherData: a stored run read the same data set and sizes from other data.
+    """
+    used = {record["data_sha256"] for record in records if data_of(record) == data}
+    if other := used - {sha256}:
+        raise OtherData(
+            f"the runs in {path} used data with SHA-256 {other.pop()[:16]}..., the data here has {sha256[:16]}...: "
+            "give the same data, or replace all of them: the same command with --fresh"
+        )
 
 
 def data_of(settings: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,50 +1,74 @@
 """Run the grid of an experiment, or load its stored results."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from . import store
+from . import cluster, files, store
 from .experiments import grid
+from .runs import Finished, finish
+from .specs import Spec
+from .specs._measured import forget_rows
 
-__all__ = ["MissingResults", "command", "forget", "load", "run", "sample_of", "stored", "verify"]
+__all__ = ["FailedRuns", "MissingResults", "command", "forget", "load", "run", "sample_of", "stored", "verify"]
 
 
 class MissingResults(LookupError):
     """Results that are not stored; the message holds the command that makes them."""
 
 
-def forget(experiments: list[str], profile: str) -> None:
+class FailedRuns(RuntimeError):
+    """Some runs ended with an error; the others are stored. The cause is the first of the errors."""
+
+
+def forget(experiments: list[str], profile: str, *, client: Any = None) -> None:
     """Delete what is stored of experiments, with the weights that the cache keeps for them, to start from nothing.
 
     Args:
         experiments: keys of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
+        client: of :func:`tailnoise_utils.cluster.connect`; the caches are those of the workers that it has now.
 
     Raises:
         ValueError: an unknown experiment or profile.
         DataNotFound: a data set is not there, so that nothing could take the place of the results; nothing is deleted.
     """
-    specs = {experiment: grid(experiment, profile) for experiment in experiments}
-    for spec in dict.fromkeys(spec for of in specs.values() for spec in of):
-        spec.data_sha256()
-    for experiment, of in specs.items():
-        path = store.path_of(experiment, profile)
+    specs = list(dict.fromkeys(spec for experiment in experiments for spec in grid(experiment, profile)))
+    if client is not None:
+        client.wait_for_workers(1)
+    _each("data_sha256", specs, client)
+    for path in [store.path_of(experiment, profile) for experiment in experiments]:
         path.unlink(missing_ok=True)
         sample_of(path).unlink(missing_ok=True)
-        for spec in of:
-            spec.forget()
+    _each("forget", specs, client)
 
 
-def run(experiment: str, profile: str, *, progress: Callable[[float], object] = lambda share: None) -> store.Results:
+def _each(method: str, specs: Iterable[Spec], client: Any = None) -> None:
+    """Call a method of each spec, in this process or on every worker."""
+    if client is not None:
+        client.run(_each, method, specs)
+        return
+    for spec in specs:
+        getattr(spec, method)()
+
+
+def run(
+    experiment: str,
+    profile: str,
+    *,
+    client: Any = None,
+    progress: Callable[[float], object] = lambda share: None,
+) -> store.Results:
     """Make what is missing of an experiment's results, each run stored as soon as it ends.
 
     Args:
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
+        client: of :func:`tailnoise_utils.cluster.connect`, whose workers make the runs; None: this process does.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
     Returns:
@@ -52,33 +76,65 @@ def run(experiment: str, profile: str, *, progress: Callable[[float], object] = 
 
     Raises:
         ValueError: an unknown experiment or profile, or stored runs on another copy of the data.
-        DataNotFound: the data set is not there; the message says how to get it.
+        OSError: of this machine, a full disk or an absent data set, say; the message says how to go on.
+        FailedRuns: runs ended with another error, or one of their worker's machine; the others are stored.
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
+    records = store.read(path).records() if path.exists() else []
+    done = {record["spec_digest"] for record in records}
+    left = [spec for spec in specs if store.digest(spec) not in done]
+    progress(len(specs) - len(left))
+    failed: dict[Spec, Exception] = {}
+    found = _here(left, path, progress) if client is None else cluster.outcomes(client, left, progress)
+    with closing(found):
+        for spec, outcome in found:
+            if isinstance(outcome, Exception):
+                failed[spec] = outcome
+                continue
+            if outcome.sample and not sample_of(path).exists():  # first: killed after it, nobody would come back to it
+                with files.atomic(sample_of(path)) as file:
+                    file.write(outcome.sample)
+            store.append(path, outcome.rows, outcome.record)
+            forget_rows([outcome.record["run"]])
+    if failed:
+        raise FailedRuns(_report(specs, failed)) from next(iter(failed.values()))
+    results = stored(experiment, profile)
+    if left and client is not None:  # of workers with other caches than ours
+        client.run(forget_rows, list(results.runs["run"]), on_error="ignore")
+    return results
+
+
+def _here(
+    specs: Iterable[Spec], path: Path, progress: Callable[[float], object]
+) -> Iterator[tuple[Spec, Finished | Exception]]:
+    """Make runs in this process, except those that another one has stored by their turn."""
     for spec in specs:
-        records = store.read(path).records() if path.exists() else []
-        if store.digest(spec) in {record["spec_digest"] for record in records}:
-            progress(1)
-            continue
         sha256 = spec.data_sha256()
-        used = {
-            record["data_sha256"]
-            for record in records
-            if store.data_of(record) == store.data_of(store.flat(asdict(spec)))
-        }
-        if other := used - {sha256}:
-            raise ValueError(
-                f"the runs in {path} used data with SHA-256 {other.pop()[:16]}..., the data here has {sha256[:16]}...: "
-                f"give the same data, or replace all of them: {command(experiment, profile)} --fresh"
-            )
-        start = time.perf_counter()
-        rows = spec.rows(progress)
-        seconds = spec.seconds() or time.perf_counter() - start
-        record = store.run_record(spec, sha256, seconds, spec.status(rows))
-        spec.keep(rows, sample_of(path))  # first: killed after the next line, nobody would come back to it
-        store.append(path, store.to_frame(rows, record["run"]), record)
-        spec.forget_rows()
-    return stored(experiment, profile)
+        with spec.alone():
+            records = store.read(path).records() if path.exists() else []
+            if store.digest(spec) in {record["spec_digest"] for record in records}:
+                progress(1)
+                continue
+            store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
+            try:
+                outcome: Finished | Exception = finish(spec, progress)
+            except OSError:
+                raise  # the next run would not fare better
+            except Exception as error:
+                outcome = error
+        yield spec, outcome
+
+
+def _report(specs: tuple[Spec, ...], failed: dict[Spec, Exception]) -> str:
+    """Which runs failed, by the settings in which the grid's runs differ, and why; equal reasons together."""
+    settings = {spec: store.flat(asdict(spec)) for spec in specs}
+    differ = [name for name in settings[specs[0]] if len({repr(of.get(name)) for of in settings.values()}) > 1]
+    runs: dict[str, list[str]] = {}
+    for spec, error in failed.items():
+        name = ", ".join(f"{name} {settings[spec][name]}" for name in differ if name in settings[spec])
+        runs.setdefault(f"{type(error).__name__}: {error}", []).append(f"  {name or spec}")
+    reasons = [line for reason, names in runs.items() for line in (reason, *names)]
+    return "\n".join([f"{len(failed)} of the {len(specs)} runs failed, the others are stored", *reasons])
 
 
 def load(experiment: str, profile: str) -> store.Results:
@@ -111,7 +167,8 @@ def stored(experiment: str, profile: str) -> store.Results:
         profile: one of ``PROFILES``.
 
     Returns:
-        Rows and runs, the latter in the order of the grid; without those of an older grid that may lie in the same file.
+        Rows and runs in the order of the grid, whichever was finished first; without those of an older grid that may lie
+        in the same file.
 
     Raises:
         MissingResults: runs of the grid are not stored; the message holds the command to make them.
@@ -126,7 +183,8 @@ def stored(experiment: str, profile: str) -> store.Results:
             f"make them with: {command(experiment, profile)}"
         )
     runs = results.runs.set_index("spec_digest", drop=False).loc[wanted].reset_index(drop=True)
-    return store.Results(results.rows[results.rows["run"].isin(set(runs["run"]))], runs)
+    place = results.rows["run"].map({run: i for i, run in enumerate(runs["run"])}).dropna().sort_values(kind="stable")
+    return store.Results(results.rows.loc[place.index].reset_index(drop=True), runs)
 
 
 def command(experiment: str, profile: str) -> str:

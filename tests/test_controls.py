@@ -21,6 +21,13 @@ def test_t1_has_mean_zero_for_gaussian_columns_of_any_covariance(rank):
     assert np.std(values, ddof=1) / 20 < 0.006  # the constant with P for P - 1 would be off by 0.026
 
 
+def test_t1_does_not_depend_on_the_scale_of_a_column():
+    U = centred(sas(1.8, (P, 200), 43))
+    scales = torch.logspace(-36, 15, 200)
+    small = U * scales
+    assert torch.allclose(controls.t1(small), controls.t1(U), atol=1e-4)
+
+
 def test_t1_sees_tails():
     for alpha in (1.5, 1.9):
         assert controls.t1(centred(sas(alpha, (P, COLUMNS), 18))).mean() > 0.02

@@ -15,7 +15,7 @@ from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.models import LOSSES, fcn
 from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import AnatomySpec, NoiseSpec, PowerSpec, ScalingSpec
+from tailnoise_utils.specs import AnatomySpec, ExitSpec, NoiseSpec, PowerSpec, ScalingSpec, WellsSpec
 from tailnoise_utils.specs.norms import _norm_references
 from tailnoise_utils.train import evaluate, train
 
@@ -200,6 +200,8 @@ def test_verify_repeats_a_quick_synthetic_run(results_in, monkeypatch):
     monkeypatch.setitem(experiments.EXPERIMENTS, "estimator", lambda profile: (spec,))
     sweep.run("estimator", "smoke")
     assert sweep.verify("estimator", "smoke")["difference"].max() == 0
+    assert replace(spec, size=10**6).again(results_in) is None  # it takes too long
+    assert replace(spec, estimators=("maximum_likelihood",)).again(results_in) is None
 
 
 def test_estimator_rows_are_means_over_replicates():
@@ -360,6 +362,9 @@ def test_grids_are_sound(name, profile):
             assert spec.P // 2 >= 60  # two blocks of 30 pair differences
             assert spec.draws >= 19
             continue
+        if isinstance(spec, ExitSpec | WellsSpec):
+            assert spec.particles * spec.dt > 0
+            continue
         if isinstance(spec, ScalingSpec):
             assert max(spec.batch_sizes) == spec.train.n_train // 2
         else:
@@ -430,6 +435,13 @@ def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monk
         assert options["seed"] == 3 * 10**6 + 1
         assert options["entries"] == 2**25
         assert options["anatomy"] == ((order, b) == ("random", 10))
+
+
+def test_rows_do_not_depend_on_the_memory_that_others_leave(tiny_grid, monkeypatch):
+    spec, model = AnatomySpec(TRAIN, 10, (0, 6)), TRAIN.build()
+    alone = spec.measure(model, lambda share: None)
+    monkeypatch.setattr("tailnoise_utils.measure._free", lambda device: 0)
+    assert repr(spec.measure(model, lambda share: None)) == repr(alone)
 
 
 def test_unknown_law_lists_the_valid_ones():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from tailnoise_utils import plots, stable, store, sweep
+from tailnoise_utils import claims, plots, stable, store, sweep
 
 ROOT = Path(__file__).parents[1]
 mpl.use("agg")
@@ -311,10 +311,132 @@ def test_implied_indices_are_slopes_of_the_stored_scales():
     np.testing.assert_allclose(lines_of(scale)["256 × 3"][:, 1], mean - mean.iloc[0])
 
 
-@pytest.mark.parametrize("experiment", ["anatomy", "batch_scaling"])
+@pytest.mark.parametrize("experiment", ["anatomy", "batch_scaling", "metastability", "metastability_limit"])
 def test_nothing_is_drawn_on_the_edge_of_a_figure(experiment, tmp_path):
     plots.FIGURES[experiment](sweep.load(experiment, "laptop")).savefig(tmp_path / "figure.png")
     pixels = plt.imread(tmp_path / "figure.png")[..., :3]
     assert pixels.min() < 0.1
     for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
         assert edge.min() > 0.9
+
+
+def points_of(axes, label):
+    return next(c for c in axes.containers if c.get_label() == label).lines[0].get_xydata()
+
+
+def test_exit_times_are_drawn_as_stored_beside_their_theory():
+    results = sweep.load("metastability", "laptop")
+    panels = plots.exit_times(results).axes
+    table = results.table()
+    for panel, vary in zip(panels, ("half_width", "eps", "height"), strict=False):
+        of = table[(table["vary"] == vary) & (table["alpha"] == 1.8)].sort_values(vary)
+        expected = of[of["quantity"] == "exit time"][[vary, "value"]].to_numpy()
+        np.testing.assert_allclose(points_of(panel, "α = 1.8"), expected)
+        limit = of[of["quantity"] == "exit time, limit"]["value"].to_numpy()
+        lines = [line.get_ydata() for line in panel.get_lines()]
+        assert any(len(line) == 5 and np.allclose(line, limit) for line in lines)
+    for vary, label in (("eps", "ε varies (H = 1)"), ("height", "H varies (D = 0.2)")):
+        of = table[(table["vary"] == vary) & (table["alpha"] == 2)].sort_values("value")
+        times = of[of["quantity"] == "exit time"]
+        barrier = times["height"] / times["eps"] ** 2
+        np.testing.assert_allclose(points_of(panels[3], label), np.stack([barrier, times["value"]], 1))
+        for quantity in ("exit time, exact", "exit time, limit"):
+            law = of[of["quantity"] == quantity]["value"]
+            lines = [line.get_ydata() for line in panels[3].get_lines() if len(line.get_ydata()) == 40]
+            assert any(line[[0, -1]] == pytest.approx([law.min(), law.max()]) for line in lines)
+
+
+def test_exit_times_are_drawn_over_their_theory_at_each_time_step():
+    results = sweep.load("metastability", "laptop")
+    runs = plots.exit_runs(results).query("vary == 'dt'").sort_values("dt")
+    brownian, levy = plots.time_step(results).axes
+    of = runs[(runs["alpha"] == 2) & (runs["edge"] == 1) & runs["shifted"].astype(bool)]
+    drawn = points_of(brownian, "on it, edge shifted")
+    np.testing.assert_allclose(drawn[:, 1], of["exit time"] / of["exit time, exact"])
+    for edge, label in ((1, "on the maximum"), (1.5, "past the maximum")):
+        of = runs[(runs["alpha"] == 1.5) & (runs["edge"] == edge)]
+        drawn = points_of(levy, f"α = 1.5, {label}")
+        np.testing.assert_allclose(drawn, np.stack([of["dt"], of["exit time"] / of["exit time, limit"]], 1))
+
+
+def test_shares_of_time_are_tabled_and_drawn_beside_their_theory():
+    results = sweep.load("metastability", "laptop")
+    table = plots.occupation_table(results)
+    np.testing.assert_allclose(table["share"].groupby("noise").sum(), 1)
+    np.testing.assert_allclose(table["theory"].groupby("noise").sum(), 1)
+    assert (table["share"] - table["theory"]).abs().max() < 0.01
+    assert table.loc[("α = 1.5", "well 2"), ["half-width", "depth"]].tolist() == [1.2, 0.6]
+    levy, brownian = (table.loc[noise] for noise in ("α = 1.5", "Brownian"))
+    assert levy["share"].idxmin() == brownian["share"].idxmax() == "well 3"
+    panels = plots.occupation(results).axes
+    assert [panel.get_title() for panel in panels] == ["α = 1.2", "α = 1.5", "α = 1.8", "Brownian"]
+    order = ["well 3", "well 4", "well 1", "well 2"]  # by width
+    assert [bar.get_height() for bar in panels[3].patches] == brownian["share"][order].tolist()
+    np.testing.assert_array_equal(lines_of(panels[1])["theory"][:, 1], levy["theory"][order])
+
+
+def test_the_committed_verdict_on_exits_is_what_the_page_says():
+    results = sweep.load("metastability", "laptop")
+    verdict = claims.c9(results)
+    assert verdict.verdict == "partly"
+    assert "alpha = 1.8, move rate (well 2 to 3)" in verdict.evidence
+    found = plots.largest_deviations(results)
+    assert found["number"].sum() == verdict.numbers["checks"] == 106
+    assert found["fails"].sum() == verdict.numbers["fails"] == found.loc[("α = 1.8", "move rate"), "fails"] == 1
+    assert found.loc[("α = 1.8", "move rate"), "largest deviation"] > 0.05
+    assert found["largest deviation"].drop(("α = 1.8", "move rate")).abs().max() < 0.05
+    assert found["largest deviation"].min() < 0  # with its sign
+
+
+def test_slopes_are_tabled_with_their_intervals():
+    results = sweep.load("metastability", "laptop")
+    slopes = claims.exit_slopes(results).query("alpha == 1.8 and series == 'eps'").iloc[0]
+    row = plots.slope_table(results).loc[("α = 1.8", "ε", "ln ε")]
+    assert row["slope"] == slopes["slope"]
+    assert [row["low"], row["high"]] == pytest.approx(
+        [slopes["slope"] - 1.96 * slopes["se"], 2 * row["slope"] - row["low"]]
+    )
+    assert not plots.slope_table(results).loc[("Brownian", "H", "H / D"), "judged"]
+
+
+def test_moves_are_drawn_over_their_theory():
+    results = sweep.load("metastability", "laptop")
+    panel = plots.move_rates(results).axes[0]
+    ratios = claims.rate_ratios(results).query("alpha == 1.8 and kind == 'move'").reset_index()
+    names = [label.get_text() for label in panel.get_xticklabels()]
+    drawn = points_of(panel, "α = 1.8")
+    np.testing.assert_allclose(drawn[:, 1], ratios["ratio"])
+    place = ratios.index[ratios["what"] == "well 2 to 3"][0]
+    assert names[round(drawn[place, 0])] == "2→3"
+
+
+@pytest.mark.parametrize("draw", [plots.exit_times, plots.move_rates, plots.occupation, plots.time_step])
+def test_figures_of_exits_are_labelled(draw):
+    figure = draw(sweep.load("metastability", "laptop"))
+    assert all(axes.get_xlabel() for axes in figure.axes)
+    assert figure.axes[0].get_ylabel()
+
+
+def test_the_rate_that_failed_comes_down_with_the_noise():
+    results = sweep.load("metastability_limit", "laptop")
+    found = plots.rates_by_noise(results)
+    failed = found.loc[("well 2", 3.0)].xs(0.02, level="dt")
+    assert list(failed.index) == [0.06, 0.085, 0.12, 0.2]
+    assert failed["value"].is_monotonic_increasing
+    rows = results.table().query("scope == 'well 2' and x == 3 and eps == 0.12 and dt == 0.02").set_index("quantity")
+    assert failed.loc[0.12, "value"] == pytest.approx(rows.loc["rate", "value"] / rows.loc["rate, limit", "value"])
+    assert failed.loc[0.12, "se"] == pytest.approx(rows.loc["rate", "se"] / rows.loc["rate, limit", "value"])
+    panel = plots.toward_the_limit(results).axes[0]
+    np.testing.assert_allclose(points_of(panel, "2→3")[:, 1], failed["value"])
+    hollow = [c.lines[0] for c in panel.containers if c.lines[0].get_markerfacecolor() == "white"]
+    halved = found.xs((0.12, 0.01), level=["eps", "dt"])["value"]
+    assert [line.get_ydata().item() for line in hollow][2] == halved.loc[("well 2", 3.0)]
+
+
+def test_the_landscape_is_drawn_with_its_wells_and_paths():
+    left, levy, brownian = plots.landscape_and_paths(sweep.load("metastability", "laptop")).axes
+    value, w = left.get_lines()[0].get_xydata().T
+    assert w[np.argmin(value)] == pytest.approx(3.1, abs=0.02)
+    assert {text.get_text(): text.xy[1] for text in left.texts} == {"1": -1.0, "2": 1.2, "3": 3.1, "4": 4.7}
+    steps = [np.abs(np.diff(panel.get_lines()[0].get_ydata())) for panel in (levy, brownian)]
+    assert steps[0].max() > 1 > steps[1].max()  # the former jumps

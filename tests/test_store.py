@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import Timeout
 
-from tailnoise_utils import store
+from tailnoise_utils import files, store
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_example(path, example(1))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nobody_else_writes_while_a_run_is_added(tmp_path, monkeypatch):
+    path, written = tmp_path / "x.parquet", []
+
+    def write(*words):
+        with pytest.raises(Timeout):
+            files.lock(path, timeout=0.0)
+        written.append(words)
+
+    monkeypatch.setattr(store, "write", write)
+    store.append(path, *example())
+    assert len(written) == 1
 
 
 def test_rows_without_their_run_or_with_other_columns_are_not_written(tmp_path):

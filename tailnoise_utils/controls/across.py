@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _CHUNK = 2**14  # columns multiplied at a time
+_TINY = 1e-30  # mean squares below it are taken again in float64
 Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
 
@@ -132,7 +133,10 @@ def t1(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     P = len(U)
     psi = torch.special.digamma(torch.tensor([0.5, (P - 1) / 2], dtype=torch.float64)).tolist()
     constant = (math.log(P - 1) + psi[0] - psi[1]) / 2
-    scale = U.square().mean(0).double().log_() / 2
+    squares = U.square().mean(0).double()
+    if bool((tiny := squares < _TINY).any()):  # squares of very small entries are beyond float32
+        squares[tiny] = U[:, tiny].double().square().mean(0)
+    scale = squares.log_() / 2
     return constant - (_mean(U.abs().log_()) - scale)
 
 

@@ -165,8 +165,8 @@ def anatomy(
         The anatomy.
 
     Raises:
-        TooFew: fewer than 16 rows, nothing alive, no column with two differences to compare, or `max_entries` below one for
-            every run of coordinates of a group.
+        TooFew: fewer than 16 rows, nothing alive, no column with differences in both halves of the pairs, or `max_entries`
+            that do not give every layer one coordinate.
         ValueError: fewer than 19 draws, NaN or infinity, K1 or a slice out of range.
     """
     start = time.perf_counter()

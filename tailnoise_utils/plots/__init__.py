@@ -27,11 +27,20 @@ from .estimators import (
     unstable_laws,
     unstable_table,
 )
+from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
 from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
 from .training import INDICES, first_and_last, iterations, last_value
+from .wells import (
+    landscape_and_paths,
+    move_rates,
+    occupation,
+    occupation_table,
+    rates_by_noise,
+    toward_the_limit,
+)
 
 __all__ = [
     "FIGURES",
@@ -48,25 +57,36 @@ __all__ = [
     "densities",
     "estimator_efficiency",
     "estimator_recovery",
+    "exit_runs",
+    "exit_times",
     "first_and_last",
     "implied_table",
     "iterations",
     "known_parts",
+    "landscape_and_paths",
+    "largest_deviations",
     "last_value",
     "layer_table",
     "layers",
     "log_scales",
+    "move_rates",
     "noise_and_surrogate",
     "norm_histograms",
     "norm_quantiles",
     "norm_table",
+    "occupation",
+    "occupation_table",
     "paths",
     "power_limits",
     "power_of_tests",
     "power_table",
     "power_words",
     "provenance_line",
+    "rates_by_noise",
+    "slope_table",
     "summary",
+    "time_step",
+    "toward_the_limit",
     "unstable_laws",
     "unstable_table",
     "untrained",
@@ -83,6 +103,16 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
     "power": power_of_tests,
+    "metastability": exit_times,
+    "metastability_limit": toward_the_limit,
+}
+_TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "noise_histogram": norm_table,
+    "anatomy": anatomy_table,
+    "batch_scaling": implied_table,
+    "power": power_table,
+    "metastability": slope_table,
+    "metastability_limit": rates_by_noise,
 }
 
 
@@ -95,19 +125,16 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `anatomy`, `batch_scaling`: the tables of their pages; `power`: share of rejections by law and
-        test; `estimator`: mean 1/alpha^ by law and estimator.
+        spreads of norms; `anatomy`, `batch_scaling`, `metastability`: the tables of their pages; `metastability_limit`:
+        rates over those of the theory; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and
+        estimator.
     """
+    if experiment in _TABLES:
+        return _TABLES[experiment](results)
     table = results.table()
     if experiment == "iterations":
         chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
         columns = ["split", "quantity"]
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
-    if experiment == "noise_histogram":
-        return norm_table(results)
-    if experiment in ("anatomy", "batch_scaling"):
-        return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
-    if experiment == "power":
-        return power_table(results)
     chosen = table[table["quantity"] == "1/alpha"]
     return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")

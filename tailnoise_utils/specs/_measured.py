@@ -3,20 +3,40 @@
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import Timeout
 
-from .. import data, store
+from .. import data, files, store
 from ..measure import NothingAlive
 from ..snapshots import Snapshots, TrainSpec, images, load_weights, save_weights
 
 Row = dict[str, Any]
 Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
 _SMALL = 10**6  # bytes of weights that may lie in the repository
+
+
+def _rows_of(run: str) -> Path:
+    """Where the rows of each snapshot lie until the run of that name is stored."""
+    return data.cache_folder() / "rows" / run
+
+
+def forget_rows(runs: Iterable[str]) -> None:
+    """Delete rows of runs from the cache, once they are stored.
+
+    Args:
+        runs: their names. What another process reads at the moment stays: it stores them too, and deletes them then.
+    """
+    for folder in map(_rows_of, runs):
+        if folder.exists():
+            with suppress(Timeout), files.lock(folder, timeout=0.0):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -38,15 +58,15 @@ class Measured:
 
     def _rows_folder(self) -> Path:
         """Where the rows of each snapshot lie until the run is stored."""
-        return data.cache_folder() / "rows" / store.digest(self, data=self.data_sha256())[:16]
+        return _rows_of(store.digest(self, data=self.data_sha256())[:16])
+
+    def alone(self) -> AbstractContextManager:
+        """Hold this run against other processes: they wait, so that none deletes rows that another one reads."""
+        return files.lock(self._rows_folder())
 
     def forget(self) -> None:
         """Delete weights and rows from the cache."""
         Snapshots(self.train, self.data_sha256()).remove()
-        self.forget_rows()
-
-    def forget_rows(self) -> None:
-        """Delete the rows from the cache, once they are stored."""
         shutil.rmtree(self._rows_folder(), ignore_errors=True)
 
     def rows(self, progress: Progress) -> list[Row]:
@@ -80,7 +100,7 @@ class Measured:
                     break
                 except NothingAlive:
                     found = [{"quantity": "nothing alive", "value": 1.0}]
-                with store.atomic(path) as file:
+                with files.atomic(path) as file:
                     file.write(json.dumps({"rows": found, "seconds": time.monotonic() - start}).encode())
             rows += [row | {"iteration": point} for row in found]
         if diverged:
@@ -88,7 +108,7 @@ class Measured:
         return rows
 
     def seconds(self) -> float:
-        """Wall time of training and measuring, by all processes that had a part in it; asked before `forget_rows`.
+        """Wall time of training and measuring, by all processes that had a part in it, while the rows are there.
 
         Returns:
             Seconds, whether or not the training was made for another experiment.
@@ -96,21 +116,25 @@ class Measured:
         measured = [json.loads(path.read_text())["seconds"] for path in self._rows_folder().glob("[!.]*.json")]
         return Snapshots(self.train, self.data_sha256()).seconds() + sum(measured)
 
-    def keep(self, rows: list[Row], path: Path) -> None:
-        """Keep one snapshot beside the results, the last that is there, if it is small and no run has kept one.
+    def sample(self, rows: list[Row]) -> bytes | None:
+        """One snapshot to lie beside the results, the last that is there.
 
         Args:
             rows: of the run.
-            path: where to.
+
+        Returns:
+            The content of an ``.npz`` archive; None where it would be large, or nothing was measured.
         """
-        points = [row["iteration"] for row in rows if "iteration" in row]
-        source = Snapshots(self.train, self.data_sha256()).path(max(points, default=0))
-        if source.exists() and source.stat().st_size <= _SMALL and not path.exists():
-            names = {"spec_digest": store.digest(self), "iteration": max(points)}
-            model = self.train.build()
-            load_weights(source, model)
-            with store.atomic(path) as file:
-                save_weights(file, model, **names)
+        last = max((row["iteration"] for row in rows if "iteration" in row), default=None)
+        if last is None:
+            return None
+        source = Snapshots(self.train, self.data_sha256()).path(last)
+        if source.stat().st_size > _SMALL:
+            return None
+        model, file = self.train.build(), BytesIO()
+        load_weights(source, model)
+        save_weights(file, model, spec_digest=store.digest(self), iteration=last)
+        return file.getvalue()
 
     def again(self, path: Path) -> list[Row] | None:
         """Measure the snapshot kept beside the results again.

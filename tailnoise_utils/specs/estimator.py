@@ -3,18 +3,18 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .. import synthetic, tail_index
+from ._drawn import Drawn
 from ._measured import Progress, Row
 
 __all__ = ["EstimatorSpec"]
 
 
 @dataclass(frozen=True)
-class EstimatorSpec:
+class EstimatorSpec(Drawn):
     """Apply estimators to independent samples of one synthetic law (:mod:`tailnoise_utils.synthetic`)."""
 
     law: str
@@ -24,36 +24,10 @@ class EstimatorSpec:
     estimators: tuple[str, ...]
     seed: int
 
-    def data_sha256(self) -> str:
-        """Nothing is read."""
-        return ""
-
-    def forget(self) -> None:
-        """Nothing is kept."""
-
-    forget_rows = forget
-
-    def seconds(self) -> None:
-        """A killed run begins anew, so that nobody has to remember."""
-
-    def keep(self, rows: list[Row], path: Path) -> None:
-        """Nothing is kept."""
-
-    def again(self, path: Path) -> list[Row] | None:
-        """Draw and estimate again, where that is quick.
-
-        Args:
-            path: not used.
-
-        Returns:
-            The rows; None for a run that takes long.
-        """
-        quick = self.size * self.replicates <= 10**5 and "maximum_likelihood" not in self.estimators
-        return self.rows(lambda share: None) if quick else None
-
-    def status(self, rows: list[Row]) -> str:
-        """Always "complete"; `rows` are not looked at."""
-        return "complete"
+    @property
+    def quick(self) -> bool:
+        """Whether it takes seconds."""
+        return self.size * self.replicates <= 10**5 and "maximum_likelihood" not in self.estimators
 
     def rows(self, progress: Progress) -> list[Row]:
         """Draw and estimate.

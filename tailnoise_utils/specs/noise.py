@@ -13,6 +13,10 @@ from ._measured import Measured, Progress, Row
 
 __all__ = ["AnatomySpec", "NoiseSpec"]
 
+_MATRIX = (
+    2**30
+)  # bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs
+
 
 @dataclass(frozen=True)
 class NoiseSpec(Measured):
@@ -118,6 +122,7 @@ def _measure(
             seed=3 * 10**6 + spec.train.seed,
             groups=None if order == "random" else {},
             anatomy=anatomy and order == "random",
+            memory=_MATRIX,
             entries=2**25,
             progress=lambda part: progress(part / len(orders)),
         )

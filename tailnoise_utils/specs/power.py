@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from .. import controls, synthetic
+from ._drawn import Drawn
 from ._measured import Progress, Row
 
 __all__ = ["TESTS", "PowerSpec"]
@@ -33,7 +33,7 @@ _QUICK = 3 * 10**8  # entries of surrogates in all: a quarter of a minute
 
 
 @dataclass(frozen=True)
-class PowerSpec:
+class PowerSpec(Drawn):
     r"""Draw noise matrices of one law, and count how often each test of the anatomy rejects at the 5 % level.
 
     The statistics are those of :func:`tailnoise_utils.controls.anatomy` on a whole network of `width` coordinates (kurtosis
@@ -62,36 +62,10 @@ class PowerSpec:
     replicates: int
     seed: int
 
-    def data_sha256(self) -> str:
-        """Nothing is read."""
-        return ""
-
-    def forget(self) -> None:
-        """Nothing is kept."""
-
-    forget_rows = forget
-
-    def seconds(self) -> None:
-        """A killed run begins anew, so that nobody has to remember."""
-
-    def keep(self, rows: list[Row], path: Path) -> None:
-        """Nothing is kept."""
-
-    def again(self, path: Path) -> list[Row] | None:
-        """Draw and test again, where that is quick.
-
-        Args:
-            path: not used.
-
-        Returns:
-            The rows; None for a run that takes long.
-        """
-        quick = self.P * self.width * self.draws * self.replicates <= _QUICK
-        return self.rows(lambda share: None) if quick else None
-
-    def status(self, rows: list[Row]) -> str:
-        """Always "complete"; `rows` are not looked at."""
-        return "complete"
+    @property
+    def quick(self) -> bool:
+        """Whether it takes seconds."""
+        return self.P * self.width * self.draws * self.replicates <= _QUICK
 
     def rows(self, progress: Progress) -> list[Row]:
         """Draw and test.
