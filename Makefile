@@ -4,7 +4,7 @@ PROFILE ?= laptop
 PYTHON ?= python3
 BIN ?= .venv/bin
 
-PROFILES := smoke laptop
+PROFILES := smoke laptop paper
 TOPICS := $(basename $(notdir $(wildcard notebooks/*.py)))
 EXECUTED := $(TOPICS:%=book/executed/%.ipynb)
 PACKAGE := $(wildcard tailnoise_utils/*.py tailnoise_utils/*/*.py)

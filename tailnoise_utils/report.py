@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["QUANTILES", "Group", "Report"]
+__all__ = ["QUANTILES", "Group", "Report", "index_rows"]
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -126,7 +126,7 @@ class Report:
         """
         rows: list[dict[str, Any]] = []
         for name, index in self._whole():
-            rows += _rows(name, index)
+            rows += index_rows(name, index)
         rows += [{"quantity": "dead share", "value": self.dead_share}, {"quantity": "loss", "value": self.loss}]
         if self.accuracy is not None:
             rows.append({"quantity": "accuracy", "value": self.accuracy})
@@ -135,7 +135,7 @@ class Report:
         for scope, group in self.groups.items():
             found = [{"quantity": "dead share", "value": group.dead_share}]
             for name, index in (("published", group.published), ("clean", group.clean)):
-                found += _rows(name, index) if index else []
+                found += index_rows(name, index) if index else []
             rows += [row | {"scope": scope} for row in found]
         return rows + (self.anatomy.rows() if self.anatomy else [])
 
@@ -181,8 +181,16 @@ def _value(index: TailIndex) -> str:
     return f"{index.alpha:.3f} +- {index.se:.3f}"
 
 
-def _rows(name: str, index: TailIndex) -> list[dict[str, Any]]:
-    """An estimate as rows."""
+def index_rows(name: str, index: TailIndex) -> list[dict[str, Any]]:
+    """An estimate as rows of the results table.
+
+    Args:
+        name: of the convention, or of what else was done.
+        index: the estimate.
+
+    Returns:
+        Two records, 1/alpha^ with its standard error, and K1.
+    """
     return [
         {"quantity": f"1/alpha ({name})", "value": index.inverse, "se": index.inverse_se},
         {"quantity": f"K1 ({name})", "value": index.info["K1"]},

@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import controls, data
 from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import ScalingSpec, scaling
+from tailnoise_utils.specs import ScalingSpec, _minibatches
+from tailnoise_utils.specs._minibatches import draw
 
 
 def about_the_mean(X, b, count, rng):
@@ -100,7 +101,7 @@ SCALING = ScalingSpec(TRAIN, points=(0, 6), batch_sizes=(1, 7, 50, 100), minibat
     "chunk", [1000, 30]
 )  # images at a time: 50 are 30 and 20, the 200 of the full gradient end in 20
 def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
-    monkeypatch.setattr(scaling, "_CHUNK", chunk)
+    monkeypatch.setattr(_minibatches, "_CHUNK", chunk)
     model, pictures = TRAIN.build(), data.load("digits", n_train=200, n_test=50)
     with torch.no_grad():
         model.linear1.weight[3] = 0  # a dead unit: a row here, a column of the next layer
@@ -117,7 +118,7 @@ def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
 
     full = gradient(torch.arange(200))
     for b in (7, 50, 100):
-        logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in SCALING._draw(b, 5)])[:, full != 0]
+        logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in draw(200, b, 5, 1)])[:, full != 0]
         row = found["all", b]
         assert row["value"] == pytest.approx(logs.mean().item() - math.log(1 - b / 200) / 2, abs=1e-3)
         assert row["se"] == pytest.approx(logs.mean(1).std().item() / 5**0.5, rel=1e-2)
@@ -131,20 +132,19 @@ def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
 
 
 def test_every_run_size_and_partition_draws_minibatches_of_its_own():
-    other = replace(SCALING, train=replace(TRAIN, seed=2))
-    one, _, _, next_partition = SCALING._draw(50, 4)
-    own = [next(spec._draw(b, 1))[:50] for spec, b in ((other, 50), (SCALING, 60), (SCALING, 100))]
+    one, _, _, next_partition = draw(200, 50, 4, 1)
+    own = [next(draw(200, b, 1, seed))[:50] for seed, b in ((2, 50), (1, 60), (1, 100))]
     assert len({tuple(chosen.tolist()) for chosen in (one, next_partition, *own)}) == 5
-    assert all(torch.equal(a, b) for a, b in zip(SCALING._draw(50, 4), SCALING._draw(50, 4), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(draw(200, 50, 4, 1), draw(200, 50, 4, 1), strict=True))
 
 
 def test_minibatches_of_a_size_are_disjoint_and_none_is_determined_by_the_others():
-    drawn = [chosen.tolist() for chosen in SCALING._draw(50, 5)]
+    drawn = [chosen.tolist() for chosen in draw(200, 50, 5, 1)]
     assert [len(set(chosen)) for chosen in drawn] == [50] * 5
     assert len({i for chosen in drawn[:3] for i in chosen}) == 150  # three of the four of a partition
     assert len({i for chosen in drawn[3:] for i in chosen}) == 100
     assert len({i for chosen in drawn for i in chosen}) > 150
-    halves = [set(chosen.tolist()) for chosen in SCALING._draw(100, 4)]
+    halves = [set(chosen.tolist()) for chosen in draw(200, 100, 4, 1)]
     assert all(len(one & other) not in (0, 100) for one in halves for other in halves if one is not other)
 
 

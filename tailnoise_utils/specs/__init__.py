@@ -6,15 +6,20 @@ deletes what the cache keeps for it.
 """
 
 from ._measured import Row
+from .batch_size import BatchSizeSpec
+from .departures import DeparturesSpec
 from .estimator import EstimatorSpec
 from .metastability import ExitSpec, WellsSpec
 from .noise import AnatomySpec, NoiseSpec
 from .norms import NormsSpec
 from .power import PowerSpec
 from .scaling import ScalingSpec
+from .splits import SplitsSpec
 
 __all__ = [
     "AnatomySpec",
+    "BatchSizeSpec",
+    "DeparturesSpec",
     "EstimatorSpec",
     "ExitSpec",
     "NoiseSpec",
@@ -23,7 +28,9 @@ __all__ = [
     "Row",
     "ScalingSpec",
     "Spec",
+    "SplitsSpec",
     "WellsSpec",
 ]
 
-Spec = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec
+_Measured = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | BatchSizeSpec | DeparturesSpec
+Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec

@@ -1,31 +1,27 @@
 """The log-scale of the gradient noise against the minibatch size."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from .. import controls, models
-from ..gradient import gradient
 from ..measure import NothingAlive
 from ..parameters import slices
 from ..train import evaluate
 from ._measured import Measured, Progress, Row
+from ._minibatches import draw, mean_gradient
 
 __all__ = ["ScalingSpec"]
-
-_CHUNK = 1000  # images in one backward pass: larger minibatches are averaged, so that memory does not grow with b
 
 
 @dataclass(frozen=True)
 class ScalingSpec(Measured):
     r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
 
-    At each size b some minibatches are drawn from random partitions of the data (NumPy's generator of [5, the run's seed,
-    b, number of the partition]), of each partition all but the last: the noise of all of them adds up to zero.
+    At each size b some minibatches are drawn from random partitions of the data, of each partition all but the last: the
+    noise of all of them adds up to zero (NumPy's generator of [5, the run's seed, b, number of the partition]).
 
     L(b) is taken (:func:`tailnoise_utils.controls.scaling.log_scale`) over live coordinates, those where the full gradient
     is not exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
@@ -67,23 +63,14 @@ class ScalingSpec(Measured):
                 f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
             )
         pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
-        x, y = pictures.x_train, pictures.y_train
-        loss, accuracy = evaluate(model, loss_fn, x, y)
+        loss, accuracy = evaluate(model, loss_fn, pictures.x_train, pictures.y_train)
 
-        def mean_gradient(chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
-            total = None
-            for part in chosen.split(_CHUNK):
-                batch = x.index_select(0, part), y.index_select(0, part)
-                g = gradient(model, loss_fn, batch).flat()
-                if len(part) == len(chosen):
-                    total = g
-                    break
-                g = g.double().mul_(len(part) / len(chosen))
-                total = g if total is None else total.add_(g)
+        def gradient_of(chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
+            g = mean_gradient(model, self.train, pictures, chosen)
             progress(len(chosen) / self.pictures_per_point)
-            return total
+            return g
 
-        centre = mean_gradient(torch.arange(n))
+        centre = gradient_of(torch.arange(n))
         live = centre != 0
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: the full gradient is exactly zero")
@@ -93,16 +80,7 @@ class ScalingSpec(Measured):
             share = float(torch.cat([live[part] for part in parts]).double().mean())
             rows.append({"scope": scope, "quantity": "live share", "value": share})
         for b, count in zip(sizes, self.minibatches, strict=True):
-            noise = (mean_gradient(chosen) - centre for chosen in self._draw(b, count))
+            noise = (gradient_of(chosen) - centre for chosen in draw(n, b, count, self.train.seed))
             for scope, (value, se) in controls.log_scale(noise, b, n, groups=layers, live=live).items():
                 rows.append({"scope": scope, "quantity": "log-scale", "x": b, "value": value, "se": se})
         return [row | {"split": "train"} for row in rows]
-
-    def _draw(self, b: int, count: int) -> Iterator[Int64[Tensor, " b"]]:
-        """The samples of each minibatch of one size."""
-        n, drawn, partition = self.train.n_train, 0, 0
-        while drawn < count:
-            order = np.random.default_rng([5, self.train.seed, b, partition]).permutation(n)
-            for start in range(0, min(n // b - 1, count - drawn) * b, b):
-                yield torch.from_numpy(order[start : start + b])
-            drawn, partition = drawn + n // b - 1, partition + 1

@@ -1,0 +1,128 @@
+"""The grids that vary the size of the network, and what is measured on the test images."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tailnoise_utils import data, experiments, sweep, tail_index
+from tailnoise_utils.models import LOSSES
+from tailnoise_utils.snapshots import TrainSpec
+from tailnoise_utils.specs import AnatomySpec, SplitsSpec
+
+TRAIN = TrainSpec(
+    dataset="digits",
+    n_train=200,
+    n_test=110,
+    model="fcn",
+    width=8,
+    depth=3,
+    loss="hinge",
+    batch_size=10,
+    lr=0.1,
+    schedule="constant",
+    order="random",
+    iterations=6,
+    snapshots=(0, 6),
+    seed=1,
+)
+SPLITS = SplitsSpec(TRAIN, 20, (0, 6))
+
+
+@pytest.fixture
+def results_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("TAILNOISE_CACHE", str(tmp_path / "cache"))
+
+
+def ordered(specs, *names):
+    return [tuple(getattr(spec.train, name) for name in names) for spec in specs]
+
+
+def test_the_noise_of_the_test_images_is_that_of_their_gradients():
+    model, shares = TRAIN.build(), []
+    rows = SPLITS.measure(model, shares.append)
+    assert sum(shares) == pytest.approx(1)
+    images = data.load("digits", n_train=200, n_test=110)
+    order = torch.randperm(110, generator=torch.Generator().manual_seed(2 * 10**6 + 1))
+    gradients = []
+    for chosen in order[:100].view(5, 20):  # ten images do not fill a minibatch
+        loss = LOSSES["hinge"](model(images.x_test[chosen]), images.y_test[chosen])
+        gradients.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))]))
+    g = torch.stack(gradients).double()
+    U = torch.where((g != g[0]).any(0), g - g.mean(0), 0.0).float()
+    found = {(r["quantity"], r.get("x")): r for r in rows if r["split"] == "test"}
+    clean, published = tail_index.mohammadi(U), tail_index.mohammadi(U, convention="published")
+    fixed = tail_index.mohammadi(U, K1=1000)
+    assert found["1/alpha (clean)", None]["value"] == pytest.approx(clean.inverse, rel=1e-5)
+    assert found["1/alpha (clean)", None]["se"] == pytest.approx(clean.inverse_se, rel=1e-4)
+    assert found["1/alpha (published)", None]["value"] == pytest.approx(published.inverse, rel=1e-5)
+    assert found["K1 (published)", None]["value"] == published.info["K1"]
+    assert found["dead share", None]["value"] == clean.info["dead_share"]
+    assert found["1/alpha (pooled)", 1000]["value"] == pytest.approx(fixed.inverse, rel=1e-5)
+
+
+def test_what_is_measured_of_the_training_images_does_not_change():
+    model = TRAIN.build()
+    rows = SPLITS.measure(model, lambda share: None)
+    plain = AnatomySpec(TRAIN, 20, (0, 6)).measure(model, lambda share: None)
+    assert rows[: len(plain)] == plain
+    assert {row["split"] for row in rows[len(plain) :]} == {"test"}
+    keys = Counter((r["split"], r.get("scope"), r["quantity"], r.get("x")) for r in rows)
+    assert max(keys.values()) == 1
+
+
+def test_test_images_without_noise_are_said_to_have_none(monkeypatch):
+    from tailnoise_utils.specs import splits
+
+    U = torch.ones(5, 9)
+    monkeypatch.setattr(splits, "noise_matrix", lambda *of: U)
+    rows = SPLITS.measure(TRAIN.build(), lambda share: None)
+    assert rows[-1] == {"quantity": "nothing alive", "value": 1.0, "split": "test"}
+    U[1, 3] = 2.0  # of too few entries for blocks of 1000
+    last = SPLITS.measure(TRAIN.build(), lambda share: None)[-1]
+    assert (last["quantity"], last["value"]) == ("dead share", pytest.approx(8 / 9))
+
+
+def test_a_partial_sweep_has_one_seed_of_everything_first():
+    specs = experiments.grid("fcn_size", "laptop")
+    first = specs[: 64 + 2]
+    assert {spec.train.seed for spec in first} == {0}
+    settings = set(ordered(first, "dataset", "width", "depth", "loss"))
+    assert len(settings) == 66
+    assert ("cifar10", 1024, 4, "nll") in settings
+    assert {replace(spec.train, seed=0) for spec in specs[66:]} < {spec.train for spec in first}
+    assert [spec.train.seed for spec in specs[66:]] == [1] * 64 + [2] * 64
+    assert [spec.train.seed for spec in experiments.grid("cnn_size", "laptop")] == [0] * 16 + [1] * 16 + [2] * 16
+
+
+def test_cnns_that_another_experiment_trains_are_trained_once():
+    others = {spec.train for spec in experiments.grid("anatomy", "laptop") if spec.train.model == "cnn"}
+    assert others < {spec.train for spec in experiments.grid("cnn_size", "laptop")}
+
+
+def test_the_paper_has_as_many_runs_as_it_says():
+    fcn, cnn = experiments.grid("fcn_size", "paper"), experiments.grid("cnn_size", "paper")
+    assert len(fcn) == 972 == 9 * 9 * 2 * 2 * 3
+    assert {spec.train.width for spec in fcn} == {4, 8, 16, 32, 64, 128, 256, 512, 1024}
+    assert {spec.train.depth for spec in fcn} == set(range(2, 11))
+    assert len(cnn) == 108
+    assert {spec.train.width for spec in cnn} == {2, 4, 8, 16, 32, 64, 128, 256, 512}
+    assert set(ordered(cnn, "dataset", "n_train")) == {("cifar10", 50_000), ("cifar100", 50_000)}
+    for spec in (*fcn, *cnn):
+        assert (spec.train.iterations, spec.train.batch_size, spec.noise_batch_size) == (65_000, 500, 500)
+        assert spec.points[-1] == 65_000
+
+
+@pytest.mark.parametrize("experiment", ["fcn_size", "cnn_size"])
+def test_smoke_is_measured_to_its_end(experiment, results_in):
+    results = sweep.run(experiment, "smoke")
+    assert len(results.runs) == len(experiments.grid(experiment, "smoke"))
+    table = results.table()
+    assert not results.rows.duplicated(["run", "iteration", "split", "scope", "quantity", "x"]).any()
+    last = table[(table["iteration"] == table["iterations"]) & (table["quantity"] == "1/alpha (clean)")]
+    splits = {"train"} if experiment == "fcn_size" else {"train", "test"}
+    assert set(last["split"]) == splits
+    assert len(last[last["scope"] == "all"]) == len(splits) * len(results.runs)
+    assert sweep.verify(experiment, "smoke")["difference"].max() == 0
