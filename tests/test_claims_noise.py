@@ -194,7 +194,7 @@ def test_c6_not_reproduced(slope, spread):
     ("rises", "where"),
     [
         (lambda of, quantity, trained: "K1" in quantity, "published"),
-        (lambda of, quantity, trained: of["dataset"] == "mnist" and of["depth"] == 2, "cifar10"),
+        (lambda of, quantity, trained: of["dataset"] == "mnist" and of["depth"] == 2, "CIFAR-10"),
         (lambda of, quantity, trained: trained, "one network"),
         (lambda of, quantity, trained: not trained, "trained at b"),
     ],
@@ -291,7 +291,7 @@ def test_c7_partly():
         return inverse, inverse, accuracy
 
     found = claims.c7(training(one_data_set))
-    assert (found.verdict, "only for mnist" in found.evidence) == ("partly", True)
+    assert (found.verdict, "only for MNIST" in found.evidence) == ("partly", True)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_o3_not_reproduced(change):
 @pytest.mark.parametrize("only", ["mnist", "hinge", "after"])
 def test_o3_partly(only):
     found = claims.o3(scaling(only=only))
-    assert (found.verdict, f"only for {only}" in found.evidence) == ("partly", True)
+    assert (found.verdict, f"only for {claims.WORDS.get(only, only)}" in found.evidence) == ("partly", True)
 
 
 @pytest.mark.parametrize("change", [{"n": 9000}, {"sizes": (10, 100)}, {"trained": False}])

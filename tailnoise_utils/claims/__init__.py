@@ -20,13 +20,15 @@ from .ours import o1, o2
 from .sizes import c3, c4, c5, c8
 from .tails import flat_in_b, heavy_or_else, scale_of_norms
 from .training import c7, phases
-from .verdict import NOT_TESTED, STATEMENTS, VERDICTS, Verdict, decide, lowered
+from .verdict import CRITERIA, NOT_TESTED, STATEMENTS, VERDICTS, WORDS, Verdict, decide, lowered
 
 __all__ = [
+    "CRITERIA",
     "NOT_TESTED",
     "RULES",
     "STATEMENTS",
     "VERDICTS",
+    "WORDS",
     "Verdict",
     "above",
     "batch_slopes",

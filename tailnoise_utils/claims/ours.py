@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..store import Results
 from .inference import above, fisher, over_seeds
-from .selection import SETTING, absent_of, at_end, at_start, values
+from .selection import SETTING, absent_of, at_end, at_start, name_of, values
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["o1", "o2"]
@@ -80,8 +80,8 @@ def o2(fcn: Results) -> Verdict:
     T1 = values(fitted, "T1").groupby(SETTING)["value"].mean()
     numbers = {"smallest T1": float(T1.min()), "largest T1": float(T1.max()), "settings": float(len(tests))}
     evidence = (
-        f"Holds {where}. T1 is {T1.min():.3f} to {T1.max():.3f} in the {len(tests)} settings that fit (data sets: "
-        f"{', '.join(sorted(set(tests['dataset'])))}; losses: {', '.join(sorted(set(tests['loss'])))}); p <= .05 in "
+        f"Holds {where}. T1 is {T1.min():.3f} to {T1.max():.3f} in the {len(tests)} settings that fit ("
+        f"{'; '.join(sorted({name_of('', *of) for of in zip(tests['dataset'], tests['loss'], strict=True)}))}); p <= .05 in "
         f"{(tests['p'] <= 0.05).sum()}. {tests['size'].max()} seeds."
     )
     return Verdict("O2", verdict, evidence, numbers, p)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from ..store import Results
+from .verdict import WORDS
 
 __all__ = ["CONVENTIONS", "SETTING", "absent_of", "at_end", "at_start", "fixed_length", "name_of", "values"]
 
@@ -81,9 +82,9 @@ def name_of(model: str, dataset: str, loss: str = "") -> str:
         loss: of the training, "" if any.
 
     Returns:
-        Such as "FCN, mnist, nll".
+        Such as "FCN, MNIST, cross-entropy".
     """
-    return ", ".join(part for part in (model.upper(), dataset, loss) if part)
+    return ", ".join(WORDS.get(part, part) for part in (model, dataset, loss) if part)
 
 
 def absent_of(

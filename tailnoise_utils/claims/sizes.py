@@ -118,10 +118,13 @@ def c4(fcn: Results) -> Verdict:
     tests = pd.DataFrame(rows)
     verdict, p, where = decide(tests, ("dataset", "loss", "convention"), tuple(lost))
     words = [
-        f"{what} {of['value'].min():.4f} to {of['value'].max():.4f} ({dataset}, {convention})"
+        f"{what} {of['value'].min():.4f} to {of['value'].max():.4f} ({name_of('', dataset)}, {convention})"
         for (dataset, convention, what), of in tests.groupby(["dataset", "convention", "what"], sort=False)
     ]
-    evidence = f"Holds {where}. Of 1/alpha^ on MNIST: slopes; over the losses: {'; '.join(words)}. {_seeds(end)} seeds."
+    evidence = (
+        f"Holds {where}. Slopes of 1/alpha^ on MNIST, alpha^ on CIFAR-10, smallest and largest over the losses: "
+        f"{'; '.join(words)}. {_seeds(end)} seeds."
+    )
     return Verdict("C4", verdict, evidence, numbers, p)
 
 
@@ -194,7 +197,7 @@ def c5(cnn: Results) -> Verdict:
             p = _smaller_against_rest(one, rest, own, smallest)
             within = (1 / rest["mean"]).between(*_BAND).all()
             rows += [common | {"p": p}, common | {"p": np.nan, "holds": bool(within)}]
-            label = f"{dataset}, {loss}, {convention}"
+            label = f"{name_of('', dataset, loss)}, {convention}"
             numbers[f"alpha^ of the smallest, {label}"] = float(1 / one["mean"])
             words.append(f"{1 / one['mean']:.2f} against {_span(rest['mean'])} ({label})")
     verdict, p, where = decide(pd.DataFrame(rows), ("dataset", "loss", "convention"), tuple(lost))

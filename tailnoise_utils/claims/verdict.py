@@ -6,7 +6,7 @@ import pandas as pd
 
 from .inference import LEVEL, benjamini_hochberg, holm
 
-__all__ = ["NOT_TESTED", "STATEMENTS", "VERDICTS", "Verdict", "decide", "lowered"]
+__all__ = ["CRITERIA", "NOT_TESTED", "STATEMENTS", "VERDICTS", "WORDS", "Verdict", "decide", "lowered"]
 
 NOT_TESTED = "not tested at this scale"
 VERDICTS = ("reproduced", "partly", "not reproduced", NOT_TESTED)
@@ -29,6 +29,40 @@ STATEMENTS = {
     "O2": "The noise of networks that fit their data (training accuracy of .95 or more) is heavier than Gaussian across "
     "minibatches.",
     "O3": "The noise has no single stable index: the index that its scale implies rises with the minibatch size.",
+}
+
+# Each rule in a sentence; the whole of it is in the docstring of the function that applies it.
+CRITERIA = {
+    "C1": "At each snapshot after the first the norms are nearer to the stable law than to the Gaussian one, no further "
+    "than D = .10 from it, and not of the Gaussian shape; with independent entries, and with the noise's covariance.",
+    "C2": "The bias of 1/alpha^ is within .02 for each index and size of 10,000 or more, and the reported standard error "
+    "right within 10 % (two one-sided tests).",
+    "C3": "1/alpha^ is above 1/1.75 in each setting, before and after training (t-tests over the seeds).",
+    "C4": "MNIST: 1/alpha^ rises with log2 width at the mean depth, and the more the deeper (regression over the sizes); "
+    "CIFAR-10: alpha^ has a mean of 1.05 to 1.25 and a range of .03 or less over the sizes.",
+    "C5": "1/alpha^ of the smallest network is above that of the rest (t-test over the seeds), and at all other sizes alpha^ "
+    "is 1.0 to 1.1.",
+    "C6": "At equally many minibatches and the same K1, alpha^ rises by less than .02 per unit of ln b (t-tests over the "
+    "seeds), in one network measured at several b and in networks trained at b.",
+    "C7": "alpha^ falls to a minimum in the first half of training, one of the three steps at it is larger than elsewhere "
+    "(circular shifts), and the accuracy rises faster after it than before (combined over the seeds by Fisher's method).",
+    "C8": "The intraclass correlation of 1/alpha^, settings over seeds, has a lower bound of .9 or more.",
+    "C9": "Slopes of the logarithm of the mean exit time are those of the theory within .05, rates within 5 %.",
+    "O1": "Before training the part 'dependence' is more than half of 1/alpha^ - 1/2 in each setting (t-tests over the seeds).",
+    "O2": "T1 of each setting that fits is larger than that of Gaussian surrogates (combined over the seeds by Fisher's method).",
+    "O3": "The log-scale falls less steeply from 10 to 100 samples than from 100 to 1000, before and after training (t-tests "
+    "over the seeds).",
+}
+
+WORDS = {
+    "fcn": "FCN",
+    "cnn": "CNN",
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "nll": "cross-entropy",
+    "before": "before training",
+    "after": "after training",
 }
 
 
@@ -67,6 +101,11 @@ class Verdict:
         """What the claim says, as we understand the paper."""
         return STATEMENTS[self.claim]
 
+    @property
+    def criterion(self) -> str:
+        """The rule that judges it, in a sentence."""
+        return CRITERIA[self.claim]
+
 
 def decide(
     tests: pd.DataFrame, facets: tuple[str, ...] = (), absent: tuple[str, ...] = ()
@@ -102,7 +141,12 @@ def decide(
         if not absent:
             return "reproduced", largest, "everywhere"
         return "partly", largest, f"in all that could be tested (not: {', '.join(absent)})"
-    levels = [(str(level), of) for facet in facets if tests[facet].nunique() > 1 for level, of in tests.groupby(facet)]
+    levels = [
+        (WORDS.get(str(level), str(level)), of)
+        for facet in facets
+        if tests[facet].nunique() > 1
+        for level, of in tests.groupby(facet)
+    ]
     whole = [(of["p"].max(), level) for level, of in levels if of["holds"].all()]
     if not whole:
         return "not reproduced", largest, "nowhere as a whole"
