@@ -10,6 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from tailnoise_utils import claims, plots, stable, store, sweep
+from tailnoise_utils.plots._settings import PARTS
 
 ROOT = Path(__file__).parents[1]
 mpl.use("agg")
@@ -176,7 +177,10 @@ def test_the_waterfall_adds_up_to_the_estimate():
         )
         assert bars[0].get_width() == pytest.approx(of["part dependence"])
         assert axes.get_lines()[0].get_xdata()[y] == pytest.approx(of["part e_0"])
-    assert len(names) == 18
+        stable = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == 18]
+        assert sum(bar.get_width() for bar in stable) == pytest.approx(1 / 6 - of["part e_2 (Gaussian)"], abs=5e-3)
+        assert stable[PARTS.index("tails")].get_width() == pytest.approx(of["part tails (stable 1.5)"], abs=5e-3)
+    assert names[18:] == ["independent SαS, α = 1.5"]
 
 
 def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
@@ -216,7 +220,7 @@ def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
         for seed in range(3)
     ]
     table = plots.anatomy_table(store.Results(pd.concat(rows), runs)).droplevel(0)
-    assert table["p"].to_dict() == {"before training": 0.5, "after training": 0.04}
+    assert table["T1, p"].to_dict() == {"before training": 0.5, "after training": 0.04}
     assert table["norms, p"].to_dict() == {"before training": 0.7, "after training": 0.3}
     assert table.loc["before training", "T1"] == pytest.approx(0.3)
 
