@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,11 +47,12 @@ def spec_of(train: TrainSpec, **changes: object) -> NoiseSpec:
 # The first takes longest, so that what is finished first does not come first.
 GRID = tuple(map(spec_of, (FCN, replace(FCN, iterations=10, snapshots=(0, 10)), CNN, replace(FCN, seed=2))))
 KEYS = [*store.COLUMNS][:6]
-LIMIT = 120  # seconds after which a test gives up; none waits that long where the code is right
+LIMIT = 600  # seconds after which a test gives up; none waits that long where the code is right
 
 # A process that sweeps a grid: all that is particular to it lies in the environment and the arguments.
 CHILD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored where the tests run in the background
 sys.path.insert(0, "tests")
 import torch
 torch.set_num_threads(1)
@@ -63,8 +65,10 @@ if __name__ == "__main__":
 """
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def started(folder: Path, *words: str):
+    """Such a process; nothing of it survives a test that fails."""
+    with subprocess.Popen(
         [sys.executable, "-c", CHILD, *words],
         env=os.environ | environment(folder),
         cwd=Path(__file__).parents[1],
@@ -72,7 +76,12 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -224,11 +233,11 @@ def test_two_sweeps_of_one_grid_lose_nothing(where, whole, request, tiny_grid, t
     if where == "one cluster":
         client = request.getfixturevalue("client")
         words = ["--dask", client.scheduler.addr]
-    both = [start(tmp_path, *words) for _ in range(2)]
-    for process in both:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
-        assert "4.0/4 runs" in errors
+    with started(tmp_path, *words) as one, started(tmp_path, *words) as other:
+        for process in (one, other):
+            _, errors = process.communicate()
+            assert process.returncode == 0, errors
+            assert "4.0/4 runs" in errors
     check(sweep.stored("iterations", "smoke"), whole)
     nothing_is_left(tmp_path / "cache")
 
@@ -250,15 +259,15 @@ def test_nobody_else_measures_a_run_meanwhile(tiny_grid, monkeypatch):
 
 
 def test_ctrl_c_keeps_what_is_finished_and_stops_the_workers(whole, tiny_grid, tmp_path):
-    process = start(tmp_path, "--workers", "2")
     path = store.path_of("iterations", "smoke")
-    until(lambda: path.exists() or process.poll() is not None, "a stored run")
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    _, errors = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130, errors
-    assert errors.endswith("the same command (without --fresh) goes on.\n")
-    assert "Traceback" not in errors
-    until(lambda: not alive(process.pid), "the end of all processes")
+    with started(tmp_path, "--workers", "2") as process:
+        until(lambda: path.exists() or process.poll() is not None, "a stored run")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        _, errors = process.communicate(timeout=LIMIT)
+        assert process.returncode == 130, errors
+        assert errors.endswith("the same command (without --fresh) goes on.\n")
+        assert "Traceback" not in errors
+        until(lambda: not alive(process.pid), "the end of all processes")
     assert 1 <= len(store.read(path).runs) < len(GRID)
     check(sweep.run("iterations", "smoke"), whole)
     nothing_is_left(tmp_path / "cache")

@@ -170,7 +170,7 @@ def least_squares(
     return coefficients, np.sqrt(square * np.diag(inverse)), n - k
 
 
-def intraclass(values: list[Float[np.ndarray, " raters"]], bound: float) -> tuple[float, float, float]:
+def intraclass(values: list[Float[np.ndarray, " _"]], bound: float) -> tuple[float, float, float]:
     r"""Intraclass correlation ICC(1): the share of the variance of single values that lies between the groups.
 
     .. math:: \mathrm{ICC} = \frac{F - 1}{F + k_0 - 1}, \qquad F = \frac{MS_{between}}{MS_{within}}, \qquad
