@@ -27,7 +27,8 @@ def verdicts(found: list[Verdict]) -> Figure:
         figure, axes = plt.subplots(figsize=(10, 1.0 + 0.55 * len(found)))
         for y, v in zip(rows, found, strict=True):
             axes.plot(VERDICTS.index(v.verdict), y, "s", markersize=15, color=_COLOURS[v.verdict], label=v.claim)
-        words = [textwrap.fill(f"{v.claim}  {v.statement}", 75, break_on_hyphens=False).replace("alpha^", r"$\hat\alpha$") for v in found]
+        words = [textwrap.fill(f"{v.claim}  {v.statement}", 75, break_on_hyphens=False) for v in found]
+        words = [word.replace("alpha^", r"$\hat\alpha$") for word in words]
         axes.set_yticks(rows, words, fontsize=8, linespacing=1.1)
         axes.set_xticks(range(len(VERDICTS)), [textwrap.fill(word, 15) for word in VERDICTS])
         axes.xaxis.tick_top()
