@@ -102,6 +102,26 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command("claims")
+def claims_(
+    profile: Profile = "laptop",
+    write: Annotated[
+        bool, typer.Option("--write", help="Also put them into the README and the book's first page.")
+    ] = False,
+) -> None:
+    """Judge every claim by what is stored, each by a rule that was fixed before the runs."""
+    from . import claims  # scipy's statistics, needed only here
+    from .claims import pages
+
+    verdicts = claims.verdicts(profile)
+    for v in verdicts:
+        p = "" if v.p is None else f" (p = {v.p:.2g})"
+        typer.echo(f"{v.claim} {v.statement}\n  {v.verdict}{p}. {v.evidence}\n  Tails: {v.tails}")
+    if write:
+        changed = pages.write(verdicts)
+        typer.echo("\n".join(map(str, changed)) or "The pages say so already.")
+
+
 @app.command()
 def version() -> None:
     """Print the version of the package and of what it computes with."""

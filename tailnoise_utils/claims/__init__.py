@@ -1,9 +1,11 @@
 """The paper's claims and some of our own: a rule on stored rows for each, fixed before the runs it judges; the verdicts.
 
-The rules are in the docstrings of :func:`c1` to :func:`c9` and :func:`o1` to :func:`o3`. Common to all of them: tests are
-made on 1/alpha^; within a claim at a false discovery rate of 5 % over its settings (:func:`decide`), over claims by Holm's
-procedure at 5 % (:func:`lowered`), the paper's claims and ours by themselves; seeds are tested across where there are 5,
-else variances are pooled over settings (:func:`over_seeds`).
+The rules are in the docstrings of :func:`tailnoise_utils.claims.c1` to :func:`tailnoise_utils.claims.c9` and
+:func:`tailnoise_utils.claims.o1` to :func:`tailnoise_utils.claims.o3`. Common to all of them: tests are made on
+1/alpha^; within a claim at a false discovery rate of 5 % over its settings (:func:`tailnoise_utils.claims.decide`),
+over claims by Holm's procedure at 5 % (:func:`tailnoise_utils.claims.lowered`), the paper's claims and ours by
+themselves; seeds are tested across where there are 5, else variances are pooled over settings
+(:func:`tailnoise_utils.claims.over_seeds`).
 """
 
 from collections.abc import Callable

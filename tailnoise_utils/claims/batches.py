@@ -59,11 +59,12 @@ def c6(results: Results) -> Verdict:
     """C6: larger minibatches do not bring alpha^ towards 2.
 
     The rule, for FCNs of depth 2 and 4 that trained on MNIST or CIFAR-10, at the last snapshot: at the same number of
-    minibatches and the same K1, in each reading and convention of :func:`batch_slopes`, alpha^ rises by less than .02 per
-    unit of ln b, by a one-sided t-test over the seeds; with fewer than 5 seeds the variance is pooled over the settings of
-    a reading and convention. A fall is no movement towards 2 and does not count against the claim. "Reproduced": all
-    settings; "partly": all of one data set, loss, convention or reading, or all, where networks trained at several b are
-    absent. "Not tested": networks of one of the depths, measured at several b, are absent, or no setting has two seeds.
+    minibatches and the same K1, in each reading and convention of :func:`tailnoise_utils.claims.batch_slopes`, alpha^
+    rises by less than .02 per unit of ln b, by a one-sided t-test over the seeds; with fewer than 5 seeds the variance
+    is pooled over the settings of a reading and convention. A fall is no movement towards 2 and does not count against
+    the claim. "Reproduced": all settings; "partly": all of one data set, loss, convention or reading, or all, where
+    networks trained at several b are absent. "Not tested": networks of one of the depths, measured at several b, are
+    absent, or no setting has two seeds.
 
     Args:
         results: of the experiment ``batch_size``.

@@ -56,8 +56,9 @@ def c2_tests(results: Results) -> pd.DataFrame:
 def c2(results: Results) -> Verdict:
     """C2: the estimator recovers alpha on synthetic SaS data.
 
-    The rule. All of :func:`c2_tests` hold, in both conventions: "reproduced"; in one of them: "partly". "Not tested":
-    fewer than three indices, a convention without samples of 10^4 or more, or so few of them that no estimate could pass.
+    The rule. All of :func:`tailnoise_utils.claims.c2_tests` hold, in both conventions: "reproduced"; in one of them:
+    "partly". "Not tested": fewer than three indices, a convention without samples of 10^4 or more, or so few of them
+    that no estimate could pass.
 
     The samples of profile ``laptop`` were there before the rule.
 

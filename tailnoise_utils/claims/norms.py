@@ -107,9 +107,10 @@ def c1(results: Results) -> Verdict:
 
     The rule. At each snapshot after the first, in each of two readings (the independent entries that the paper draws;
     laws with the covariance of the noise), the claim holds if the norms are not of the shape of the Gaussian law's, are
-    nearer to the stable law's, and no further from it than D = 0.10 (:func:`norm_distances`); p is the larger of both
-    p-values, 1 if D to the stable law is above 0.10. "Reproduced": both readings at all snapshots; "partly": one reading
-    at all of them. "Not tested": no run of a convolutional network on CIFAR-10 that trained.
+    nearer to the stable law's, and no further from it than D = 0.10 (:func:`tailnoise_utils.claims.norm_distances`); p
+    is the larger of both p-values, 1 if D to the stable law is above 0.10. "Reproduced": both readings at all
+    snapshots; "partly": one reading at all of them. "Not tested": no run of a convolutional network on CIFAR-10 that
+    trained.
 
     The rule was written when the four snapshots of profile ``laptop`` had been measured and drawn; it judges nothing that
     was not known.

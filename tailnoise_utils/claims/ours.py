@@ -7,7 +7,7 @@ were written.
 import pandas as pd
 
 from ..store import Results
-from .inference import above, fisher, over_seeds
+from .inference import LEVEL, above, fisher, over_seeds
 from .selection import SETTING, absent_of, at_end, at_start, name_of, values
 from .verdict import NOT_TESTED, Verdict, decide
 
@@ -79,9 +79,9 @@ def o2(fcn: Results) -> Verdict:
     verdict, p, where = decide(tests, ("dataset", "loss"))
     T1 = values(fitted, "T1").groupby(SETTING)["value"].mean()
     numbers = {"smallest T1": float(T1.min()), "largest T1": float(T1.max()), "settings": float(len(tests))}
+    kinds = sorted({name_of("", *of) for of in zip(tests["dataset"], tests["loss"], strict=True)})
     evidence = (
-        f"Holds {where}. T1 is {T1.min():.3f} to {T1.max():.3f} in the {len(tests)} settings that fit ("
-        f"{'; '.join(sorted({name_of('', *of) for of in zip(tests['dataset'], tests['loss'], strict=True)}))}); p <= .05 in "
-        f"{(tests['p'] <= 0.05).sum()}. {tests['size'].max()} seeds."
+        f"Holds {where}. T1 is {T1.min():.3f} to {T1.max():.3f} in the {len(tests)} settings that fit "
+        f"({'; '.join(kinds)}); p <= .05 in {(tests['p'] <= LEVEL).sum()}. {tests['size'].max()} seeds."
     )
     return Verdict("O2", verdict, evidence, numbers, p)

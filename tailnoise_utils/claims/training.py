@@ -91,11 +91,11 @@ def _combined(p: pd.Series) -> float:
 def c7(results: Results) -> Verdict:
     """C7: alpha^ falls first, a jump comes near its minimum, the accuracy rises after it.
 
-    The rule. In each setting and convention the three p-values of :func:`phases` are combined over the seeds by Fisher's
-    method; that of the jump over the runs of all settings with fewer than 5 seeds, for in few runs with few snapshots it
-    could not become small. The largest of the three counts: all must hold. "Reproduced": all settings, both conventions;
-    "partly": all of one convention, data set or loss. "Not tested": no FCN or no convolutional network that trained, with
-    12 snapshots or more.
+    The rule. In each setting and convention the three p-values of :func:`tailnoise_utils.claims.phases` are combined
+    over the seeds by Fisher's method; that of the jump over the runs of all settings with fewer than 5 seeds, for in
+    few runs with few snapshots it could not become small. The largest of the three counts: all must hold. "Reproduced":
+    all settings, both conventions; "partly": all of one convention, data set or loss. "Not tested": no FCN or no
+    convolutional network that trained, with 12 snapshots or more.
 
     Three settings of three seeds had been measured and drawn when the rule was written.
 

@@ -40,18 +40,20 @@ CRITERIA = {
     "C3": "1/alpha^ is above 1/1.75 in each setting, before and after training (t-tests over the seeds).",
     "C4": "MNIST: 1/alpha^ rises with log2 width at the mean depth, and the more the deeper (regression over the sizes); "
     "CIFAR-10: alpha^ has a mean of 1.05 to 1.25 and a range of .03 or less over the sizes.",
-    "C5": "1/alpha^ of the smallest network is above that of the rest (t-test over the seeds), and at all other sizes alpha^ "
-    "is 1.0 to 1.1.",
+    "C5": "1/alpha^ of the smallest network is above that of the rest (t-test over the seeds), and at all other sizes "
+    "alpha^ is 1.0 to 1.1.",
     "C6": "At equally many minibatches and the same K1, alpha^ rises by less than .02 per unit of ln b (t-tests over the "
     "seeds), in one network measured at several b and in networks trained at b.",
     "C7": "alpha^ falls to a minimum in the first half of training, one of the three steps at it is larger than elsewhere "
     "(circular shifts), and the accuracy rises faster after it than before (combined over the seeds by Fisher's method).",
     "C8": "The intraclass correlation of 1/alpha^, settings over seeds, has a lower bound of .9 or more.",
     "C9": "Slopes of the logarithm of the mean exit time are those of the theory within .05, rates within 5 %.",
-    "O1": "Before training the part 'dependence' is more than half of 1/alpha^ - 1/2 in each setting (t-tests over the seeds).",
-    "O2": "T1 of each setting that fits is larger than that of Gaussian surrogates (combined over the seeds by Fisher's method).",
-    "O3": "The log-scale falls less steeply from 10 to 100 samples than from 100 to 1000, before and after training (t-tests "
-    "over the seeds).",
+    "O1": "Before training the part 'dependence' is more than half of 1/alpha^ - 1/2 in each setting (t-tests over the "
+    "seeds).",
+    "O2": "T1 of each setting that fits is larger than that of Gaussian surrogates (combined over the seeds by Fisher's "
+    "method).",
+    "O3": "The log-scale falls less steeply from 10 to 100 samples than from 100 to 1000, before and after training "
+    "(t-tests over the seeds).",
 }
 
 WORDS = {
@@ -75,7 +77,7 @@ class Verdict:
         verdict: one of ``VERDICTS``.
         evidence: why, in a sentence or two.
         numbers: what it rests on.
-        p: of what the verdict asserts (see :func:`decide`); None where the rule makes no test.
+        p: of what the verdict asserts (see :func:`tailnoise_utils.claims.decide`); None where the rule makes no test.
         experiments: whose results were judged.
         profile: in which profile.
         tails: heavy tails, or something else? What other measurements say about the same noise.

@@ -19,6 +19,7 @@ from .anatomy import (
     with_spread,
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, zero_shares
+from .claims import verdicts
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -90,6 +91,7 @@ __all__ = [
     "unstable_laws",
     "unstable_table",
     "untrained",
+    "verdicts",
     "waterfall",
     "with_settings",
     "with_spread",

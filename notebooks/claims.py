@@ -1,0 +1,97 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The claims
+#
+# **The question.** What becomes of each claim of the paper?
+#
+# C1 to C9 are the paper's claims *as we understand it*: its text was not at hand, so consult the PDF before you quote one.
+# O1 to O3 are our own. Each has a rule that turns stored rows into a verdict: **reproduced**; **partly** (one convention, one
+# loss or one data set only, or all that could be tested where a loss did not train); **not reproduced**; **not tested at this
+# scale**, where runs or a setting that the rule needs are not there.
+#
+# The rules were written, and committed, before the runs that they judge existed, with four exceptions: the runs for C1, C2, C7
+# and O3 were there. O1 and O2 were formed on the settings of [](anatomy.ipynb) and are judged on those of the experiment `fcn_size`;
+# O3 is judged on the very results on which it was formed.
+
+# %% tags=["parameters", "remove-cell"]
+profile = "laptop"
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+from myst_nb import glue
+
+from tailnoise_utils import claims, plots
+from tailnoise_utils.claims.pages import with_formulas
+
+verdicts = claims.verdicts(profile)
+counts = {word: sum(v.verdict == word and v.claim.startswith("C") for v in verdicts) for word in claims.VERDICTS}
+for word, count in counts.items():
+    glue(f"count_{word.replace(' ', '_')}", count, display=False)
+Markdown(
+    f"Profile `{profile}`. Of the paper's nine claims: " + ", ".join(f"{n} {word}" for word, n in counts.items()) + "."
+)
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A row for each claim and a column for each verdict, with a square where the claim stands; the paper's nine claims above our three."}}
+plots.verdicts(verdicts)
+
+# %% tags=["remove-input"]
+Markdown(
+    f"*Profile `{profile}`: what is stored of {len({name for v in verdicts for name in v.experiments})} experiments.*"
+)
+
+# %% [markdown]
+# ## The rules, each in a sentence
+#
+# The whole of each rule is in the docstring of the function of its name ({mod}`tailnoise_utils.claims`). Where a rule says nothing
+# else, a claim must hold in all settings and both conventions ([](../methods.md)), for networks that trained, at the last snapshot.
+
+# %% tags=["hide-input"]
+Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verdicts))
+
+# %% [markdown]
+# Within a claim, settings are tested at a false discovery rate of 5 % {cite:p}`benjamini1995`; over claims the verdicts survive
+# Holm's correction at 5 % {cite:p}`holm1979`, or go down by one. Across seeds it is tested with five or more; with fewer,
+# variances are pooled over settings. Equivalence is two one-sided tests {cite:p}`schuirmann1987`, the intraclass correlation ICC(1) that of {cite:t}`shrout1979`.
+
+# %% [markdown]
+# ## The evidence
+
+
+# %% tags=["hide-input"]
+def line(v: claims.Verdict) -> str:
+    p = "" if v.p is None else f" (p = {v.p:.2g})"
+    return f"* **{v.claim} {v.verdict}**{p}. {with_formulas(v.statement)} *{with_formulas(v.evidence)}*"
+
+
+Markdown("\n".join(map(line, verdicts)))
+
+# %% [markdown]
+# ## Heavy tails, or something else?
+#
+# That $\hat\alpha$ is what the paper says does not mean what the paper says ([](blind_spots.ipynb)). So beside each verdict stands
+# what other measurements say of the same noise: T1 and projections, which look across the minibatches; whether the index is the
+# same at all $K_1$, and at all $b$.
+
+# %% tags=["hide-input"]
+Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.tails)}" for v in verdicts))
+
+# %% [markdown]
+# ## How sure
+#
+# * A verdict is on a claim as we understand it, at this scale: fewer seeds, smaller grids and shorter runs than the paper's. "Not
+#   reproduced" says that the rule is not met here, not why.
+# * p is that of the claim as a whole: the largest of all that must hold or, for "partly", the largest of the part that holds, times
+#   the number of parts among which it was the best. Where it is absent, the rule makes no test.
+# * A rule is a choice. What another would have said can be read off the numbers: `claims.verdicts(profile)[0].numbers`.
