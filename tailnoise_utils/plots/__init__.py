@@ -29,21 +29,30 @@ from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
+from .size import against_filters, against_width, at_the_end, size_table
 from .training import INDICES, first_and_last, iterations, last_value
+from .variations import against_batch_size, batch_table, departure_table, departures
 
 __all__ = [
     "FIGURES",
     "STYLE",
+    "against_batch_size",
     "against_block_length",
+    "against_filters",
+    "against_width",
     "along_training",
     "anatomy_table",
+    "at_the_end",
     "batch_scaling",
     "batch_scaling_layers",
+    "batch_table",
     "bias_table",
     "block_length_and_order",
     "closed_form_table",
     "column_index",
     "densities",
+    "departure_table",
+    "departures",
     "estimator_efficiency",
     "estimator_recovery",
     "first_and_last",
@@ -63,6 +72,7 @@ __all__ = [
     "power_table",
     "power_words",
     "provenance_line",
+    "size_table",
     "summary",
     "unstable_laws",
     "unstable_table",
@@ -79,6 +89,20 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
     "power": power_of_tests,
+    "fcn_size": against_width,
+    "cnn_size": against_filters,
+    "batch_size": against_batch_size,
+    "departures": departures,
+}
+_TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "noise_histogram": norm_table,
+    "anatomy": anatomy_table,
+    "batch_scaling": implied_table,
+    "power": power_table,
+    "fcn_size": size_table,
+    "cnn_size": size_table,
+    "batch_size": batch_table,
+    "departures": departure_table,
 }
 
 
@@ -91,19 +115,15 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `anatomy`, `batch_scaling`: the tables of their pages; `power`: share of rejections by law and
-        test; `estimator`: mean 1/alpha^ by law and estimator.
+        spreads of norms; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and estimator; the
+        others: the tables of their pages.
     """
+    if experiment in _TABLES:
+        return _TABLES[experiment](results)
     table = results.table()
     if experiment == "iterations":
         chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
         columns = ["split", "quantity"]
         return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
-    if experiment == "noise_histogram":
-        return norm_table(results)
-    if experiment in ("anatomy", "batch_scaling"):
-        return anatomy_table(results) if experiment == "anatomy" else implied_table(results)
-    if experiment == "power":
-        return power_table(results)
     chosen = table[table["quantity"] == "1/alpha"]
     return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")
