@@ -145,7 +145,7 @@ def departures(results: Results) -> Figure:
         A panel for each network; the dotted line is the text's, after training.
     """
     table = departure_table(results).reset_index()
-    networks, names = (list(dict.fromkeys(table[column])) for column in ("network", "departure"))
+    networks, names = list(dict.fromkeys(table["network"])), list(_departures(results.runs))
     with mpl.rc_context(STYLE):
         size = (2.6 + 2.6 * len(networks), 0.8 + 0.34 * len(names))
         figure, panels = plt.subplots(1, len(networks), figsize=size, sharey=True, squeeze=False)
