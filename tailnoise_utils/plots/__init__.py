@@ -33,7 +33,9 @@ from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
+from .size import against_filters, against_width, at_the_end, size_table
 from .training import INDICES, first_and_last, iterations, last_value
+from .variations import against_batch_size, batch_table, departure_table, departures
 from .wells import (
     landscape_and_paths,
     move_rates,
@@ -46,16 +48,23 @@ from .wells import (
 __all__ = [
     "FIGURES",
     "STYLE",
+    "against_batch_size",
     "against_block_length",
+    "against_filters",
+    "against_width",
     "along_training",
     "anatomy_table",
+    "at_the_end",
     "batch_scaling",
     "batch_scaling_layers",
+    "batch_table",
     "bias_table",
     "block_length_and_order",
     "closed_form_table",
     "column_index",
     "densities",
+    "departure_table",
+    "departures",
     "estimator_efficiency",
     "estimator_recovery",
     "exit_runs",
@@ -84,6 +93,7 @@ __all__ = [
     "power_words",
     "provenance_line",
     "rates_by_noise",
+    "size_table",
     "slope_table",
     "summary",
     "time_step",
@@ -107,6 +117,10 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "power": power_of_tests,
     "metastability": exit_times,
     "metastability_limit": toward_the_limit,
+    "fcn_size": against_width,
+    "cnn_size": against_filters,
+    "batch_size": against_batch_size,
+    "departures": departures,
 }
 _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "noise_histogram": norm_table,
@@ -115,6 +129,10 @@ _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "power": power_table,
     "metastability": slope_table,
     "metastability_limit": rates_by_noise,
+    "fcn_size": size_table,
+    "cnn_size": size_table,
+    "batch_size": batch_table,
+    "departures": departure_table,
 }
 
 
@@ -130,6 +148,8 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         spreads of norms; `anatomy`, `batch_scaling`, `metastability`: the tables of their pages; `metastability_limit`:
         rates over those of the theory; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and
         estimator.
+        spreads of norms; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and estimator; the
+        others: the tables of their pages.
     """
     if experiment in _TABLES:
         return _TABLES[experiment](results)

@@ -11,8 +11,14 @@ from ..store import Results
 from ._style import COLOURS
 
 PARTS = ("dependence", "layout", "scales", "tails")
-DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10", "digits": "digits", "digits32": "digits (32 x 32 x 3)"}
-_LOSSES = {"nll": "cross-entropy", "hinge": "hinge"}
+DATA = {
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "digits": "digits",
+    "digits32": "digits (32 x 32 x 3)",
+}
+LOSSES = {"nll": "cross-entropy", "hinge": "hinge"}
 BEFORE, AFTER = "before training", "after training"
 
 
@@ -29,7 +35,7 @@ def with_settings(results: Results) -> pd.DataFrame:
 
     def name(row: pd.Series) -> str:
         size = f"{row['width']} × {row['depth']}" if row["depth"] else f"{row['width']}"
-        return f"{row['model'].upper()} {size}, {DATA[row['dataset']]}, {_LOSSES[row['loss']]}"
+        return f"{row['model'].upper()} {size}, {DATA[row['dataset']]}, {LOSSES[row['loss']]}"
 
     names = results.runs.set_index("run").apply(name, axis=1)
     setting = table["run"].map(names)
@@ -96,7 +102,7 @@ def by_kind(table: pd.DataFrame, draw: Callable[[plt.Axes, pd.DataFrame], object
     for i, (model, dataset) in enumerate(kinds):
         for j, loss in enumerate(losses):
             axes = panels[i, j]
-            axes.set_title(f"{model.upper()}, {DATA[dataset]}, {_LOSSES[loss]}")
+            axes.set_title(f"{model.upper()}, {DATA[dataset]}, {LOSSES[loss]}")
             axes.xaxis.set_tick_params(labelbottom=True)
             of = (table["model"] == model) & (table["dataset"] == dataset) & (table["loss"] == loss)
             if of.any():

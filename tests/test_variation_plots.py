@@ -1,0 +1,194 @@
+"""Figures and tables of the sizes, minibatch sizes and departures, from made-up results whose numbers are known."""
+
+import zlib
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from tailnoise_utils import experiments, plots, store
+from tailnoise_utils.plots._settings import AFTER, BEFORE
+
+mpl.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def made_up(*key):
+    """A number that is like 1/alpha^ and belongs to a run, a point and a quantity."""
+    return 0.5 + zlib.crc32(repr(key).encode()) / 2**33
+
+
+def results_of(specs, quantities, *, untrained=lambda spec: False, points=lambda spec: spec.points):
+    """Results as if every spec had been run."""
+    frames, records = [], []
+    for spec in specs:
+        status = "not trained" if untrained(spec) else "complete"
+        record = store.run_record(spec, "0" * 64, 1.0, status)
+        rows = [
+            {"iteration": point, "split": split, "quantity": of, "x": x, "value": made_up(spec, point, split, of, x)}
+            for point in points(spec)
+            for split, of, x in quantities(spec)
+        ]
+        frames.append(store.to_frame(rows, record["run"]))
+        records.append(record)
+    return store.Results(pd.concat(frames, ignore_index=True), pd.DataFrame(records))
+
+
+NAN = float("nan")
+TRAIN = [
+    ("train", "1/alpha (published, data order)", NAN),
+    ("train", "1/alpha (published)", NAN),
+    ("train", "1/alpha (clean)", NAN),
+    ("train", "1/alpha (pooled)", 1000.0),
+    ("train", "1/alpha (pooled)", 100.0),
+    ("train", "accuracy", NAN),
+    ("test", "accuracy", NAN),
+]
+TEST = [("test", "1/alpha (published)", NAN), ("test", "1/alpha (clean)", NAN), ("test", "1/alpha (pooled)", 1000.0)]
+
+
+def alphas(specs, *key):
+    """alpha^ of the mean of 1/alpha^, and its lowest and highest."""
+    inverse = np.array([made_up(spec, spec.points[-1], *key) for spec in specs])
+    return [1 / inverse.mean(), 1 / inverse.max(), 1 / inverse.min()]
+
+
+def drawn(axes, label):
+    """Where the means and the ends of the bars of a line are."""
+    [bars] = [of for of in axes.containers if of.get_label() == label]
+    line, _, (segments,) = bars.lines
+    return line.get_xydata(), np.array(segments.get_segments())[:, :, 1]
+
+
+def test_the_size_of_fcns_is_drawn_as_stored():
+    specs = experiments.grid("fcn_size", "laptop")
+
+    def lost(spec):
+        return (spec.train.depth, spec.train.width, spec.train.seed) == (10, 4, 1)
+
+    results = results_of(specs, lambda spec: TRAIN, untrained=lost)
+    figure = plots.against_width(results)
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert len(panels) == 8
+    key = ("train", "1/alpha (pooled)", 1000.0)
+    axes = panels["CIFAR-10, hinge; $K_1$ = 1000"]
+    for depth in (2, 10):
+        xy, bars = drawn(axes, f"depth {depth}")
+        assert list(xy[:, 0]) == [4, 16, 64, 256]
+        for (width, mean), bar in zip(xy, bars, strict=True):
+            chosen = [
+                s
+                for s in specs
+                if (s.train.dataset, s.train.loss, s.train.depth, s.train.width) == ("cifar10", "hinge", depth, width)
+                if not lost(s)
+            ]
+            np.testing.assert_allclose([mean, *bar], alphas(chosen, *key))
+    assert list(drawn(panels["MNIST, cross-entropy; published"], "depth 4")[0][:, 0]) == [4, 16, 64, 256, 1024]
+    [open_marks] = [of for of in axes.containers if of.lines[0].get_markerfacecolor() == "white"]
+    [only] = [s for s in specs if lost(s) and (s.train.dataset, s.train.loss) == ("cifar10", "hinge")]
+    np.testing.assert_allclose(open_marks.lines[0].get_xydata(), [[4, alphas([only], *key)[0]]])
+    line = plots.size_table(results).loc["cifar10", "hinge", 10, 4]
+    assert line["runs", "that trained"] == "2 of 3"
+    others = [replace(only, train=replace(only.train, seed=seed)) for seed in (0, 2)]
+    assert line["train", "K1 = 1000"] == pytest.approx(alphas(others, *key)[0])
+    published = alphas(others, "train", "1/alpha (published, data order)", NAN)
+    assert line["train", "published"] == pytest.approx(published[0])
+    assert line["train", "sd (published)"] == pytest.approx(np.std(published[1:], ddof=1))
+
+
+def test_the_size_of_cnns_is_drawn_on_both_splits():
+    specs = experiments.grid("cnn_size", "laptop")
+    figure = plots.against_filters(results_of(specs, lambda spec: TRAIN + TEST))
+    assert len(figure.axes) == 8
+    index = next(axes for axes in figure.axes if axes.get_title() == "CIFAR-100, hinge")
+    chosen = [s for s in specs if (s.train.dataset, s.train.loss, s.train.width) == ("cifar100", "hinge", 8)]
+    for split, quantity, label in (
+        ("train", "1/alpha (published, data order)", "published"),
+        ("test", "1/alpha (published)", "published"),
+    ):
+        xy, bars = drawn(index, f"{label}, {split}")
+        np.testing.assert_allclose([xy[1, 1], *bars[1]], alphas(chosen, split, quantity, NAN))
+    xy, _ = drawn(index, "$K_1$ = 1000, test")
+    assert xy[1, 1] == pytest.approx(alphas(chosen, "test", "1/alpha (pooled)", 1000.0)[0])
+    accuracy = figure.axes[figure.axes.index(index) + 4]
+    mean = np.mean([made_up(s, s.points[-1], "test", "accuracy", NAN) for s in chosen])
+    assert drawn(accuracy, "test")[0][1, 1] == pytest.approx(mean)
+
+
+def test_the_minibatch_size_is_drawn_for_both_kinds_of_training():
+    specs = experiments.grid("batch_size", "laptop")
+
+    def quantities(spec):
+        names = ("1/alpha (published)", "1/alpha (clean, K1 = 1000)")
+        return [("train", name, float(b)) for name in names for b in spec.batch_sizes] + TRAIN[-2:]
+
+    results = results_of(specs, quantities)
+    table = plots.batch_table(results)
+    at = [s for s in specs if (s.train.dataset, s.train.depth) == ("cifar10", 4)]
+    base = [s for s in at if s.train.batch_size == 500]
+    for kind, chosen, b in (
+        (f"b = 500, {AFTER}", base, 25_000),
+        ("trained at each size", [s for s in at if s.train.batch_size == 50], 50),
+        ("trained at each size", base, 500),
+    ):
+        line = table.loc["cifar10", 4, kind, "published", b]
+        assert list(line) == pytest.approx(alphas(chosen, "train", "1/alpha (published)", float(b)))
+    before = 1 / np.mean([made_up(s, 0, "train", "1/alpha (published)", 50.0) for s in base])
+    assert table.loc["cifar10", 4, f"b = 500, {BEFORE}", "published", 50]["alpha"] == pytest.approx(before)
+    own = table.loc["cifar10", 4, "trained at each size", "$K_1$ = 1000"]
+    assert list(own.index) == [50, 100, 200, 500, 1000]
+    axes = next(a for a in plots.against_batch_size(results).axes if a.get_title() == "CIFAR-10, depth 4; $K_1$ = 1000")
+    np.testing.assert_allclose(drawn(axes, "trained at each size")[0][:, 1], own["alpha"])
+
+
+def test_departures_are_told_apart():
+    specs = experiments.grid("departures", "laptop")
+    ways = ("text", "text, epsilon", "text, dead kept", "published", "clean")
+    results = results_of(specs, lambda spec: [("train", f"1/alpha ({way})", NAN) for way in ways])
+    table = plots.departure_table(results)
+    assert len(table.loc["CNN, CIFAR-10"]) == 2 * 11
+    assert len(table.loc["FCN, MNIST"]) == 2 * 10  # no dropout
+    cnn = [s for s in specs if s.train.model == "cnn"]
+    text = [s for s in cnn if (s.train.schedule, s.train.batch_size) == ("constant", 500)]
+    plain = [s for s in text if (s.noise_order, s.noise_mode) == ("random", "eval")]
+    everything = [s for s in cnn if (s.train.schedule, s.train.batch_size) == ("halved", 100)]
+    for departure, chosen, way in (
+        ("the text", plain, "text"),
+        ("measured in data order", [s for s in text if (s.noise_order, s.train.order) == ("data", "random")], "text"),
+        ("trained and measured in data order", [s for s in text if s.train.order == "data"], "text"),
+        ("dropout while measuring", [s for s in text if s.noise_mode == "train"], "text"),
+        ("dead coordinates kept", plain, "text, dead kept"),
+        ("epsilon and dead coordinates", plain, "published"),
+        ("all of the code", everything, "published"),
+        ("$K_1$ of this book", plain, "clean"),
+    ):
+        assert len(chosen) == 3
+        line = table.loc["CNN, CIFAR-10", departure, AFTER]
+        key = ("train", f"1/alpha ({way})", NAN)
+        assert list(line[["alpha", "low", "high"]]) == pytest.approx(alphas(chosen, *key))
+        change = [
+            made_up(one, 2000, *key) - made_up(of, 2000, "train", "1/alpha (text)", NAN)
+            for one, of in zip(chosen, plain, strict=True)
+        ]
+        assert line["change of 1/alpha"] == pytest.approx(np.mean(change))
+        assert line["sd of the change"] == pytest.approx(np.std(change, ddof=1))
+    panels = plots.departures(results).axes
+    axes = next(a for a in panels if a.get_title() == "CNN, CIFAR-10")
+    names = [label.get_text() for label in panels[0].get_yticklabels()]
+    assert names.index("dropout while measuring") == 5
+    [bars] = [of for of in axes.containers if of.get_label() == AFTER]
+    found = dict(zip(names, bars.lines[0].get_xdata(), strict=True))
+    assert found["b = 100"] == pytest.approx(table.loc["CNN, CIFAR-10", "b = 100", AFTER]["alpha"])
+
+
+@pytest.mark.parametrize("experiment", experiments.EXPERIMENTS)
+def test_every_experiment_has_a_figure(experiment):
+    assert callable(plots.FIGURES[experiment])
