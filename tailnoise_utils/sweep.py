@@ -81,6 +81,7 @@ def run(
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     records = store.read(path).records() if path.exists() else []
+    forget_rows(record["run"] for record in records)  # of a process that was killed before it could
     done = {record["spec_digest"] for record in records}
     left = [spec for spec in specs if store.digest(spec) not in done]
     progress(len(specs) - len(left))

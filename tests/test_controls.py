@@ -298,6 +298,7 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
         (lambda: controls.curve(U, lengths=(15,)), "K1 = 15 is no multiple of 10"),
         (lambda: controls.expected_scaled(15, 100), "P = 15 rows are too few"),
         (lambda: controls.scaled_differences(torch.eye(P)[:, :1] * 0 + 1), "no scales to divide by"),
+        (lambda: controls.column_inverse(U, [5, 1]), r"K1 = 1 is not within 2\.\.60"),
         (lambda: controls.column_inverse(U, [61]), r"K1 = 61 is not within 2\.\.60"),
         (lambda: controls.gaussian_null(U, controls.t1, draws=18, generator=torch_seed(0)), "draws = 18.* 19 or more"),
         (

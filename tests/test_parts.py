@@ -229,6 +229,17 @@ def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
     assert torch.allclose(found[:, 0], torch.where(U != 0, U.double().abs().log(), 0.0).sum(1))
 
 
+def test_shuffled_blocks_of_zeros_contribute_no_logarithm():
+    x = torch.from_numpy(np.random.default_rng(53).permutation(np.r_[np.zeros(50), normal(51, 54)])).float()
+    blocks = x[:100].double().view(50, 2).sum(1)  # one entry is left over
+    ln_Y = blocks[blocks != 0].abs().log()
+    assert 30 < len(ln_Y) < 45
+    (value, se), variance = pooled.of_shuffled(x, 2, pooled.row_logs(x[None]))
+    assert value == pytest.approx(tail_index.mohammadi(x, 2).inverse - 0.5, rel=1e-5)
+    assert variance == pytest.approx(float(ln_Y.var()) / len(ln_Y), rel=1e-5)
+    assert se == pytest.approx(math.sqrt(variance) / math.log(2))
+
+
 def test_columns_that_are_constant_are_dead_whatever_their_value():
     U = torch.from_numpy(normal((P, 60), 51)).float()
     U[:, 7:30] = 3.0

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from distributed import Client, LocalCluster
@@ -274,9 +275,9 @@ def test_ctrl_c_keeps_what_is_finished_and_stops_the_workers(whole, tiny_grid, t
 
 
 def alive(group: int) -> bool:
-    """Whether a group has a process."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """Whether a group has a process; one that is dead already, and waits to be noticed, is none."""
+    for process in psutil.process_iter(["pid", "status"]):
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+                return True
+    return False

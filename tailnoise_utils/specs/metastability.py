@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from .. import metastability as theory
 from .. import store
 from ..landscape import Landscape, SymmetricWell
 from ..levy_sde import Visits, exit_times, visits
+from ._drawn import Drawn
 from ._measured import Progress, Row
 
 __all__ = ["ExitSpec", "WellsSpec"]
@@ -18,27 +18,8 @@ _QUICK = 10**9  # steps of a particle that `verify` may repeat: less than a minu
 
 
 @dataclass(frozen=True)
-class _Simulated:
-    """What runs that read no data and keep nothing have in common."""
-
-    def data_sha256(self) -> str:
-        """Nothing is read."""
-        return ""
-
-    def forget(self) -> None:
-        """Nothing is kept."""
-
-    forget_rows = forget
-
-    def seconds(self) -> None:
-        """A killed run begins anew, so that nobody has to remember."""
-
-    def keep(self, rows: list[Row], path: Path) -> None:
-        """Nothing is kept."""
-
-    def status(self, rows: list[Row]) -> str:
-        """Always "complete"; `rows` are not looked at."""
-        return "complete"
+class _Simulated(Drawn):
+    """What simulations have in common."""
 
     def _generator(self) -> np.random.Generator:
         """Of random numbers that no other run has, whatever their common seed."""
@@ -82,17 +63,10 @@ class ExitSpec(_Simulated):
         exact = theory.brownian_exit_time(well, self.edge * self.half_width, self.eps)
         return {"limit": theory.eyring_kramers(well, self.eps) / on_maximum, "exact": exact}
 
-    def again(self, path: Path) -> list[Row] | None:
-        """Simulate again, where that is quick.
-
-        Args:
-            path: not used.
-
-        Returns:
-            The rows; None for a run that takes long.
-        """
-        steps = self.particles * self._theory()["limit"] / self.dt
-        return self.rows(lambda share: None) if steps <= _QUICK else None
+    @property
+    def quick(self) -> bool:
+        """Whether `verify` repeats the run."""
+        return self.particles * self._theory()["limit"] / self.dt <= _QUICK
 
     def rows(self, progress: Progress) -> list[Row]:
         """Simulate.
@@ -151,16 +125,10 @@ class WellsSpec(_Simulated):
     particles: int
     seed: int
 
-    def again(self, path: Path) -> list[Row] | None:
-        """Simulate again, where that is quick.
-
-        Args:
-            path: not used.
-
-        Returns:
-            The rows; None for a run that takes long.
-        """
-        return self.rows(lambda share: None) if self.particles * self.time / self.dt <= _QUICK else None
+    @property
+    def quick(self) -> bool:
+        """Whether `verify` repeats the run."""
+        return self.particles * self.time / self.dt <= _QUICK
 
     def rows(self, progress: Progress) -> list[Row]:
         """Simulate.
