@@ -215,7 +215,7 @@ Markdown(
 #   taken from one half of the minibatches does not fit the other, and what is booked as tails is taken from scales. *Tails* is an average over
 #   sums, in which few coordinates of rarely active units can dominate: it can be a few hundredths where T1, an average over coordinates, finds
 #   nothing. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up to
-#   the distance to 2 less what Gaussian noise has as $e_2$ (about 0.005 at 120 minibatches, more at fewer: MNIST has 120 minibatches, CIFAR-10 100); of networks with more
+#   the distance to 2 (at 120 minibatches on MNIST, 100 on CIFAR-10); of networks with more
 #   than some 300,000 parameters a sample is looked at, so that their distance differs a little from that of the pooled number.
 # * **How sure.** Three seeds (two of the convolutional network with cross-entropy at the end); all networks that fit are on MNIST, so that
 #   data set and fit cannot be told apart here; what differs between settings by less than the points of the seeds do says nothing. Few thousand

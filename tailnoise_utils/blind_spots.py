@@ -82,21 +82,22 @@ def truths() -> dict[str, dict[str, float]]:
     """
     log_K1 = math.log(_PARTS_K1)
     off = {alpha: controls.expected_scaled(P, _PARTS_K1, alpha) - 1 / alpha for alpha in (2.0, _ALPHA)}
-    none = {"dependence": 0.0, "layout": 0.0, "scales": -off[2.0], "tails": 0.0}
-    heavy = none | {"scales": -off[_ALPHA], "tails": 1 / _ALPHA - 0.5 + off[_ALPHA] - off[2.0]}
+    none = {"dependence": 0.0, "layout": 0.0, "scales": 0.0, "tails": 0.0}
+    error = off[_ALPHA] - off[2.0]
+    heavy = none | {"scales": -error, "tails": 1 / _ALPHA - 0.5 + error}
     scales = _scales(_PARTS_WIDTH)
     windows = np.sort(scales).reshape(-1, _PARTS_K1)
     unequal = _excess(scales)
     in_order = (np.log(np.mean(windows**2, axis=1)).mean() / 2 - np.log(scales).mean()) / log_K1
     seen = {rows: (1 / _ALPHA - 0.5) * math.log(rows) / log_K1 for rows in (P, P // 2)}
-    shared = {"dependence": -seen[P], "layout": 0.0, "scales": seen[P] - seen[P // 2] - off[2.0], "tails": seen[P // 2]}
+    shared = {"dependence": -seen[P], "layout": 0.0, "scales": seen[P] - seen[P // 2], "tails": seen[P // 2]}
     return {
         "Gaussian, i.i.d.": none,
         "Gaussian, correlated in tens": none | {"dependence": math.log1p((synthetic.BLOCK - 1) * _RHO) / 2 / log_K1},
-        "Gaussian, unequal scales": none | {"scales": unequal - off[2.0]},
-        "Gaussian, sorted scales": none | {"layout": in_order - unequal, "scales": unequal - off[2.0]},
+        "Gaussian, unequal scales": none | {"scales": unequal},
+        "Gaussian, sorted scales": none | {"layout": in_order - unequal, "scales": unequal},
         "SaS 1.5, i.i.d.": heavy,
-        "SaS 1.5, unequal scales": heavy | {"scales": _excess(scales, _ALPHA) - off[_ALPHA]},
+        "SaS 1.5, unequal scales": heavy | {"scales": _excess(scales, _ALPHA) - error},
         "SaS 1.5, latent": shared,
         "SaS 1.5, elliptical": shared,
     }
@@ -120,8 +121,7 @@ def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
             controls.parts(_noise(law, shape, np.random.default_rng([seed, 2, i, k])), K1=_PARTS_K1, seed=k)
             for k in range(replicates)
         ]
-        whole = sum(truth.values()) + found[0].reference
-        for part, expected in {**truth, "e_0": whole}.items():
+        for part, expected in {**truth, "e_0": sum(truth.values())}.items():
             values = np.array([getattr(one, part).value for one in found])
             se = values.std(ddof=1) / math.sqrt(replicates)
             rows.append({"law": law, "part": part, "value": values.mean(), "se": se, "truth": expected})

@@ -172,13 +172,11 @@ def test_the_waterfall_adds_up_to_the_estimate():
         of = of[(of["width"] == 256) & (of["depth"] == 6)].groupby("quantity")["value"].mean()
         y = names.index("FCN 256 × 6, MNIST, cross-entropy")
         bars = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == y]
-        assert sum(bar.get_width() for bar in bars) == pytest.approx(
-            of["part e_0"] - of["part e_2 (Gaussian)"], abs=1e-9
-        )
+        assert sum(bar.get_width() for bar in bars) == pytest.approx(of["part e_0"], abs=1e-9)
         assert bars[0].get_width() == pytest.approx(of["part dependence"])
         assert axes.get_lines()[0].get_xdata()[y] == pytest.approx(of["part e_0"])
         stable = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == 18]
-        assert sum(bar.get_width() for bar in stable) == pytest.approx(1 / 6 - of["part e_2 (Gaussian)"], abs=5e-3)
+        assert sum(bar.get_width() for bar in stable) == pytest.approx(1 / 6, abs=1e-9)
         assert stable[PARTS.index("tails")].get_width() == pytest.approx(of["part tails (stable 1.5)"], abs=5e-3)
     assert names[18:] == ["independent SαS, α = 1.5"]
 

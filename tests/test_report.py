@@ -37,9 +37,9 @@ def test_each_statistic_counts_once_at_its_largest_block_length() -> None:
 def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> None:
     text = conclusion(results(**{"T1": 0.01, "sd of ln norm": 0.01}), 99)
     assert text == (
-        "Conclusion: across the minibatches the noise is heavier than Gaussian noise of the same covariance by T1 "
-        "(p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), each at the level 0.05 / 5; this does not make it "
-        "stable, nor say how heavy it is."
+        "Conclusion: across the minibatches the noise of the whole network is heavier than Gaussian noise of the same "
+        "covariance by T1 (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), each at the level 0.05 / 5; this does not "
+        "make it stable, nor say how heavy it is."
     )
     assert "by 1/alpha (columns) (p = 0.01), of 5 tests" in conclusion(results(**{"1/alpha (columns), 30": 0.01}), 99)
     assert "is heavier than Gaussian" in conclusion(results(T1=2 / 200), 199)
@@ -48,9 +48,9 @@ def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> Non
 @pytest.mark.parametrize("others", [{"T1": 0.02}, {"1/alpha (columns), 2": 0.01, "T1": 0.02}])
 def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, float]) -> None:
     assert conclusion(results(**others), 99) == (
-        "Conclusion: across the minibatches none of 5 tests (*), each at the level 0.05 / 5, can tell the noise from "
-        "Gaussian noise of the same covariance (smallest p = 0.02, T1); the book's page blind_spots shows what such "
-        "tests miss."
+        "Conclusion: across the minibatches none of 5 tests (*), each at the level 0.05 / 5, can tell the noise of the "
+        "whole network from Gaussian noise of the same covariance (smallest p = 0.02, T1); the book's page blind_spots "
+        "shows what such tests miss."
     )
 
 

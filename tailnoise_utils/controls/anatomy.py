@@ -21,6 +21,7 @@ from .surrogates import sample_columns
 __all__ = ["Anatomy", "anatomy"]
 
 _UNITS = 1024  # of the whole network
+_WIDTHS = (9, 11, 7, 7, 7)  # of the report's columns
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,25 +65,26 @@ class Anatomy:
         of = "" if taken == self.p else f" ({taken:,} of them looked at)"
         lines = [
             f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
-            f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is, 0 at alpha^ = 2, is the sum of five parts:",
+            f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is, 0 at alpha^ = 2, is the sum of four parts:",
         ]
-        width = max(map(len, self.parts))
-        lines.append(f"  {'':{width}}  as it is  dependence  layout  scales   tails  Gaussian      K1")
+        width = max(map(len, [*self.parts, "s.e."]))
+        lines.append(f"  {'':{width}} as it is dependence layout scales  tails     K1     T1     p")
         for scope, one in self.parts.items():
-            e_0, dependence, layout, scales, tails = (
-                part.value for part in (one.e_0, one.dependence, one.layout, one.scales, one.tails)
-            )
-            lines.append(
-                f"  {scope:{width}}{e_0:>+10.3f}{dependence:>+12.3f}{layout:>+8.3f}{scales:>+8.3f}{tails:>+8.3f}"
-                f"{one.reference:>+10.3f}{one.K1:>8}"
-            )
+            parts_ = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
+            line = "".join(f"{part.value:>+{n}.3f}" for part, n in zip(parts_, _WIDTHS, strict=True)) + f"{one.K1:>7}"
+            if test := self.tests.get((scope, "T1", None)):
+                line += f"{test.value:>7.3f}{test.p:>6.2g}"
+            lines.append(f"  {scope:{width}}{line}")
+            if scope == "all":
+                errors = "".join(f"{part.se:>{n}.3f}" for part, n in zip(parts_, _WIDTHS, strict=True))
+                lines.append(f"  {'s.e.':{width}}{errors}")
         lines += [f"  {scope:{width}}  none: {problem}" for scope, problem in self.problems.items()]
         lines += [
             "  dependence: what the coordinates of one minibatch share; layout: the order of",
             "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
-            "  coordinates; Gaussian: what Gaussian noise has at this P and K1, the length of",
-            "  a block. Each may be negative; standard errors: rows(). Of independent stable",
-            f"  noise of index {STABLE} tails would be {self.parts['all'].stable_tails:+.3f}.",
+            "  coordinates (each may be negative; errors of layers: rows()); K1: length of a",
+            f"  block. Of independent stable noise of index {STABLE} tails would be {self.parts['all'].stable_tails:+.3f}.",
+            "  T1 looks across the minibatches: 0 for Gaussian noise, larger if heavier.",
             f"Across the minibatches, beside {self.draws} Gaussian surrogates (same covariance; mean +-",
             "  s.d.; p: share of them that reach the value, it included) and stable ones of",
             f"  index {STABLE} (mean). Heavier tails have larger values:",

@@ -50,8 +50,8 @@ def conclusion(tests: Tests, draws: int) -> str:
     each = f"{m} tests (*), each at the level {_LEVEL} / {m}"
     if heavier := [f"{name} (p = {p:.2g})" for name, p in count.items() if p <= _LEVEL / m + 1e-12]:
         return (
-            "Conclusion: across the minibatches the noise is heavier than Gaussian noise of the same covariance by "
-            f"{' and '.join(heavier)}, of {each}; this does not make it stable, nor say how heavy it is."
+            "Conclusion: across the minibatches the noise of the whole network is heavier than Gaussian noise of the same "
+            f"covariance by {' and '.join(heavier)}, of {each}; this does not make it stable, nor say how heavy it is."
         )
     if draws < 20 * m - 1:
         return (
@@ -60,6 +60,7 @@ def conclusion(tests: Tests, draws: int) -> str:
         )
     smallest = min(count, key=lambda name: count[name])
     return (
-        f"Conclusion: across the minibatches none of {each}, can tell the noise from Gaussian noise of the same covariance "
-        f"(smallest p = {count[smallest]:.2g}, {smallest}); the book's page blind_spots shows what such tests miss."
+        f"Conclusion: across the minibatches none of {each}, can tell the noise of the whole network from Gaussian "
+        f"noise of the same covariance (smallest p = {count[smallest]:.2g}, {smallest}); the book's page blind_spots shows "
+        "what such tests miss."
     )

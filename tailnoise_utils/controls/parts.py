@@ -13,12 +13,12 @@ e_2
     *other* half of the pairs, all shuffled: unequal scales are gone too.
 
 .. math:: \underbrace{e_0 - e_\pi}_{\text{dependence}} + \underbrace{e_\pi - e_1}_{\text{layout}}
-    + \underbrace{e_1 - e_2}_{\text{scales}} + \underbrace{e_2 - \text{its Gaussian reference}}_{\text{tails}}
+    + \underbrace{e_1 - (e_2 - r)}_{\text{scales}} + \underbrace{e_2 - r}_{\text{tails}}
 
-The parts are descriptive, each may be negative, and they add up to e_0 less the reference. A column's own standard
-deviation would not do as its scale: entries over it are bounded by :math:`\sqrt P`, and true tails would be booked as
-scales. The scale from the other half is estimated with an error that does not depend on the entry; what this error adds
-is known in closed form (:func:`expected_scaled`).
+with r what e_2 is of Gaussian noise, whatever its scales. The parts are descriptive, each may be negative, and they add up
+to e_0. A column's own standard deviation would not do as its scale: entries over it are bounded by :math:`\sqrt P`, and
+true tails would be booked as scales. The scale from the other half is estimated with an error that does not depend on the
+entry; what this error adds is known in closed form (:func:`expected_scaled`), and r takes it away.
 
 The parts see the *marginal* law of the entries: tails that a whole row shares (elliptical noise) are in e_2 once rows are
 mixed, and come back with the opposite sign as dependence. They are seen only as far as the rows go: P rows have P scales
@@ -67,11 +67,11 @@ class Parts:
         e_2: pair differences over cross-fitted scales, shuffled.
         dependence: e_0 - e_pi.
         layout: e_pi - e_1.
-        scales: e_1 - e_2.
-        tails: e_2 less `reference`.
+        scales: e_1 - tails.
+        tails: e_2 - `reference`.
         reference: what e_2 is of Gaussian noise, whatever its scales.
-        stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales; of i.i.d. such noise it is
-            all there is, but for scales of 1/1.5 - 1/2 less it.
+        stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales: 1/1.5 - 1/2, but for what
+            the error of the estimated scales adds at this P and K1; scales have the rest.
     """
 
     P: int
@@ -150,6 +150,7 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
     scaled = scaled_differences(U)
     e_2, Y_2 = of_shuffled(shuffle(scaled.view(-1), seed + 3), K1, row_logs(scaled))
     reference = expected_scaled(P, K1) - 0.5
+    tails = Estimate(e_2.value - reference, e_2.se)
 
     def difference(one: Estimate, other: Estimate, *variances: float) -> Estimate:
         return Estimate(one.value - other.value, math.sqrt(sum(variances)) / log_K1)
@@ -165,8 +166,8 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
         e_2=e_2,
         dependence=difference(e_0, e_pi, Y_0, Y_pi),
         layout=difference(e_pi, e_1, Y_pi, Y_1),
-        scales=difference(e_1, e_2, Y_1, Y_2),
-        tails=Estimate(e_2.value - reference, e_2.se),
+        scales=difference(e_1, tails, Y_1, Y_2),
+        tails=tails,
         reference=reference,
         stable_tails=expected_scaled(P, K1, STABLE) - 0.5 - reference,
     )

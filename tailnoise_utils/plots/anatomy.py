@@ -79,8 +79,8 @@ def waterfall(results: Results) -> Figure:
 def _stable_bar(axes: plt.Axes, y: int, found: pd.DataFrame) -> None:
     """The parts of independent noise of a stable law: no dependence, no layout, tails, and what is left as scales."""
     tails = found[f"part tails (stable {STABLE})"].mean()
-    scales = 1 / STABLE - 0.5 - found["part e_2 (Gaussian)"].mean() - tails
-    widths = {part: np.array([{"scales": scales, "tails": tails}.get(part, 0.0)]) for part in PARTS}
+    both = {"scales": 1 / STABLE - 0.5 - tails, "tails": tails}
+    widths = {part: np.array([both.get(part, 0.0)]) for part in PARTS}
     stack(axes, np.array([y]), widths, 0.7, outline=True)
     axes.plot([1 / STABLE - 0.5], [y], "k|", markersize=11, markeredgewidth=1.6)
 
