@@ -38,8 +38,8 @@ def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> Non
     text = conclusion(results(**{"T1": 0.01, "sd of ln norm": 0.01}), 99)
     assert text == (
         "Conclusion: across the minibatches the noise of the whole network is heavier than Gaussian noise of the same "
-        "covariance by T1 (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), each at the level 0.05 / 5; this does not "
-        "make it stable, nor say how heavy it is."
+        "covariance by T1 (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), each at the level 0.05 / 5; this does "
+        "not make it stable, nor say how heavy it is."
     )
     assert "by 1/alpha (columns) (p = 0.01), of 5 tests" in conclusion(results(**{"1/alpha (columns), 30": 0.01}), 99)
     assert "is heavier than Gaussian" in conclusion(results(T1=2 / 200), 199)
