@@ -28,7 +28,6 @@ def provenance() -> dict[str, str | int]:
         "torch": torch.__version__,
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "device": "cpu",
         "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),

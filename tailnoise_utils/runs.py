@@ -42,5 +42,5 @@ def finish(spec: Spec, progress: Progress) -> Finished:
     start = time.perf_counter()
     rows = spec.rows(progress)
     seconds = spec.seconds() or time.perf_counter() - start
-    record = store.run_record(spec, sha256, seconds, spec.status(rows))
+    record = store.run_record(spec, sha256, seconds, spec.status(rows), spec.device())
     return Finished(store.to_frame(rows, record["run"]), record, spec.sample(rows))

@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +21,10 @@ import torch
 from torch import nn
 
 from . import data, files, models, store
+from .device import device
 from .train import Diverged, train
 
-__all__ = ["Snapshots", "TrainSpec", "images", "load_weights", "save_weights"]
+__all__ = ["Snapshots", "TrainSpec", "images", "kept_in", "load_weights", "save_weights"]
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -71,22 +72,22 @@ class TrainSpec:
         """The network with its initial weights.
 
         Returns:
-            The network, on the CPU.
+            The network, where runs are computed (:func:`tailnoise_utils.device.device`).
 
         Raises:
             ValueError: an unknown kind of network.
         """
         pictures = images(self.dataset, self.n_train, self.n_test)
         if self.model == "fcn":
-            return models.fcn(pictures.x_train[0].numel(), self.width, self.depth, pictures.classes, seed=self.seed)
+            size = pictures.x_train[0].numel()
+            return models.fcn(size, self.width, self.depth, pictures.classes, seed=self.seed).to(device())
         if self.model == "cnn":
-            return models.cnn(self.width, pictures.classes, seed=self.seed)
+            return models.cnn(self.width, pictures.classes, seed=self.seed).to(device())
         raise ValueError(f"unknown model {self.model!r}: the models are fcn, cnn")
 
 
-@lru_cache(maxsize=1)
 def images(name: str, n_train: int, n_test: int) -> data.Dataset:
-    """One data set, kept between the runs of a grid.
+    """One data set where runs are computed, kept between the runs of a grid.
 
     Args:
         name: of the data set.
@@ -96,7 +97,28 @@ def images(name: str, n_train: int, n_test: int) -> data.Dataset:
     Returns:
         The first images of each half.
     """
-    return data.load(name, n_train=n_train, n_test=n_test)
+    return _images(name, n_train, n_test, device())
+
+
+@lru_cache(maxsize=1)
+def _images(name: str, n_train: int, n_test: int, where: torch.device) -> data.Dataset:
+    """The images on a device."""
+    found = data.load(name, n_train=n_train, n_test=n_test)
+    moved = {key: getattr(found, key).to(where) for key in ("x_train", "y_train", "x_test", "y_test")}
+    return replace(found, **moved)
+
+
+def kept_in(kind: str) -> Path:
+    """Folder of the cache for what runs leave: a GPU rounds differently from a CPU, and has its own.
+
+    Args:
+        kind: of what is kept.
+
+    Returns:
+        The folder, there or not.
+    """
+    where = device().type
+    return data.cache_folder() / (kind if where == "cpu" else f"{kind}-{where}")
 
 
 class Snapshots:
@@ -112,7 +134,7 @@ class Snapshots:
 
     def __init__(self, spec: TrainSpec, data_sha256: str) -> None:
         self.spec = spec
-        self.folder = data.cache_folder() / "snapshots" / store.digest(spec, data=data_sha256)[:16]
+        self.folder = kept_in("snapshots") / store.digest(spec, data=data_sha256)[:16]
 
     def path(self, point: int) -> Path:
         """Where the weights after `point` steps lie, there or not."""

@@ -117,7 +117,9 @@ def path_of(experiment: str, profile: str) -> Path:
     return Path(root) / profile / f"{experiment}.parquet"
 
 
-def run_record(spec: Any, data_sha256: str, seconds: float, status: str = "complete") -> dict[str, Any]:
+def run_record(
+    spec: Any, data_sha256: str, seconds: float, status: str = "complete", device: str = "cpu"
+) -> dict[str, Any]:
     """What is kept about a finished run.
 
     Args:
@@ -125,12 +127,13 @@ def run_record(spec: Any, data_sha256: str, seconds: float, status: str = "compl
         data_sha256: SHA-256 of the data used, "" where none was.
         seconds: wall time.
         status: "complete", or what became of the run.
+        device: what it was computed on.
 
     Returns:
         The names ``run`` and ``spec_digest``, every setting, and where the run's numbers came from.
     """
     names = {"run": digest(spec, data=data_sha256)[:16], "spec_digest": digest(spec), "data_sha256": data_sha256}
-    return names | flat(asdict(spec)) | {"status": status, "seconds": seconds} | provenance()
+    return names | flat(asdict(spec)) | {"status": status, "seconds": seconds, "device": device} | provenance()
 
 
 def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:

@@ -387,7 +387,7 @@ def test_grids_are_sound(name, profile):
 
 def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, monkeypatch):
     monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
-    snapshots.images.cache_clear()
+    snapshots._images.cache_clear()
     with pytest.raises(data.DataNotFound, match="TAILNOISE_DATA"):
         sweep.run("iterations", "laptop")
     assert not list(results_in.rglob("*"))

@@ -1,8 +1,8 @@
 """The kinds of runs: frozen settings, and how they become rows.
 
-A spec has `data_sha256()` (of the data it reads, "" if none), `rows(progress)`, `seconds()`, `status(rows)`, `sample(rows)`
-and `again` (one snapshot beside the results, measured again), `alone()` (one process at a time), and `forget()`, which
-deletes what the cache keeps for it.
+A spec has `data_sha256()` (of the data it reads, "" if none), `device()` (what it is computed on), `rows(progress)`,
+`seconds()`, `status(rows)`, `sample(rows)` and `again` (one snapshot beside the results, measured again), `alone()` (one
+process at a time), and `forget()`, which deletes what the cache keeps for it.
 """
 
 from ._measured import Row

@@ -14,6 +14,10 @@ class Drawn:
     A kind of run adds its settings, `quick` (whether it may be made again just to be verified) and `rows`.
     """
 
+    def device(self) -> str:
+        """Draws are made on the CPU."""
+        return "cpu"
+
     def data_sha256(self) -> str:
         """Nothing is read."""
         return ""

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from filelock import Timeout
 
-from .. import data, files, store
+from .. import data, device, files, store
 from ..measure import NothingAlive
-from ..snapshots import Snapshots, TrainSpec, images, load_weights, save_weights
+from ..snapshots import Snapshots, TrainSpec, images, kept_in, load_weights, save_weights
 
 Row = dict[str, Any]
 Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
@@ -24,7 +24,7 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 def _rows_of(run: str) -> Path:
     """Where the rows of each snapshot lie until the run of that name is stored."""
-    return data.cache_folder() / "rows" / run
+    return kept_in("rows") / run
 
 
 def forget_rows(runs: Iterable[str]) -> None:
@@ -48,6 +48,10 @@ class Measured:
     """
 
     train: TrainSpec
+
+    def device(self) -> str:
+        """What the run is computed on, here."""
+        return device.name(device.device())
 
     def data_sha256(self) -> str:
         """SHA-256 of the images used."""

@@ -49,7 +49,7 @@ def mean_gradient(
         The gradient; of more images than fit one backward pass, the mean of several in float64.
     """
     loss_fn, total = models.LOSSES[of.loss], None
-    for part in chosen.split(_CHUNK):
+    for part in chosen.to(pictures.x_train.device).split(_CHUNK):
         batch = pictures.x_train.index_select(0, part), pictures.y_train.index_select(0, part)
         g = gradient(model, loss_fn, batch).flat()
         if len(part) == len(chosen):
