@@ -13,9 +13,8 @@ from ._measured import Measured, Progress, Row
 
 __all__ = ["AnatomySpec", "NoiseSpec"]
 
-_MATRIX = (
-    2**30
-)  # bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs
+# Bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs.
+_MATRIX = 2**31
 
 
 @dataclass(frozen=True)
