@@ -64,12 +64,13 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
         table: rows of all networks to compare.
 
     Returns:
-        Quantity and K1: 1000, or else the largest below it that all runs have; NaN if there is none.
+        Quantity and K1: 1000, or else the largest below it that all runs have whose noise was held in memory (others have
+        none); NaN if there is none.
     """
     quantity = "1/alpha (pooled)"
     pooled = table[(table["quantity"] == quantity) & (table["x"] <= _LENGTH)]
     counts = pooled.groupby("x")["run"].nunique()
-    common = counts[counts == table["run"].nunique()]
+    common = counts[counts == pooled["run"].nunique()]
     return quantity, float(common.index.max()) if len(common) else float("nan")
 
 
