@@ -208,8 +208,8 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
         profile: one of ``PROFILES``.
 
     Returns:
-        The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value, or over
-        0.1 where that is larger: differences of logarithms, such as T1, may be near zero.
+        The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
+        or over 0.1 where that is larger: differences of logarithms, such as T1, may be near zero.
 
     Raises:
         MissingResults: nothing is stored.
