@@ -13,8 +13,6 @@ from .anatomy import (
     along_training,
     anatomy_table,
     column_index,
-    layer_table,
-    layers,
     waterfall,
     with_spread,
 )
@@ -30,6 +28,7 @@ from .estimators import (
 )
 from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
 from .laws import densities, paths
+from .layers import layer_table, layers
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
