@@ -16,7 +16,7 @@ from .anatomy import (
     waterfall,
     with_spread,
 )
-from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, zero_shares
+from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
 from .claims import verdicts
 from .estimators import (
     bias_table,
@@ -85,6 +85,7 @@ __all__ = [
     "norm_table",
     "occupation",
     "occupation_table",
+    "parts_table",
     "paths",
     "power_limits",
     "power_of_tests",

@@ -77,6 +77,23 @@ def known_parts(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def parts_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The parts as measured and as theory has them, for reading.
+
+    Args:
+        table: of :func:`tailnoise_utils.blind_spots.known_parts`.
+
+    Returns:
+        Texts, "value ± standard error (theory)": a row a law, a column a part.
+    """
+    numbers = zip(table["value"], table["se"], table["truth"] + 0.0, strict=True)
+    texts = table.assign(
+        text=[f"{value:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{se:.3f} ({truth:.3f})" for value, se, truth in numbers]
+    )
+    laws = list(dict.fromkeys(table["law"]))
+    return texts.pivot(index="law", columns="part", values="text").loc[laws, list(PARTS)].rename_axis(columns=None)
+
+
 def zero_shares(table: pd.DataFrame) -> Figure:
     r"""The pooled alpha^ against the share of exact zeros, measured and in closed form.
 
