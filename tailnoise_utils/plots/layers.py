@@ -6,9 +6,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from .. import models
 from ..store import Results
 from ._settings import PARTS, ends, stack, with_settings
 from ._style import COLOURS, MARKERS, STYLE, WIDTH
+
+_PIXELS = {"mnist": 28 * 28, "cifar10": 3 * 32 * 32, "cifar100": 3 * 32 * 32, "digits": 8 * 8, "digits32": 3 * 32 * 32}
+_CLASSES = {"cifar100": 100}
 
 
 def layers(results: Results, setting: str) -> Figure:
@@ -56,7 +60,7 @@ def layer_table(results: Results, model: str, quantity: str = "T1") -> pd.DataFr
 
     Returns:
         A row a setting, before and after training; for each layer the mean over the seeds, their standard deviation
-        ("..., sd") and the largest p-value ("..., p").
+        ("..., sd") and, of a test, the largest p-value ("..., p").
     """
     table = with_settings(results)
     table = table[(table["model"] == model) & (table["scope"] != "all")]
@@ -64,7 +68,27 @@ def layer_table(results: Results, model: str, quantity: str = "T1") -> pd.DataFr
     found = []
     for when, rows in ends(table):
         of = {name: own.groupby(["setting", "scope"], observed=True)["value"] for name, own in rows.groupby("quantity")}
-        columns = {"": of[quantity].mean(), ", sd": of[quantity].std(), ", p": of[f"{quantity} (p)"].max()}
+        columns = {"": of[quantity].mean(), ", sd": of[quantity].std()}
+        if f"{quantity} (p)" in of:
+            columns[", p"] = of[f"{quantity} (p)"].max()
         wide = [values.unstack().add_suffix(end) for end, values in columns.items()]
         found.append(pd.concat(wide, axis=1).assign(when=when).set_index("when", append=True))
     return pd.concat(found).sort_index(level=0, sort_remaining=False, kind="stable")
+
+
+def first_layer_shares(results: Results) -> pd.Series:
+    """Which share of the coordinates of a fully connected network the layer next to the pixels holds.
+
+    Args:
+        results: of networks that were trained.
+
+    Returns:
+        The shares, by the settings of fully connected networks.
+    """
+    found = {}
+    runs = with_settings(results).drop_duplicates("setting")
+    for run in runs[runs["model"] == "fcn"].itertuples():
+        model = models.fcn(_PIXELS[run.dataset], run.width, run.depth, _CLASSES.get(run.dataset, 10), seed=0)
+        sizes = [weight.numel() for weight in model.parameters()]
+        found[run.setting] = sizes[0] / sum(sizes)
+    return pd.Series(found)

@@ -153,11 +153,12 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
     return figure
 
 
-def implied_table(results: Results) -> pd.DataFrame:
-    """The index implied by the intervals that begin at 10, 100 and 1000 samples (at 5, 10 and 50 of small data).
+def implied_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
+    """The index implied by the intervals that begin at some sizes.
 
     Args:
         results: of the experiment ``batch_scaling``.
+        sizes: where the intervals begin, in samples; of small data, which does not have them all, 5, 10 and 50.
 
     Returns:
         A row a setting, before and after training; for each size the index of the mean slope over the seeds, and the
@@ -168,8 +169,7 @@ def implied_table(results: Results) -> pd.DataFrame:
     for when, at in ends(table[table["scope"] == "all"]):
         for setting, of in at.groupby("setting", observed=True):
             slopes = _slopes(of)
-            small = 1000 not in slopes.index
-            for b in (5, 10, 50) if small else (10, 100, 1000):
+            for b in sizes if set(sizes) <= set(slopes.index) else (5, 10, 50):
                 row = rows.setdefault((setting, when), {})
                 row |= {
                     (f"{b:,}", "index"): _index(slopes.loc[b].mean()),
