@@ -39,7 +39,7 @@ caption = f"*Profile `{profile}`, seeds {seeds}.*"
 counts = [count for of in runs["minibatches"] for count in of]
 Markdown(
     f"Profile `{profile}`, the settings of [](anatomy.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
-    f"seeds {seeds}; before training and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at "
+    f"before training and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at "
     f"b = {runs['batch_size'].iloc[0]}). {plots.provenance_line(results)}.{plots.untrained(results)}"
 )
 
@@ -99,6 +99,7 @@ for name, at in (("before", before), ("after", after)):
         glue(f"implied_{name}_{size}_high", float(at[b, "index"].max()), display=False)
 beyond = plots.implied_table(results, (1000, 2000, 5000)).xs("after training", level=1).xs("index", axis=1, level=1)
 slowest = [name for name in beyond.index if "256 × 6, MNIST, cross" in name] or list(beyond.index)
+glue("tenth", float(runs["n_train"].max() / 10), display=False)
 for name, value in zip(("1000", "2000", "5000"), beyond.loc[slowest[0]], strict=True):
     glue(f"slowest_{name}", float(value), display=False)
 
@@ -110,7 +111,7 @@ for name, value in zip(("1000", "2000", "5000"), beyond.loc[slowest[0]], strict=
 #   averages over a minibatch behave as the central limit theorem says.
 # * **After training it depends on the data set, or on whether the network fits.** On MNIST it is below 1 or about 1 at $b = 10$ (the lowest of all settings:
 #   {glue:text}`implied_after_small_low:.2f`) and climbs over three decades, slowest with cross-entropy in the network of 256 × 6:
-#   there the limit is not reached within $n/10$ = 6000 samples (the index is {glue:text}`slowest_1000:.2f` from 1000 samples on,
+#   there the limit is not reached within $n/10$ = {glue:text}`tenth:,.0f` samples (the index is {glue:text}`slowest_1000:.2f` from 1000 samples on,
 #   {glue:text}`slowest_2000:.2f` from 2000, {glue:text}`slowest_5000:.2f` from 5000), plausibly because the gradients of single images become very
 #   unequal, which is not measured here. Training lowers the index at $b = 10$ on CIFAR-10 too, where
 #   fully connected networks do not fit, but less; there it is 1.8 or more again from 100 to 200 samples on.

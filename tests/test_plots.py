@@ -154,6 +154,17 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     forms = plots.closed_form_table(sweep.load("estimator", "laptop"))
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("clean", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
+    anatomy = sweep.load("anatomy", "laptop")
+    whole = plots.anatomy_table(anatomy)
+    dependence = (whole["dependence"] / (1 / whole["clean"] - 0.5)).groupby(level="when")
+    before, after = dependence.mean()[["before training", "after training"]]
+    flat = " ".join(text.split())
+    assert f"{before:.0%} on average".replace("%", " %") in flat
+    least = dependence.min()["after training"]
+    assert f"after it {after:.0%}, {least:.0%} where it is least".replace("%", " %") in flat
+    shares = plots.first_layer_shares(anatomy).drop_duplicates().nsmallest(2)
+    assert f"{shares.iloc[1]:.0%} of their coordinates or more".replace("%", " %") in flat
+    assert f"({shares.iloc[0]:.0%} in the network of width 256 and depth 6 on MNIST)".replace("%", " %") in flat
 
 
 def test_no_page_has_a_blank_left_to_fill():
