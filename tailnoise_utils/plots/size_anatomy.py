@@ -1,4 +1,4 @@
-"""Why alpha^ is what it is, against the size of the network: the experiment ``fcn_size``."""
+"""Why alpha^ is what it is, against the size of the network: the experiments ``fcn_size`` and ``cnn_size``."""
 
 import matplotlib as mpl
 import pandas as pd
@@ -26,11 +26,11 @@ def anatomy_against_width(results: Results) -> Figure:
     """alpha^, T1 and the parts of 1/alpha^ - 1/2 after training, against the width; means and ranges over the seeds.
 
     Args:
-        results: of the experiment ``fcn_size``.
+        results: of networks of several sizes.
 
     Returns:
-        A column for each data set and loss, a row for each quantity, a line a depth. The band of T1 is what Gaussian
-        surrogates give, all depths together; open marks are of runs that did not train.
+        A column for each data set and loss, a row for each quantity, a line a depth (of FCNs). The band of T1 is what
+        Gaussian surrogates give, all depths together; open marks are of runs that did not train.
     """
     table = _quantities(results)
     kinds, depths = list(dict.fromkeys(zip(table["dataset"], table["loss"], strict=True))), sorted(set(table["depth"]))
@@ -41,7 +41,7 @@ def anatomy_against_width(results: Results) -> Figure:
             of = table[(table["dataset"] == dataset) & (table["loss"] == loss)]
             for axes, name in zip(column, _LABELS, strict=True):
                 for depth, one in of[of["quantity"] == name].groupby("depth"):
-                    line(axes, one, depths.index(depth), f"depth {depth}", inverse=name == CLEAN)
+                    line(axes, one, depths.index(depth), f"depth {depth}" if depth else "CNN", inverse=name == CLEAN)
                 log_width(axes, table, "")
             null = of[of["quantity"] == "T1 (Gaussian)"]
             for sign, label in ((1, "Gaussian noise"), (-1, None)):
@@ -50,7 +50,7 @@ def anatomy_against_width(results: Results) -> Figure:
                 )
                 column[1].fill_between(edge.index, 0, edge, color="#777777", alpha=0.3, linewidth=0, label=label)
             column[0].set_title(f"{DATA[dataset]}, {LOSSES[loss]}", fontsize=10)
-            column[-1].set_xlabel("width (units)")
+            column[-1].set_xlabel("width (units)" if any(depths) else "filters")
         for axes, label in zip(panels[:, 0], _LABELS.values(), strict=True):
             axes.set_ylabel(label)
         panels[1, 0].set_yscale("symlog", linthresh=0.1)
@@ -63,11 +63,11 @@ def anatomy_by_size(results: Results) -> pd.DataFrame:
     """What the figure shows, means over the runs that trained.
 
     Args:
-        results: of the experiment ``fcn_size``.
+        results: of networks of several sizes.
 
     Returns:
-        A line a data set, loss, depth and width of which a run trained: alpha^ (clean, of the mean of 1/alpha^), T1 and the
-        parts, and the mean of T1 over the Gaussian surrogates.
+        A line a data set, loss, depth (0 for CNNs) and width of which a run trained: alpha^ (clean, of the mean of
+        1/alpha^), T1 and the parts, and the mean of T1 over the Gaussian surrogates.
     """
     table = _quantities(results)
     table = table[table["status"] == "complete"]
