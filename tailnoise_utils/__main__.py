@@ -86,15 +86,13 @@ def show(
 def verify(
     experiment: Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}; or all.")] = "all",
     profile: Profile = "laptop",
-    tolerance: Annotated[float, typer.Option(help="Largest relative difference that passes.")] = 1e-5,
+    tolerance: Annotated[float, typer.Option(help="Largest difference that passes, over the number or 0.1.")] = 1e-5,
 ) -> None:
     """Measure a stored snapshot of each experiment again and compare; exits with 1 if a number differs."""
     passed = True
     for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
         found = sweep.verify(name, profile)
-        typer.echo(
-            f"{name} ({profile}): {len(found)} numbers, largest relative difference {found['difference'].max():.1e}"
-        )
+        typer.echo(f"{name} ({profile}): {len(found)} numbers, largest difference {found['difference'].max():.1e}")
         if len(bad := found[~(found["difference"] <= tolerance)]):
             passed = False
             typer.echo(bad.to_string(index=False))

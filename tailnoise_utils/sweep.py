@@ -16,6 +16,8 @@ from .specs._measured import forget_rows
 
 __all__ = ["FailedRuns", "MissingResults", "command", "forget", "load", "run", "sample_of", "stored", "verify"]
 
+_SMALL = 0.1  # what `verify` takes for the size of smaller numbers
+
 
 class MissingResults(LookupError):
     """Results that are not stored; the message holds the command that makes them."""
@@ -206,7 +208,8 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
         profile: one of ``PROFILES``.
 
     Returns:
-        The numbers that can be had again: scope, quantity, x, value as stored, again, and their relative difference.
+        The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
+        or over 0.1 where that is larger: differences of logarithms, such as T1, may be near zero.
 
     Raises:
         MissingResults: nothing is stored.
@@ -236,6 +239,6 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
             f"{len(rows)} numbers were measured again, {len(both)} of them are stored: the code has changed since; run "
             f"anew: {command(experiment, profile)} --fresh"
         )
-    scale = both["value"].abs().clip(lower=1e-12)
+    scale = both["value"].abs().clip(lower=_SMALL)
     both["difference"] = (both["value again"] - both["value"]).abs() / scale
     return both[[*keys[1:], "value", "value again", "difference"]]

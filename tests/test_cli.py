@@ -39,7 +39,7 @@ def test_run_show_and_list(results_in):
 
     verified = CliRunner().invoke(app, ["verify", "iterations", "--profile", "smoke"])
     assert verified.exit_code == 0, verified.output
-    assert "numbers, largest relative difference" in verified.output
+    assert "numbers, largest difference" in verified.output
 
     listed = CliRunner().invoke(app, ["list"])
     assert "smoke: 6 runs, 6 stored" in listed.output

@@ -56,10 +56,7 @@ def _noise_histogram(profile: str) -> tuple[Spec, ...]:
 
 
 def _anatomy_trainings(profile: str) -> list[TrainSpec]:
-    """FCN of two widths and two depths on MNIST and CIFAR-10, CNN on CIFAR-10, both losses; 3 seeds, one after another.
-
-    In `paper`, where trainings are as long as the paper's, cross-entropy alone.
-    """
+    """FCN of two sizes each way on MNIST and CIFAR-10, CNN; both losses (`paper`, long: cross-entropy); 3 seeds in turn."""
     fcn_steps, cnn_steps, losses = (65_000, 65_000, ("nll",)) if profile == "paper" else (4000, 3000, ("nll", "hinge"))
     fcn = {"model": "fcn", "iterations": fcn_steps, "snapshots": few(fcn_steps)}
     cnn = {"model": "cnn", "iterations": cnn_steps, "dataset": "cifar10", "width": 16}
