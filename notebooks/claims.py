@@ -33,7 +33,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from tailnoise_utils import claims, plots
-from tailnoise_utils.claims.pages import with_formulas
+from tailnoise_utils.claims.pages import line, with_formulas
 
 verdicts = claims.verdicts(profile)
 counts = {word: sum(v.verdict == word and v.claim.startswith("C") for v in verdicts) for word in claims.VERDICTS}
@@ -68,13 +68,7 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # %% [markdown]
 # ## The evidence
 
-
 # %% tags=["hide-input"]
-def line(v: claims.Verdict) -> str:
-    p = "" if v.p is None else f" (p = {v.p:.2g})"
-    return f"* **{v.claim} {v.verdict}**{p}. {with_formulas(v.statement)} *{with_formulas(v.evidence)}*"
-
-
 Markdown("\n".join(map(line, verdicts)))
 
 # %% [markdown]

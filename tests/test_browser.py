@@ -35,6 +35,23 @@ addEventListener("load", async () => {
   images.forEach((image) => (image.loading = "eager"));
   await Promise.allSettled(images.map((image) => image.decode()));
   await new Promise((resolve) => setTimeout(resolve, 500)); // events of the policy come late
+  const interactive = []; // what an interactive figure shows, at first and after the last entry of each menu was chosen
+  const plot = document.querySelector(".js-plotly-plot");
+  const note = () => plot && interactive.push({
+    shown: plot.data.filter((trace) => trace.visible).map((trace) => trace.meta),
+    lines: [...plot.querySelectorAll(".scatterlayer path.js-line, .scatterlayer path.point")]
+      .map((path) => path.getAttribute("d") + path.getAttribute("transform")).join(";"),
+  });
+  const click = async (element) => {
+    element.dispatchEvent(new MouseEvent("click", {bubbles: true}));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  };
+  note();
+  for (let i = 0; plot && i < plot.layout.updatemenus.length; i++) {
+    await click(plot.querySelectorAll(".updatemenu-header")[i]);
+    await click([...plot.querySelectorAll(".updatemenu-dropdown-button")].at(-1));
+    note();
+  }
   const outside = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   document.documentElement.dataset.probe = JSON.stringify({
     maths: document.querySelectorAll("mjx-container").length,
@@ -43,6 +60,8 @@ addEventListener("load", async () => {
     images: images.length,
     lost: images.filter((image) => !image.naturalWidth).map((image) => image.src),
     outside: outside,
+    interactive: interactive,
+    notices: document.querySelectorAll("[id$=-missing]").length,
     remote: blocked,
     complaints: complaints,
   });
@@ -134,6 +153,16 @@ def test_maths_is_set(visits: dict[str, Visit]) -> None:
 def test_figures_are_shown(visits: dict[str, Visit]) -> None:
     assert not {name: visit.found["lost"] for name, visit in visits.items() if visit.found["lost"]}
     assert visits["executed/iterations.html"].found["images"]
+
+
+def test_interactive_figures_are_drawn_and_follow_their_menus(visits: dict[str, Visit]) -> None:
+    # The small data of smoke is one set for FCNs: there the last menu, of conventions, changes what is drawn.
+    for name, menu in (("executed/iterations.html", 0), ("executed/fcn_size.html", 3)):
+        steps = visits[name].found["interactive"]
+        assert all(step["shown"] and step["lines"] for step in steps), name
+        assert steps[menu]["shown"] != steps[menu + 1]["shown"], name
+        assert steps[menu]["lines"] != steps[menu + 1]["lines"], name
+        assert not visits[name].found["notices"], name
 
 
 def test_nothing_is_asked_of_anybody_else(visits: dict[str, Visit]) -> None:

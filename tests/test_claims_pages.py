@@ -32,6 +32,16 @@ def test_tables_by_hand():
     assert lines[4].endswith("between coordinates. | not tested at this scale | |")
 
 
+def test_a_verdict_as_an_entry():
+    assert pages.line(VERDICTS[0]) == (
+        "* **C2 reproduced** (p = 0.012). The estimator recovers alpha on synthetic SaS data. *Seen.*"
+    )
+    assert pages.line(claims.Verdict("C3", "partly", "1/alpha^ is 0.6.")) == (
+        r"* **C3 partly**. In every setting (networks, sizes, losses, data sets) $\hat\alpha$ is far below 2. "
+        r"*$1/\hat\alpha$ is 0.6.*"
+    )
+
+
 def test_lines_go_between_the_marks():
     assert pages.insert(PAGE, "new") == f"# A title\n\n{pages.BEGIN}\n\nnew\n\n{pages.END}\n\nThe rest.\n"
     assert pages.insert(pages.insert(PAGE, "new"), "newer") == pages.insert(PAGE, "newer")

@@ -189,6 +189,64 @@ def test_departures_are_told_apart():
     assert found["b = 100"] == pytest.approx(table.loc["CNN, CIFAR-10", "b = 100", AFTER]["alpha"])
 
 
+def test_the_anatomy_is_drawn_against_the_size():
+    specs = experiments.grid("fcn_size", "laptop")
+
+    def lost(spec):
+        return (spec.train.depth, spec.train.width, spec.train.seed) == (10, 16, 2)
+
+    parts = ("dependence", "layout", "scales", "tails")
+    names = ["1/alpha (clean)", "T1", "T1 (Gaussian)", *[f"part {part}" for part in parts]]
+    results = results_of(specs, lambda spec: [("train", name, NAN) for name in names], untrained=lost)
+    results.rows.loc[results.rows["quantity"] == "T1 (Gaussian)", "se"] = 0.5
+    figure = plots.anatomy_against_width(results)
+    assert len(figure.axes) == 6 * 4
+    rows = dict(zip([axes.get_ylabel() for axes in figure.axes[::4]], range(6), strict=True))
+    assert list(rows) == [r"$\hat\alpha$, clean", "T1", *parts]
+    column = [axes.get_title() for axes in figure.axes[:4]].index("CIFAR-10, hinge")
+    kind = [s for s in specs if (s.train.dataset, s.train.loss) == ("cifar10", "hinge")]
+    ten = [s for s in kind if (s.train.depth, s.train.width) == (10, 16) and not lost(s)]
+    table = plots.anatomy_by_size(results)
+    for label, name in (("T1", "T1"), ("scales", "part scales"), ("tails", "part tails")):
+        mean = np.mean([made_up(s, 4000, "train", name, NAN) for s in ten])
+        assert drawn(figure.axes[4 * rows[label] + column], "depth 10")[0][1] == pytest.approx([16, mean])
+        assert table.loc[("cifar10", "hinge", 10, 16), label] == pytest.approx(mean)
+    alpha = alphas(ten, "train", "1/alpha (clean)", NAN)[0]
+    assert drawn(figure.axes[column], "depth 10")[0][1] == pytest.approx([16, alpha])
+    assert table.loc[("cifar10", "hinge", 10, 16), "alpha^ (clean)"] == pytest.approx(alpha)
+    null = [made_up(s, 4000, "train", "T1 (Gaussian)", NAN) for s in kind if s.train.width == 64]
+    [upper, lower] = [of.get_paths()[0].vertices for of in figure.axes[4 + column].collections if of.get_alpha()]
+    assert upper[upper[:, 0] == 64, 1].max() == pytest.approx(max(null) + 0.98)
+    assert lower[lower[:, 0] == 64, 1].min() == pytest.approx(min(null) - 0.98)
+
+
+def test_corners_and_runs_that_trained_in_words():
+    specs = experiments.grid("fcn_size", "laptop")
+
+    def lost(spec):
+        return (spec.train.dataset, spec.train.depth, spec.train.width) == ("mnist", 10, 4) and spec.train.seed < 2
+
+    results = results_of(specs, lambda spec: TRAIN, untrained=lost)
+    trained = plots.trained_table(results)
+    assert trained.loc[("mnist", "hinge", 10), 4] == "1 of 3"
+    assert trained.loc[("cifar10", "nll", 4), 1024] == "1 of 1"
+    assert trained.loc[("cifar10", "nll", 2), 1024] == ""
+    table = plots.corner_table(results)
+    assert list(table.columns) == ["runs that trained", "accuracy", "published", "clean", "K1 = 1000"]
+    sizes = [(2, 4), (2, 256), (4, 1024), (10, 4), (10, 256)]
+    assert list(table.loc["mnist", "nll"].index) == sizes
+    assert list(table.loc["mnist", "hinge"].index) == [of for of in sizes if of != (4, 1024)]
+    key = ("train", "1/alpha (clean)", NAN)
+    for depth, width in ((2, 256), (10, 4)):
+        of = [s for s in specs if (s.train.dataset, s.train.loss) == ("mnist", "hinge") and not lost(s)]
+        of = [s for s in of if (s.train.depth, s.train.width) == (depth, width)]
+        alpha = [1 / made_up(s, 4000, *key) for s in of]
+        words = f"{alphas(of, *key)[0]:.3f}" + (f" ± {np.std(alpha, ddof=1):.3f}" if len(of) > 1 else "")
+        assert table.loc[("mnist", "hinge", depth, width), "clean"] == words
+        accuracy = np.mean([made_up(s, 4000, "train", "accuracy", NAN) for s in of])
+        assert table.loc[("mnist", "hinge", depth, width), "accuracy"] == f"{accuracy:.3f}"
+
+
 @pytest.mark.parametrize("experiment", experiments.EXPERIMENTS)
 def test_every_experiment_has_a_figure(experiment):
     assert callable(plots.FIGURES[experiment])

@@ -1,8 +1,9 @@
-"""What every page of the book carries: the package's version in the footer, and no more of MathJax than pages load."""
+"""What the pages carry: the package's version, of MathJax no more than they load, the script of interactive figures."""
 
 import shutil
 from pathlib import Path
 
+from plotly.offline import get_plotlyjs
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -38,8 +39,19 @@ def trim_mathjax(app: Sphinx, exception: Exception | None) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def write_plotly(app: Sphinx, exception: Exception | None) -> None:
+    """Write the script that draws interactive figures, which plotly brings along.
+
+    Args:
+        app: the Sphinx application.
+        exception: what ended the build, None after a good one.
+    """
+    if exception is None and app.builder.format == "html":
+        (Path(app.outdir) / "_static" / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect both.
+    """Connect all three.
 
     Args:
         app: the Sphinx application.
@@ -49,4 +61,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """
     app.connect("config-inited", add_version)
     app.connect("build-finished", trim_mathjax, priority=900)  # after the copying
+    app.connect("build-finished", write_plotly, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .verdict import NOT_TESTED, Verdict
 
-__all__ = ["BEGIN", "END", "PAGES", "insert", "table", "with_formulas", "write"]
+__all__ = ["BEGIN", "END", "PAGES", "insert", "line", "table", "with_formulas", "write"]
 
 BEGIN = "<!-- claims: what follows is made by `python -m tailnoise_utils claims --write` -->"
 END = "<!-- claims: end -->"
@@ -46,6 +46,20 @@ def with_formulas(text: str) -> str:
     for plain, formula in {"1/alpha^": r"$1/\hat\alpha$", "alpha^": r"$\hat\alpha$", "K1": "$K_1$"}.items():
         text = text.replace(plain, formula)
     return text
+
+
+def line(verdict: Verdict) -> str:
+    """A verdict as an entry of a list on a page of the book.
+
+    Args:
+        verdict: on one claim.
+
+    Returns:
+        The claim, what became of it, and why.
+    """
+    p = "" if verdict.p is None else f" (p = {verdict.p:.2g})"
+    words = f"{with_formulas(verdict.statement)} *{with_formulas(verdict.evidence)}*"
+    return f"* **{verdict.claim} {verdict.verdict}**{p}. {words}"
 
 
 def insert(page: str, lines: str) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..store import Results
+from . import interactive
 from ._settings import DATA, untrained, with_settings
 from ._style import STYLE, provenance_line
 from .anatomy import (
@@ -32,7 +33,8 @@ from .layers import first_layer_shares, layer_table, layers
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
-from .size import against_filters, against_width, at_the_end, size_table
+from .size import against_filters, against_width, at_the_end, corner_table, size_table, trained_table
+from .size_anatomy import anatomy_against_width, anatomy_by_size
 from .training import INDICES, first_and_last, iterations, last_value
 from .variations import against_batch_size, batch_table, departure_table, departures
 from .wells import (
@@ -53,6 +55,8 @@ __all__ = [
     "against_filters",
     "against_width",
     "along_training",
+    "anatomy_against_width",
+    "anatomy_by_size",
     "anatomy_table",
     "at_the_end",
     "batch_scaling",
@@ -62,6 +66,7 @@ __all__ = [
     "block_length_and_order",
     "closed_form_table",
     "column_index",
+    "corner_table",
     "densities",
     "departure_table",
     "departures",
@@ -72,6 +77,7 @@ __all__ = [
     "first_and_last",
     "first_layer_shares",
     "implied_table",
+    "interactive",
     "iterations",
     "known_parts",
     "landscape_and_paths",
@@ -100,6 +106,7 @@ __all__ = [
     "summary",
     "time_step",
     "toward_the_limit",
+    "trained_table",
     "unstable_laws",
     "unstable_table",
     "untrained",

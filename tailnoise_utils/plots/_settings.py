@@ -84,6 +84,22 @@ def untrained(results: Results, setting: str | None = None) -> str:
     )
 
 
+def by_setting(results: Results) -> dict[str, pd.DataFrame]:
+    """The rows for whole networks, by network and data set.
+
+    Args:
+        results: of networks that were trained.
+
+    Returns:
+        Name, such as "FCN, MNIST", to rows; fully connected ones first.
+    """
+    table = results.table()
+    table = table[table["scope"] == "all"]
+    groups = table.groupby(["model", "dataset"])
+    ordered = sorted(groups, key=lambda group: (group[0][0] != "fcn", list(DATA).index(group[0][1])))
+    return {f"{model.upper()}, {DATA[name]}": rows for (model, name), rows in ordered}
+
+
 def by_kind(table: pd.DataFrame, draw: Callable[[plt.Axes, pd.DataFrame], object], *, height: float = 3.0) -> Figure:
     """Draw a panel for each pair of network kind with data, and loss.
 

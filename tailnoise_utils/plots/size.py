@@ -41,20 +41,37 @@ def _conventions(table: pd.DataFrame) -> list[str]:
     return [PUBLISHED, next(what for what in table["what"].unique() if what.startswith("K1"))]
 
 
-def _over_seeds(rows: pd.DataFrame, *, inverse: bool = True) -> pd.DataFrame:
-    """Against the width: the mean over the runs (alpha^ from the mean of 1/alpha^) and their range."""
-    value = rows.groupby("width")["value"]
+def over_seeds(rows: pd.DataFrame, *, by: str = "width", inverse: bool = True) -> pd.DataFrame:
+    """Mean over the runs and their range.
+
+    Args:
+        rows: of one quantity.
+        by: the column against which it is drawn.
+        inverse: whether the values are 1/alpha^, of which the mean is taken, and alpha^ is wanted.
+
+    Returns:
+        Against `by`: `mean`, `low`, `high`, and the number of `runs`.
+    """
+    value = rows.groupby(by)["value"]
     found = pd.DataFrame({"mean": value.mean(), "low": value.min(), "high": value.max(), "runs": value.size()})
     if inverse:
         found[["mean", "low", "high"]] = 1 / found[["mean", "high", "low"]].to_numpy()
     return found
 
 
-def _line(axes: plt.Axes, rows: pd.DataFrame, i: int, label: str, *, inverse: bool = True) -> None:
-    """Means and ranges of the runs that trained as a line, of those that did not as open marks."""
+def line(axes: plt.Axes, rows: pd.DataFrame, i: int, label: str, *, inverse: bool = True) -> None:
+    """Draw means and ranges of the runs that trained as a line, of those that did not as open marks.
+
+    Args:
+        axes: where to.
+        rows: of one quantity, with the width and status of their run.
+        i: number of the colour and mark.
+        label: for the legend.
+        inverse: as for :func:`over_seeds`.
+    """
     style = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 4, "capsize": 2, "linewidth": 1.2}
     for trained, of in rows.groupby(rows["status"] == "complete"):
-        found = _over_seeds(of, inverse=inverse)
+        found = over_seeds(of, inverse=inverse)
         # Where 1/alpha^ changes its sign, as in very small networks, the mean may lie outside.
         bars = [(found["mean"] - found["low"]).clip(0), (found["high"] - found["mean"]).clip(0)]
         more = {} if trained else {"linestyle": "none", "markerfacecolor": "white"}
@@ -74,8 +91,14 @@ def _of(table: pd.DataFrame, kind: tuple[str, str], what: str, split: str = "tra
     return table[chosen & (table["what"] == what) & (table["split"] == split)]
 
 
-def _log_width(axes: plt.Axes, table: pd.DataFrame, name: str) -> None:
-    """A logarithmic axis with the sizes that there are, or every other one."""
+def log_width(axes: plt.Axes, table: pd.DataFrame, name: str) -> None:
+    """Make the horizontal axis logarithmic, with the sizes that there are, or every other one.
+
+    Args:
+        axes: whose.
+        table: rows with a width.
+        name: of the axis.
+    """
     widths = sorted(table["width"].unique())
     axes.set_xscale("log", base=2)
     axes.set_xticks(widths[:: 1 + (len(widths) > 6)], labels=widths[:: 1 + (len(widths) > 6)])
@@ -102,11 +125,11 @@ def against_width(results: Results) -> Figure:
             for axes, what in zip(row, conventions, strict=True):
                 of = _of(table, kind, what)
                 for i, (depth, one) in enumerate(of.groupby("depth")):
-                    _line(axes, one, i, f"depth {depth}")
+                    line(axes, one, i, f"depth {depth}")
                 axes.set_title(f"{DATA[kind[0]]}, {LOSSES[kind[1]]}; {_words(what)}")
                 axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
                 axes.xaxis.set_tick_params(labelbottom=True)
-                _log_width(axes, table, "width (units of a hidden layer)")
+                log_width(axes, table, "width (units of a hidden layer)")
         figure.supylabel(r"$\hat\alpha$, all coordinates pooled")
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     plt.close(figure)
@@ -131,12 +154,12 @@ def against_filters(results: Results) -> Figure:
         for (index, accuracy), kind in zip(panels.T, kinds, strict=True):
             lines = [(what, split) for what in conventions for split in ("train", "test")]
             for i, (what, split) in enumerate(lines):
-                _line(index, _of(table, kind, what, split), i, f"{_words(what)}, {split}")
+                line(index, _of(table, kind, what, split), i, f"{_words(what)}, {split}")
             for i, split in enumerate(("train", "test")):
-                _line(accuracy, _of(table, kind, "accuracy", split), i, split, inverse=False)
+                line(accuracy, _of(table, kind, "accuracy", split), i, split, inverse=False)
             index.set_title(f"{DATA[kind[0]]}, {LOSSES[kind[1]]}")
             index.axhline(2, color="#555555", linestyle=":", linewidth=1)
-            _log_width(accuracy, table, "filters")
+            log_width(accuracy, table, "filters")
         panels[0, 0].set_ylabel(r"$\hat\alpha$, all coordinates pooled")
         panels[1, 0].set_ylabel("accuracy (share correct)")
         panels[1, 0].set_ylim(0)
@@ -175,3 +198,53 @@ def size_table(results: Results) -> pd.DataFrame:
     found.index = pd.MultiIndex.from_tuples(found.index, names=["dataset", "loss", "depth", "width"])
     found.columns = pd.MultiIndex.from_tuples(found.columns)
     return found.sort_index()
+
+
+def trained_table(results: Results) -> pd.DataFrame:
+    """How many runs of each size trained.
+
+    Args:
+        results: of networks of several sizes.
+
+    Returns:
+        A line a data set, loss and depth, a column a width: "2 of 3"; "" where there was no run.
+    """
+    runs = results.runs.assign(ok=results.runs["status"] == "complete")
+    counts = runs.groupby(["dataset", "loss", "depth", "width"])["ok"].agg(["sum", "size"])
+    words = counts["sum"].astype(str) + " of " + counts["size"].astype(str)
+    return words.unstack("width").fillna("")
+
+
+def corner_table(results: Results) -> pd.DataFrame:
+    """alpha^ after training of the smallest and largest networks, as words.
+
+    Args:
+        results: of networks of several sizes.
+
+    Returns:
+        The lines of :func:`size_table` at the ends of depth and width (of each depth its largest), with mean and standard
+        deviation over the seeds in one word for each convention, and the mean accuracy; of the training images.
+    """
+    table = size_table(results)
+    index = table.index.to_frame(index=False)
+    ends = index.groupby(["dataset", "loss", "depth"])["width"].transform
+    corner = (index["width"] == ends("min")) | (index["width"] == ends("max"))
+    depth = index.groupby(["dataset", "loss"])["depth"].transform
+    corner &= (index["depth"] == depth("min")) | (index["depth"] == depth("max"))
+    corner |= index["width"] == index["width"].max()
+    chosen = table[corner.to_numpy()]
+    train = chosen["train"]
+    whats = [what for what in train.columns if not what.startswith("sd") and what != "accuracy"]
+    whats.sort(key=lambda what: (what != PUBLISHED, what != "clean"))
+    found = {"runs that trained": chosen["runs", "that trained"], "accuracy": train["accuracy"].map("{:.3f}".format)}
+    for what in whats:
+        pairs = zip(train[what], train[f"sd ({what})"], strict=True)
+        found[what] = [_mean_and_sd(mean, sd) for mean, sd in pairs]
+    return pd.DataFrame(found, index=chosen.index)
+
+
+def _mean_and_sd(mean: float, sd: float) -> str:
+    """Mean and standard deviation in a word."""
+    if pd.isna(mean):
+        return "–"
+    return f"{mean:.3f}" if pd.isna(sd) else f"{mean:.3f} ± {sd:.3f}"

@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..store import Results
-from ._settings import DATA
+from ._settings import by_setting
 from ._style import COLOURS, MARKERS, STYLE
 
 INDICES = {
@@ -25,7 +25,7 @@ def iterations(results: Results) -> Figure:
     Returns:
         One column a network and data set, three panels above each other in each.
     """
-    settings = _settings(results)
+    settings = by_setting(results)
     layout = {"sharex": "col", "sharey": "row", "height_ratios": [1, 1, 1.4], "squeeze": False}
     with mpl.rc_context(STYLE):
         figure, panels = plt.subplots(3, len(settings), figsize=(3.6 * len(settings), 7.5), **layout)
@@ -53,15 +53,6 @@ def iterations(results: Results) -> Figure:
     return figure
 
 
-def _settings(results: Results) -> dict[str, pd.DataFrame]:
-    """The rows for whole networks, by network and data set."""
-    table = results.table()
-    table = table[table["scope"] == "all"]
-    groups = table.groupby(["model", "dataset"])
-    ordered = sorted(groups, key=lambda group: (group[0][0] != "fcn", list(DATA).index(group[0][1])))
-    return {f"{model.upper()}, {DATA[name]}": rows for (model, name), rows in ordered}
-
-
 def _band(axes: plt.Axes, values: pd.DataFrame, i: int, label: str) -> None:
     """The mean of the columns as a line, their range as a band."""
     axes.plot(values.index, values.mean(axis=1), color=COLOURS[i], marker=MARKERS[i], markersize=3.5, label=label)
@@ -79,7 +70,7 @@ def first_and_last(results: Results) -> pd.DataFrame:
         alpha^.
     """
     table = {}
-    for setting, rows in _settings(results).items():
+    for setting, rows in by_setting(results).items():
         for name, quantity in INDICES.items():
             of, record = rows[rows["quantity"] == quantity], {}
             for column, iteration in (("first", of["iteration"].min()), ("last", of["iteration"].max())):
@@ -101,7 +92,7 @@ def last_value(results: Results, quantity: str, split: str) -> dict[str, float]:
         The mean, by setting.
     """
     found = {}
-    for setting, rows in _settings(results).items():
+    for setting, rows in by_setting(results).items():
         of = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
         found[setting] = float(of.loc[of["iteration"] == of["iteration"].max(), "value"].mean())
     return found

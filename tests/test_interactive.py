@@ -1,0 +1,153 @@
+"""Figures with menus: what each trace holds, what shows at first, and, in a browser, what a choice does."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_browser import CHROMIUM, visit
+from test_variation_plots import NAN, TRAIN, alphas, made_up, results_of
+
+from tailnoise_utils import experiments
+from tailnoise_utils.plots import interactive
+
+SPECS = experiments.grid("fcn_size", "laptop")
+
+
+def lost(spec):
+    return (spec.train.depth, spec.train.width, spec.train.seed) == (10, 4, 1)
+
+
+@pytest.fixture(scope="module")
+def sizes():
+    return interactive.fcn_size(results_of(SPECS, lambda spec: TRAIN, untrained=lost))
+
+
+def at(dataset, loss, depth, width):
+    key = (dataset, loss, depth, width)
+    return [s for s in SPECS if (s.train.dataset, s.train.loss, s.train.depth, s.train.width) == key]
+
+
+def trace_of(figure, meta, name):
+    [found] = [trace for trace in figure.data if (list(trace.meta), trace.name) == (meta, name)]
+    return found
+
+
+def menus(figure):
+    return [[button.label for button in menu.buttons] for menu in figure.layout.updatemenus]
+
+
+def test_traces_hold_what_is_stored(sizes):
+    assert len(sizes.data) == 2 * 2 * 3 * (4 + 1)
+    keys = {
+        "published": ("train", "1/alpha (published, data order)", NAN),
+        "clean": ("train", "1/alpha (clean)", NAN),
+        "K1 = 1000": ("train", "1/alpha (pooled)", 1000.0),
+    }
+    for what, key in keys.items():
+        trace = trace_of(sizes, ["CIFAR-10", "hinge", "6", what], "depth 6")
+        assert list(trace.x) == [4, 16, 64, 256]
+        for i, width in enumerate(trace.x):
+            mean, low, high = alphas(at("cifar10", "hinge", 6, width), *key)
+            assert trace.y[i] == pytest.approx(mean)
+            assert trace.error_y.array[i] == pytest.approx(high - mean)
+            assert trace.error_y.arrayminus[i] == pytest.approx(mean - low)
+            np.testing.assert_allclose(trace.customdata[i][[0, 2, 3]], [3, low, high])
+
+
+def test_accuracy_is_that_of_the_runs_that_are_drawn(sizes):
+    trace = trace_of(sizes, ["MNIST", "cross-entropy", "10", "clean"], "depth 10")
+    kept = [s for s in at("mnist", "nll", 10, 4) if not lost(s)]
+    of = [made_up(s, s.points[-1], "train", "accuracy", NAN) for s in kept]
+    assert list(trace.customdata[0][:2]) == pytest.approx([2, np.mean(of)])
+
+
+def test_runs_that_did_not_train_are_apart(sizes):
+    trace = trace_of(sizes, ["MNIST", "hinge", "10", "clean"], "depth 10, not trained")
+    [only] = [s for s in at("mnist", "hinge", 10, 4) if lost(s)]
+    assert (list(trace.x), trace.mode) == ([4], "markers")
+    assert trace.marker.symbol.endswith("-open")
+    assert trace.y[0] == pytest.approx(alphas([only], "train", "1/alpha (clean)", NAN)[0])
+
+
+def test_what_shows_first_is_the_first_of_every_menu(sizes):
+    assert menus(sizes) == [
+        ["MNIST", "CIFAR-10"],
+        ["cross-entropy", "hinge"],
+        ["all", "2", "4", "6", "10"],
+        ["published", "clean", "K1 = 1000"],
+    ]
+    shown = [trace for trace in sizes.data if trace.visible]
+    assert {tuple(trace.meta[i] for i in (0, 1, 3)) for trace in shown} == {("MNIST", "cross-entropy", "published")}
+    names = ["depth 2", "depth 4", "depth 6", "depth 10", "depth 10, not trained"]
+    assert [trace.name for trace in shown] == names
+    low, high = sizes.layout.yaxis.range
+    assert all(low < y < high for trace in sizes.data for y in trace.y)
+
+
+def training():
+    specs = experiments.grid("iterations", "laptop")
+    names = [of for of in TRAIN if of[1] in ("1/alpha (published, data order)", "1/alpha (clean)", "accuracy")]
+    names += [("train", "1/alpha (clean, columns permuted)", NAN), ("train", "loss", NAN), ("test", "loss", NAN)]
+    return specs, results_of(specs, lambda spec: names, points=lambda spec: spec.train.snapshots)
+
+
+def test_training_is_drawn_from_iteration_zero():
+    specs, results = training()
+    figure = interactive.iterations(results)
+    settings = ["FCN, MNIST", "FCN, CIFAR-10", "CNN, CIFAR-10"]
+    conventions = ["published", "clean", "clean, columns permuted"]
+    assert menus(figure) == [settings, ["all", *conventions]]
+    assert len(figure.data) == 3 * 7
+    assert [trace.visible for trace in figure.data] == [trace.meta[0] == "FCN, MNIST" for trace in figure.data]
+    chosen = [s for s in specs if (s.train.model, s.train.dataset) == ("fcn", "cifar10")]
+    alpha = trace_of(figure, ["FCN, CIFAR-10", "clean"], "α̂, clean")
+    assert (alpha.yaxis, alpha.x[0]) == ("y", interactive._START)
+    assert list(alpha.x[1:]) == list(chosen[0].train.snapshots[1:])
+    inverse = [made_up(s, 0, "train", "1/alpha (clean)", NAN) for s in chosen]
+    assert alpha.y[0] == pytest.approx(1 / np.mean(inverse))
+    loss = next(t for t in figure.data if (t.meta, t.name, t.yaxis) == (("FCN, CIFAR-10",), "test", "y3"))
+    assert loss.y[-1] == pytest.approx(np.mean([made_up(s, 5000, "test", "loss", NAN) for s in chosen]))
+    ticks = dict(zip(figure.layout.xaxis.ticktext, figure.layout.xaxis.tickvals, strict=True))
+    assert (ticks["0"], ticks["10,000"]) == (interactive._START, 10_000)
+
+
+def test_without_scripts_a_sentence_stands_there(sizes):
+    page = interactive.html(sizes, "alpha^ against the width")
+    assert "it needs JavaScript" in page
+    assert 'aria-label="alpha^ against the width"' in page
+    assert page == interactive.html(sizes, "alpha^ against the width")  # the same book each time
+    assert 'src="../_static/plotly.min.js"' in page
+    assert "http" not in page
+
+
+def test_experiments_do_without_plotly():
+    lines = "import sys; sys.modules['plotly'] = None; from tailnoise_utils import __main__, plots, experiments"
+    subprocess.run([sys.executable, "-c", lines], check=True)
+
+
+@pytest.mark.xdist_group("book")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_every_menu_changes_what_is_drawn(sizes, tmp_path):
+    from plotly.offline import get_plotlyjs
+
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "plotly.min.js").write_text(get_plotlyjs())
+    (tmp_path / "executed").mkdir()
+    page = tmp_path / "executed" / "page.html"
+    page.write_text(f"<!DOCTYPE html><html><head></head><body>{interactive.html(sizes, 'a figure')}</body></html>")
+    seen = visit(tmp_path, "executed/page.html", tmp_path / "profile")
+    assert (seen.found["remote"], seen.found["complaints"], seen.failed) == ([], [], [])
+    assert seen.found["notices"] == 0
+    first, *steps = seen.found["interactive"]
+    shown = [trace for trace in sizes.data if trace.visible]
+    marks = sum(len(trace.x) for trace in shown) + sum(trace.mode == "lines+markers" for trace in shown)
+    assert first["shown"] == [list(trace.meta) for trace in shown]
+    assert len(first["lines"].split(";")) == marks
+    chosen = [entries[0] for entries in menus(sizes)]
+    for i, (before, after) in enumerate(zip([first, *steps], steps, strict=False)):
+        chosen[i] = menus(sizes)[i][-1]  # the last entry of each menu, one after another
+        fits = [all(c in ("all", of) for c, of in zip(chosen, trace.meta, strict=True)) for trace in sizes.data]
+        assert after["shown"] == [list(t.meta) for t, fit in zip(sizes.data, fits, strict=True) if fit]
+        assert after["lines"] != before["lines"]
+    assert len(steps) == 4
