@@ -25,9 +25,10 @@
 # | dependence | rows are permuted independently in each column | what coordinates share within a minibatch |
 # | layout | all entries are shuffled | the order of the parameters *alone*, once dependence is gone |
 # | scales | entries are divided by their column's scale, estimated on other minibatches | coordinates of unequal size |
-# | tails | (what is left, less its value for Gaussian noise) | the shape of a coordinate's law |
+# | tails | (what is left) | the shape of a coordinate's law |
 #
-# The parts describe; each may be negative. Their definitions are in [](../methods.md), their behaviour on noise whose law is
+# They add up to $1/\hat\alpha - 1/2$. (The scales are estimated, and their error leaves a few thousandths in Gaussian noise too: these are
+# counted as scales, not as tails.) The parts describe; each may be negative. Their definitions are in [](../methods.md), their behaviour on noise whose law is
 # known in the tests of the package. They are beside five tests *across the minibatches*, each with its distribution on 99
 # Gaussian surrogates: random mixtures of the very rows, which have the covariance of the noise and Gaussian tails.
 
@@ -43,12 +44,12 @@ from tailnoise_utils import plots, sweep
 results = sweep.load("anatomy", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
-caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`, seeds {seeds}.*"
 status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
 at_end = plots.untrained(results)
 Markdown(
     f"Profile `{profile}`: FCN (width × number of weight matrices; a CNN would have filters), trained by SGD with step size "
-    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; seeds {seeds}. Runs: {status}."
+    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {status}. {plots.provenance_line(results)}."
 )
 
 # %% [markdown]
@@ -160,8 +161,11 @@ for kind in ("random", "units", "coordinates"):
     glue(f"{kind}_most", float(after[f"not normal, {kind}"].max()), display=False)
 
 # %% tags=["remove-cell"]
-share = (before["dependence"] / (1 / before["clean"] - 0.5)).mean()
-glue("dependence_share_before", float(share), display=False)
+share, left = ((rows["dependence"] / (1 / rows["clean"] - 0.5)) for rows in (before, after))
+glue("dependence_share_before", float(share.mean()), display=False)
+glue("dependence_share_after", float(left.mean()), display=False)
+glue("dependence_share_least", float(left.min()), display=False)
+glue("settings", len(before), display=False)
 for name, rows in chosen.items():
     rows = rows if len(rows) else after  # small data has no such settings
     for quantity in ("T1", "tails", "accuracy"):
@@ -170,7 +174,8 @@ for name, rows in chosen.items():
 
 # %% tags=["remove-input"]
 Markdown(
-    f"Dependence is {share:.0%} of the distance to 2 before training, on average over the settings. T1 goes from "
+    f"Dependence is {share.mean():.0%} of the distance to 2 before training, on average over the settings ({share.min():.0%} to "
+    f"{share.max():.0%}), and {left.mean():.0%} after it ({left.min():.0%} to {left.max():.0%}). T1 goes from "
     f"{before['T1'].min():.3f} to {before['T1'].max():.3f} before and {after['T1'].min():.3f} to {after['T1'].max():.3f} "
     f"after training; the part of tails from {before['tails'].min():.3f} to {before['tails'].max():.3f} and from "
     f"{after['tails'].min():.3f} to {after['tails'].max():.3f}."
@@ -195,8 +200,9 @@ Markdown(
 # * **And where the network does not fit.** On CIFAR-10 the fully connected networks reach a training accuracy of
 #   {glue:text}`accuracy_fcn_cifar_low:.2f` to {glue:text}`accuracy_fcn_cifar_high:.2f` in this many steps, and their noise stays
 #   close to Gaussian across minibatches, with a small excess that is no chance in some settings (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`); with cross-entropy and all but the
-#   smallest network the norms spread more than Gaussian ones do, up to twice as much. Most coordinates are in the layer next to the
-#   pixels; in the layers behind it the noise is heavier ([](per_layer.ipynb)). All that is beside a pooled
+#   smallest network the norms spread more than Gaussian ones do, up to twice as much. Most coordinates of these networks are in the layer
+#   next to the pixels; in those of depth 6 the noise of the layers from the third on is heavier, much of it before training already
+#   ([](per_layer.ipynb)). All that is beside a pooled
 #   $\hat\alpha$ of 1.0 to 1.2. The pooled number does not order settings by their tails: it is about as low here as in the wide
 #   and deep network that fits MNIST with cross-entropy, whose T1 is far larger.
 # * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and a little heavier later, in
@@ -214,9 +220,9 @@ Markdown(
 # * **How to read the bars.** *Scales* can be negative: where a coordinate's size differs from minibatch to minibatch, the scale
 #   taken from one half of the minibatches does not fit the other, and what is booked as tails is taken from scales. *Tails* is an average over
 #   sums, in which few coordinates of rarely active units can dominate: it can be a few hundredths where T1, an average over coordinates, finds
-#   nothing. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up to
-#   the distance to 2 (at 120 minibatches on MNIST, 100 on CIFAR-10); of networks with more
-#   than some 300,000 parameters a sample is looked at, so that their distance differs a little from that of the pooled number.
+#   nothing. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up
+#   exactly to $1/\hat\alpha - 1/2$ (at 120 minibatches on MNIST, 100 on CIFAR-10); of networks with more
+#   than some 300,000 parameters a sample is looked at, so that their value differs a little from that of the pooled number.
 # * **How sure.** Three seeds (two of the convolutional network with cross-entropy at the end); all networks that fit are on MNIST, so that
 #   data set and fit cannot be told apart here; what differs between settings by less than the points of the seeds do says nothing. Few thousand
 #   iterations: the networks on CIFAR-10 would fit too, later, and nothing here says what their noise would then be. The convolutional

@@ -110,9 +110,11 @@ Markdown(
     f"{(shared['value'] - shared['truth']).abs().max():.3f} (up to {shared['se'].max():.3f})."
 )
 
+# %% [markdown]
+# In numbers: mean ± standard error, and in brackets what theory has.
+
 # %% tags=["hide-input"]
-spread = known.pivot_table(index="law", columns="part", values=["value", "se", "truth"], sort=False)
-spread.swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False).style.format(precision=3)
+plots.parts_table(known)
 
 # %% [markdown]
 # ## The power of the tests
@@ -168,10 +170,18 @@ Markdown(f"""
 
 # %% [markdown]
 # **What a test that finds nothing could have found:** the largest of these indices that it finds at least 80 % of the time.
-# Smaller ones that it misses all the same stand in brackets; *none*: not even 1.5.
+# Smaller ones that it misses all the same stand in brackets; *none*: not even 1.5. *Columns*: the index of single columns at $K_1 = 3$
+# and 30; *random* and *leading*: projections; *norms*: their spread. First noise that is stable as a whole:
 
 # %% tags=["hide-input"]
-plots.power_limits(results).style
+limits = plots.power_limits(results).set_axis(["T1", "columns, 3", "columns, 30", "random", "leading", "norms"], axis=1)
+limits.loc["SaS"]
+
+# %% [markdown]
+# A tenth of it beside Gaussian noise:
+
+# %% tags=["hide-input"]
+limits.drop("SaS", level="noise").droplevel("noise")
 
 # %% tags=["remove-cell"]
 few = rates.query("P == P.min() and alpha < 2")
@@ -240,7 +250,7 @@ Markdown(
 # * **A test that finds nothing speaks against noise that is stable as a whole, not against a part that is.** Beside nine tenths of Gaussian
 #   noise, SaS noise down to the index 1.5 with dependent coordinates is found by T1 at a rate of {glue:text}`spots_T1_mixed:.2f`
 #   at best with 120 minibatches (by any test: {glue:text}`spots_any_mixed:.2f`), with more of them at
-#   {glue:text}`spots_many_mixed:.2f`. The table of limits above says for each test what it could have found. The index of
+#   {glue:text}`spots_many_mixed:.2f`. The tables of limits above say for each test what it could have found. The index of
 #   single columns at $K_1 = 30$ is the weakest: {glue:text}`spots_columns_195:.2f` at best against the index 1.95.
 # * **Exact zeros must be left out.** A tenth of them makes $\hat\alpha$ {glue:text}`spots_tenth:.2f` in the published convention.
 # * **How sure.** The equality of the means is proved for stable rows, and the closed forms for large $K_1$; simulation agrees.

@@ -35,6 +35,7 @@ from tailnoise_utils import plots, sweep
 
 results = sweep.load("estimator", profile)
 caption = Markdown(f"*Profile `{profile}`: {plots.provenance_line(results)}.*")
+short = Markdown(f"*Profile `{profile}`.*")
 
 # %% [markdown]
 # ## Where the assumption holds
@@ -57,7 +58,7 @@ caption
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left: standard deviation of the estimated alpha against the sample size on two logarithmic axes; most estimators run parallel to the Cramér-Rao bound, the block estimators and Hill fall more slowly. Middle: the ratio of the standard deviation to that bound against alpha. Right: time of one estimate against the sample size."}}
 plots.estimator_efficiency(results)
 # %% tags=["remove-input"]
-caption
+short
 
 # %% tags=["hide-input"]
 table = plots.bias_table(results)
@@ -76,7 +77,7 @@ table.style.format(precision=4).set_caption("SaS, alpha = 1.5, N = 10,000")
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Dot plot: for eight laws of finite variance, the index that each estimator gives; most dots lie between 1 and 2 although every law is in the domain of attraction of the Gaussian; short black lines, the closed forms, go through the dots of the block estimators."}}
 plots.unstable_laws(results)
 # %% tags=["remove-input"]
-caption
+short
 
 # %% tags=["hide-input"]
 small = 'style="font-size: 0.75rem"'

@@ -39,13 +39,14 @@ results = sweep.load("iterations", profile)
 runs = results.runs.drop_duplicates(["model", "dataset"])
 glue("profile", profile, display=False)
 words = [
-    f"{r.model.upper()} on {r.dataset} (width {r.width}" + (f", {r.depth} weight matrices" if r.depth else "") + f", "
-    f"{r.n_train:,} images, {r.iterations:,} iterations, b = {r.batch_size})"
+    f"{r.model.upper()} on {plots.DATA[r.dataset]}: "
+    + (f"width {r.width}, {r.depth} weight matrices" if r.depth else f"{r.width} filters")
+    + f", {r.n_train:,} images, {r.iterations:,} iterations, b = {r.batch_size}"
     for r in runs.itertuples()
 ]
 glue("setting", words[0], display=False)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
-Markdown(f"Profile `{profile}`, step size {runs.iloc[0].lr:g}, seeds {seeds}: {'; '.join(words)}.")
+Markdown(f"Profile `{profile}`, step size {runs.iloc[0].lr:g}, seeds {seeds}. {'; '.join(words)}.")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "For each network and data set a column of three panels against the iteration on a logarithmic axis: loss and accuracy on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions and the same after a permutation of the columns, which lies closer to 2."}}
 plots.iterations(results)

@@ -44,6 +44,7 @@ from tailnoise_utils import claims, plots, sweep
 
 results = sweep.load("metastability", profile)
 origin = f"Profile `{profile}`, seed 0: {plots.provenance_line(results)}."
+short = f"Profile `{profile}`, seed 0."
 particles = results.runs[results.runs["vary"].notna()].groupby("alpha")["particles"].max()
 
 # %% [markdown]
@@ -72,7 +73,7 @@ plots.exit_times(results)
 
 # %% tags=["remove-input"]
 Markdown(
-    f"*{origin} Means over {particles.iloc[0]:,.0f} particles (Brownian: {particles[2.0]:,.0f}) with 95 % intervals, most of "
+    f"*{short} Means over {particles.iloc[0]:,.0f} particles (Brownian: {particles[2.0]:,.0f}) with 95 % intervals, most of "
     "them smaller than the markers. Where it does not vary: a = 1, H = 1, ε = 0.1 (Lévy) or D = 0.2. Lines: theory for small "
     "ε; for Brownian noise that is dotted, and solid is the exact mean, a double integral.*"
 )
@@ -104,7 +105,7 @@ plots.move_rates(results)
 
 # %% tags=["remove-input"]
 Markdown(
-    f"*{origin} Each rate is a count over a time, 95 % intervals from the spread over the particles; grey: the 5 % that claim "
+    f"*{short} Each rate is a count over a time, 95 % intervals from the spread over the particles; grey: the 5 % that claim "
     "C9 allows.*"
 )
 
@@ -120,7 +121,7 @@ glue("meta_wide_levy", float(shares.loc[("α = 1.5", "well 2"), "share"]), displ
 glue("meta_narrow_brownian", float(shares.loc[("Brownian", "well 3"), "share"]), display=False)
 glue("meta_wide_brownian", float(shares.loc[("Brownian", "well 2"), "share"]), display=False)
 Markdown(
-    f"*{origin} After the first fifth of each run; 95 % intervals. Black: the stationary law of the limiting chain, for Brownian "
+    f"*{short} After the first fifth of each run; 95 % intervals. Black: the stationary law of the limiting chain, for Brownian "
     "noise Gibbs' law at D = 0.2. The half-width of an outer well is the distance to its one maximum.* Largest difference from "
     f"theory: {off.max():.3f}."
 )
@@ -145,7 +146,7 @@ runs = plots.exit_runs(results).query("vary == 'dt' and alpha == 2 and edge == 1
 late = runs["exit time"] / runs["exit time, exact"] - 1
 glue("meta_late", float(late[False]), display=False)
 Markdown(
-    f"*{origin} Mean exit times with 95 % intervals, a = H = 1; points are moved apart a little.* At dt = 0.01 Brownian exits on the maximum are "
+    f"*{short} Mean exit times with 95 % intervals, a = H = 1; points are moved apart a little.* At dt = 0.01 Brownian exits on the maximum are "
     f"{100 * late[False]:.0f} % late; with the shifted edge the difference is {100 * late[True]:.0f} % "
     f"(standard error {100 * (runs['se'] / runs['exit time, exact'])[True]:.1f} %)."
 )

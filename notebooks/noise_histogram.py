@@ -35,7 +35,7 @@ from tailnoise_utils import plots, sweep
 
 results = sweep.load("noise_histogram", profile)
 run = results.runs.iloc[0]
-setting = f"CNN with {run.width} filters on {run.dataset}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
+setting = f"CNN with {run.width} filters on {plots.DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
 glue("setting", setting, display=False)
 Markdown(
     f"Profile `{profile}`: {setting}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "

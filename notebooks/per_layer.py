@@ -16,15 +16,16 @@
 #
 # **The question.** The pooled $\hat\alpha$ is one number for all layers. Are they alike?
 #
-# The runs are those of [](anatomy.ipynb), taken layer by layer: the parts of $1/\hat\alpha - 1/2$ of a layer at a block length
-# of its own (the root of its number of entries), and T1 beside mean and 1.96 standard
-# deviations of its Gaussian surrogates. The biases of the
-# convolutional network belong to their layers.
+# The runs are those of [](anatomy.ipynb), taken layer by layer: the parts of $1/\hat\alpha - 1/2$ of a layer, and T1 beside mean and
+# 1.96 standard deviations of its Gaussian surrogates. The block length of a layer is the root of the number of *its* entries that were looked
+# at (of large layers a contiguous piece), so that bars of different layers are at different block lengths. The biases of the convolutional
+# network belong to their layers.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
 
 # %% tags=["hide-input"]
+import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
@@ -32,54 +33,104 @@ from tailnoise_utils import plots, sweep
 
 results = sweep.load("anatomy", profile)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
-caption = f"*Profile `{profile}`, means over the seeds: {plots.provenance_line(results)}.*" + plots.untrained(results)
+caption = f"*Profile `{profile}`, seeds {seeds}; means over the seeds.*"
 settings = list(plots.with_settings(results)["setting"].cat.categories)
 fcns = [name for name in settings if name.startswith("FCN")]
 cnns = [name for name in settings if name.startswith("CNN")]
-Markdown(f"Profile `{profile}`: {len(settings)} settings, seeds {seeds}; three of them are drawn here.")
+Markdown(
+    f"Profile `{profile}`: {len(settings)} settings, of which three are drawn here; {plots.provenance_line(results)}."
+    + plots.untrained(results)
+)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "For each layer of a fully connected network the parts of one over alpha-hat minus one half, before and after training, and T1 beside its Gaussian band."}}
 wide = [name for name in fcns if "256 × 6, MNIST, cross" in name] or fcns
 plots.layers(results, wide[0])
 
 # %% tags=["remove-input"]
-Markdown(f"{wide[0]}. {caption}")
+Markdown(f"{wide[0]}. {caption}{plots.untrained(results, wide[0])}")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same for a fully connected network on another data set."}}
 other = [name for name in fcns if "256 × 6, CIFAR-10, cross" in name] or fcns
 plots.layers(results, other[0])
 
 # %% tags=["remove-input"]
-Markdown(f"{other[0]}. {caption}")
+Markdown(f"{other[0]}. {caption}{plots.untrained(results, other[0])}")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same for the convolutional network, where there is one in this profile."}}
 last = (cnns or fcns)[0]
 plots.layers(results, last)
 
 # %% tags=["remove-input"]
-Markdown(f"{last}. {caption}")
+Markdown(f"{last}. {caption}{plots.untrained(results, last)}")
 
 # %% [markdown]
+# *Scales* are negative where the size of a coordinate changes from minibatch to minibatch: the scale taken from one half of them does not
+# fit the other, and what is booked as tails is taken from scales (see [](anatomy.ipynb)).
+#
 # ## T1 of every layer
 #
-# Means over the seeds; `linear1` is next to the pixels in fully connected networks, `conv1` in the convolutional one.
+# Means over the seeds; in brackets the largest p-value over the seeds (the smallest that 99 surrogates can give is 0.01). `linear1` is next
+# to the pixels in fully connected networks, `conv1` in the convolutional one.
 
 # %% tags=["hide-input"]
-table = plots.layer_table(results)
-table.style.format(precision=3, na_rep="")
+dense = plots.layer_table(results, "fcn")
+layers = [name for name in dense if "," not in name]
+plots.with_spread(dense.drop(columns=[f"{name}, sd" for name in layers]), *layers)
+
+# %% tags=["hide-input"]
+if cnns:
+    convolutional = plots.layer_table(results, "cnn")
+    of_cnn = [name for name in convolutional if "," not in name]
+    display(plots.with_spread(convolutional.drop(columns=[f"{name}, sd" for name in of_cnn]), *of_cnn).T)
+
 
 # %% tags=["remove-cell"]
-names = table.index.get_level_values("setting").astype(str)
-dense = table[names.str.startswith("FCN")]
-before, after = (dense.xs(when, level="when") for when in ("before training", "after training"))
-cifar = after[after.index.astype(str).str.contains("CIFAR-10")]
-cifar = cifar if len(cifar) else after  # small data has none
-deeper = [name for name in dense.columns if name.startswith("linear") and name != "linear1"]
-for name, rows in (("before", before), ("cifar", cifar), ("after", after)):
-    glue(f"first_{name}", float(rows["linear1"].max()), display=False)
-    glue(f"deeper_{name}", float(rows[deeper].max(axis=None)), display=False)
-glue("first_is_least", int((after["linear1"] <= after[deeper].min(axis=1)).sum()), display=False)
+def of(words: str, when: str) -> pd.DataFrame:
+    """Rows of the settings whose name holds the words; all, where there are none, as of small data."""
+    rows = dense.xs(f"{when} training", level="when")
+    found = rows[rows.index.astype(str).str.contains(words)]
+    return found if len(found) else rows
+
+
+later = layers[2:] or layers[1:]
+for when in ("before", "after"):
+    found = of("× 6", when)[[f"{layer}, p" for layer in later]]
+    glue(f"later_{when}_found", int((found <= 0.01).sum(axis=None)), display=False)
+    glue("later_all", int(found.notna().sum(axis=None)), display=False)
+    for key, words in (("mnist", "× 6, MNIST"), ("cross", "× 6, CIFAR-10, cross"), ("hinge", "× 6, CIFAR-10, hinge")):
+        values = of(words, when)[later]
+        glue(f"{key}_{when}_low", float(values.min(axis=None)), display=False)
+        glue(f"{key}_{when}_high", float(values.max(axis=None)), display=False)
+
+# %% tags=["remove-cell"]
+for when in ("before", "after"):
+    for key, words, place in (("wide", "256 × 6, CIFAR-10, cross", 3), ("narrow", "FCN 32 × 6, CIFAR-10, cross", 4)):
+        glue(f"{key}_{when}", float(of(words, when)[layers[: place + 1][-1]].iloc[0]), display=False)
+    glue(f"shallow_{when}", float(of("× 3, CIFAR-10", when)[layers[1:]].max(axis=None)), display=False)
+start, after = of("FCN", "before"), of("FCN", "after")
+glue("first_before", float(start["linear1"].max()), display=False)
+glue("deeper_before", float(start[layers[1:]].max(axis=None)), display=False)
+glue("first_cifar", float(of("CIFAR-10", "after")["linear1"].max()), display=False)
+glue("first_is_least", int((after["linear1"] <= after[layers[1:]].min(axis=1)).sum()), display=False)
 glue("settings", len(after), display=False)
+
+# %% tags=["remove-cell"]
+shares = plots.first_layer_shares(results).drop_duplicates().nsmallest(2)
+glue("share_least", float(shares.iloc[0]), display=False)
+glue("share_others", float(shares.iloc[-1]), display=False)
+parts = plots.layer_table(results, "fcn", "part dependence").xs("before training", level="when")[layers]
+glue("dependence_low", float(parts.min(axis=None)), display=False)
+glue("dependence_high", float(parts.max(axis=None)), display=False)
+kind = "cnn" if cnns else "fcn"
+start = plots.layer_table(results, kind, "part dependence").xs("before training", level="when")
+glue("dependence_cnn", float(start["linear1"].max()), display=False)
+glue("dependence_conv", float(start.filter(regex=r"^(conv|linear[23])\d?$").min(axis=None)), display=False)
+front = plots.layer_table(results, kind).xs("before training", level="when")
+glue("conv_front", float(front.iloc[:, :2].max(axis=None)), display=False)
+scales = plots.layer_table(results, "fcn", "part scales").xs("before training", level="when")
+scales = scales[scales.index.astype(str).str.contains("× 6")] if later != layers[1:] else scales
+glue("scales_low", float(scales[layers[3:] or later].min(axis=None)), display=False)
+glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=False)
 
 # %% [markdown]
 # ## What we find, how sure
@@ -87,14 +138,28 @@ glue("settings", len(after), display=False)
 # * **The layers are not alike.** In fully connected networks the first layer, next to the pixels, is the nearest to Gaussian: before
 #   training its T1 is at most {glue:text}`first_before:.3f`, in the layers behind it up to {glue:text}`deeper_before:.2f`; after
 #   training it is the least of all layers in {glue:text}`first_is_least` of {glue:text}`settings` settings.
-# * **The first layer is most of the network.** It holds most of the coordinates, so that what is said of the whole network
-#   ([](anatomy.ipynb)) is mostly said of it. On CIFAR-10, where T1 of whole networks stays small after training, it is at most
-#   {glue:text}`first_cifar:.3f` in the first layer and up to {glue:text}`deeper_cifar:.2f` behind it: the noise of *those* layers is heavier than Gaussian, though
-#   the networks do not fit, and an average over all coordinates hides it.
-# * **The parts differ as much.** *Dependence* is large in every layer; in the deeper ones *scales* are added to it, as units differ in
-#   how often they are active, and on MNIST with cross-entropy, after training, tails.
+# * **In the networks of depth 6 the layers from the third on are heavier, and much of that is there before training.** T1 is then beyond all
+#   99 surrogates, in every seed, in {glue:text}`later_before_found` of {glue:text}`later_all` cases (such a layer of such a setting), and in
+#   {glue:text}`later_after_found` after training. On MNIST it grows, from {glue:text}`mnist_before_low:.2f` to
+#   {glue:text}`mnist_before_high:.2f` before training to {glue:text}`mnist_after_low:.2f` to {glue:text}`mnist_after_high:.2f` after it. On CIFAR-10 it
+#   grows with the hinge loss (at most {glue:text}`hinge_before_high:.2f` before, {glue:text}`hinge_after_high:.2f` after); training with cross-entropy
+#   *lowers* it in some layers, and raises it in others: it falls from {glue:text}`wide_before:.3f` to
+#   {glue:text}`wide_after:.3f` in `linear4` of 256 × 6, from {glue:text}`narrow_before:.3f` to {glue:text}`narrow_after:.3f` in `linear5` of 32 × 6.
+# * **In the networks of depth 3 there is little of it** before training, and on CIFAR-10 after it: there T1 of the layers behind the first is at
+#   most {glue:text}`shallow_before:.3f` before and {glue:text}`shallow_after:.3f` after training, mostly within what surrogates give.
+# * **Whole networks are mostly their first layer, but for one.** It holds {glue:text}`share_others:.0%` of the coordinates or more, but
+#   {glue:text}`share_least:.0%` in the network of width 256 and depth 6 on MNIST. What is said of whole networks ([](anatomy.ipynb)) is in so far
+#   mostly said of that layer: on CIFAR-10 its T1 is at most {glue:text}`first_cifar:.3f` after training, and an average over all coordinates hides
+#   that of the later layers ({glue:text}`cross_after_low:.2f` to {glue:text}`hinge_after_high:.2f` at depth 6).
+# * **In the convolutional network** `conv1` and `conv2` are near Gaussian before training (T1 at most {glue:text}`conv_front:.2f`); all layers
+#   behind them are heavier from the start.
+# * **The parts differ too.** Before training *dependence* is {glue:text}`dependence_low:.2f` to {glue:text}`dependence_high:.2f` in the layers of fully
+#   connected networks; in the convolutional one it is {glue:text}`dependence_conv:.2f` or more but in `linear1`, where it is
+#   {glue:text}`dependence_cnn:.2f` at most. From the fourth layer on, at depth 6, *scales* add {glue:text}`scales_low:.2f` to
+#   {glue:text}`scales_high:.2f` to it (why coordinates differ more in size there is not measured), and on MNIST with cross-entropy, after training,
+#   *tails*.
 # * A layer whose units are active for few images has coordinates that are zero for most samples: their sums over a minibatch are rare
 #   events, heavier than Gaussian at $b = 500$ without any law of infinite variance. This is a way in which T1 could come about; it is not measured here.
 # * T1 looks at each coordinate by itself, so that its differences between layers are not made by their sizes.
-# * **How sure.** Three seeds, 256 coordinates of each layer, and the settings of [](anatomy.ipynb). A layer of few entries has parts with large errors (they are stored
-#   with the results).
+# * **How sure.** Three seeds, 256 coordinates of each layer, and the settings of [](anatomy.ipynb); two depths, so that what depth does in between is
+#   not known. Rises and falls differ in size between seeds. A layer of few entries has parts with large errors (they are stored with the results).

@@ -17,8 +17,9 @@
 # **The question.** What is $\hat\alpha$ of *your* network, at *your* weights, with *your* loss and data, and what else has to
 # be known to read it?
 #
-# All it takes is a model, a loss and minibatches that can be gone through again: a list, a `DataLoader`, or
-# {class}`tailnoise_utils.minibatches.Minibatches`, which cuts tensors into disjoint minibatches. As an example, a small network
+# All it takes is a model, a loss and minibatches that can be gone through again. They have to be a random partition of the data, drawn
+# once: {class}`tailnoise_utils.minibatches.Minibatches` shuffles tensors and cuts them, and `list(DataLoader(data, b, shuffle=True))` is one
+# too (a `DataLoader` that shuffles would do so at every pass; one that does not keeps the order of the data). As an example, a small network
 # with batch normalisation and dropout, which is none of the paper's, on scikit-learn's digits.
 
 # %% tags=["parameters", "remove-cell"]

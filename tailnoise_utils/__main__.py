@@ -18,14 +18,15 @@ Experiment = Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments
 
 @app.command("list")
 def list_() -> None:
-    """List the experiments, with the number of runs of each profile and how many of them are stored."""
+    """List the experiments: the runs of each profile, how many of them are stored, and the time these took."""
     for name in experiments.EXPERIMENTS:
         typer.echo(f"{name}: {(experiments.EXPERIMENTS[name].__doc__ or '').strip()}")
         for profile in experiments.PROFILES:
             specs, path = experiments.grid(name, profile), store.path_of(name, profile)
-            stored = set(store.read(path).runs["spec_digest"]) if path.exists() else set()
-            done = sum(store.digest(spec) in stored for spec in specs)
-            typer.echo(f"  {profile}: {len(specs)} runs, {done} stored")
+            seconds = store.read(path).runs.set_index("spec_digest")["seconds"] if path.exists() else {}
+            done = [seconds[key] for key in map(store.digest, specs) if key in seconds]
+            took = f" ({sum(done) / 60:.0f} core-minutes)" if done else ""
+            typer.echo(f"  {profile}: {len(specs)} runs, {len(done)} stored{took}")
 
 
 @app.command()

@@ -188,12 +188,18 @@ def gradients(
         The gradient of each minibatch.
 
     Raises:
-        ValueError: as :func:`gradient`; a loss that cannot be called or is summed; minibatches of different sizes.
+        ValueError: as :func:`gradient`; a loss that cannot be called, is a class where one of its objects is wanted, or
+            says that it sums (an attribute ``reduction`` that is ``"sum"``, as torch's losses have it; that a function sums
+            cannot be seen); minibatches of different sizes.
         FloatingPointError: as :func:`gradient`.
     """
     if not callable(loss_fn):
         raise ValueError(
             f"the loss is of type {type(loss_fn).__name__} and cannot be called: give model, loss_fn, batches in this order"
+        )
+    if isinstance(loss_fn, type):
+        raise ValueError(
+            f"the loss is the class {loss_fn.__name__}, not an object of it: give {loss_fn.__name__}(), with the brackets"
         )
     if getattr(loss_fn, "reduction", "mean") == "sum":
         raise ValueError(

@@ -68,7 +68,10 @@ def measure(
         loss_fn: mean loss of a minibatch. For batches that are pairs it is called as ``loss_fn(model(x), y)``, for all
             others, such as dictionaries, as ``loss_fn(model, batch)``.
         batches: minibatches of one size that can be gone through again: a list, a ``DataLoader``,
-            :class:`tailnoise_utils.minibatches.Minibatches`. They should be disjoint and, together, the data.
+            :class:`tailnoise_utils.minibatches.Minibatches`. They should be a random partition of the data: disjoint, of
+            samples that were shuffled first. ``list(DataLoader(data, b, shuffle=True))`` is one, and ``Minibatches(x, y, b,
+            seed=1)``. A ``DataLoader`` that shuffles does so anew at every pass: it will do where one pass is made (the
+            matrix), and is refused where two are (streaming).
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the columns.
         groups: name to names of parameters; by default one group for every module that owns trainable parameters. An
@@ -88,8 +91,9 @@ def measure(
 
     Raises:
         ValueError: arguments that are no model, loss or minibatches (one pair of whole arrays, say); settings that do
-            not fit; a summed loss; NumPy arrays that torch fails at; fewer than two minibatches or of different sizes, an
-            iterator that can be gone through only once, data that differ in the second pass, labels out of range.
+            not fit; a loss of torch's with ``reduction="sum"``, or its class; NumPy arrays that torch fails at;
+            fewer than two minibatches or of different sizes, an iterator that can be gone through only once, data that
+            differ in the second pass, labels out of range.
         NothingAlive: the gradient is the same in all minibatches.
         FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
 

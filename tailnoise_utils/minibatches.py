@@ -1,6 +1,7 @@
 """The samples cut into disjoint minibatches of one size."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Int64, Shaped
@@ -57,6 +58,7 @@ class Minibatches:
         indices: of the samples, one row a minibatch, ``P = n / b``: each of ``0 .. n - 1`` occurs once.
 
     Raises:
+        TypeError: inputs or targets that are no tensor, such as NumPy arrays.
         ValueError: for an unknown order, a random one without a seed, inputs and targets that differ in number, or a
             ``batch_size`` that does not fit.
 
@@ -78,6 +80,8 @@ class Minibatches:
     ) -> None:
         if order not in ("random", "data"):
             raise ValueError(f"unknown order {order!r} of the samples: the orders are random, data")
+        _check_tensor(x, "x")
+        _check_tensor(y, "y")
         if len(x) != len(y):
             raise ValueError(f"{len(x)} inputs and {len(y)} targets: give one target an input")
         n = len(x)
@@ -99,3 +103,14 @@ class Minibatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in self.indices:
             yield self.x.index_select(0, batch), self.y.index_select(0, batch)
+
+
+def _check_tensor(found: Any, name: str) -> None:
+    """Refuse what torch cannot index, NumPy arrays most of all."""
+    if isinstance(found, Tensor):
+        return
+    kind = f"{type(found).__module__}.{type(found).__qualname__}".removeprefix("builtins.")
+    raise TypeError(
+        f"{name} is of type {kind}, no torch.Tensor: convert, an array with torch.from_numpy({name}); inputs to the type "
+        "of the model's weights (.float()), labels of classes to integers (.long())"
+    )

@@ -58,6 +58,10 @@ def _unchecked() -> Iterator[None]:
         ((MODEL, "cross_entropy", BATCHES), f"the loss is of type str and cannot be called: {IN_ORDER}"),
         ((MODEL, nn.CrossEntropyLoss(reduction="sum"), BATCHES), "CrossEntropyLoss has reduction='sum'.*: take 'mean'"),
         (
+            (MODEL, nn.CrossEntropyLoss, BATCHES),
+            r"the loss is the class CrossEntropyLoss, not an object of it: give CrossEntropyLoss\(\)",
+        ),
+        (
             (MODEL, nn.CrossEntropyLoss(reduction="none"), BATCHES),
             r"a tensor of shape \(6,\), not one number: average it over the minibatch \(reduction='mean'\)",
         ),
@@ -113,3 +117,30 @@ def test_what_works_is_not_refused() -> None:
     takes_arrays = lambda outputs, y: cross_entropy(outputs, torch.from_numpy(y))  # noqa: E731
     arrays = [(x, y.numpy()) for x, y in BATCHES]
     assert torch.equal(noise_matrix(MODEL, takes_arrays, arrays), wanted)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (X.numpy(), Y, r"x is of type numpy\.ndarray, no torch\.Tensor: convert, .* torch\.from_numpy\(x\)"),
+        (X, Y.numpy(), r"y is of type numpy\.ndarray, .* torch\.from_numpy\(y\); .*\(\.long\(\)\)"),
+        (X.tolist(), Y, "x is of type list, no torch"),
+        (X, None, "y is of type NoneType"),
+    ],
+)
+def test_minibatches_are_cut_out_of_tensors(x: Any, y: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Minibatches(x, y, 6, seed=0)
+
+
+def test_a_shuffling_loader_is_a_random_partition_if_it_is_gone_through_once() -> None:
+    loader = DataLoader(TensorDataset(X, Y), batch_size=6, shuffle=True)
+    once = list(loader)
+    assert sorted(x[0].item() for pixels, _ in once for x in pixels) == sorted(X[:, 0].tolist())
+    matrix, streamed = (
+        measure(MODEL, cross_entropy, once, method=of, anatomy=False).clean for of in ("matrix", "streaming")
+    )
+    assert matrix.alpha == pytest.approx(streamed.alpha, rel=1e-6)
+    assert measure(MODEL, cross_entropy, loader, method="matrix", anatomy=False).P == 10
+    with pytest.raises(ValueError, match=r"second pass differs.*without shuffling"):
+        measure(MODEL, cross_entropy, loader, method="streaming", anatomy=False)

@@ -64,6 +64,13 @@ def test_pooled_estimate_is_blind_and_T1_is_not():
 
 def test_parts_are_the_truth():
     table = blind_spots.known_parts(16)
+    texts = plots.parts_table(table)
+    assert list(texts) == ["dependence", "layout", "scales", "tails"]
+    first = table.query("law == 'SaS 1.5, i.i.d.' and part == 'tails'").iloc[0]
+    assert (
+        texts.loc[first["law"], "tails"].replace("\N{NO-BREAK SPACE}", " ")
+        == f"{first['value']:.3f} ± {first['se']:.3f} ({first['truth']:.3f})"
+    )
     assert ((table["value"] - table["truth"]).abs() < 4 * table["se"] + 0.015).all()
     bars = plots.known_parts(table).axes[0].containers
     of = table[table["part"] == "dependence"]

@@ -154,6 +154,17 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     forms = plots.closed_form_table(sweep.load("estimator", "laptop"))
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("clean", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
+    anatomy = sweep.load("anatomy", "laptop")
+    whole = plots.anatomy_table(anatomy)
+    dependence = (whole["dependence"] / (1 / whole["clean"] - 0.5)).groupby(level="when")
+    before, after = dependence.mean()[["before training", "after training"]]
+    flat = " ".join(text.split())
+    assert f"{before:.0%} on average".replace("%", " %") in flat
+    least = dependence.min()["after training"]
+    assert f"after it {after:.0%}, {least:.0%} where it is least".replace("%", " %") in flat
+    shares = plots.first_layer_shares(anatomy).drop_duplicates().nsmallest(2)
+    assert f"{shares.iloc[1]:.0%} of their coordinates or more".replace("%", " %") in flat
+    assert f"({shares.iloc[0]:.0%} in the network of width 256 and depth 6 on MNIST)".replace("%", " %") in flat
 
 
 def test_no_page_has_a_blank_left_to_fill():
@@ -289,9 +300,15 @@ def test_tables_of_the_anatomy_have_spread_and_p_values():
         f"{of['T1'].mean():.3f} ± {of['T1'].std():.3f} ({of['T1 (p)'].max():.2f})"
     )
     layers = results.table().query("quantity == 'T1' and scope == 'linear2' and run in @rows.run and iteration == 4000")
-    assert plots.layer_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]["linear2"] == pytest.approx(
-        layers["value"].mean()
-    )
+    of_layers = plots.layer_table(results, "fcn")
+    row = of_layers.loc["FCN 32 × 6, MNIST, hinge", "after training"]
+    assert row["linear2"] == pytest.approx(layers["value"].mean())
+    assert row["linear2, sd"] == pytest.approx(layers["value"].std())
+    p = results.table().query("quantity == 'T1 (p)' and scope == 'linear2' and run in @rows.run and iteration == 4000")
+    assert row["linear2, p"] == p["value"].max()
+    assert not any(name.startswith("conv") for name in of_layers)
+    small = plots.with_spread(of_layers, "linear6").loc["FCN 32 × 3, MNIST, hinge", "before training"]
+    assert small["linear6"] == ""
 
 
 def test_implied_indices_are_slopes_of_the_stored_scales():
@@ -442,3 +459,28 @@ def test_the_landscape_is_drawn_with_its_wells_and_paths():
     assert {text.get_text(): text.xy[1] for text in left.texts} == {"1": -1.0, "2": 1.2, "3": 3.1, "4": 4.7}
     steps = [np.abs(np.diff(panel.get_lines()[0].get_ydata())) for panel in (levy, brownian)]
     assert steps[0].max() > 1 > steps[1].max()  # the former jumps
+
+
+def test_legends_lie_outside_the_panels():
+    results = {name: sweep.load(name, "laptop") for name in ("anatomy", "batch_scaling")}
+    setting = "FCN 256 × 6, MNIST, cross-entropy"
+    figures = [
+        *(draw(results["anatomy"]) for draw in (plots.along_training, plots.column_index, plots.against_block_length)),
+        *(draw(results["batch_scaling"]) for draw in (plots.batch_scaling, plots.log_scales)),
+        plots.batch_scaling_layers(results["batch_scaling"], [setting]),
+    ]
+    for figure in figures:
+        figure.canvas.draw()
+        legends = [*figure.legends, *filter(None, (axes.get_legend() for axes in figure.axes))]
+        assert legends
+        boxes = [axes.patch.get_window_extent() for axes in figure.axes]
+        assert not any(legend.get_window_extent().overlaps(box) for legend in legends for box in boxes)
+
+
+def test_captions_name_the_runs_of_their_setting_only():
+    results = sweep.load("anatomy", "laptop")
+    assert "CNN" in plots.untrained(results)
+    assert plots.untrained(results, "FCN 256 × 6, MNIST, cross-entropy") == ""
+    assert plots.untrained(results, "CNN 16, CIFAR-10, cross-entropy").endswith(
+        "CNN 16, CIFAR-10, cross-entropy (1 of 3)."
+    )

@@ -7,19 +7,17 @@ from matplotlib.figure import Figure
 
 from ..store import Results
 from . import interactive
-from ._settings import untrained, with_settings
+from ._settings import DATA, untrained, with_settings
 from ._style import STYLE, provenance_line
 from .anatomy import (
     against_block_length,
     along_training,
     anatomy_table,
     column_index,
-    layer_table,
-    layers,
     waterfall,
     with_spread,
 )
-from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, zero_shares
+from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
 from .claims import verdicts
 from .estimators import (
     bias_table,
@@ -31,6 +29,7 @@ from .estimators import (
 )
 from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
 from .laws import densities, paths
+from .layers import first_layer_shares, layer_table, layers
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
@@ -48,6 +47,7 @@ from .wells import (
 )
 
 __all__ = [
+    "DATA",
     "FIGURES",
     "STYLE",
     "against_batch_size",
@@ -75,6 +75,7 @@ __all__ = [
     "exit_runs",
     "exit_times",
     "first_and_last",
+    "first_layer_shares",
     "implied_table",
     "interactive",
     "iterations",
@@ -92,6 +93,7 @@ __all__ = [
     "norm_table",
     "occupation",
     "occupation_table",
+    "parts_table",
     "paths",
     "power_limits",
     "power_of_tests",

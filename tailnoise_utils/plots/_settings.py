@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..store import Results
-from ._style import COLOURS
+from ._style import COLOURS, WIDTH
 
 PARTS = ("dependence", "layout", "scales", "tails")
 DATA = {
@@ -57,17 +57,19 @@ def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(BEFORE, table[table["iteration"] == 0]), (AFTER, table[last & (trained | ~some)])]
 
 
-def untrained(results: Results) -> str:
+def untrained(results: Results, setting: str | None = None) -> str:
     """Which runs did not train, for a caption.
 
     Args:
         results: of networks that were trained.
+        setting: as :func:`with_settings` names it, where only one is shown.
 
     Returns:
         Sentences; "" if all did.
     """
     table = with_settings(results)
     runs = table.drop_duplicates("run")
+    runs = runs if setting is None else runs[runs["setting"] == setting]
     lost = runs[runs["status"] != "complete"]
     counts = lost.groupby("setting", observed=True).size()
     of = runs.groupby("setting", observed=True).size()
@@ -107,13 +109,13 @@ def by_kind(table: pd.DataFrame, draw: Callable[[plt.Axes, pd.DataFrame], object
         height: of a panel.
 
     Returns:
-        The figure, open.
+        The figure, open, with one legend below all panels, where it hides nothing.
     """
     kinds, losses = (
         list(dict.fromkeys(zip(table["model"], table["dataset"], strict=True))),
         list(dict.fromkeys(table["loss"])),
     )
-    size = (4.6 * len(losses) + 0.6, height * len(kinds) + 0.7)
+    size = (WIDTH if len(losses) > 1 else 5.2, height * len(kinds) + 1.0)
     figure, panels = plt.subplots(len(kinds), len(losses), figsize=size, sharex=True, sharey=True, squeeze=False)
     for i, (model, dataset) in enumerate(kinds):
         for j, loss in enumerate(losses):
@@ -123,6 +125,11 @@ def by_kind(table: pd.DataFrame, draw: Callable[[plt.Axes, pd.DataFrame], object
             of = (table["model"] == model) & (table["dataset"] == dataset) & (table["loss"] == loss)
             if of.any():
                 draw(axes, table[of])
+    entries = {}
+    for axes in panels.flat:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
     return figure
 
 

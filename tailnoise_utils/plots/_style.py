@@ -8,6 +8,7 @@ from ..store import Results
 # Okabe and Ito's palette: told apart with any colour vision, and in this order also in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777", "#B8A800", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "h"]
+WIDTH = 8.1  # inches, of a figure that fills the page of the book: shown in 6.4, 9 points are 7 then
 STYLE = {
     "axes.prop_cycle": mpl.cycler(color=COLOURS),
     "axes.spines.top": False,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ..controls.parts import STABLE
 from ..store import Results
 from ._settings import AFTER, BEFORE, PARTS, by_kind, ends, gaussian_band, sizes, stack, with_settings
-from ._style import COLOURS, MARKERS, STYLE
+from ._style import COLOURS, MARKERS, STYLE, WIDTH
 
 _STYLES = {BEFORE: "--", AFTER: "-"}
 _INDICES = (
@@ -52,7 +52,7 @@ def waterfall(results: Results) -> Figure:
     y = np.arange(len(settings))
     with mpl.rc_context(STYLE):
         layout = {"sharey": True, "sharex": True}
-        figure, panels = plt.subplots(1, 2, figsize=(10, 1.9 + 0.3 * len(settings)), **layout)
+        figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 2.0 + 0.3 * len(settings)), **layout)
         for axes, (title, rows) in zip(panels, ends(table), strict=True):
             by_seed = rows.pivot_table(index=["setting", "seed"], columns="quantity", values="value", observed=True)
             found = by_seed.groupby("setting", observed=True).mean().reindex(settings)
@@ -111,7 +111,6 @@ def along_training(results: Results, quantity: str = "T1", label: str = "T1", li
         if linthresh:
             axes.set_yscale("symlog", linthresh=linthresh)
         axes.set(xlabel="iteration", xlim=(-8, table["iteration"].max() * 1.2))
-        axes.legend(fontsize=8, ncols=2)
 
     with mpl.rc_context(STYLE):
         figure = by_kind(table, draw)
@@ -141,7 +140,6 @@ def against_block_length(results: Results) -> Figure:
         axes.axvline(1000, color="#999999", linewidth=0.8)
         axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
         axes.set(xscale="log", xlabel=r"block length $K_1$")
-        axes.legend(fontsize=8)
 
     with mpl.rc_context(STYLE):
         figure = by_kind(table, draw)
@@ -180,68 +178,12 @@ def column_index(results: Results) -> Figure:
         axes.set(xscale="log", xlabel=r"block length $K_1$")
         axes.set_xticks(stable.index, [f"{K1:g}" for K1 in stable.index])
         axes.set_xticks([], minor=True)
-        axes.legend(fontsize=7, ncols=2)
 
     with mpl.rc_context(STYLE):
         figure = by_kind(table, draw)
         figure.supylabel(r"mean of $1/\hat\alpha_j$ over coordinates")
     plt.close(figure)
     return figure
-
-
-def layers(results: Results, setting: str) -> Figure:
-    """What every layer of one network carries: the parts and T1; means over the seeds.
-
-    Args:
-        results: of the experiment ``anatomy``.
-        setting: as :func:`with_settings` names it.
-
-    Returns:
-        Two panels of parts, before and after training, and one of T1.
-    """
-    table = with_settings(results)
-    table = table[(table["setting"] == setting) & (table["scope"] != "all")]
-    names = list(dict.fromkeys(table["scope"]))
-    y = np.arange(len(names))
-    with mpl.rc_context(STYLE):
-        figure, (*bars, tests) = plt.subplots(1, 3, figsize=(11, 1.8 + 0.32 * len(names)), sharey=True)
-        for i, (axes, (title, rows)) in enumerate(zip(bars, ends(table), strict=True)):
-            found = rows.pivot_table(index="scope", columns="quantity", values="value").reindex(names)
-            stack(axes, y, {part: found[f"part {part}"].fillna(0).to_numpy() for part in PARTS}, 0.7)
-            axes.axvline(0, color="#555555", linewidth=0.8)
-            axes.set(title=title, xlabel=r"$1/\hat\alpha - 1/2$")
-            at = y + (i - 0.5) * 0.3
-            null = rows[rows["quantity"] == "T1 (Gaussian)"].groupby("scope")[["value", "se"]].mean().reindex(names)
-            style = {"height": 0.28, "color": "#cccccc", "label": None if i else "Gaussian, ± 1.96 s.d."}
-            tests.barh(at, 3.92 * null["se"], left=null["value"] - 1.96 * null["se"], **style)
-            tests.plot(found["T1"], at, MARKERS[i], color=COLOURS[4 + i], label=f"T1 {title}")
-        tests.set(title="across the minibatches", xlabel="T1")
-        bars[0].set_yticks(y, names)
-        bars[0].invert_yaxis()
-        handles = [axes.get_legend_handles_labels() for axes in (bars[0], tests)]
-        figure.legend(*(a + b for a, b in zip(*handles, strict=True)), loc="outside lower center", ncols=7, fontsize=8)
-    plt.close(figure)
-    return figure
-
-
-def layer_table(results: Results, quantity: str = "T1") -> pd.DataFrame:
-    """A statistic of every layer; means over the seeds (after training, over those that trained).
-
-    Args:
-        results: of the experiment ``anatomy``.
-        quantity: the statistic.
-
-    Returns:
-        A row a setting, before and after training, a column a layer.
-    """
-    table = with_settings(results)
-    table = table[(table["scope"] != "all") & (table["quantity"] == quantity)]
-    found = [
-        rows.pivot_table(index="setting", columns="scope", values="value", observed=True, sort=False).assign(when=when)
-        for when, rows in ends(table)
-    ]
-    both = pd.concat(found).set_index("when", append=True)
-    return both.sort_index(level=0, sort_remaining=False, kind="stable").sort_index(axis=1)
 
 
 def anatomy_table(results: Results) -> pd.DataFrame:
@@ -284,7 +226,7 @@ def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
         names: columns that have both or one of them; others are shown as they are.
 
     Returns:
-        Texts.
+        Texts; "" where there is no number.
     """
 
     def text(name: str) -> pd.Series:
@@ -293,6 +235,6 @@ def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
             found += table[f"{name}, sd"].map(" ± {:.3f}".format)
         if f"{name}, p" in table:
             found += table[f"{name}, p"].map(" ({:.2f})".format)
-        return found
+        return found.where(table[name].notna(), "")
 
     return pd.DataFrame({name: text(name) for name in names})

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ._style import COLOURS, MARKERS, STYLE
+from ._style import COLOURS, MARKERS, STYLE, WIDTH
 from .anatomy import PARTS
 
 _WIDE = 1.96  # standard errors of an error bar
@@ -23,7 +23,7 @@ def noise_and_surrogate(table: pd.DataFrame) -> Figure:
     """
     laws = list(dict.fromkeys(table["law"]))
     with mpl.rc_context(STYLE):
-        figure, panels = plt.subplots(1, 2, figsize=(10, 1.5 + 0.42 * len(laws)), sharey=True)
+        figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 1.5 + 0.42 * len(laws)), sharey=True)
         for axes, quantity in zip(panels, ("1/alpha", "T1"), strict=True):
             for i, (kind, label) in enumerate((("noise", "noise"), ("surrogate", "its Gaussian surrogate"))):
                 found = table[table["kind"] == kind].groupby("law")[quantity].agg(["mean", "sem"]).reindex(laws)
@@ -53,7 +53,7 @@ def known_parts(table: pd.DataFrame) -> Figure:
     """
     laws = list(dict.fromkeys(table["law"]))
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(9, 1.5 + 0.55 * len(laws)))
+        figure, axes = plt.subplots(figsize=(WIDTH, 1.5 + 0.55 * len(laws)))
         y = np.arange(len(laws))
         for column, offset, height in (("value", -0.14, 0.4), ("truth", 0.24, 0.24)):
             found = table.pivot_table(index="law", columns="part", values=column).reindex(laws)
@@ -75,6 +75,23 @@ def known_parts(table: pd.DataFrame) -> Figure:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6)
     plt.close(figure)
     return figure
+
+
+def parts_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The parts as measured and as theory has them, for reading.
+
+    Args:
+        table: of :func:`tailnoise_utils.blind_spots.known_parts`.
+
+    Returns:
+        Texts, "value ± standard error (theory)": a row a law, a column a part.
+    """
+    numbers = zip(table["value"], table["se"], table["truth"] + 0.0, strict=True)
+    texts = table.assign(
+        text=[f"{value:.3f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{se:.3f} ({truth:.3f})" for value, se, truth in numbers]
+    )
+    laws = list(dict.fromkeys(table["law"]))
+    return texts.pivot(index="law", columns="part", values="text").loc[laws, list(PARTS)].rename_axis(columns=None)
 
 
 def zero_shares(table: pd.DataFrame) -> Figure:
@@ -110,7 +127,7 @@ def block_length_and_order(table: pd.DataFrame) -> Figure:
     """
     titles = {"listed": "coordinates as listed", "permuted": "in one random order"}
     with mpl.rc_context(STYLE):
-        figure, panels = plt.subplots(1, 2, figsize=(10, 3.9), sharey=True)
+        figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 3.9), sharey=True)
         for axes, (order, title) in zip(panels, titles.items(), strict=True):
             own = table[table["order"] == order]
             for i, (law, rows) in enumerate(own.groupby("law", sort=False)):
@@ -119,6 +136,6 @@ def block_length_and_order(table: pd.DataFrame) -> Figure:
             axes.axhline(0.5, color="#555555", linestyle=":", linewidth=1)
             axes.set(xscale="log", xlabel=r"block length $K_1$", title=title)
         panels[0].set_ylabel(r"mean of $1/\hat\alpha$, pooled")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     plt.close(figure)
     return figure

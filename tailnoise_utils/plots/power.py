@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..specs.power import TESTS
 from ..store import Results
-from ._style import STYLE
+from ._style import STYLE, WIDTH
 
 _DARK = 0.6  # rate from which a cell is dark and its number white
 _PLACE = ["P", "width", "coordinates"]
@@ -47,7 +47,7 @@ def power_of_tests(results: Results) -> Figure:
     sizes = list(dict.fromkeys(zip(*(table.index.get_level_values(name) for name in _PLACE[:2]), strict=True)))
     kinds = list(dict.fromkeys(table.index.get_level_values("coordinates")))
     heights = [len(table.loc[(*size, kinds[0])]) for size in sizes]
-    layout = {"figsize": (10, 1.7 + 0.24 * sum(heights) + 0.25 * len(sizes)), "sharex": True, "squeeze": False}
+    layout = {"figsize": (WIDTH, 1.7 + 0.24 * sum(heights) + 0.25 * len(sizes)), "sharex": True, "squeeze": False}
     with mpl.rc_context(STYLE):
         figure, panels = plt.subplots(len(sizes), len(kinds), height_ratios=heights, **layout)
         for row, (P, width) in zip(panels, sizes, strict=True):

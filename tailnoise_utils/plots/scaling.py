@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..controls import implied_alpha, stable_log_scale
 from ..store import Results
 from ._settings import AFTER, BEFORE, by_kind, ends, sizes, with_settings
-from ._style import COLOURS, MARKERS, STYLE
+from ._style import COLOURS, MARKERS, STYLE, WIDTH
 
 _STABLE = 1.5  # index of the law that is drawn for comparison
 _STYLES = {BEFORE: "--", AFTER: "-"}
@@ -83,7 +83,6 @@ def log_scales(results: Results) -> Figure:
         stable = stable_log_scale(b, n, _STABLE)
         axes.plot(b, stable - stable[0], "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
         axes.set(xscale="log", xlabel="minibatch size $b$ (samples)")
-        axes.legend(fontsize=7)
 
     with mpl.rc_context(STYLE):
         figure = by_kind(table[table["scope"] == "all"], draw)
@@ -114,7 +113,6 @@ def batch_scaling(results: Results) -> Figure:
         axes.plot(_middles(b), stable, "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
         axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
         axes.set(xscale="log", xlabel="minibatch size $b$ (samples)", ylim=(0, 3))
-        axes.legend(fontsize=7)
 
     with mpl.rc_context(STYLE):
         figure = by_kind(table[table["scope"] == "all"], draw)
@@ -136,7 +134,7 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
     table = _of(results)
     table = table[table["scope"] != "all"]
     with mpl.rc_context(STYLE):
-        size = (1.2 + 3.6 * len(settings), 6.6)
+        size = (WIDTH if len(settings) > 2 else 0.3 + 3.6 * len(settings), 6.6)
         figure, panels = plt.subplots(2, len(settings), figsize=size, sharex=True, sharey=True, squeeze=False)
         for column, name in zip(panels.T, settings, strict=True):
             for axes, (when, of) in zip(column, ends(table[table["setting"] == name]), strict=True):
@@ -146,19 +144,21 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
                     axes.plot(_middles(b), _index(_slopes(one).mean(axis=1)), label=layer, **style)
                 axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
                 axes.set(xscale="log", ylim=(0, 3))
-                axes.set_title(f"{name}\n{when}", fontsize=9)
-            column[0].legend(fontsize=7)
+                above = name.replace(", ", ",\n", 1) + "\n" if axes is column[0] else ""
+                axes.set_title(f"{above}{when}", fontsize=10)
             column[-1].set_xlabel("minibatch size $b$ (samples)")
+            column[-1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
         figure.supylabel(r"implied $\alpha$")
     plt.close(figure)
     return figure
 
 
-def implied_table(results: Results) -> pd.DataFrame:
-    """The index implied by the intervals that begin at 10, 100 and 1000 samples (at 5, 10 and 50 of small data).
+def implied_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
+    """The index implied by the intervals that begin at some sizes.
 
     Args:
         results: of the experiment ``batch_scaling``.
+        sizes: where the intervals begin, in samples; of small data, which does not have them all, 5, 10 and 50.
 
     Returns:
         A row a setting, before and after training; for each size the index of the mean slope over the seeds, and the
@@ -169,8 +169,7 @@ def implied_table(results: Results) -> pd.DataFrame:
     for when, at in ends(table[table["scope"] == "all"]):
         for setting, of in at.groupby("setting", observed=True):
             slopes = _slopes(of)
-            small = 1000 not in slopes.index
-            for b in (5, 10, 50) if small else (10, 100, 1000):
+            for b in sizes if set(sizes) <= set(slopes.index) else (5, 10, 50):
                 row = rows.setdefault((setting, when), {})
                 row |= {
                     (f"{b:,}", "index"): _index(slopes.loc[b].mean()),
