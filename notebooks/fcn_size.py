@@ -37,6 +37,8 @@ from tailnoise_utils.claims.pages import line
 results = sweep.load("fcn_size", profile)
 runs = results.runs
 caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
+
+# %% tags=["remove-input"]
 lost = int((runs["status"] != "complete").sum())
 for name, value in (
     ("profile", profile),
