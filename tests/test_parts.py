@@ -104,6 +104,38 @@ def test_correlation_is_dependence():
     assert_parts(found, dependence=math.log1p(9 * rho) / 2 / math.log(200), layout=0, tails=0, scales=0)
 
 
+@pytest.mark.parametrize("rho", [0.05, 0.5])
+def test_correlation_of_all_columns_is_dependence_and_no_tails(rho):
+    # The mean over all differences of a minibatch is not zero then, however they are shuffled: their signs must be drawn.
+    def make(seed):
+        shared = math.sqrt(rho) * normal((P, 1), 12, seed)
+        return centred(shared + math.sqrt(1 - rho) * normal((P, COLUMNS), 13, seed))
+
+    found = replicates(make, 10)
+    assert_parts(found, layout=0, scales=0, tails=0)
+    assert mean_and_se(found, "dependence")[0] > 0.1
+
+
+def test_tails_are_those_of_the_heaviest_columns():
+    # Half of the entries of every tenth column are tiny: its mean square is large beside its geometric mean.
+    heavy = np.arange(COLUMNS) % 10 == 0
+
+    def make(seed):
+        U = normal((P, COLUMNS), 14, seed)
+        small = np.random.default_rng([15, seed]).random((P, COLUMNS)) < 0.5
+        return centred(np.where(heavy & small, 1e-2 * U, U))
+
+    found = replicates(make, 10)
+    T = [
+        float(controls.t1(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(found[0].K1)
+        for seed in range(10)
+    ]
+    T1 = [float(controls.t1(make(seed)).mean()) / math.log(found[0].K1) for seed in range(10)]
+    assert mean_and_se(found, "tails")[0] == pytest.approx(np.mean(T), abs=0.02)
+    assert np.mean(T) > 2 * np.mean(T1)
+    assert mean_and_se(found, "scales")[0] < -0.02
+
+
 def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
     # P rows have P scales, however many the entries: for K1 above P the mean of the A_i, P^(2 / alpha - 1) A in law, is
     # all that a block of mixed entries sees. (Not centred: the mean over the rows would be common to all of them.)
@@ -156,7 +188,7 @@ def test_parts_are_the_clean_estimate_of_the_permuted_entries():
     entries = {
         "e_pi": mixed.view(-1),
         "e_1": controls.shuffle(mixed.view(-1), 9),
-        "e_2": controls.shuffle(scaled.view(-1), 10),
+        "e_2": controls.shuffle(controls.random_signs(scaled.view(-1), 11), 10),
     }
     parts = controls.parts(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
     for name, x in entries.items():

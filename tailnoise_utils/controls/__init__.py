@@ -32,7 +32,7 @@ from .parts import Parts, expected_scaled, parts, scaled_differences
 from .pooled import Estimate, TooFew, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
 from .scaling import implied_alpha, log_scale, stable_log_scale
-from .shuffles import permute_within_columns, shuffle
+from .shuffles import permute_within_columns, random_signs, shuffle
 from .surrogates import gaussian_surrogate, sample_columns, stable_surrogate
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "parts",
     "permute_within_columns",
     "random_projections",
+    "random_signs",
     "sample_columns",
     "scaled_differences",
     "shuffle",

@@ -10,7 +10,7 @@ e_1
     after a shuffle of all entries: the order of the coordinates is gone too;
 e_2
     pair differences :math:`U_{2i-1} - U_{2i}`, each divided by its column's scale, the geometric mean of \|.\| over the
-    *other* half of the pairs, all shuffled: unequal scales are gone too.
+    *other* half of the pairs, all with random signs and shuffled: unequal scales are gone too.
 
 .. math:: \underbrace{e_0 - e_\pi}_{\text{dependence}} + \underbrace{e_\pi - e_1}_{\text{layout}}
     + \underbrace{e_1 - (e_2 - r)}_{\text{scales}} + \underbrace{e_2 - r}_{\text{tails}}
@@ -18,7 +18,16 @@ e_2
 with r what e_2 is of Gaussian noise, whatever its scales. The parts are descriptive, each may be negative, and they add up
 to e_0. A column's own standard deviation would not do as its scale: entries over it are bounded by :math:`\sqrt P`, and
 true tails would be booked as scales. The scale from the other half is estimated with an error that does not depend on the
-entry; what this error adds is known in closed form (:func:`expected_scaled`), and r takes it away.
+entry; what this error adds is known in closed form (:func:`expected_scaled`), and r takes it away. Differences have a
+symmetric law, which random signs do not change; without them all differences of a minibatch would be large together, and
+of one sign more often than not, where coordinates are correlated: their sum over all entries is not zero, as that of U is,
+and however they are shuffled every block would have its share of it.
+
+Scaled columns weigh the same, so that tails are those of a typical column as its *mean square* has them: up to what r takes
+away, of Gaussian or other columns of finite variance they are :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)`, with T_j
+as :func:`~tailnoise_utils.controls.across.t1` has it. A few columns with very heavy tails can make most of it. In e_1 every
+column weighs by its size: where those columns are small, what is in tails is missing from e_1, and scales are negative. Of
+columns that are exactly zero in many minibatches the zeros take no part in the scale, and what they do to e_1 is in scales.
 
 The parts see the *marginal* law of the entries: tails that a whole row shares (elliptical noise) are in e_2 once rows are
 mixed, and come back with the opposite sign as dependence. They are seen only as far as the rows go: P rows have P scales
@@ -37,7 +46,7 @@ from torch import Tensor
 from .. import stable
 from ..tail_index._result import check_finite
 from .pooled import Estimate, TooFew, live_columns, of_rows, of_shuffled, row_logs
-from .shuffles import permute_within_columns, shuffle
+from .shuffles import permute_within_columns, random_signs, shuffle
 
 __all__ = ["FEWEST_ROWS", "STABLE", "Parts", "expected_scaled", "parts", "scaled_differences"]
 
@@ -148,7 +157,7 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
     e_1, Y_1 = of_shuffled(shuffle(mixed.view(-1), seed + 2), K1, logs)
     del mixed
     scaled = scaled_differences(U)
-    e_2, Y_2 = of_shuffled(shuffle(scaled.view(-1), seed + 3), K1, row_logs(scaled))
+    e_2, Y_2 = of_shuffled(shuffle(random_signs(scaled.view(-1), seed + 4), seed + 3), K1, row_logs(scaled))
     reference = expected_scaled(P, K1) - 0.5
     tails = Estimate(e_2.value - reference, e_2.se)
 

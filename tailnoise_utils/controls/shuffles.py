@@ -1,4 +1,4 @@
-"""Exact random permutations of large matrices at the speed of the cache, not of the memory."""
+"""Exact random permutations of large matrices at the speed of the cache, not of the memory; random signs."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["permute_within_columns", "shuffle"]
+__all__ = ["permute_within_columns", "random_signs", "shuffle"]
 
 _COLUMNS = 2048  # permuted at a time: 1 MB at P = 120
 _CHUNK = 2**18  # entries shuffled at a time: a megabyte
@@ -35,6 +35,21 @@ def permute_within_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, 
         keys = torch.rand(block.shape, generator=generator, device=U.device)
         found.copy_(block.gather(0, keys.argsort(0)))
     return out
+
+
+def random_signs(x: Float[Tensor, "..."], seed: int) -> Float[Tensor, "..."]:
+    """Give every entry a sign of its own, + or - with equal probability.
+
+    Args:
+        x: the entries, on any device.
+        seed: of the signs; the result depends on the kind of device too.
+
+    Returns:
+        A new tensor.
+    """
+    generator = torch.Generator(x.device).manual_seed(seed)
+    signs = torch.randint(2, x.shape, generator=generator, device=x.device, dtype=torch.int8)
+    return x * signs.mul_(2).sub_(1)
 
 
 def shuffle(x: Float[Tensor, " K"], seed: int) -> Float[Tensor, " K"]:
