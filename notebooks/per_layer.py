@@ -118,15 +118,16 @@ glue("settings", len(after), display=False)
 shares = plots.first_layer_shares(results).drop_duplicates().nsmallest(2)
 glue("share_least", float(shares.iloc[0]), display=False)
 glue("share_others", float(shares.iloc[-1]), display=False)
+front = plots.layer_table(results, "cnn" if cnns else "fcn").xs("before training", level="when")
+glue("conv_front", float(front.iloc[:, :2].max(axis=None)), display=False)
+
+# %% tags=["remove-cell"]
 parts = plots.layer_table(results, "fcn", "part dependence").xs("before training", level="when")[layers]
 glue("dependence_low", float(parts.min(axis=None)), display=False)
 glue("dependence_high", float(parts.max(axis=None)), display=False)
-kind = "cnn" if cnns else "fcn"
-start = plots.layer_table(results, kind, "part dependence").xs("before training", level="when")
+start = plots.layer_table(results, "cnn" if cnns else "fcn", "part dependence").xs("before training", level="when")
 glue("dependence_cnn", float(start["linear1"].max()), display=False)
 glue("dependence_conv", float(start.filter(regex=r"^(conv|linear[23])\d?$").min(axis=None)), display=False)
-front = plots.layer_table(results, kind).xs("before training", level="when")
-glue("conv_front", float(front.iloc[:, :2].max(axis=None)), display=False)
 scales = plots.layer_table(results, "fcn", "part scales").xs("before training", level="when")
 scales = scales[scales.index.astype(str).str.contains("× 6")] if later != layers[1:] else scales
 glue("scales_low", float(scales[layers[3:] or later].min(axis=None)), display=False)

@@ -25,7 +25,8 @@ class ScalingSpec(Measured):
 
     L(b) is taken (:func:`tailnoise_utils.controls.scaling.log_scale`) over live coordinates, those where the full gradient
     is not exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
-    under a stable law of index :math:`\alpha` it is :math:`1/\alpha - 1` at all b. Dropout is off.
+    under a stable law of index :math:`\alpha` it is about :math:`1/\alpha - 1` up to b = n/10, exactly what
+    :func:`tailnoise_utils.controls.scaling.stable_log_scale` says. Dropout is off.
 
     Attributes:
         points: which snapshots.
