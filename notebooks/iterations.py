@@ -36,6 +36,8 @@ from tailnoise_utils import claims, plots, sweep
 from tailnoise_utils.claims.pages import line
 
 results = sweep.load("iterations", profile)
+
+# %% tags=["remove-input"]
 runs = results.runs.drop_duplicates(["model", "dataset"])
 glue("profile", profile, display=False)
 words = [

@@ -61,6 +61,7 @@ addEventListener("load", async () => {
     lost: images.filter((image) => !image.naturalWidth).map((image) => image.src),
     outside: outside,
     interactive: interactive,
+    buttons: [...document.querySelectorAll(".modebar-btn")].map((button) => button.dataset.title),
     notices: document.querySelectorAll("[id$=-missing]").length,
     remote: blocked,
     complaints: complaints,

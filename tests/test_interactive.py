@@ -139,6 +139,8 @@ def test_every_menu_changes_what_is_drawn(sizes, tmp_path):
     seen = visit(tmp_path, "executed/page.html", tmp_path / "profile")
     assert (seen.found["remote"], seen.found["complaints"], seen.failed) == ([], [], [])
     assert seen.found["notices"] == 0
+    assert seen.found["buttons"]
+    assert not [title for title in seen.found["buttons"] if title.startswith("Share")]  # with a server elsewhere
     first, *steps = seen.found["interactive"]
     shown = [trace for trace in sizes.data if trace.visible]
     marks = sum(len(trace.x) for trace in shown) + sum(trace.mode == "lines+markers" for trace in shown)

@@ -54,7 +54,7 @@ def html(figure: go.Figure, description: str) -> str:
         div_id="interactive",
         post_script=_SCRIPT,
         default_height=f"{figure.layout.height}px",
-        config={"displaylogo": False},
+        config={"displaylogo": False, "showSendToCloud": False},  # without its button that sends the figure elsewhere
     )
     missing = (
         "An interactive figure stands here in the built book; it needs JavaScript. The figure above shows the same."
