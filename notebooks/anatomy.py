@@ -25,10 +25,9 @@
 # | dependence | rows are permuted independently in each column | what coordinates share within a minibatch |
 # | layout | all entries are shuffled | the order of the parameters *alone*, once dependence is gone |
 # | scales | entries are divided by their column's scale, estimated on other minibatches | coordinates of unequal size |
-# | tails | (what is left) | the shape of a coordinate's law |
+# | tails | (what is left) | the shape of the coordinates' laws, the heaviest most |
 #
-# They add up to $1/\hat\alpha - 1/2$. (The scales are estimated, and their error leaves a few thousandths in Gaussian noise too: these are
-# counted as scales, not as tails.) The parts describe; each may be negative. Their definitions are in [](../methods.md), their behaviour on noise whose law is
+# They add up to $1/\hat\alpha - 1/2$. The parts describe; each may be negative. Their definitions are in [](../methods.md), their behaviour on noise whose law is
 # known in the tests of the package. They are beside five tests *across the minibatches*, each with its distribution on 99
 # Gaussian surrogates: random mixtures of the very rows, which have the covariance of the noise and Gaussian tails.
 
@@ -217,10 +216,11 @@ Markdown(
 #   setting in every seed. The leading directions, of half as many minibatches and few, tell less. Of single projections of the wide and deep
 #   network {glue:text}`random_most:.0%` are found not normal by themselves; of neurons (one random projection of the incoming weights of each) it
 #   is {glue:text}`units_most:.0%`, of coordinates {glue:text}`coordinates_most:.0%`.
-# * **How to read the bars.** *Scales* can be negative: where a coordinate's size differs from minibatch to minibatch, the scale
-#   taken from one half of the minibatches does not fit the other, and what is booked as tails is taken from scales. *Tails* is an average over
-#   sums, in which few coordinates of rarely active units can dominate: it can be a few hundredths where T1, an average over coordinates, finds
-#   nothing. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up
+# * **How to read the bars.** For *tails* all coordinates are brought to one size, and sums are taken over them: it says what the mean square
+#   over coordinates does, to which few coordinates with very heavy tails can give most, where T1 is their plain average. *Scales* is then
+#   what is left of the shuffled noise, in which every coordinate weighs by its size. It is negative where the coordinates with the heaviest tails are small: they
+#   hardly count in the shuffled noise, and as much as any other in tails. Coordinates that are exactly zero in many minibatches are in scales, for a zero takes no
+#   part in a coordinate's scale. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up
 #   exactly to $1/\hat\alpha - 1/2$ (at 120 minibatches on MNIST, 100 on CIFAR-10); of networks with more
 #   than some 300,000 parameters a sample is looked at, so that their value differs a little from that of the pooled number.
 # * **How sure.** Three seeds (two of the convolutional network with cross-entropy at the end); all networks that fit are on MNIST, so that

@@ -64,8 +64,8 @@ plots.layers(results, last)
 Markdown(f"{last}. {caption}{plots.untrained(results, last)}")
 
 # %% [markdown]
-# *Scales* are negative where the size of a coordinate changes from minibatch to minibatch: the scale taken from one half of them does not
-# fit the other, and what is booked as tails is taken from scales (see [](anatomy.ipynb)).
+# *Scales* are negative where the coordinates with the heaviest tails are small: for *tails* all are brought to one size, in the noise as it is
+# they hardly count (see [](anatomy.ipynb)).
 #
 # ## T1 of every layer
 #
