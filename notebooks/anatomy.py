@@ -184,7 +184,10 @@ Markdown(
 # ## What the paper says, what we find, how sure
 #
 # * **What the paper says.** Gradient noise is symmetric $\alpha$-stable with $\alpha$ far below 2; the evidence is the pooled
-#   $\hat\alpha$, whose estimator assumes independent entries of one law.
+#   $\hat\alpha$, whose estimator assumes independent entries of one law {cite:p}`simsekli2019,mohammadi2015`. Others find noise that is Gaussian early in training and at
+#   large $b$ {cite:p}`panigrahi2019`, that is close to Gaussian across minibatches while it is not across parameters {cite:p}`xie2021,xie2023`, or heavy-tailed with an
+#   index of its own for each parameter {cite:p}`battash2024`. What the theory of SGD under stable noise says does not depend on the estimator
+#   {cite:p}`simsekli2019heavy,nguyen2019`.
 # * **What fails, and how much it matters.** Independence. In every fully connected network before training, and in most after it, the
 #   largest part of the distance to 2 is *dependence*: gradients of one minibatch share inputs and errors.
 #   Permuting the rows of each column, which changes no coordinate's own law, takes most of the distance away. On CIFAR-10

@@ -243,8 +243,8 @@ Markdown(
 # * **A pooled $\hat\alpha$ is no evidence about tails, in either direction.** It is {glue:text}`spots_tens:.2f` on Gaussian
 #   noise correlated in tens, {glue:text}`spots_sas:.2f` on i.i.d. SaS noise, {glue:text}`spots_latent:.2f` on SaS noise of
 #   index 1.5 with latent factors. That it is the same on noise and on its surrogate says nothing about the noise.
-# * **The parts say where the distance to 2 comes from.** They agree with theory within {glue:text}`spots_parts_off:.3f` where
-#   theory is exact. A tail part beside an equally long negative dependence means tails that coordinates share.
+# * **The parts say where the distance to 2 of these laws comes from.** They agree with theory within {glue:text}`spots_parts_off:.3f` where
+#   theory is exact. Of mixed laws the heaviest coordinates make most of the tails ([](../methods.md)). A tail part beside an equally long negative dependence means tails that coordinates share.
 # * **T1 finds tails, if all of the noise has them.** With 120 minibatches it finds pure SaS noise, of index 1.95 too, at rates
 #   of {glue:text}`spots_T1_pure:.2f` and more, and rejects Gaussian noise at a rate of {glue:text}`spots_T1_size:.3f`.
 # * **A test that finds nothing speaks against noise that is stable as a whole, not against a part that is.** Beside nine tenths of Gaussian

@@ -111,3 +111,38 @@ def test_all_groups_together_have_half_of_the_entries():
     for name, start, p in (("a", 0, 2000), ("b", 2000, 1500)):
         columns = start + controls.sample_columns(p, None, 666, seed=3)
         assert found[name] == controls.parts(U[:, columns], seed=3)
+
+
+def test_a_group_is_judged_by_its_own_columns():
+    U = torch.cat([centred(normal((P, 700), 60)), centred(sas(1.5, (P, 800), 61))], 1)
+    groups = {"plain": [slice(0, 200)], "rest": [slice(200, 700)], "heavy": [slice(700, 1500)]}
+    found = controls.anatomy(U, groups=groups, seed=3)
+    for name in ("plain", "rest"):
+        assert found.tests[name, "T1", None].p > 0.01
+        assert found.tests[name, "sd of ln norm", None].p > 0.01
+        assert found.found[name, "coordinates"] < 0.05
+    assert abs(found.tests["plain", "T1", None].value) < 0.02
+    own = controls.t1(U[:, :200])  # 256 columns at most: all of these
+    assert found.tests["plain", "T1", None].value == pytest.approx(float(own.mean()), rel=1e-6)
+    assert found.tests["plain", "sd of ln norm", None].value == pytest.approx(
+        controls.norm_spread(controls.gram(U[:, :200])), rel=1e-6
+    )
+    for name in ("T1", "sd of ln norm"):
+        assert found.tests["heavy", name, None].p == 0.01
+    assert found.tests["heavy", "T1", None].value > 0.3
+    assert found.found["heavy", "coordinates"] > 0.5
+    assert found.tests["heavy", "kurtosis (random projections)", None].value > 1
+    assert abs(found.tests["plain", "kurtosis (random projections)", None].value) < 0.3
+
+
+def test_projections_have_the_null_of_gaussian_noise_and_the_control_that_of_stable_noise():
+    U = torch.from_numpy(np.asarray(sas(1.5, (P, 1), 62) * normal((P, 900), 63))).float()
+    found = controls.anatomy(U - U.mean(0), seed=4)
+    for kind, n in (("random", P), ("leading", P // 2)):
+        test = found.tests["all", f"kurtosis ({kind} projections)", None]
+        assert test.p == 0.01
+        assert test.null_sd > 0
+        assert test.null == pytest.approx(-6 / (n + 1), abs=4 * test.null_sd / 99**0.5 + 0.01)
+    found = controls.anatomy(centred(sas(1.5, (P, 900), 64)), seed=5)
+    assert [found.control[K1].value for K1 in (2, 50)] == pytest.approx([2 / 3, 2 / 3], abs=0.03)
+    assert list(found.control) == list(controls.column_lengths(P))

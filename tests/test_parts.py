@@ -136,6 +136,19 @@ def test_tails_are_those_of_the_heaviest_columns():
     assert mean_and_se(found, "scales")[0] < -0.02
 
 
+def test_columns_of_many_exact_zeros_are_in_scales():
+    # A fifth of the columns is zero in nine tenths of the minibatches: zeros have no logarithm, and T1 sees them.
+    def make(seed):
+        U = normal((P, COLUMNS), 16, seed)
+        U[:, ::5] *= np.random.default_rng([17, seed]).random((P, COLUMNS // 5)) < 0.1
+        return centred(U)
+
+    found = replicates(make, 10)
+    assert mean_and_se(found, "scales")[0] > 0.05
+    assert abs(mean_and_se(found, "tails")[0]) < 0.02
+    assert float(controls.t1(make(0)).mean()) > 0.2
+
+
 def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
     # P rows have P scales, however many the entries: for K1 above P the mean of the A_i, P^(2 / alpha - 1) A in law, is
     # all that a block of mixed entries sees. (Not centred: the mean over the rows would be common to all of them.)
@@ -161,6 +174,8 @@ def test_students_tails_are_no_stable_ones():
     expected = synthetic.law("student").block_inverse(3, 1000, "clean") - 0.5
     assert mean_and_se(found[1000], "e_1")[0] == pytest.approx(expected, abs=0.015)
     assert mean_and_se(found[50], "tails")[0] > mean_and_se(found[1000], "tails")[0] + 0.01 > 0.03
+    # Differences are nearer to Gaussian than entries: a little of the tails of entries is left to the scales.
+    assert 0 < mean_and_se(found[1000], "scales")[0] < 0.02
     lengths = controls.column_lengths(P)
     inverse = torch.stack([controls.column_inverse(make(seed), lengths).mean(1) for seed in range(4)]).mean(0)
     assert inverse[0] > inverse[-1] + 0.02 > 0.52

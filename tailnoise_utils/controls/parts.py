@@ -121,7 +121,8 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
     :func:`tailnoise_utils.tail_index.mohammadi` in the clean convention.
 
     Args:
-        U: noise matrix, one row a minibatch, on any device; rows in an order that says nothing (a random partition).
+        U: noise matrix, one row a minibatch, on any device; rows in an order that says nothing (a random partition),
+            centred: where coordinates are correlated, a mean that is not zero would be in e_1.
         K1: length of a block, floor(sqrt(K)) by default, K = P p with p the live columns; e_2 has half the entries and
             the same K1.
         seed: of the permutations.
