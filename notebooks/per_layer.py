@@ -96,7 +96,8 @@ later = layers[2:] or layers[1:]
 for when in ("before", "after"):
     found = of("× 6", when)[[f"{layer}, p" for layer in later]]
     glue(f"later_{when}_found", int((found <= 0.01).sum(axis=None)), display=False)
-    glue("later_all", int(found.notna().sum(axis=None)), display=False)
+    if when == "after":
+        glue("later_all", int(found.notna().sum(axis=None)), display=False)
     for key, words in (("mnist", "× 6, MNIST"), ("cross", "× 6, CIFAR-10, cross"), ("hinge", "× 6, CIFAR-10, hinge")):
         values = of(words, when)[later]
         glue(f"{key}_{when}_low", float(values.min(axis=None)), display=False)
