@@ -63,7 +63,6 @@ def power_of_tests(results: Results) -> Figure:
                 axes.set_title(f"{kind}, {P} × {width:,}", fontsize=10)
                 axes.grid(visible=False)
                 axes.tick_params(length=0)
-        figure.get_layout_engine().set(rect=(0.01, 0, 0.99, 1))  # turned labels reach beyond their panel
         figure.supxlabel("matrices in which a test finds heavy tails, at the 5 % level (%)", fontsize=10)
     plt.close(figure)
     return figure
