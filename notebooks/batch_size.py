@@ -36,10 +36,9 @@ results = sweep.load("batch_size", profile)
 runs = results.runs
 caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
 glue("batch_profile", profile, display=False)
-status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
 Markdown(
     f"Profile `{profile}`: FCN of width {runs['width'].iloc[0]}, cross-entropy, {runs['iterations'].iloc[0]:,} iterations at step size "
-    f"{runs['lr'].iloc[0]:g}; {runs['minibatches'].iloc[0]} minibatches at every size. Runs: {status}."
+    f"{runs['lr'].iloc[0]:g}; {runs['minibatches'].iloc[0]} minibatches at every size. Runs: {plots.statuses(results)}."
 )
 
 # %% [markdown]

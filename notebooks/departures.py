@@ -35,10 +35,11 @@ results = sweep.load("departures", profile)
 runs = results.runs
 caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
 glue("departures_profile", profile, display=False)
-status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
 networks = runs.drop_duplicates(["model", "dataset"])
 words = [f"{r.model.upper()} {r.width} on {r.dataset}, {r.iterations:,} iterations" for r in networks.itertuples()]
-Markdown(f"Profile `{profile}`: {'; '.join(words)}; cross-entropy, step size {runs['lr'].iloc[0]:g}. Runs: {status}.")
+Markdown(
+    f"Profile `{profile}`: {'; '.join(words)}; cross-entropy, step size {runs['lr'].iloc[0]:g}. Runs: {plots.statuses(results)}."
+)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A row for each departure and a panel for each network: alpha-hat before and after training, means and ranges over the seeds, beside a dotted line at the value of the text after training."}}
 plots.departures(results)

@@ -87,10 +87,9 @@ raw = table.drop("clean, columns permuted", level=1)[["first", "last"]]
 glue("lowest", float(raw.to_numpy().min()), display=False)
 glue("highest", float(raw.to_numpy().max()), display=False)
 accuracy = plots.last_value(results, "accuracy", "test")
-status = results.runs["status"].value_counts()
 Markdown(
     f"Final test accuracy: {', '.join(f'{name} {value:.1%}' for name, value in accuracy.items())}. "
-    f"Runs: {', '.join(f'{count} {name}' for name, count in status.items())}."
+    f"Runs: {plots.statuses(results)}."
 )
 
 # %% tags=["remove-cell"]

@@ -49,7 +49,7 @@ class _Kind:
 
 
 # The digits' mean and sd are those of the 1500 training images; the others' are the usual ones.
-_KINDS = {
+KINDS = {
     "digits": _Kind(shape=(1, 8, 8), classes=10, mean=(0.3054,), sd=(0.3758,)),
     "digits32": _Kind(shape=(3, 32, 32), classes=10, mean=(0.3055,) * 3, sd=(0.3235,) * 3),
     "mnist": _Kind(shape=(1, 28, 28), classes=10, mean=(0.1307,), sd=(0.3081,)),
@@ -116,7 +116,7 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
     """
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}: the data sets are {', '.join(DATASETS)}")
-    kind = _KINDS[name]
+    kind = KINDS[name]
     arrays = _digits(kind.shape) if name.startswith("digits") else _prepared(name, kind)
     for split, count in (("train", n_train), ("test", n_test)):
         there = len(arrays[f"x_{split}"])

@@ -471,5 +471,5 @@ def test_unknown_law_lists_the_valid_ones():
 def test_the_committed_results_can_be_had_again(experiment):
     """The committed snapshot of a trained network measured again from the data, or a short run made again, to rounding."""
     found = sweep.verify(experiment, "laptop")
-    assert len(found) > 2
+    assert len(found) > {"iterations": 20, "metastability": 2}.get(experiment, 5)
     assert found["difference"].max() < 1e-5

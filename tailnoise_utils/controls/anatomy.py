@@ -70,13 +70,15 @@ class Anatomy:
         width = max(map(len, [*self.parts, "s.e."]))
         lines.append(f"  {'':{width}} as it is dependence layout scales  tails     K1     T1     p")
         for scope, one in self.parts.items():
-            parts_ = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
-            line = "".join(f"{part.value:>+{n}.3f}" for part, n in zip(parts_, _WIDTHS, strict=True)) + f"{one.K1:>7}"
+            estimates = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
+            line = (
+                "".join(f"{part.value:>+{n}.3f}" for part, n in zip(estimates, _WIDTHS, strict=True)) + f"{one.K1:>7}"
+            )
             if test := self.tests.get((scope, "T1", None)):
                 line += f"{test.value:>7.3f}{test.p:>6.2g}"
             lines.append(f"  {scope:{width}}{line}")
             if scope == "all":
-                errors = "".join(f"{part.se:>{n}.3f}" for part, n in zip(parts_, _WIDTHS, strict=True))
+                errors = "".join(f"{part.se:>{n}.3f}" for part, n in zip(estimates, _WIDTHS, strict=True))
                 lines.append(f"  {'s.e.':{width}}{errors}")
         lines += [f"  {scope:{width}}  none: {problem}" for scope, problem in self.problems.items()]
         lines += [

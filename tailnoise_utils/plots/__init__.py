@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..store import Results
 from . import interactive
-from ._settings import DATA, untrained, with_settings
+from ._settings import DATA, statuses, untrained, with_settings
 from ._style import STYLE, provenance_line
 from .anatomy import (
     against_block_length,
@@ -103,6 +103,7 @@ __all__ = [
     "rates_by_noise",
     "size_table",
     "slope_table",
+    "statuses",
     "summary",
     "time_step",
     "toward_the_limit",

@@ -84,6 +84,18 @@ def untrained(results: Results, setting: str | None = None) -> str:
     )
 
 
+def statuses(results: Results) -> str:
+    """How many runs ended how.
+
+    Args:
+        results: of networks that were trained.
+
+    Returns:
+        Such as "7 complete, 2 not trained".
+    """
+    return ", ".join(f"{count} {name}" for name, count in results.runs["status"].value_counts().items())
+
+
 def by_setting(results: Results) -> dict[str, pd.DataFrame]:
     """The rows for whole networks, by network and data set.
 

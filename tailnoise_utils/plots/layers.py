@@ -1,18 +1,17 @@
 """Figure and table of the layers, of the experiment ``anatomy``."""
 
+import math
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from .. import models
+from .. import data, models
 from ..store import Results
 from ._settings import PARTS, ends, stack, with_settings
 from ._style import COLOURS, MARKERS, STYLE, WIDTH
-
-_PIXELS = {"mnist": 28 * 28, "cifar10": 3 * 32 * 32, "cifar100": 3 * 32 * 32, "digits": 8 * 8, "digits32": 3 * 32 * 32}
-_CLASSES = {"cifar100": 100}
 
 
 def layers(results: Results, setting: str) -> Figure:
@@ -88,7 +87,8 @@ def first_layer_shares(results: Results) -> pd.Series:
     found = {}
     runs = with_settings(results).drop_duplicates("setting")
     for run in runs[runs["model"] == "fcn"].itertuples():
-        model = models.fcn(_PIXELS[run.dataset], run.width, run.depth, _CLASSES.get(run.dataset, 10), seed=0)
+        kind = data.KINDS[run.dataset]
+        model = models.fcn(math.prod(kind.shape), run.width, run.depth, kind.classes, seed=0)
         sizes = [weight.numel() for weight in model.parameters()]
         found[run.setting] = sizes[0] / sum(sizes)
     return pd.Series(found)
