@@ -1,0 +1,106 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Convolutional networks of many sizes
+#
+# **The question.** The paper varies the number of filters of a convolutional network (CNN) of AlexNet's kind, on CIFAR-10 and CIFAR-100, with cross-entropy and
+# with a hinge loss, and shows $\hat\alpha$ beside the accuracy. As we understand it (consult its text), very small networks have the lowest $\hat\alpha$ and beyond
+# them it stays near 1.0 to 1.1 (C5), far below 2 in every setting (C3) and little different between seeds (C8). Is that so here?
+#
+# Plain SGD with step size 0.1 and $b = 500$, dropout on while training and off while measuring. On test images there are fewer minibatches, so $\hat\alpha$ of both splits
+# is compared at one block length $K_1$.
+
+# %% tags=["parameters", "remove-cell"]
+profile = "laptop"
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+from myst_nb import glue
+
+from tailnoise_utils import claims, plots, sweep
+from tailnoise_utils.claims.pages import line
+
+results = sweep.load("cnn_size", profile)
+runs = results.runs
+caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
+
+# %% tags=["remove-input"]
+lost = int((runs["status"] != "complete").sum())
+for name, value in (
+    ("profile", profile),
+    ("runs", len(runs)),
+    ("lost", lost),
+    ("steps", int(runs["iterations"].iloc[0])),
+):
+    glue(f"cnn_{name}", value, display=False)
+Markdown(
+    f"Profile `{profile}`: {len(runs)} runs of {runs['iterations'].iloc[0]:,} iterations each; {lost} of them did not train."
+)
+
+# %% [markdown]
+# ## alpha-hat and accuracy against the number of filters
+#
+# Lines: means over the seeds that trained; bars: their range. Open marks: runs that did not train.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A column of two panels for each data set and loss, against the number of filters on a logarithmic axis: above alpha-hat, published and at one block length, on training and on test images; below the accuracy on both."}}
+plots.against_filters(results)
+
+# %% tags=["remove-input"]
+Markdown(caption)
+
+# %% [markdown]
+# ## The numbers
+#
+# The smallest and the largest networks: $\hat\alpha$ of the training images, mean ± standard deviation over the seeds that trained (over all where none did), and the training accuracy. Below, all sizes and both splits.
+
+# %% tags=["hide-input"]
+plots.corner_table(results)
+
+# %% tags=["hide-input", "hide-output"]
+size = plots.size_table(results)
+size.style.format(precision=3, na_rep="–")
+
+# %% [markdown]
+# ## Runs that did not train
+#
+# Training accuracy below twice chance at the end. They are kept, drawn open, and enter no statement about trained networks. How many of each size trained:
+
+# %% tags=["hide-input"]
+plots.trained_table(results)
+
+# %% [markdown]
+# ## What it is made of, against the size
+#
+# T1, which looks at each coordinate *across the minibatches* (0 for Gaussian noise), and the parts of $1/\hat\alpha - 1/2$ ([](anatomy.ipynb)).
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the number of filters, a column for each data set and loss: alpha-hat, T1, dependence, layout, scales and tails."}}
+plots.anatomy_against_width(results)
+
+# %% tags=["remove-input"]
+Markdown(caption)
+
+# %% [markdown]
+# ## The verdicts
+#
+# By rules that were fixed before these runs ([](claims.ipynb)); C3 and C8 are on fully connected networks too.
+
+# %% tags=["remove-input"]
+verdicts = {v.claim: v for v in claims.verdicts(profile)}
+Markdown("\n".join(line(verdicts[claim]) for claim in ("C3", "C5", "C8")))
+
+# %% [markdown]
+# ## How sure; what the scale could change
+#
+# Three seeds, four sizes; {glue:text}`cnn_steps:,` iterations where the paper has up to 65,000, and 4 to 32 filters in `laptop` where it has up to 512; of CIFAR-100 a part of the images
+# ([](../departures.md)). Networks of this kind stay at chance for some hundred iterations ([](iterations.ipynb)), so what is measured here is their beginning: {glue:text}`cnn_lost` of {glue:text}`cnn_runs` runs did not train.
