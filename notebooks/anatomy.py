@@ -195,7 +195,7 @@ Markdown(
 #   parameters matter as much.
 # * **What remains, and is real.** T1 is small before training in fully connected networks, though above the Gaussian band in some
 #   settings. On MNIST it grows in training in every setting, with cross-entropy the most but at 32 × 6
-#   ({glue:text}`T1_fitted_low:.2f` to {glue:text}`T1_fitted_high:.2f` where at least 95 % of them are classified rightly), perhaps
+#   ({glue:text}`T1_fitted_low:.2f` to {glue:text}`T1_fitted_high:.2f` where at least 95 % of the images are classified rightly), perhaps
 #   because few images then carry much of the gradient, which is not measured here. With cross-entropy whole minibatches stand out too (the norms spread, in each of these settings and seeds).
 #   So there is noise that is clearly heavier than Gaussian across minibatches. The network of 32 units and depth 6 with hinge loss has it
 #   without fitting as well (see the table): fit is not all that matters.
@@ -217,7 +217,7 @@ Markdown(
 #   projections find is what whole minibatches, or few strong coordinates, have. They find it on MNIST with cross-entropy after training, in
 #   every seed (mean excess kurtosis {glue:text}`kurtosis_cross_low:.2f` to {glue:text}`kurtosis_cross_high:.1f`, beside $-0.05$), and in no other
 #   setting in every seed. The leading directions, of half as many minibatches and few, tell less. Of single projections of the wide and deep
-#   network {glue:text}`random_most:.0%` are found not normal by themselves; of neurons (one random projection of the incoming weights of each) it
+#   network {glue:text}`random_most:.0%` are found not normal by themselves, a mean over seeds that differ much (see the table); of neurons (one random projection of the incoming weights of each) it
 #   is {glue:text}`units_most:.0%`, of coordinates {glue:text}`coordinates_most:.0%`.
 # * **How to read the bars.** For *tails* all coordinates are brought to one size, and sums are taken over them: it says what the mean square
 #   over coordinates does, to which few coordinates with very heavy tails can give most, where T1 is their plain average. *Scales* is then

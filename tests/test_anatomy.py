@@ -1,6 +1,7 @@
 """The anatomy of one noise matrix: whole and sampled, its groups and its units."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -146,3 +147,44 @@ def test_projections_have_the_null_of_gaussian_noise_and_the_control_that_of_sta
     found = controls.anatomy(centred(sas(1.5, (24, 900), 64)), seed=5, draws=19)  # T1 of so few rows is 0.3
     assert list(found.control) == [2, 3, 5, 10]
     assert [one.value for one in found.control.values()] == pytest.approx([2 / 3] * 4, abs=0.06)
+
+
+def test_samples_of_columns_are_drawn_at_random(monkeypatch):
+    monkeypatch.setattr(sys.modules["tailnoise_utils.controls.anatomy"], "COLUMNS", 200)  # the name is a function, too
+    U = torch.cat([centred(normal((P, 700), 65)), centred(sas(1.5, (P, 700), 66))], 1)
+    found = controls.anatomy(U, groups={"both": [slice(0, 1400)], "plain": [slice(0, 700)]}, draws=19, seed=6)
+    heavy = float(controls.t1(U[:, 700:]).mean())
+    for scope in ("all", "both"):  # 200 and 256 columns: from both halves, not from the first alone
+        assert found.tests[scope, "T1", None].value == pytest.approx(heavy / 2, abs=heavy / 6)
+    assert abs(found.tests["plain", "T1", None].value) < heavy / 20
+
+
+def test_units_are_projected_onto_random_directions():
+    signs = np.tile([1.0, -1.0], 1500)
+    U = normal((P, 3000), 68) + np.repeat(sas(1.2, (P, 300), 67), 10, axis=1) * signs
+    units = [slice(at, at + 10) for at in range(0, 3000, 10)]
+    found = controls.anatomy(centred(U), units=units, draws=19, seed=7)
+    assert found.found["all", "units"] > 0.8  # the plain sum of a unit's columns is Gaussian
+
+
+def test_norms_of_a_group_have_the_null_of_its_own_number_of_columns(monkeypatch):
+    asked = []
+
+    def recorded(G, p, shape, rng):
+        asked.append((len(G), p))
+        return controls.gaussian_norms(G, p, shape, rng)
+
+    monkeypatch.setattr("tailnoise_utils.controls._tests.gaussian_norms", recorded)
+    controls.anatomy(centred(normal((P, 500), 69)), groups={"few": [slice(0, 4)]}, draws=19)
+    assert asked == [(P, 500), (P, 4)]
+
+
+def test_kurtoses_of_projections_have_their_own_null():
+    """Over many Gaussian matrices the null mean and deviation are those of the statistic itself."""
+    quantities = ("kurtosis (random projections)", "kurtosis (leading projections)")
+    found = [controls.anatomy(centred(normal((40, 30), 100 + k)), draws=19, seed=k).tests for k in range(40)]
+    for quantity in quantities:
+        values, null_sd = zip(
+            *((of.value, of.null_sd) for of in (one["all", quantity, None] for one in found)), strict=True
+        )
+        assert 0.7 < np.std(values) / np.mean(null_sd) < 1.4

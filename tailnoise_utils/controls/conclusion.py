@@ -33,7 +33,7 @@ def conclusion(tests: Tests, draws: int) -> str:
 
     The rule: m tests count (:func:`counted`; 5 as a rule). The noise is called heavier than Gaussian if one of them has
     :math:`p \le 0.05 / m` (Bonferroni), and those that have are named: with 99 surrogates and 5 tests, a statistic beyond
-    all its surrogates. So Gaussian noise is called heavier in 5 % of the reports at most, as far as surrogates have its
+    all its surrogates. So Gaussian noise is called heavier in about 5 % of the reports, as far as surrogates have its
     law. Otherwise the tests cannot tell the noise from Gaussian noise, which does not make it Gaussian.
 
     Args:
