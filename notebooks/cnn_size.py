@@ -36,17 +36,10 @@ runs = results.runs
 caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
 
 # %% tags=["remove-input"]
-lost = int((runs["status"] != "complete").sum())
-for name, value in (
-    ("profile", profile),
-    ("runs", len(runs)),
-    ("lost", lost),
-    ("steps", int(runs["iterations"].iloc[0])),
-):
-    glue(f"cnn_{name}", value, display=False)
-Markdown(
-    f"Profile `{profile}`: {len(runs)} runs of {runs['iterations'].iloc[0]:,} iterations each; {lost} of them did not train."
-)
+glue("cnn_runs", len(runs), display=False)
+glue("cnn_lost", int((runs["status"] != "complete").sum()), display=False)
+glue("cnn_steps", int(runs["iterations"].iloc[0]), display=False)
+Markdown(f"Profile `{profile}`: {runs['iterations'].iloc[0]:,} iterations each. Runs: {plots.statuses(results)}.")
 
 # %% [markdown]
 # ## alpha-hat and accuracy against the number of filters
