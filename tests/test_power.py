@@ -39,12 +39,12 @@ def test_statistics_are_those_of_the_anatomy(monkeypatch):
     G, generator = controls.gram(U), torch.Generator()
     values = power._values(U, G, controls.random_projections(G, power._RANDOM, generator), generator)
     tests = controls.anatomy(U, draws=19).tests
-    names = [("T1", None), ("1/alpha (columns)", 3), ("1/alpha (columns)", 30)]
-    names += [(f"kurtosis ({of} projections)", None) for of in ("random", "leading")] + [("sd of ln norm", None)]
-    assert len(names) == len(power.TESTS)
+    assert len(values) == len(power._TESTS)
     assert (power._RANDOM, power._LEADING) == (_tests._RANDOM, _tests._LEADING)
-    for value, (quantity, x) in zip(values, names, strict=True):
-        assert float(value) == pytest.approx(tests["all", quantity, x].value, rel=1e-5), quantity
+    for value, key in zip(values, power._TESTS.values(), strict=True):
+        assert float(value) == pytest.approx(tests[key].value, rel=1e-5), key
+    counted = controls.counted(tests).values()
+    assert set(counted) == set(power._TESTS.values()) - {("all", "1/alpha (columns)", 3)}
 
 
 @pytest.mark.parametrize("coordinates", ["independent", "latent"])
@@ -111,11 +111,25 @@ def test_rates_are_counts_with_their_binomial_error():
     rows = SPEC.rows(shares.append)
     assert [row["scope"] for row in rows] == list(power.TESTS)
     assert sum(shares) == pytest.approx(1)
-    decisions = np.array([SPEC._p_values(k) for k in range(SPEC.replicates)]) <= 0.05
-    assert [row["value"] for row in rows] == decisions.mean(0).tolist()
+    decisions = np.array([[test.p <= 0.05 for test in SPEC._tests(k).values()] for k in range(SPEC.replicates)])
+    assert [row["value"] for row in rows[:-1]] == decisions.mean(0).tolist()
     for row in rows:
         assert row["quantity"] == "rejected"
         assert row["se"] == pytest.approx(math.sqrt(row["value"] * (1 - row["value"]) / 4))
+
+
+def test_a_conclusion_is_counted_by_its_own_rule(monkeypatch):
+    """One of the five tests that count, beyond all of 99 surrogates."""
+    keys = list(power._TESTS.values())
+    columns = keys.index(("all", "1/alpha (columns)", 3))
+    chosen = iter([(0, 0.01), (0, 0.02), (columns, 0.01), (5, 0.01)])
+
+    def tests(self, replicate):
+        at, p = next(chosen)
+        return {key: controls.Comparison(1.0, 0.0, 1.0, p if i == at else 0.5) for i, key in enumerate(keys)}
+
+    monkeypatch.setattr(PowerSpec, "_tests", tests)
+    assert rates(draws=99)["conclusion"] == 2 / 4  # the first and the last
 
 
 def test_runs_are_deterministic_and_replicates_differ():

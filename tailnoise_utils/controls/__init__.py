@@ -23,11 +23,12 @@ from .across import (
     gram,
     judge,
     norm_spread,
+    rounding,
     stable_null,
     t1,
 )
 from .anatomy import Anatomy, anatomy
-from .conclusion import conclusion, counted
+from .conclusion import conclusion, counted, heavier
 from .parts import Parts, expected_scaled, parts, scaled_differences
 from .pooled import Estimate, TooFew, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
@@ -55,6 +56,7 @@ __all__ = [
     "gaussian_null",
     "gaussian_surrogate",
     "gram",
+    "heavier",
     "implied_alpha",
     "judge",
     "leading_projections",
@@ -64,6 +66,7 @@ __all__ = [
     "permute_within_columns",
     "random_projections",
     "random_signs",
+    "rounding",
     "sample_columns",
     "scaled_differences",
     "shuffle",

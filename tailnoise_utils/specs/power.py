@@ -15,15 +15,15 @@ from ._measured import Progress, Row
 
 __all__ = ["TESTS", "PowerSpec"]
 
-TESTS = (
-    "T1",
-    "columns, K1 = 3",
-    "columns, K1 = 30",
-    "random projections",
-    "leading projections",
-    "sd of ln norm",
-)
 _LENGTHS = (3, 30)  # block lengths of the columns
+_TESTS: dict[str, tuple[str, str, int | None]] = {
+    "T1": ("all", "T1", None),
+    **{f"columns, K1 = {K1}": ("all", "1/alpha (columns)", K1) for K1 in _LENGTHS},
+    "random projections": ("all", "kurtosis (random projections)", None),
+    "leading projections": ("all", "kurtosis (leading projections)", None),
+    "sd of ln norm": ("all", "sd of ln norm", None),
+}
+TESTS = (*_TESTS, "conclusion")
 _RANDOM, _LEADING = 200, 10  # projections, as many as the anatomy takes
 _LEVEL = 0.05
 _RANK = 30  # factors of latent and elliptical coordinates
@@ -35,6 +35,9 @@ _QUICK = 3 * 10**8  # entries of surrogates in all: a quarter of a minute
 @dataclass(frozen=True)
 class PowerSpec(Drawn):
     r"""Draw noise matrices of one law, and count how often each test of the anatomy rejects at the 5 % level.
+
+    And how often the conclusion of a report finds heavier tails, by its own rule
+    (:func:`tailnoise_utils.controls.conclusion.heavier`), for which all tests together have this level.
 
     The statistics are those of :func:`tailnoise_utils.controls.anatomy` on a whole network of `width` coordinates (kurtosis
     of projections: 200 random, 10 leading from each half), and so is their law under the null hypothesis, of fewer random
@@ -48,7 +51,7 @@ class PowerSpec(Drawn):
         share: its weight; the rest is Gaussian noise of scale 1.
         P: rows, minibatches.
         width: columns.
-        draws: surrogates beside every matrix.
+        draws: surrogates beside every matrix; with fewer than 99 a conclusion finds nothing.
         replicates: matrices.
         seed: of everything.
     """
@@ -74,12 +77,13 @@ class PowerSpec(Drawn):
             progress: told how much is done.
 
         Returns:
-            Per test (scope) the share of the matrices that it rejects, with its binomial standard error (0 where all are
-            alike).
+            Per test, and of the conclusion (scope), the share of the matrices that it rejects, with its binomial standard
+            error (0 where all are alike).
         """
         found = []
         for k in range(self.replicates):
-            found.append([p <= _LEVEL for p in self._p_values(k)])
+            tests = self._tests(k)
+            found.append([*(test.p <= _LEVEL for test in tests.values()), bool(controls.heavier(tests))])
             progress(1 / self.replicates)
         rates = np.mean(found, axis=0).tolist()
         return [
@@ -102,8 +106,8 @@ class PowerSpec(Drawn):
         U = synthetic.noise_matrix(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
         return torch.from_numpy(U - U.mean(0)).float(), rng
 
-    def _p_values(self, replicate: int) -> list[float]:
-        """Of every test on one matrix."""
+    def _tests(self, replicate: int) -> dict[tuple[str, str, int | None], controls.Comparison]:
+        """Every test on one matrix, named as in an anatomy."""
         U, rng = self.noise(replicate)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         G = controls.gram(U)
@@ -117,8 +121,8 @@ class PowerSpec(Drawn):
         null = torch.cat([_null(some, Q, S, U, random) for some in chunks], 1)
         norms = controls.gaussian_norms(G, self.width, (self.draws, self.P), rng)
         spreads = torch.from_numpy(np.log(norms).std(1, ddof=1))
-        tests = zip(values, [*null, spreads], strict=True)
-        return [controls.judge(float(value), of).p for value, of in tests]
+        judged = map(controls.judge, map(float, values), [*null, spreads])
+        return dict(zip(_TESTS.values(), judged, strict=True))
 
 
 def _values(
@@ -127,7 +131,7 @@ def _values(
     """The statistics of the noise itself, in the order of ``TESTS``."""
     leading = controls.leading_projections(G, _LEADING, generator)
     kurtoses = [controls.excess_kurtosis(Y).mean() for Y in (random, leading)]
-    columns = controls.column_inverse(U, _LENGTHS).mean(1)
+    columns = controls.column_inverse(U, _LENGTHS).nanmean(1)
     return [controls.t1(U).mean(), *columns, *kurtoses, controls.norm_spread(G)]
 
 
@@ -143,7 +147,7 @@ def _null(
 
     def by_draw(statistic: Callable[[Tensor], Tensor], of: Tensor) -> Tensor:
         surrogates = W @ (Q.T @ of.double() / math.sqrt(P)).float()
-        return statistic(surrogates.reshape(P, -1)).reshape(-1, draws, of.shape[1]).mean(2)
+        return statistic(surrogates.reshape(P, -1)).reshape(-1, draws, of.shape[1]).nanmean(2)
 
     def t1_and_columns(of: Tensor) -> Tensor:
         return torch.cat([controls.t1(of)[None], controls.column_inverse(of, _LENGTHS)])
