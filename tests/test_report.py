@@ -46,7 +46,9 @@ def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> Non
     assert "is heavier than Gaussian" in conclusion(results(T1=2 / 200), 199)
 
 
-@pytest.mark.parametrize("others", [{"T1": 0.02}, {"1/alpha (columns), 2": 0.01, "1/alpha (columns), 50": 0.01, "T1": 0.02}])
+@pytest.mark.parametrize(
+    "others", [{"T1": 0.02}, {"1/alpha (columns), 2": 0.01, "1/alpha (columns), 50": 0.01, "T1": 0.02}]
+)
 def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, float]) -> None:
     assert conclusion(results(**others), 99) == (
         "Conclusion: across the minibatches none of 5 tests (*), each at the level 0.05 / 5, can tell the noise of the "
