@@ -174,7 +174,8 @@ Markdown(f"""
 # and 30; *random* and *leading*: projections; *norms*: their spread. First noise that is stable as a whole:
 
 # %% tags=["hide-input"]
-limits = plots.power_limits(results).set_axis(["T1", "columns, 3", "columns, 30", "random", "leading", "norms"], axis=1)
+names = ["T1", "columns, 3", "columns, 30", "random", "leading", "norms", "conclusion"]
+limits = plots.power_limits(results).set_axis(names, axis=1)
 limits.loc["SaS"]
 
 # %% [markdown]

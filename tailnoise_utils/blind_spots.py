@@ -56,8 +56,11 @@ def surrogates(replicates: int, *, seed: int = 0) -> pd.DataFrame:
     rows = []
     for i, law in enumerate(laws):
         for replicate in range(replicates):
-            U = _noise(law, (P, _WIDTH), np.random.default_rng([seed, 1, i, replicate]))
-            mixing = torch.Generator().manual_seed(seed + replicate)
+            rng = np.random.default_rng([seed, 1, i, replicate])
+            U = _noise(law, (P, _WIDTH), rng)
+            mixing = torch.Generator().manual_seed(
+                int(rng.integers(2**62))
+            )  # of each law its own: they are independent
             for kind, X in (("noise", U), ("surrogate", controls.gaussian_surrogate(U, mixing))):
                 inverse = tail_index.mohammadi(X, _K1).inverse
                 T1 = float(controls.t1(X - X.mean(0)).mean())

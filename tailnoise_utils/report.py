@@ -106,8 +106,9 @@ class Report:
                 lines.append(f"    {name:{width}}  {found}  p = {group.p:,}, dead {group.dead_share:.1%}")
         if self.P < FEWEST_ROWS:
             rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
+            error = "needs 3" if self.P < 3 else f"may be wrong by {rough:.0%} or more"
             lines += [
-                f"  P = {self.P} minibatches are few: a standard error may be wrong by {rough:.0%} or more, and",
+                f"  P = {self.P} minibatches are few: a standard error {error}, and",
                 f"  the tests need {FEWEST_ROWS} at least. Take smaller minibatches, or more data.",
             ]
         lines += [
@@ -178,7 +179,7 @@ class Report:
 
 def _value(index: TailIndex) -> str:
     """An estimate for reading."""
-    return f"{index.alpha:.3f} +- {index.se:.3f}"
+    return f"{index.alpha:.3f}" + ("" if math.isnan(index.se) else f" +- {index.se:.3f}")
 
 
 def index_rows(name: str, index: TailIndex) -> list[dict[str, Any]]:

@@ -105,6 +105,40 @@ def test_few_minibatches_come_with_a_warning() -> None:
         assert ("Conclusion" in enough) == anatomy
 
 
+def test_two_minibatches_have_no_standard_error() -> None:
+    x, y = torch.randn(48, 6, generator=torch.Generator().manual_seed(0)), torch.arange(48) % 3
+    text = repr(measure(nn.Linear(6, 3), cross_entropy, Minibatches(x, y, 24, seed=0)))
+    assert "P = 2 minibatches are few: a standard error needs 3, and\n  the tests need 16" in text
+    assert "nan" not in text
+    assert re.search(r"clean      \d\.\d{3}  without the dead", text)
+
+
+def test_few_live_coordinates_come_with_a_warning() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(640, 4, generator=generator), torch.randint(3, (640,), generator=generator)
+    model = nn.Sequential(nn.Linear(4, 120), nn.ReLU(), nn.Linear(120, 3))
+    report = measure(model, cross_entropy, Minibatches(x, y, 32, seed=0), draws=19)
+    assert "of which only" not in repr(report)
+    with torch.no_grad():
+        model[0].bias.fill_(-1e3)  # nothing of the hidden layer is left
+    text = repr(measure(model, cross_entropy, Minibatches(x, y, 32, seed=0), draws=19))
+    assert (
+        "p = 963 coordinates,\n  of which only 3 live: few, so that one of them can decide a test;\n  dead 99.7%"
+        in text
+    )
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_groups_keep_their_order_where_one_is_dead() -> None:
+    U = torch.randn(20, 300, generator=torch.Generator().manual_seed(2))
+    U[:, 100:200] = 0
+    groups = {name: [slice(at, at + 100)] for name, at in (("a", 0), ("b", 100), ("c", 200))}
+    lines = repr(controls.anatomy(U - U.mean(0), groups=groups, draws=19)).splitlines()
+    scopes = [line.split()[0] for line in lines if re.match(r"  [abc] ", line)]
+    assert scopes == ["a", "b", "c"]
+    assert any(line.startswith("  b     none: ") for line in lines)
+
+
 def rare(outputs: Tensor, y: Tensor) -> Tensor:
     """A loss that reaches the parameters in the minibatch of sample 0 only."""
     return outputs.sum() * (y == 0).any()

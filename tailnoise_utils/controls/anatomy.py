@@ -20,6 +20,7 @@ from .surrogates import sample_columns
 
 __all__ = ["Anatomy", "anatomy"]
 
+_FEW = 100  # live coordinates
 _UNITS = 1024  # of the whole network
 _WIDTHS = (9, 11, 7, 7, 7)  # of the report's columns
 
@@ -35,6 +36,7 @@ class Anatomy:
         dead_share: share of these that are the same in all minibatches; they take no part.
         draws: Gaussian surrogates of every test.
         seed: of everything that is drawn.
+        groups: names of the groups, in the order in which they were given.
         parts: of 1/alpha^ - 1/2 by scope, "all" and the groups; a group's own K1 is floor(sqrt(K)) of its own entries
             that were looked at.
         curve: pooled 1/alpha^ against K1.
@@ -52,6 +54,7 @@ class Anatomy:
     dead_share: float
     draws: int
     seed: int
+    groups: tuple[str, ...]
     parts: dict[str, Parts]
     curve: dict[int, Estimate]
     tests: dict[tuple[str, str, int | None], Comparison]
@@ -67,9 +70,17 @@ class Anatomy:
             f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
             f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is, 0 at alpha^ = 2, is the sum of four parts:",
         ]
-        width = max(map(len, [*self.parts, "s.e."]))
+        if (live := self.parts["all"].p) < _FEW:
+            lines.insert(1, f"  of which only {live} live: few, so that one of them can decide a test;")
+        scopes = ("all", *self.groups)
+        width = max(map(len, [*scopes, "s.e."]))
         lines.append(f"  {'':{width}} as it is dependence layout scales  tails     K1     T1     p")
-        for scope, one in self.parts.items():
+        for scope in scopes:
+            if scope in self.problems:
+                problem = f"  {scope:{width}}  none: {self.problems[scope]}"
+                lines.append(fill(problem, 80, subsequent_indent=" " * (width + 4)))
+                continue
+            one = self.parts[scope]
             estimates = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
             line = (
                 "".join(f"{part.value:>+{n}.3f}" for part, n in zip(estimates, _WIDTHS, strict=True)) + f"{one.K1:>7}"
@@ -80,18 +91,17 @@ class Anatomy:
             if scope == "all":
                 errors = "".join(f"{part.se:>{n}.3f}" for part, n in zip(estimates, _WIDTHS, strict=True))
                 lines.append(f"  {'s.e.':{width}}{errors}")
-        lines += [f"  {scope:{width}}  none: {problem}" for scope, problem in self.problems.items()]
         lines += [
             "  dependence: what the coordinates of one minibatch share; layout: the order of",
             "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
             "  coordinates, the heaviest most. Each may be negative. s.e.: of the last three",
-            "  that of the shuffle alone; of layers: rows(). K1: length of a block. Of",
-            f"  independent stable noise of index {STABLE} tails would be {self.parts['all'].stable_tails:+.3f}.",
+            "  that of the shuffle alone; those of layers are in .rows(). K1: length of a",
+            f"  block. Of independent stable noise of index {STABLE} tails would be {self.parts['all'].stable_tails:+.3f}.",
             "  T1 looks across the minibatches: 0 for Gaussian noise, larger if heavier (p of",
             "  each layer by itself).",
             f"Across the minibatches, beside {self.draws} Gaussian surrogates (same covariance; mean +-",
-            "  s.d.; p: share of them that reach the value, it included) and stable ones of",
-            f"  index {STABLE} (mean). Heavier tails have larger values:",
+            f"  s.d.; p = (1 + those that reach the value) / {self.draws + 1}) and stable ones of index",
+            f"  {STABLE} (mean). Heavier tails have larger values:",
             f"{'value':>44}{'Gaussian':>18}{'p':>8}{'stable':>9}",
         ]
         starred = counted(self.tests).values()
@@ -227,6 +237,7 @@ def anatomy(
         dead_share=1 - float(mask.double().mean()),
         draws=draws,
         seed=seed,
+        groups=tuple(groups),
         parts=found,
         curve=curve(live),
         tests=tests | more,
