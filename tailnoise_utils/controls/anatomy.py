@@ -68,7 +68,7 @@ class Anatomy:
         of = "" if taken == self.p else f" ({taken:,} of them looked at)"
         lines = [
             f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
-            f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is, 0 at alpha^ = 2, is the sum of four parts:",
+            f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:",
         ]
         if (live := self.parts["all"].p) < _FEW:
             lines.insert(1, f"  of which only {live} live: few, so that one of them can decide a test;")
