@@ -62,6 +62,8 @@ def test_too_few_surrogates_conclude_nothing() -> None:
     assert "5 tests (*), each at the level 0.05 / 5, need draws = 99 or more" in conclusion(results(0.05), 19)
     assert "none of 4 tests (*), each at the level 0.05 / 4" in conclusion(results(T1=float("nan")), 79)
     assert "no test across the minibatches has a p-value" in conclusion(results(float("nan")), 99)
+    assert "is heavier than" in conclusion(results(T1=0.01), 99, 1e-3)
+    assert conclusion(results(T1=0.01), 99, 1.1e-3).startswith("Conclusion: none, for 0.1% of the differences")
 
 
 def test_conclusions_of_noise_that_is_known() -> None:
@@ -127,6 +129,23 @@ def test_few_live_coordinates_come_with_a_warning() -> None:
         in text
     )
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_noise_of_whole_numbers_has_no_conclusion(dtype: torch.dtype) -> None:
+    """Black and white pictures under weights of zero: gradients are counts, and their differences are often zero."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(1500, 40, generator=generator) < 0.3).to(dtype), torch.randint(10, (1500,), generator=generator)
+    model = nn.Linear(40, 10, dtype=dtype)
+    for weight in model.parameters():
+        nn.init.zeros_(weight)
+    batches = Minibatches(x, y, 50, seed=0)
+    text = " ".join(repr(measure(model, cross_entropy, batches)).split())
+    share = float(re.findall(r"Conclusion: none, for (\d+\.\d)% of the differences", text)[0])
+    assert 0.5 < share < 10
+    with torch.no_grad():
+        model.weight.normal_(generator=generator)
+    assert "5 tests (*), each at the level" in " ".join(repr(measure(model, cross_entropy, batches)).split())
 
 
 def test_groups_keep_their_order_where_one_is_dead() -> None:

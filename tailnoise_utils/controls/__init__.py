@@ -23,9 +23,9 @@ from .across import (
     gram,
     judge,
     norm_spread,
-    rounding,
     stable_null,
     t1,
+    unresolved,
 )
 from .anatomy import Anatomy, anatomy
 from .conclusion import conclusion, counted, heavier
@@ -66,7 +66,6 @@ __all__ = [
     "permute_within_columns",
     "random_projections",
     "random_signs",
-    "rounding",
     "sample_columns",
     "scaled_differences",
     "shuffle",
@@ -74,4 +73,5 @@ __all__ = [
     "stable_null",
     "stable_surrogate",
     "t1",
+    "unresolved",
 ]

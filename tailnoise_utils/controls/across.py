@@ -26,14 +26,14 @@ __all__ = [
     "gram",
     "judge",
     "norm_spread",
-    "rounding",
     "stable_null",
     "t1",
+    "unresolved",
 ]
 
 _CHUNK = 2**14  # columns multiplied at a time
 _TINY = 1e-30  # mean squares below it are taken again in float64
-_ROUNDING = 64  # what differences of equal numbers are, in eps of the column's root mean square, at most as a rule
+_ROUNDINGS = 64  # what equal gradients differ by after sums over a minibatch, at most as a rule
 Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
 
@@ -116,22 +116,6 @@ def stable_null(
     return torch.stack(found)
 
 
-def rounding(dtype: torch.dtype) -> float:
-    r"""Below what share of its column's root mean square a number is as good as zero.
-
-    Gradients that would be equal in exact arithmetic, such as those of integers or of counts of a class, differ by a few
-    roundings, and logarithms of such differences would look like very heavy tails. Of numbers with a continuous law a share
-    of about :math:`10^{-5}` is smaller, so that there it hardly matters.
-
-    Args:
-        dtype: of the noise.
-
-    Returns:
-        :math:`64\, \epsilon`, 7.6e-6 in float32.
-    """
-    return _ROUNDING * torch.finfo(dtype).eps
-
-
 def t1(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     r"""How much smaller the typical entry of a column is, beside its standard deviation, than in a Gaussian column.
 
@@ -146,13 +130,16 @@ def t1(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
         U: noise matrix whose columns are centred and not constant.
 
     Returns:
-        T_j of every column; zeros contribute no logarithm, nor what rounding makes of them (:func:`rounding`).
+        T_j of every column; exact zeros contribute no logarithm.
     """
     P = len(U)
     psi = torch.special.digamma(torch.tensor([0.5, (P - 1) / 2], dtype=torch.float64)).tolist()
     constant = (math.log(P - 1) + psi[0] - psi[1]) / 2
-    scale = _log_scale(U)
-    return constant - (_mean_log(U.abs(), scale) - scale)
+    squares = U.square().mean(0).double()
+    if bool((tiny := squares < _TINY).any()):  # squares of very small entries are beyond float32
+        squares[tiny] = U[:, tiny].double().square().mean(0)
+    scale = squares.log_() / 2
+    return constant - (_mean(U.abs().log_()) - scale)
 
 
 def column_lengths(P: int) -> tuple[int, ...]:
@@ -182,8 +169,7 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
             mean over the columns that counts.
 
     Returns:
-        1/alpha^_j, a block length a row; zeros, and what rounding makes of them (:func:`rounding`), contribute no
-        logarithm (NaN where nothing is left).
+        1/alpha^_j, a block length a row; exact zeros contribute no logarithm (NaN where nothing is left).
 
     Raises:
         ValueError: a length below 2, or above the number of pair differences.
@@ -193,15 +179,34 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
         if not 2 <= K1 <= pairs:
             raise ValueError(f"K1 = {K1} is not within 2..{pairs}, the pair differences of a column")
     D = U[0 : 2 * pairs : 2] - U[1 : 2 * pairs : 2]
-    scale = _log_scale(U) + math.log(2) / 2
-    size = D.abs()
+    logs = D.abs().log_()
     found = []
     for K1 in lengths:
         n = pairs // K1
         Y = D[: n * K1].view(n, K1, -1).sum(1)
-        both = _mean_log(Y.abs_(), scale + math.log(K1) / 2), _mean_log(size[: n * K1], scale)
-        found.append((both[0] - both[1]) / math.log(K1))
+        found.append((_mean(Y.abs_().log_()) - _mean(logs[: n * K1])) / math.log(K1))
     return torch.stack(found)
+
+
+def unresolved(U: Float[Tensor, "P p"]) -> float:
+    r"""Share of the pair differences that are not zero, but may be so by rounding alone.
+
+    Those with :math:`0 < |U_{2i-1,j} - U_{2i,j}| \le 64\, \epsilon\, (|U_{2i-1,j}| + |U_{2i,j}|)`. Of noise with a
+    continuous law about one in :math:`10^5` is that small, in float32. Gradients that are whole numbers over the minibatch
+    size, such as the counts of a class, are often equal in exact arithmetic: then it is some per cent, their logarithms are
+    of rounding errors, and nothing that takes logarithms can be believed.
+
+    Args:
+        U: noise matrix; its dtype says what rounding is.
+
+    Returns:
+        The share.
+    """
+    pairs = len(U) // 2
+    one, other = U[0 : 2 * pairs : 2], U[1 : 2 * pairs : 2]
+    size = (one - other).abs()
+    small = (size > 0) & (size <= _ROUNDINGS * torch.finfo(U.dtype).eps * (one.abs() + other.abs()))
+    return float(small.double().mean())
 
 
 def gram(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P P"]:
@@ -299,19 +304,10 @@ def _distinct(M: Float64[Tensor, "P P"]) -> tuple[float, float, float]:
     return pairs, chains, float(sums.sum()) ** 2 - 2 * pairs - 4 * chains
 
 
-def _log_scale(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
-    """Logarithm of the root mean square of every column."""
-    squares = U.square().mean(0).double()
-    if bool((tiny := squares < _TINY).any()):  # squares of very small entries are beyond float32
-        squares[tiny] = U[:, tiny].double().square().mean(0)
-    return squares.log_() / 2
-
-
-def _mean_log(size: Float[Tensor, "rows p"], scale: Float64[Tensor, " p"]) -> Float64[Tensor, " p"]:
-    """Mean logarithm of the sizes in every column without those that are zero but for rounding, beside its log-scale."""
-    logs = size.log()
-    floor = (scale + math.log(rounding(size.dtype))).to(logs.dtype)
-    if not bool((logs.amin(0) <= floor).any()):
-        return logs.mean(0).double()
-    counted = logs > floor
-    return logs.masked_fill(~counted, 0.0).sum(0).double() / counted.sum(0)
+def _mean(logs: Float[Tensor, "rows p"]) -> Float64[Tensor, " p"]:
+    """Mean of every column without the logarithms of zero."""
+    means = logs.mean(0).double()
+    if bool(torch.isfinite(means).all()):
+        return means
+    finite = torch.isfinite(logs)
+    return logs.masked_fill(~finite, 0.0).sum(0).double() / finite.sum(0)

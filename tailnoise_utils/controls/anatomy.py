@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
-from .across import Comparison
+from .across import Comparison, unresolved
 from .conclusion import conclusion, counted
 from .parts import FEWEST_ROWS, STABLE, Parts, parts
 from .pooled import Estimate, TooFew, alive, curve
@@ -34,6 +34,8 @@ class Anatomy:
         p: number of coordinates.
         segments: the coordinates that were looked at, (start, stop) of every run of them, all p if there is one.
         dead_share: share of these that are the same in all minibatches; they take no part.
+        unresolved: share of the differences of pairs of minibatches, in the columns that the tests look at, that may be
+            zero but for rounding (:func:`~tailnoise_utils.controls.across.unresolved`).
         draws: Gaussian surrogates of every test.
         seed: of everything that is drawn.
         groups: names of the groups, in the order in which they were given.
@@ -52,6 +54,7 @@ class Anatomy:
     p: int
     segments: tuple[tuple[int, int], ...]
     dead_share: float
+    unresolved: float
     draws: int
     seed: int
     groups: tuple[str, ...]
@@ -122,7 +125,7 @@ class Anatomy:
             "  Share found not normal by Anderson and Darling's test (of what is found, up to",
             "  5 % by chance; units: the weights into one neuron):",
             fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
-            fill(conclusion(self.tests, self.draws), 80, subsequent_indent="  "),
+            fill(conclusion(self.tests, self.draws, self.unresolved), 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 
@@ -235,6 +238,7 @@ def anatomy(
         p=p,
         segments=segments,
         dead_share=1 - float(mask.double().mean()),
+        unresolved=unresolved(live[:, picks["all"].to(live.device)]),
         draws=draws,
         seed=seed,
         groups=tuple(groups),

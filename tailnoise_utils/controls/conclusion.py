@@ -8,6 +8,7 @@ __all__ = ["conclusion", "counted", "heavier"]
 
 _LEVEL = 0.05  # of all tests together
 _LONGEST = 30  # block length, of single columns
+_UNRESOLVED = 1e-3  # share of the pair differences; networks on pictures have up to 1e-4, noise of whole numbers 1e-2
 Tests = Mapping[tuple[str, str, int | None], Comparison]
 
 
@@ -44,7 +45,7 @@ def heavier(tests: Tests) -> dict[str, float]:
     return {name: p for name, p in count.items() if p <= _LEVEL / len(count) + 1e-12}
 
 
-def conclusion(tests: Tests, draws: int) -> str:
+def conclusion(tests: Tests, draws: int, unresolved: float = 0.0) -> str:
     r"""What was found across the minibatches, of the whole network.
 
     The rule: m tests count (:func:`counted`; 5 as a rule). The noise is called heavier than Gaussian if one of them finds
@@ -55,14 +56,22 @@ def conclusion(tests: Tests, draws: int) -> str:
     Args:
         tests: (scope, quantity, x) to the statistic beside its null distribution, as in an anatomy.
         draws: surrogates of each.
+        unresolved: share of differences that may be zero but for rounding (:func:`across.unresolved`).
 
     Returns:
-        One sentence: heavier, cannot be told apart, or too few surrogates to say, fewer than 20 m - 1.
+        One sentence: heavier, cannot be told apart, or none: too few surrogates to say, fewer than 20 m - 1, or more than
+        a thousandth of the differences are unresolved.
     """
     count = {name: tests[key].p for name, key in counted(tests).items()}
     m = len(count)
     if not m:
         return "Conclusion: none, for no test across the minibatches has a p-value."
+    if unresolved > _UNRESOLVED:
+        return (
+            f"Conclusion: none, for {unresolved:.1%} of the differences between minibatches are rounding errors: gradients "
+            "that would be equal in exact arithmetic, such as counts of a class in a network with a dead layer. T1, single "
+            "columns, scales and tails take logarithms of them."
+        )
     each = f"{m} tests (*), each at the level {_LEVEL} / {m}"
     if found := [f"{name} (p = {p:.2g})" for name, p in heavier(tests).items()]:
         return (

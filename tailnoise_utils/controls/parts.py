@@ -45,7 +45,6 @@ from torch import Tensor
 
 from .. import stable
 from ..tail_index._result import check_finite
-from .across import rounding
 from .pooled import Estimate, TooFew, live_columns, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, random_signs, shuffle
 
@@ -223,9 +222,8 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
         U: noise matrix; the last row of an odd number takes no part.
 
     Returns:
-        The differences, every column over the geometric mean of the other half's absolute values (zeros left out; what
-        rounding makes of them is zero: :func:`~tailnoise_utils.controls.across.rounding`); without the columns of which
-        one half has nothing but zeros.
+        The differences, every column over the geometric mean of the other half's absolute values (exact zeros left out);
+        without the columns of which one half has nothing but zeros.
 
     Raises:
         TooFew: no column is left.
@@ -234,14 +232,11 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
     out = U.new_empty(pairs, U.shape[1])
     kept = torch.ones(U.shape[1], dtype=torch.bool, device=U.device)
     width = max(1, _CHUNK // pairs)
-    least = rounding(U.dtype) / math.sqrt(pairs)
     for block, found, keep in zip(U.split(width, 1), out.split(width, 1), kept.split(width), strict=True):
         D = block[0 : 2 * pairs : 2] - block[1 : 2 * pairs : 2]
-        size = D.abs()
-        zero = size <= least * torch.linalg.vector_norm(D, dim=0)
-        logs = size.log_()
-        if some := bool(zero.any()):
-            D.masked_fill_(zero, 0.0)
+        logs = D.abs().log_()
+        zero = D == 0
+        some = bool(zero.any())
         means = []
         for half in (slice(pairs // 2), slice(pairs // 2, pairs)):
             if some:

@@ -131,7 +131,7 @@ def _values(
     """The statistics of the noise itself, in the order of ``TESTS``."""
     leading = controls.leading_projections(G, _LEADING, generator)
     kurtoses = [controls.excess_kurtosis(Y).mean() for Y in (random, leading)]
-    columns = controls.column_inverse(U, _LENGTHS).nanmean(1)
+    columns = controls.column_inverse(U, _LENGTHS).mean(1)
     return [controls.t1(U).mean(), *columns, *kurtoses, controls.norm_spread(G)]
 
 
@@ -147,7 +147,7 @@ def _null(
 
     def by_draw(statistic: Callable[[Tensor], Tensor], of: Tensor) -> Tensor:
         surrogates = W @ (Q.T @ of.double() / math.sqrt(P)).float()
-        return statistic(surrogates.reshape(P, -1)).reshape(-1, draws, of.shape[1]).nanmean(2)
+        return statistic(surrogates.reshape(P, -1)).reshape(-1, draws, of.shape[1]).mean(2)
 
     def t1_and_columns(of: Tensor) -> Tensor:
         return torch.cat([controls.t1(of)[None], controls.column_inverse(of, _LENGTHS)])
