@@ -14,7 +14,18 @@ from .runs import Finished, finish
 from .specs import Spec
 from .specs._measured import forget_rows
 
-__all__ = ["FailedRuns", "MissingResults", "command", "forget", "load", "run", "sample_of", "stored", "verify"]
+__all__ = [
+    "FailedRuns",
+    "MissingResults",
+    "command",
+    "finished",
+    "forget",
+    "load",
+    "run",
+    "sample_of",
+    "stored",
+    "verify",
+]
 
 _SMALL = 0.1  # what `verify` takes for the size of smaller numbers
 
@@ -177,15 +188,38 @@ def stored(experiment: str, profile: str) -> store.Results:
         MissingResults: runs of the grid are not stored; the message holds the command to make them.
         ValueError: an unknown experiment or profile, or a file that is not what it should be.
     """
-    specs, path = grid(experiment, profile), store.path_of(experiment, profile)
-    wanted = [store.digest(spec) for spec in specs]
+    return _stored(experiment, profile, whole=True)
+
+
+def finished(experiment: str, profile: str) -> store.Results:
+    """The results of those runs of the present grid that are stored, whether or not all are; nothing is computed.
+
+    Args:
+        experiment: a key of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Returns:
+        As :func:`stored`.
+
+    Raises:
+        MissingResults: no run of the grid is stored; the message holds the command to make them.
+        ValueError: an unknown experiment or profile, or a file that is not what it should be.
+    """
+    return _stored(experiment, profile, whole=False)
+
+
+def _stored(experiment: str, profile: str, *, whole: bool) -> store.Results:
+    """What is stored of the present grid, in its order; of the whole of it, or what there is."""
+    path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]
     results = store.read(path) if path.exists() else None
-    if missing := set(wanted) - set(results.runs["spec_digest"] if results else ()):
+    there = set(results.runs["spec_digest"] if results else ())
+    found = [digest for digest in wanted if digest in there]
+    if not found or (whole and len(found) < len(wanted)):
         raise MissingResults(
-            f"{len(missing)} of the {len(specs)} runs of {experiment!r} in profile {profile!r} are not in {path}; "
-            f"make them with: {command(experiment, profile)}"
+            f"{len(wanted) - len(found)} of the {len(wanted)} runs of {experiment!r} in profile {profile!r} are not in "
+            f"{path}; make them with: {command(experiment, profile)}"
         )
-    runs = results.runs.set_index("spec_digest", drop=False).loc[wanted].reset_index(drop=True)
+    runs = results.runs.set_index("spec_digest", drop=False).loc[found].reset_index(drop=True)
     place = results.rows["run"].map({run: i for i, run in enumerate(runs["run"])}).dropna().sort_values(kind="stable")
     return store.Results(results.rows.loc[place.index].reset_index(drop=True), runs)
 
