@@ -317,7 +317,7 @@ def test_load_gives_only_the_present_grid(tiny_grid, monkeypatch):
     part = sweep.finished("iterations", "laptop")
     assert list(part.runs["seed"]) == [1, 2]
     assert set(part.rows["run"]) == set(part.runs["run"])
-    with pytest.raises(sweep.MissingResults, match="3 of the 3 runs .* run iterations --profile paper"):
+    with pytest.raises(sweep.MissingResults, match=r"3 of the 3 runs .* run iterations --profile paper"):
         sweep.finished("iterations", "paper")
 
 
