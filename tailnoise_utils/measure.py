@@ -125,14 +125,14 @@ def measure(
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
     with private_randomness(device), Bar(progress, P if method == "matrix" else 2 * P) as bar:
         work = Work(model, loss_fn, batches, mode, seed, bar)
-        live, rows, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
+        live, rows, mean, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
         statistics = Statistics(P, live, parts, seed)
         for row in rows:
             statistics.add(row)
         taken, problem = (
-            _anatomy(rows, parts, units(model), seed, draws, entries) if anatomy else (None, "not asked for")
+            _anatomy(rows, mean, parts, units(model), seed, draws, entries) if anatomy else (None, "not asked for")
         )
     published = published or statistics.published()
     clean, permuted, found = statistics.results()
@@ -159,18 +159,18 @@ def measure(
 
 def _from_matrix(
     work: Work, P: int, p: int
-) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], tail_index.TailIndex | None]:
-    """Live coordinates, the rows of the matrix, the published estimate in its own arithmetic."""
-    noise = stack(work.first(), P)
+) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], Tensor, tail_index.TailIndex | None]:
+    """Live coordinates, the rows of the matrix, the mean gradient, the published estimate in its own arithmetic."""
+    noise, mean = stack(work.first(), P)
     live = torch.zeros(p, dtype=torch.bool, device=noise.device)
     for row in noise[1:]:
         live |= row != noise[0]
     published = tail_index.mohammadi(noise, convention="published") if bool(live.any()) else None
-    return live, noise, published
+    return live, noise, mean, published
 
 
-def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
-    """Live coordinates after a first pass; the rows as a second one makes them."""
+def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], Tensor, None]:
+    """Live coordinates and mean gradient after a first pass; the rows as a second one makes them."""
     first = mean = live = None
     for found in work.first(fingerprints=True):
         row = found.flat()
@@ -193,17 +193,24 @@ def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterab
                 x.copy_(x.double() - of_mean).mul_(alive)  # exact zeros where dead, as in the matrix
             yield row
 
-    return live, rows(), None
+    return live, rows(), mean, None
 
 
 def _anatomy(
-    rows: Iterable[Tensor], groups: dict[str, list[slice]], neurons: list[slice], seed: int, draws: int, entries: int
+    rows: Iterable[Tensor],
+    mean: Tensor,
+    groups: dict[str, list[slice]],
+    neurons: list[slice],
+    seed: int,
+    draws: int,
+    entries: int,
 ) -> tuple[controls.Anatomy | None, str]:
     """The anatomy, or why there is none: what else goes wrong is an error."""
     if not isinstance(rows, Tensor):
         return None, "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
     try:
-        return controls.anatomy(rows, groups=groups, units=neurons, seed=seed, draws=draws, max_entries=entries), ""
+        settings = {"groups": groups, "units": neurons, "seed": seed, "draws": draws, "max_entries": entries}
+        return controls.anatomy(rows, mean=mean, **settings), ""
     except controls.TooFew as error:
         return None, str(error)
 

@@ -58,10 +58,10 @@ def noise_matrix(
     """
     with private_randomness(trainable(model)[0].device):  # going through a DataLoader draws from it too
         P = count(batches)
-        return stack(gradients(model, loss_fn, batches, mode=mode, seed=seed), P)
+        return stack(gradients(model, loss_fn, batches, mode=mode, seed=seed), P)[0]
 
 
-def stack(found: Iterable[Gradient], P: int) -> Float[Tensor, "P p"]:
+def stack(found: Iterable[Gradient], P: int) -> tuple[Float[Tensor, "P p"], Float[Tensor, " p"]]:
     """Make the noise matrix of gradients as they come.
 
     Args:
@@ -69,7 +69,7 @@ def stack(found: Iterable[Gradient], P: int) -> Float[Tensor, "P p"]:
         P: how many will come.
 
     Returns:
-        The noise, one row a minibatch.
+        The noise, one row a minibatch, and the mean gradient, which is not in it.
 
     Raises:
         ValueError: another number of gradients.
@@ -81,8 +81,7 @@ def stack(found: Iterable[Gradient], P: int) -> Float[Tensor, "P p"]:
         if i < P:
             one.flat(out=noise[i])
     check_count(i + 1, P)
-    _centre(noise)
-    return noise
+    return noise, _centre(noise)
 
 
 def check_count(found: int, P: int) -> None:
@@ -154,17 +153,25 @@ def _check_loader(n: int, batch_size: int) -> None:
         raise ValueError(f"{error}; or leave the others out with drop_last=True") from error
 
 
-def _centre(matrix: Float[Tensor, "P p"]) -> None:
+def _centre(matrix: Float[Tensor, "P p"]) -> Float[Tensor, " p"]:
     """Subtract the mean of the rows in place, a block of columns at a time in float64.
 
     Args:
         matrix: one gradient a row; the noise afterwards.
+
+    Returns:
+        The mean.
     """
+    mean = torch.empty_like(matrix[0])
     width = max(1, _BLOCK // len(matrix))
     # One copy for all blocks: on fresh memory for each, page faults cost more than the arithmetic.
     copy = matrix.new_empty(len(matrix), min(width, matrix.shape[1]), dtype=torch.float64)
-    for block in matrix.split(width, dim=1):
+    for block, found in zip(matrix.split(width, dim=1), mean.split(width), strict=True):
         rows = copy[:, : block.shape[1]].copy_(block)
-        rows -= rows[0].clone()  # exactly zero where all rows agree, and so then is the mean
-        rows -= rows.mean(0)
+        first = rows[0].clone()
+        rows -= first  # exactly zero where all rows agree, and so then is the mean
+        of_rows = rows.mean(0)
+        rows -= of_rows
         block.copy_(rows)
+        found.copy_(of_rows.add_(first))
+    return mean

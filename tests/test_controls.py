@@ -121,6 +121,27 @@ def test_differences_that_may_be_zero_but_for_rounding_are_counted(dtype):
     assert controls.unresolved(pair) == pytest.approx(1 / 5)
 
 
+def test_only_with_the_mean_gradient_is_it_known_what_is_unresolved():
+    """A coordinate that one minibatch reaches: centred, all other entries are alike but for what is real."""
+    rng = np.random.default_rng(53)
+    g = torch.from_numpy(rng.standard_normal((P, 300)) * 1e-9).float()
+    g[rng.integers(P, size=300), torch.arange(300)] = 1.0
+    mean = g.double().mean(0).float()
+    U = g - mean
+    assert controls.unresolved(U) > 0.5
+    assert controls.unresolved(g) == 0
+    assert math.isnan(controls.anatomy(U, draws=19).unresolved)
+    counts = torch.from_numpy(rng.binomial(50, 0.1, (P, 300)) / 50.0).float()
+    rounded = counts * (1 + 4e-7 * torch.from_numpy(rng.uniform(-1, 1, counts.shape)).float())
+    rounded[:, :100] = 0.5  # dead
+    mean = rounded.double().mean(0).float()
+    settings = {"draws": 19, "max_entries": P * 150, "groups": {"first": [slice(0, 200)], "last": [slice(200, 300)]}}
+    found = controls.anatomy(rounded - mean, mean=mean, **settings)
+    assert found.unresolved == pytest.approx(controls.unresolved(rounded[:, 100:]), abs=0.03)
+    assert found.unresolved > 0.05
+    assert "none, for" in repr(found)
+
+
 def test_judge_counts_the_surrogates_that_reach_the_value():
     null = torch.arange(99, dtype=torch.float64)
     assert [controls.judge(v, null).p for v in (-1.0, 98.0, 99.0)] == [1.0, 0.02, 0.01]

@@ -188,24 +188,25 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
     return torch.stack(found)
 
 
-def unresolved(U: Float[Tensor, "P p"]) -> float:
-    r"""Share of the pair differences that are not zero, but may be so by rounding alone.
+def unresolved(g: Float[Tensor, "P p"]) -> float:
+    r"""Share of the pair differences of gradients that are not zero, but may be so by rounding alone.
 
-    Those with :math:`0 < |U_{2i-1,j} - U_{2i,j}| \le 64\, \epsilon\, (|U_{2i-1,j}| + |U_{2i,j}|)`. Of noise with a
-    continuous law about one in :math:`10^5` is that small, in float32. Gradients that are whole numbers over the minibatch
-    size, such as the counts of a class, are often equal in exact arithmetic: then it is some per cent, their logarithms are
-    of rounding errors, and nothing that takes logarithms can be believed.
+    Those with :math:`0 < |g_{2i-1,j} - g_{2i,j}| \le 64\, \epsilon\, (|g_{2i-1,j}| + |g_{2i,j}|)`. Of a continuous law
+    about one in :math:`10^5` is that small, in float32. Gradients that are whole numbers over the minibatch size, such as
+    the counts of a class, are often equal in exact arithmetic: then it is some per cent, their logarithms are of rounding
+    errors, and nothing that takes logarithms can be believed.
 
     Args:
-        U: noise matrix; its dtype says what rounding is.
+        g: a gradient a row, *not* centred: where few minibatches reach a coordinate, its other entries are all next to
+            minus the mean once it is centred, and alike but for differences that are real. Its dtype says what rounding is.
 
     Returns:
         The share.
     """
-    pairs = len(U) // 2
-    one, other = U[0 : 2 * pairs : 2], U[1 : 2 * pairs : 2]
+    pairs = len(g) // 2
+    one, other = g[0 : 2 * pairs : 2], g[1 : 2 * pairs : 2]
     size = (one - other).abs()
-    small = (size > 0) & (size <= _ROUNDINGS * torch.finfo(U.dtype).eps * (one.abs() + other.abs()))
+    small = (size > 0) & (size <= _ROUNDINGS * torch.finfo(g.dtype).eps * (one.abs() + other.abs()))
     return float(small.double().mean())
 
 

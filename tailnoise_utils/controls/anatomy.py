@@ -35,7 +35,7 @@ class Anatomy:
         segments: the coordinates that were looked at, (start, stop) of every run of them, all p if there is one.
         dead_share: share of these that are the same in all minibatches; they take no part.
         unresolved: share of the differences of pairs of minibatches, in the columns that the tests look at, that may be
-            zero but for rounding (:func:`~tailnoise_utils.controls.across.unresolved`).
+            zero but for rounding (:func:`~tailnoise_utils.controls.across.unresolved`); NaN where no mean was given.
         draws: Gaussian surrogates of every test.
         seed: of everything that is drawn.
         groups: names of the groups, in the order in which they were given.
@@ -163,6 +163,7 @@ def anatomy(
     draws: int = 99,
     K1: int | None = None,
     max_entries: int = 2**23,
+    mean: Float[Tensor, " p"] | None = None,
 ) -> Anatomy:
     """Take alpha^ apart, and look across the minibatches, where it cannot look.
 
@@ -179,6 +180,8 @@ def anatomy(
             is. Of a group floor(sqrt(K)) of its own entries that were looked at.
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
             have their parts taken from half as many.
+        mean: gradient, as it was taken from every row; with it the anatomy tells noise of whole numbers, and concludes
+            nothing of it.
 
     Returns:
         The anatomy.
@@ -238,7 +241,7 @@ def anatomy(
         p=p,
         segments=segments,
         dead_share=1 - float(mask.double().mean()),
-        unresolved=unresolved(live[:, picks["all"].to(live.device)]),
+        unresolved=math.nan if mean is None else unresolved(_gradients(live, mean, columns, picks["all"])),
         draws=draws,
         seed=seed,
         groups=tuple(groups),
@@ -250,6 +253,16 @@ def anatomy(
         problems=problems,
         seconds=time.perf_counter() - start,
     )
+
+
+def _gradients(
+    live: Float[Tensor, "P live"],
+    mean: Float[Tensor, " p"],
+    columns: Int64[Tensor, " live"],
+    pick: Int64[Tensor, " own"],
+) -> Float[Tensor, "P own"]:
+    """Some of the live columns with their mean."""
+    return live[:, pick.to(live.device)] + mean[columns[pick].to(mean.device)].to(live)
 
 
 def _units(

@@ -1,5 +1,6 @@
 """What the tests across the minibatches say together, in one careful sentence."""
 
+import math
 from collections.abc import Mapping
 
 from .across import Comparison
@@ -8,7 +9,7 @@ __all__ = ["conclusion", "counted", "heavier"]
 
 _LEVEL = 0.05  # of all tests together
 _LONGEST = 30  # block length, of single columns
-_UNRESOLVED = 1e-3  # share of the pair differences; networks on pictures have up to 1e-4, noise of whole numbers 1e-2
+_UNRESOLVED = 2e-3  # share of the differences; networks on pictures have up to 2e-4, whole numbers from 1e-2 on
 Tests = Mapping[tuple[str, str, int | None], Comparison]
 
 
@@ -45,7 +46,7 @@ def heavier(tests: Tests) -> dict[str, float]:
     return {name: p for name, p in count.items() if p <= _LEVEL / len(count) + 1e-12}
 
 
-def conclusion(tests: Tests, draws: int, unresolved: float = 0.0) -> str:
+def conclusion(tests: Tests, draws: int, unresolved: float = math.nan) -> str:
     r"""What was found across the minibatches, of the whole network.
 
     The rule: m tests count (:func:`counted`; 5 as a rule). The noise is called heavier than Gaussian if one of them finds
@@ -56,11 +57,12 @@ def conclusion(tests: Tests, draws: int, unresolved: float = 0.0) -> str:
     Args:
         tests: (scope, quantity, x) to the statistic beside its null distribution, as in an anatomy.
         draws: surrogates of each.
-        unresolved: share of differences that may be zero but for rounding (:func:`across.unresolved`).
+        unresolved: share of differences that may be zero but for rounding
+            (:func:`tailnoise_utils.controls.across.unresolved`), NaN where it is not known.
 
     Returns:
         One sentence: heavier, cannot be told apart, or none: too few surrogates to say, fewer than 20 m - 1, or more than
-        a thousandth of the differences are unresolved.
+        two in a thousand differences are unresolved.
     """
     count = {name: tests[key].p for name, key in counted(tests).items()}
     m = len(count)
