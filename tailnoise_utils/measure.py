@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from . import controls, tail_index
 from ._passes import Bar, Progress, Work
 from .gradient import Loss, private_randomness
-from .noise import check_count, count, stack
+from .noise import centre, check_count, count, stack
 from .parameters import slices, trainable, units
 from .report import Report
 from .statistics import CHUNK, Statistics
@@ -22,6 +22,7 @@ from .statistics import CHUNK, Statistics
 __all__ = ["NothingAlive", "measure"]
 
 _METHODS = ("auto", "matrix", "streaming")
+_STREAMED = "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
 
 
 class NothingAlive(ValueError):
@@ -125,15 +126,19 @@ def measure(
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
     with private_randomness(device), Bar(progress, P if method == "matrix" else 2 * P) as bar:
         work = Work(model, loss_fn, batches, mode, seed, bar)
-        live, rows, mean, published = _from_matrix(work, P, p) if method == "matrix" else _from_passes(work, P, p)
+        taken, problem = None, _STREAMED if anatomy else "not asked for"
+        if method == "matrix":
+            matrix = stack(work.first(), P)
+            if anatomy:  # of the gradients as they are: centring costs their differences digits
+                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries)
+            live, rows, published = _of_matrix(centre(matrix))
+        else:
+            live, rows, published = _from_passes(work, P, p)
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
         statistics = Statistics(P, live, parts, seed)
         for row in rows:
             statistics.add(row)
-        taken, problem = (
-            _anatomy(rows, mean, parts, units(model), seed, draws, entries) if anatomy else (None, "not asked for")
-        )
     published = published or statistics.published()
     clean, permuted, found = statistics.results()
     return Report(
@@ -157,20 +162,19 @@ def measure(
     )
 
 
-def _from_matrix(
-    work: Work, P: int, p: int
-) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], Tensor, tail_index.TailIndex | None]:
-    """Live coordinates, the rows of the matrix, the mean gradient, the published estimate in its own arithmetic."""
-    noise, mean = stack(work.first(), P)
-    live = torch.zeros(p, dtype=torch.bool, device=noise.device)
+def _of_matrix(
+    noise: Float[Tensor, "P p"],
+) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], tail_index.TailIndex | None]:
+    """Live coordinates, the rows of the matrix, the published estimate in its own arithmetic."""
+    live = torch.zeros(noise.shape[1], dtype=torch.bool, device=noise.device)
     for row in noise[1:]:
         live |= row != noise[0]
     published = tail_index.mohammadi(noise, convention="published") if bool(live.any()) else None
-    return live, noise, mean, published
+    return live, noise, published
 
 
-def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], Tensor, None]:
-    """Live coordinates and mean gradient after a first pass; the rows as a second one makes them."""
+def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
+    """Live coordinates after a first pass; the rows as a second one makes them."""
     first = mean = live = None
     for found in work.first(fingerprints=True):
         row = found.flat()
@@ -193,12 +197,11 @@ def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterab
                 x.copy_(x.double() - of_mean).mul_(alive)  # exact zeros where dead, as in the matrix
             yield row
 
-    return live, rows(), mean, None
+    return live, rows(), None
 
 
 def _anatomy(
-    rows: Iterable[Tensor],
-    mean: Tensor,
+    gradients: Float[Tensor, "P p"],
     groups: dict[str, list[slice]],
     neurons: list[slice],
     seed: int,
@@ -206,11 +209,9 @@ def _anatomy(
     entries: int,
 ) -> tuple[controls.Anatomy | None, str]:
     """The anatomy, or why there is none: what else goes wrong is an error."""
-    if not isinstance(rows, Tensor):
-        return None, "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
+    settings = {"groups": groups, "units": neurons, "seed": seed, "draws": draws, "max_entries": entries}
     try:
-        settings = {"groups": groups, "units": neurons, "seed": seed, "draws": draws, "max_entries": entries}
-        return controls.anatomy(rows, mean=mean, **settings), ""
+        return controls.anatomy(gradients, centred=False, **settings), ""
     except controls.TooFew as error:
         return None, str(error)
 

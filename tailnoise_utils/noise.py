@@ -20,7 +20,7 @@ from .gradient import Gradient, Loss, gradients, private_randomness
 from .minibatches import check_batch_size
 from .parameters import trainable
 
-__all__ = ["check_count", "count", "noise_matrix", "stack"]
+__all__ = ["centre", "check_count", "count", "noise_matrix", "stack"]
 
 _BLOCK = 2**17  # entries centred at a time: their float64 copy, 1 MB, stays in the processor's cache
 
@@ -58,30 +58,30 @@ def noise_matrix(
     """
     with private_randomness(trainable(model)[0].device):  # going through a DataLoader draws from it too
         P = count(batches)
-        return stack(gradients(model, loss_fn, batches, mode=mode, seed=seed), P)[0]
+        return centre(stack(gradients(model, loss_fn, batches, mode=mode, seed=seed), P))
 
 
-def stack(found: Iterable[Gradient], P: int) -> tuple[Float[Tensor, "P p"], Float[Tensor, " p"]]:
-    """Make the noise matrix of gradients as they come.
+def stack(found: Iterable[Gradient], P: int) -> Float[Tensor, "P p"]:
+    """Put gradients into a matrix as they come.
 
     Args:
         found: the gradients; each is emptied.
         P: how many will come.
 
     Returns:
-        The noise, one row a minibatch, and the mean gradient, which is not in it.
+        The gradients, one row a minibatch.
 
     Raises:
         ValueError: another number of gradients.
     """
-    noise, i = None, -1
+    matrix, i = None, -1
     for i, one in enumerate(found):
-        if noise is None:
-            noise = one.parts[0].new_empty(P, sum(part.numel() for part in one.parts), dtype=one.dtype)
+        if matrix is None:
+            matrix = one.parts[0].new_empty(P, sum(part.numel() for part in one.parts), dtype=one.dtype)
         if i < P:
-            one.flat(out=noise[i])
+            one.flat(out=matrix[i])
     check_count(i + 1, P)
-    return noise, _centre(noise)
+    return matrix
 
 
 def check_count(found: int, P: int) -> None:
@@ -153,25 +153,24 @@ def _check_loader(n: int, batch_size: int) -> None:
         raise ValueError(f"{error}; or leave the others out with drop_last=True") from error
 
 
-def _centre(matrix: Float[Tensor, "P p"]) -> Float[Tensor, " p"]:
+def centre(matrix: Float[Tensor, "P p"]) -> Float[Tensor, "P p"]:
     """Subtract the mean of the rows in place, a block of columns at a time in float64.
+
+    Where a gradient is far smaller than the mean, what is left of it is minus the mean but for the last digits, and few of
+    its own are kept: differences between rows are better taken before.
 
     Args:
         matrix: one gradient a row; the noise afterwards.
 
     Returns:
-        The mean.
+        The same matrix.
     """
-    mean = torch.empty_like(matrix[0])
     width = max(1, _BLOCK // len(matrix))
     # One copy for all blocks: on fresh memory for each, page faults cost more than the arithmetic.
     copy = matrix.new_empty(len(matrix), min(width, matrix.shape[1]), dtype=torch.float64)
-    for block, found in zip(matrix.split(width, dim=1), mean.split(width), strict=True):
+    for block in matrix.split(width, dim=1):
         rows = copy[:, : block.shape[1]].copy_(block)
-        first = rows[0].clone()
-        rows -= first  # exactly zero where all rows agree, and so then is the mean
-        of_rows = rows.mean(0)
-        rows -= of_rows
+        rows -= rows[0].clone()  # exactly zero where all rows agree, and so then is the mean
+        rows -= rows.mean(0)
         block.copy_(rows)
-        found.copy_(of_rows.add_(first))
-    return mean
+    return matrix

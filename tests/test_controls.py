@@ -12,6 +12,7 @@ from problems import COLUMNS, P, centred, elliptical, latent, normal, sas, torch
 
 from tailnoise_utils import controls
 from tailnoise_utils.controls import across
+from tailnoise_utils.noise import centre
 
 
 @pytest.mark.parametrize("rank", [3, 40])
@@ -107,39 +108,73 @@ def test_stray_zeros_contribute_no_logarithm():
     assert float(controls.column_inverse(U, [5])[0, 0]) == pytest.approx(expected, abs=1e-5)
 
 
+def counted(dtype, roundings=8.0):
+    """Counts of a class over the minibatch size, and the same with a few roundings."""
+    rng = np.random.default_rng(50)
+    counts = torch.from_numpy(rng.binomial(50, 0.1, (P, 400)) + 0.3).to(dtype) / 50
+    noise = torch.from_numpy(rng.uniform(-1, 1, counts.shape)).to(dtype)
+    return counts, counts * (1 + roundings * torch.finfo(dtype).eps * noise)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_differences_that_may_be_zero_but_for_rounding_are_counted(dtype):
-    rng, eps = np.random.default_rng(50), torch.finfo(dtype).eps
-    counts = torch.from_numpy(rng.binomial(50, 0.1, (P, 400)) - 4.7).to(dtype) / 50
-    rounded = counts * (1 + 8 * eps * torch.from_numpy(rng.uniform(-1, 1, counts.shape)).to(dtype))
+    counts, rounded = counted(dtype)
     equal = float((counts[::2] == counts[1::2]).double().mean())
     assert equal > 0.1
     assert controls.unresolved(counts) == 0  # exact zeros are resolved
     assert controls.unresolved(rounded) == pytest.approx(equal, abs=0.02)  # rounding leaves some of them equal
-    assert controls.unresolved(centred(normal((P, 4000), 51)).to(dtype)) < 5e-5
-    pair = torch.tensor([[1.0, 1.0, 1.0, 1e-9, -1.0], [1 + 120 * eps, 1 + 140 * eps, 1.0, 2e-9, 1.0]], dtype=dtype)
-    assert controls.unresolved(pair) == pytest.approx(1 / 5)
+    late = torch.cat([torch.from_numpy(normal((P, 100), 54)).to(dtype), rounded], 1)
+    late[: P // 2] += 1 / 7  # still: all columns and pairs count
+    assert controls.unresolved(late) == pytest.approx(equal * 400 / 500, abs=0.02)
 
 
-def test_only_with_the_mean_gradient_is_it_known_what_is_unresolved():
-    """A coordinate that one minibatch reaches: centred, all other entries are alike but for what is real."""
+@pytest.mark.parametrize("share", [1e-1, 1e-3, 1e-5])
+def test_noise_that_is_small_beside_its_mean_is_resolved(share):
+    """As of a regression on features far from zero: differences are small beside the gradients, and real."""
+    g = torch.from_numpy(1 + share * normal((P, 2000), 55)).float()
+    assert controls.unresolved(g) < 1e-3
+
+
+def test_gradients_keep_the_digits_of_differences_that_centring_takes():
+    """Coordinates that one minibatch reaches with a large gradient: in float32 the others are all minus the mean."""
     rng = np.random.default_rng(53)
-    g = torch.from_numpy(rng.standard_normal((P, 300)) * 1e-9).float()
+    g = torch.from_numpy(rng.standard_normal((P, 300)) * 2e-10)
     g[rng.integers(P, size=300), torch.arange(300)] = 1.0
-    mean = g.double().mean(0).float()
-    U = g - mean
-    assert controls.unresolved(U) > 0.5
-    assert controls.unresolved(g) == 0
-    assert math.isnan(controls.anatomy(U, draws=19).unresolved)
-    counts = torch.from_numpy(rng.binomial(50, 0.1, (P, 300)) / 50.0).float()
-    rounded = counts * (1 + 4e-7 * torch.from_numpy(rng.uniform(-1, 1, counts.shape)).float())
-    rounded[:, :100] = 0.5  # dead
-    mean = rounded.double().mean(0).float()
-    settings = {"draws": 19, "max_entries": P * 150, "groups": {"first": [slice(0, 200)], "last": [slice(200, 300)]}}
-    found = controls.anatomy(rounded - mean, mean=mean, **settings)
-    assert found.unresolved == pytest.approx(controls.unresolved(rounded[:, 100:]), abs=0.03)
-    assert found.unresolved > 0.05
-    assert "none, for" in repr(found)
+    U = g - g.mean(0)
+    exact = controls.parts(U)
+    assert controls.parts(U.float()).tails.value < exact.tails.value - 0.5
+    found = controls.parts(U.float(), gradients=g.float())
+    assert found.tails.value == pytest.approx(exact.tails.value, rel=1e-3)
+    assert found.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
+    whole = controls.anatomy(g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19)
+    assert whole.unresolved == 0
+    assert whole.parts["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
+    assert whole.parts["b"].tails.value == pytest.approx(controls.parts(U[:, 100:]).tails.value, rel=1e-2)
+    assert math.isnan(controls.anatomy(U.float(), draws=19).unresolved)
+
+
+def test_gradients_have_the_anatomy_of_their_noise():
+    """They are centred as the noise is, sampled and in groups; they are not changed; of whole numbers there is none."""
+    g = torch.from_numpy(3 + normal((P, 900), 56) * np.linspace(0.1, 3, 900)).float()
+    g[:, 100:200] = 0.25  # dead
+    settings = {"draws": 19, "max_entries": P * 500, "groups": {"a": [slice(0, 300)], "b": [slice(300, 900)]}}
+    before = g.clone()
+    found = controls.anatomy(g, centred=False, **settings)
+    assert torch.equal(g, before)
+    expected = controls.anatomy(centre(g.clone()), **settings)
+    for name, one in expected.parts.items():
+        assert found.parts[name].dependence == one.dependence
+        assert found.parts[name].tails.value == pytest.approx(one.tails.value, abs=1e-5)
+    assert found.tests == expected.tests
+    assert found.found == expected.found
+    _, rounded = counted(torch.float32)
+    rounded[:, :100] = 0.5
+    whole = controls.anatomy(
+        rounded, centred=False, draws=19, max_entries=P * 250, groups=settings["groups"] | {"b": []}
+    )
+    assert whole.unresolved == pytest.approx(controls.unresolved(rounded[:, 100:]), abs=0.02)
+    assert {"quantity": "anatomy unresolved", "value": whole.unresolved} in whole.rows()
+    assert "none, for" in repr(whole)
 
 
 def test_judge_counts_the_surrogates_that_reach_the_value():

@@ -25,13 +25,13 @@ from .across import (
     norm_spread,
     stable_null,
     t1,
-    unresolved,
 )
 from .anatomy import Anatomy, anatomy
 from .conclusion import conclusion, counted, heavier
 from .parts import Parts, expected_scaled, parts, scaled_differences
 from .pooled import Estimate, TooFew, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
+from .rounding import unresolved
 from .scaling import implied_alpha, log_scale, stable_log_scale
 from .shuffles import permute_within_columns, random_signs, shuffle
 from .surrogates import gaussian_surrogate, sample_columns, stable_surrogate

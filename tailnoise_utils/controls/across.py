@@ -28,12 +28,10 @@ __all__ = [
     "norm_spread",
     "stable_null",
     "t1",
-    "unresolved",
 ]
 
 _CHUNK = 2**14  # columns multiplied at a time
 _TINY = 1e-30  # mean squares below it are taken again in float64
-_ROUNDINGS = 64  # what equal gradients differ by after sums over a minibatch, at most as a rule
 Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
 
@@ -186,28 +184,6 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
         Y = D[: n * K1].view(n, K1, -1).sum(1)
         found.append((_mean(Y.abs_().log_()) - _mean(logs[: n * K1])) / math.log(K1))
     return torch.stack(found)
-
-
-def unresolved(g: Float[Tensor, "P p"]) -> float:
-    r"""Share of the pair differences of gradients that are not zero, but may be so by rounding alone.
-
-    Those with :math:`0 < |g_{2i-1,j} - g_{2i,j}| \le 64\, \epsilon\, (|g_{2i-1,j}| + |g_{2i,j}|)`. Of a continuous law
-    about one in :math:`10^5` is that small, in float32. Gradients that are whole numbers over the minibatch size, such as
-    the counts of a class, are often equal in exact arithmetic: then it is some per cent, their logarithms are of rounding
-    errors, and nothing that takes logarithms can be believed.
-
-    Args:
-        g: a gradient a row, *not* centred: where few minibatches reach a coordinate, its other entries are all next to
-            minus the mean once it is centred, and alike but for differences that are real. Its dtype says what rounding is.
-
-    Returns:
-        The share.
-    """
-    pairs = len(g) // 2
-    one, other = g[0 : 2 * pairs : 2], g[1 : 2 * pairs : 2]
-    size = (one - other).abs()
-    small = (size > 0) & (size <= _ROUNDINGS * torch.finfo(g.dtype).eps * (one.abs() + other.abs()))
-    return float(small.double().mean())
 
 
 def gram(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P P"]:

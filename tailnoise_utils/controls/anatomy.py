@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from ..noise import centre
 from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
-from .across import Comparison, unresolved
+from .across import Comparison
 from .conclusion import conclusion, counted
 from .parts import FEWEST_ROWS, STABLE, Parts, parts
 from .pooled import Estimate, TooFew, alive, curve
+from .rounding import unresolved
 from .surrogates import sample_columns
 
 __all__ = ["Anatomy", "anatomy"]
@@ -35,7 +37,7 @@ class Anatomy:
         segments: the coordinates that were looked at, (start, stop) of every run of them, all p if there is one.
         dead_share: share of these that are the same in all minibatches; they take no part.
         unresolved: share of the differences of pairs of minibatches, in the columns that the tests look at, that may be
-            zero but for rounding (:func:`~tailnoise_utils.controls.across.unresolved`); NaN where no mean was given.
+            zero but for rounding (:func:`~tailnoise_utils.controls.rounding.unresolved`); NaN of noise that was centred.
         draws: Gaussian surrogates of every test.
         seed: of everything that is drawn.
         groups: names of the groups, in the order in which they were given.
@@ -151,6 +153,8 @@ class Anatomy:
             rows.append(_scoped(scope, {"quantity": f"not normal ({name})", "value": share}))
         taken = sum(stop - start for start, stop in self.segments)
         rows.append({"quantity": "anatomy coordinates", "value": taken})
+        if not math.isnan(self.unresolved):
+            rows.append({"quantity": "anatomy unresolved", "value": self.unresolved})
         return [*rows, {"quantity": "anatomy dead share", "value": self.dead_share}]
 
 
@@ -163,13 +167,13 @@ def anatomy(
     draws: int = 99,
     K1: int | None = None,
     max_entries: int = 2**23,
-    mean: Float[Tensor, " p"] | None = None,
+    centred: bool = True,
 ) -> Anatomy:
     """Take alpha^ apart, and look across the minibatches, where it cannot look.
 
     Args:
-        U: noise matrix, centred, one row a minibatch, on any device; the rows in an order that says nothing (a random
-            partition of the data: in data order neighbouring rows may be alike, and all of this means something else).
+        U: noise matrix, one row a minibatch, on any device; the rows in an order that says nothing (a random partition of
+            the data: in data order neighbouring rows may be alike, and all of this means something else).
         groups: name to slices of a row.
         units: slices of a row, one for the incoming weights of each neuron or filter.
         seed: of all permutations, surrogates, directions and samples of coordinates.
@@ -180,8 +184,9 @@ def anatomy(
             is. Of a group floor(sqrt(K)) of its own entries that were looked at.
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
             have their parts taken from half as many.
-        mean: gradient, as it was taken from every row; with it the anatomy tells noise of whole numbers, and concludes
-            nothing of it.
+        centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
+            differences have all their digits (:func:`~tailnoise_utils.controls.parts.parts`), and noise of whole numbers
+            is told, of which nothing is concluded. U itself is not changed.
 
     Returns:
         The anatomy.
@@ -207,11 +212,12 @@ def anatomy(
     U = U.float() if U.dtype in (torch.float16, torch.bfloat16) else U
     taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
     mask = alive(taken)
-    live = taken if bool(mask.all()) else taken[:, mask]
+    gradients = taken if bool(mask.all()) else taken[:, mask]
+    live = gradients if centred else centre(gradients.clone())
     del taken
     whole_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the clean estimate has it
     longest = max(math.isqrt(live.numel()), len(live[0]) // 4)  # a block spans a small part of a row, sampled or not
-    whole = parts(live, K1=K1 or min(whole_K1, longest), seed=seed)
+    whole = parts(live, K1=K1 or min(whole_K1, longest), seed=seed, gradients=gradients)
     neurons = _units(units, columns, mask.cpu(), seed)
     columns = columns[mask.cpu()]
     members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
@@ -220,7 +226,8 @@ def anatomy(
         limit = max_entries // (2 * len(members) * P)
         try:
             own = own[sample_columns(len(own), None, max(1, limit), seed=seed)]
-            found[name] = parts(live[:, own.to(live.device)], K1=K1, seed=seed)
+            at = own.to(live.device)
+            found[name] = parts(live[:, at], K1=K1, seed=seed, gradients=gradients[:, at])
         except ValueError as error:
             problems[name] = str(error)
     members = {name: own for name, own in members.items() if len(own)}
@@ -241,7 +248,7 @@ def anatomy(
         p=p,
         segments=segments,
         dead_share=1 - float(mask.double().mean()),
-        unresolved=math.nan if mean is None else unresolved(_gradients(live, mean, columns, picks["all"])),
+        unresolved=math.nan if centred else unresolved(gradients[:, picks["all"].to(live.device)]),
         draws=draws,
         seed=seed,
         groups=tuple(groups),
@@ -253,16 +260,6 @@ def anatomy(
         problems=problems,
         seconds=time.perf_counter() - start,
     )
-
-
-def _gradients(
-    live: Float[Tensor, "P live"],
-    mean: Float[Tensor, " p"],
-    columns: Int64[Tensor, " live"],
-    pick: Int64[Tensor, " own"],
-) -> Float[Tensor, "P own"]:
-    """Some of the live columns with their mean."""
-    return live[:, pick.to(live.device)] + mean[columns[pick].to(mean.device)].to(live)
 
 
 def _units(

@@ -9,7 +9,7 @@ __all__ = ["conclusion", "counted", "heavier"]
 
 _LEVEL = 0.05  # of all tests together
 _LONGEST = 30  # block length, of single columns
-_UNRESOLVED = 2e-3  # share of the differences; networks on pictures have up to 2e-4, whole numbers from 1e-2 on
+_UNRESOLVED = 2e-3  # share of the differences: above what any continuous law has
 Tests = Mapping[tuple[str, str, int | None], Comparison]
 
 
@@ -58,7 +58,7 @@ def conclusion(tests: Tests, draws: int, unresolved: float = math.nan) -> str:
         tests: (scope, quantity, x) to the statistic beside its null distribution, as in an anatomy.
         draws: surrogates of each.
         unresolved: share of differences that may be zero but for rounding
-            (:func:`tailnoise_utils.controls.across.unresolved`), NaN where it is not known.
+            (:func:`tailnoise_utils.controls.rounding.unresolved`), NaN where it is not known.
 
     Returns:
         One sentence: heavier, cannot be told apart, or none: too few surrogates to say, fewer than 20 m - 1, or more than
@@ -70,9 +70,9 @@ def conclusion(tests: Tests, draws: int, unresolved: float = math.nan) -> str:
         return "Conclusion: none, for no test across the minibatches has a p-value."
     if unresolved > _UNRESOLVED:
         return (
-            f"Conclusion: none, for {unresolved:.1%} of the differences between minibatches are rounding errors: gradients "
-            "that would be equal in exact arithmetic, such as counts of a class in a network with a dead layer. T1, single "
-            "columns, scales and tails take logarithms of them."
+            f"Conclusion: none, for {unresolved:.1%} of the differences between minibatches may be rounding errors, of "
+            "gradients that would be equal in exact arithmetic, such as counts of a class in a network with a dead layer. "
+            "T1, single columns, scales and tails take logarithms of them."
         )
     each = f"{m} tests (*), each at the level {_LEVEL} / {m}"
     if found := [f"{name} (p = {p:.2g})" for name, p in heavier(tests).items()]:

@@ -45,7 +45,7 @@ from torch import Tensor
 
 from .. import stable
 from ..tail_index._result import check_finite
-from .pooled import Estimate, TooFew, live_columns, of_rows, of_shuffled, row_logs
+from .pooled import Estimate, TooFew, alive, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, random_signs, shuffle
 
 __all__ = ["FEWEST_ROWS", "STABLE", "Parts", "expected_scaled", "parts", "scaled_differences"]
@@ -79,6 +79,8 @@ class Parts:
         scales: e_1 - tails.
         tails: e_2 - `reference`.
         reference: what e_2 is of Gaussian noise, whatever its scales.
+        half: the smallest share of the columns that make half of the mean square of the scaled differences, and so of what
+            `tails` weighs: somewhat below 1/2 for Gaussian noise, next to 0 where few columns make it.
         stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales: 1/1.5 - 1/2, but for what
             the error of the estimated scales adds at this P and K1; scales have the rest.
     """
@@ -96,6 +98,7 @@ class Parts:
     scales: Estimate
     tails: Estimate
     reference: float
+    half: float
     stable_tails: float
 
     def rows(self) -> list[dict[str, Any]]:
@@ -111,10 +114,13 @@ class Parts:
             found.append({"quantity": f"part {name}", "value": value, "se": se})
         found.append({"quantity": "part e_2 (Gaussian)", "value": self.reference})
         found.append({"quantity": f"part tails (stable {STABLE})", "value": self.stable_tails})
+        found.append({"quantity": "part tails (columns of half)", "value": self.half})
         return [*found, {"quantity": "part K1", "value": self.K1}, {"quantity": "part p", "value": self.p}]
 
 
-def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> Parts:
+def parts(
+    U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0, gradients: Float[Tensor, "P p"] | None = None
+) -> Parts:
     r"""Take the pooled estimate apart (see the module).
 
     Source: this project's own; the estimate is Corollary 2.4 of Mohammadi, Mohammadpour and Ogata (2015),
@@ -126,6 +132,9 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
         K1: length of a block, floor(sqrt(K)) by default, K = P p with p the live columns; e_2 has half the entries and
             the same K1.
         seed: of the permutations.
+        gradients: the same before it was centred, of which differences have all their digits; by default U. Where few
+            minibatches reach a coordinate with a large gradient, its other entries are minus the mean but for their last
+            digits once it is centred, in float32 often fewer than they had.
 
     Returns:
         The parts.
@@ -140,7 +149,10 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
             f"P = {P} rows are too few: cross-fitted scales need {FEWEST_ROWS} or more, take smaller minibatches"
         )
     check_finite(U, "the noise matrix")
-    U = live_columns(U)
+    live = alive(U)
+    whole = bool(live.all())
+    gradients = U if gradients is None else gradients
+    U, gradients = (U, gradients) if whole else (U[:, live], gradients[:, live])
     p = U.shape[1]
     K = P * p
     largest = P // 2 * p // 2
@@ -157,7 +169,7 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
     e_pi, Y_pi = of_shuffled(mixed.view(-1), K1, logs)
     e_1, Y_1 = of_shuffled(shuffle(mixed.view(-1), seed + 2), K1, logs)
     del mixed
-    scaled = scaled_differences(U)
+    scaled = scaled_differences(gradients)
     e_2, Y_2 = of_shuffled(shuffle(random_signs(scaled.view(-1), seed + 4), seed + 3), K1, row_logs(scaled))
     reference = expected_scaled(P, K1) - 0.5
     tails = Estimate(e_2.value - reference, e_2.se)
@@ -179,8 +191,15 @@ def parts(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) -> P
         scales=difference(e_1, tails, Y_1, Y_2),
         tails=tails,
         reference=reference,
+        half=_half(scaled),
         stable_tails=expected_scaled(P, K1, STABLE) - 0.5 - reference,
     )
+
+
+def _half(scaled: Float[Tensor, "pairs q"]) -> float:
+    """The smallest share of the columns that make half of the sum of squares."""
+    squares = scaled.square().sum(0, dtype=torch.float64).sort(descending=True).values.cumsum(0)
+    return float((squares < squares[-1] / 2).sum() + 1) / len(squares)
 
 
 def expected_scaled(P: int, K1: int, alpha: float | int = 2) -> float:
@@ -219,7 +238,7 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
     """Differences of consecutive rows over a scale of their column from the other half of the pairs.
 
     Args:
-        U: noise matrix; the last row of an odd number takes no part.
+        U: noise matrix, or gradients; the last row of an odd number takes no part.
 
     Returns:
         The differences, every column over the geometric mean of the other half's absolute values (exact zeros left out);

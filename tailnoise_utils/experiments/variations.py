@@ -12,8 +12,8 @@ def batch_size(profile: str) -> tuple[Spec, ...]:
     datasets, depths, width, P, iterations = ("mnist", "cifar10"), (2, 4), 128, 100, 4000
     trained_at, sizes = (50, 100, 200, 1000), (10, 50, 100, 200, 500, 1000, 2000, 5000)
     if profile == "smoke":
-        datasets, depths, width, P, iterations = ("digits",), (2,), 16, 20, 100
-        trained_at, sizes = (150,), (10, 50, 150)
+        datasets, depths, width, P, iterations = ("digits",), (2,), 16, 20, 400
+        trained_at, sizes = (15, 150), (10, 50, 150)
     if profile == "paper":
         trained_at, iterations = (50, 100, 200, 1000, 2000, 5000), 65_000
     specs = []
