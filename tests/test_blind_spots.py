@@ -48,6 +48,19 @@ def test_wrong_matrices_are_refused():
         synthetic.noise_matrix("latent", 1.5, (4, 4), np.random.default_rng(), rank=None)
 
 
+def test_surrogates_of_each_law_are_drawn_anew(monkeypatch):
+    """One mixing matrix for all laws would make their differences depend on each other."""
+    drawn = []
+
+    def surrogate(U, generator):
+        drawn.append(generator.initial_seed())
+        return U
+
+    monkeypatch.setattr(blind_spots.controls, "gaussian_surrogate", surrogate)
+    blind_spots.surrogates(3)
+    assert len(set(drawn)) == len(drawn) == 18
+
+
 def test_pooled_estimate_is_blind_and_T1_is_not():
     table = blind_spots.surrogates(24)
     wide = table.pivot_table(index=["law", "replicate"], columns="kind", values="1/alpha")

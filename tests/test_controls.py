@@ -169,9 +169,8 @@ def test_gradients_have_the_anatomy_of_their_noise():
     assert found.found == expected.found
     _, rounded = counted(torch.float32)
     rounded[:, :100] = 0.5
-    whole = controls.anatomy(
-        rounded, centred=False, draws=19, max_entries=P * 250, groups=settings["groups"] | {"b": []}
-    )
+    settings |= {"max_entries": P * 250, "groups": {"a": [slice(0, 250)], "b": [slice(250, 400)]}}
+    whole = controls.anatomy(rounded, centred=False, **settings)
     assert whole.unresolved == pytest.approx(controls.unresolved(rounded[:, 100:]), abs=0.02)
     assert {"quantity": "anatomy unresolved", "value": whole.unresolved} in whole.rows()
     assert "none, for" in repr(whole)

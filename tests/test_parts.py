@@ -136,6 +136,18 @@ def test_tails_are_those_of_the_heaviest_columns():
     assert mean_and_se(found, "scales")[0] < -0.02
 
 
+def test_what_share_of_the_columns_makes_half_of_the_tails():
+    U = centred(normal((P, COLUMNS), 57))
+    assert 0.35 < controls.parts(U).half < 0.45
+    U[:, :10] = centred(sas(0.8, (P, 10), 58))
+    found = controls.parts(U)
+    squares = np.sort(controls.scaled_differences(U).double().square().sum(0).numpy())[::-1]
+    least = next(k for k in range(1, COLUMNS + 1) if squares[:k].sum() >= squares.sum() / 2)
+    assert found.half == pytest.approx(least / COLUMNS)
+    assert found.half <= 0.001
+    assert {"quantity": "part tails (columns of half)", "value": found.half} in found.rows()
+
+
 def test_columns_of_many_exact_zeros_are_in_scales():
     # A fifth of the columns is zero in nine tenths of the minibatches: zeros have no logarithm, and T1 sees them.
     def make(seed):

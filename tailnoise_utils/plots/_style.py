@@ -36,12 +36,13 @@ def provenance_line(results: Results) -> str:
         results: of one experiment.
 
     Returns:
-        Seeds or replicates, data, versions, processor.
+        Seeds or replicates, data, versions, processor, and what else some runs were computed on.
     """
     runs = results.runs
     data = ", ".join(f"{name}, SHA-256 {sha[:8]}" for name, sha in _pairs(runs) if sha) or "synthetic data"
     versions = ", ".join(f"{name} {'/'.join(sorted(set(runs[name])))}" for name in ("torch", "numpy"))
     machine = "/".join(sorted(set(runs["processor"])))
+    machine += "".join(f", {count} on {name}" for name, count in runs["device"].value_counts().items() if name != "cpu")
     minutes = runs["seconds"].sum() / 60
     if "dataset" in runs:
         data = f"seeds {', '.join(map(str, sorted(set(runs['seed']))))}; {data}"

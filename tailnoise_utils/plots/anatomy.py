@@ -21,6 +21,8 @@ _INDICES = (
 )
 _VALUES = {
     **{part: f"part {part}" for part in PARTS},
+    "columns of half": "part tails (columns of half)",
+    "unresolved": "anatomy unresolved",
     "T1": "T1",
     "norms": "sd of ln norm",
     **{f"kurtosis, {kind}": f"kurtosis ({kind} projections)" for kind in ("random", "leading")},
@@ -194,8 +196,9 @@ def anatomy_table(results: Results) -> pd.DataFrame:
 
     Returns:
         A row a setting, before and after training; means over the seeds (after training, over those that trained): alpha^
-        (published in data order, clean, and at K1 = 1000, each by the mean of 1/alpha^), the four parts, T1, alpha^_j of
-        columns at K1 = 3 and 30, spread of the norms, kurtosis of projections, shares found not normal, train accuracy.
+        (published in data order, clean, and at K1 = 1000, each by the mean of 1/alpha^), the four parts, the share of the
+        columns that makes half of the tails, the share of unresolved differences, T1, alpha^_j of columns at K1 = 3 and 30,
+        spread of the norms, kurtosis of projections, shares found not normal, train accuracy.
         Of tests also the largest p-value over the seeds ("..., p"); of most the standard deviation over the seeds
         ("..., sd"), of an alpha^ that of 1/alpha^.
     """
