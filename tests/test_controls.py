@@ -148,6 +148,10 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     assert found.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
     whole = controls.anatomy(g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19)
     assert whole.unresolved == 0
+    for K1 in (2, 30):
+        value = float(controls.column_inverse(U, [K1]).mean())
+        assert float(controls.column_inverse(U.float(), [K1]).nanmean()) != pytest.approx(value, rel=0.01)
+        assert whole.tests["all", "1/alpha (columns)", K1].value == pytest.approx(value, rel=1e-3)
     assert whole.parts["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
     assert whole.parts["b"].tails.value == pytest.approx(controls.parts(U[:, 100:]).tails.value, rel=1e-2)
     assert math.isnan(controls.anatomy(U.float(), draws=19).unresolved)
@@ -165,7 +169,9 @@ def test_gradients_have_the_anatomy_of_their_noise():
     for name, one in expected.parts.items():
         assert found.parts[name].dependence == one.dependence
         assert found.parts[name].tails.value == pytest.approx(one.tails.value, abs=1e-5)
-    assert found.tests == expected.tests
+    for key, one in expected.tests.items():
+        assert found.tests[key].value == pytest.approx(one.value, abs=1e-5)
+        assert (found.tests[key].null, found.tests[key].p) == (one.null, one.p)
     assert found.found == expected.found
     _, rounded = counted(torch.float32)
     rounded[:, :100] = 0.5

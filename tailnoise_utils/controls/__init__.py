@@ -9,6 +9,7 @@ noise and on its Gaussian surrogate. The pooled statistic knows the dependence b
 * :func:`anatomy`: all that is below, for one matrix;
 * :func:`parts`, :func:`~tailnoise_utils.controls.pooled.curve`: the pooled estimate taken apart, and against K1;
 * :mod:`~tailnoise_utils.controls.across`, :mod:`~tailnoise_utils.controls.projections`: tests down the columns;
+  :mod:`~tailnoise_utils.controls.rounding`: what they cannot be asked of;
   :mod:`~tailnoise_utils.controls.conclusion`: what they say together;
 * :mod:`~tailnoise_utils.controls.scaling`: the scale of the noise against the batch size;
 * :mod:`~tailnoise_utils.controls.surrogates`, :mod:`~tailnoise_utils.controls.shuffles`: what they are made with.

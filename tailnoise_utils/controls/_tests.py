@@ -30,18 +30,23 @@ _RANDOM, _LEADING = 200, 10  # projections
 
 
 def tests_of_columns(
-    live: Float[Tensor, "P live"], picks: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
+    live: Float[Tensor, "P live"],
+    gradients: Float[Tensor, "P live"],
+    picks: dict[str, Int64[Tensor, " own"]],
+    draws: int,
+    generator: torch.Generator,
 ) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate]]:
-    """T1 and the block estimate of single columns, on samples of columns; the positive control."""
-    U = live[:, torch.cat(list(picks.values())).to(live.device)]
+    """T1 and the block estimate of single columns (of gradients as they are), on samples of columns; positive control."""
+    at = torch.cat(list(picks.values())).to(live.device)
+    U = live[:, at]
     sizes = [len(pick) for pick in picks.values()]
     lengths = column_lengths(len(live))
 
-    def statistic(of: Tensor) -> Tensor:
-        values = torch.cat([t1(of)[None], column_inverse(of, lengths)])
+    def statistic(of: Tensor, before: Tensor | None = None) -> Tensor:
+        values = torch.cat([t1(of)[None], column_inverse(of if before is None else before, lengths)])
         return torch.stack([part.nanmean(1) for part in values.split(sizes, 1)], 1).cpu()
 
-    value = statistic(U)
+    value = statistic(U, gradients[:, at])
     null = gaussian_null(U, statistic, draws=draws, generator=generator)
     stable = stable_null(U, statistic, alpha=STABLE, draws=_STABLE_DRAWS, generator=generator)[:, 1:, 0]
     names = [("T1", None), *(("1/alpha (columns)", K1) for K1 in lengths)]

@@ -162,7 +162,7 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
     Source: Corollary 2.4 of Mohammadi, Mohammadpour and Ogata (2015), Metrika 78, 549-561.
 
     Args:
-        U: noise matrix, rows in an order that says nothing.
+        U: noise matrix, or gradients, whose differences have more digits; rows in an order that says nothing.
         lengths: block lengths K1; what is left over of P // 2 differences is dropped. One block is enough, for it is the
             mean over the columns that counts.
 

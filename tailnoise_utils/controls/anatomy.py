@@ -235,7 +235,7 @@ def anatomy(
     picks = {"all": torch.randperm(live.shape[1], generator=generator)[:COLUMNS]}
     for name, own in members.items():
         picks[name] = own[torch.randperm(len(own), generator=generator)[:GROUP_COLUMNS]]
-    tests, control = tests_of_columns(live, picks, draws, generator)
+    tests, control = tests_of_columns(live, gradients, picks, draws, generator)
     more, shares = tests_of_rows(live, members, draws, generator)
     for name, pick in picks.items():
         shares[name, "coordinates"] = not_normal(live[:, pick.to(live.device)])
