@@ -205,8 +205,9 @@ Markdown(
         else f"*Profile `paper`: {len(longer.runs)} of {of} runs"
     )
     + f"; seeds of each setting: {', '.join(f'{name} {count}' for name, count in counts.items())}. "
-    f"{plots.provenance_line(longer)}.*{plots.untrained(longer)} The parts are not shown: *tails* and *scales* of these runs were taken of centred "
-    "float32 noise, in which small entries lose their digits, and are to be measured again."
+    f"{plots.provenance_line(longer)}.*{plots.untrained(longer)} The differences behind *tails*, *scales* and the "
+    "columns of these runs were taken of centred float32 noise, in which small entries lose digits. The parts are not shown for that; a mean over columns is a "
+    "little off. To be measured again."
 )
 
 # %% tags=["remove-cell"]
