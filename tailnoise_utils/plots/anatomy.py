@@ -30,6 +30,7 @@ _VALUES = {
     **{f"not normal, {kind}": f"not normal ({kind} projections)" for kind in ("random", "leading")},
     "accuracy": "accuracy",
 }
+_SHARES = ("columns of half", "unresolved")  # that may be very small
 _TESTS = (
     ("T1", "T1", None),
     ("norms", "sd of ln norm", None),
@@ -229,10 +230,12 @@ def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
         names: columns that have both or one of them; others are shown as they are.
 
     Returns:
-        Texts; "" where there is no number.
+        Texts, shares that may be very small without a deviation; "" where there is no number.
     """
 
     def text(name: str) -> pd.Series:
+        if name in _SHARES:
+            return table[name].map("{:.2g}".format).where(table[name].notna(), "")
         found = table[name].map("{:.3f}".format)
         if f"{name}, sd" in table:
             found += table[f"{name}, sd"].map(" ± {:.3f}".format)
