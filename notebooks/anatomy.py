@@ -276,8 +276,8 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. In the wide
 #   networks on MNIST with cross-entropy it is below 2 after training: in the deep one far, and at all $K_1$ that 120 minibatches allow;
 #   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian surrogates in every seed. At the paper's length it can: in 32 × 6 on MNIST the index of single coordinates
-#   is {glue:text}`long_columns_3:.2f` at $K_1 = 3$ and {glue:text}`long_columns_30:.2f` at 30 (p = {glue:text}`long_columns_3_p:.2f` and {glue:text}`long_columns_30_p:.2f` at most), nearly flat. On the columns, 120 minibatches
-#   cannot tell that noise from a stable law. A few rare, large gradients would look the same, and whether its scale shrinks with $b$ as that of a stable law would was not measured there.
+#   is {glue:text}`long_columns_3:.2f` at $K_1 = 3$ and {glue:text}`long_columns_30:.2f` at 30 (p = {glue:text}`long_columns_3_p:.2f` and {glue:text}`long_columns_30_p:.2f` at most), and does not go back to 2. One stable law of that index
+#   would have a larger T1, so that one index does not describe it; coordinates of very different indices, or a few rare, large gradients, could. Whether its scale shrinks with $b$ as that of a stable law would was not measured there.
 #   [](batch_scaling.ipynb) asks the same of the minibatch size.
 # * **What projections add.** Tails that single coordinates have fade in a sum over many of them, by the central limit theorem; what random
 #   projections find is what whole minibatches, or few strong coordinates, have. They find it on MNIST with cross-entropy after training, in
