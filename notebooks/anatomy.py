@@ -225,6 +225,8 @@ for key, where in {
     for quantity in ("T1", "T1, p", "norms, p", "accuracy"):
         glue(f"long_{key}_{quantity.replace(', ', '_')}_low", float(rows[quantity].min()), display=False)
         glue(f"long_{key}_{quantity.replace(', ', '_')}_high", float(rows[quantity].max()), display=False)
+
+# %% tags=["remove-cell"]
 narrow = long[kinds.str.contains("32 × 6, MNIST")] if kinds.str.contains("32 × 6, MNIST").any() else long
 for K1 in (3, 30):
     glue(f"long_columns_{K1}", float(narrow[f"columns, {K1}"].iloc[0]), display=False)

@@ -35,7 +35,7 @@ def batch_slopes(results: Results) -> pd.DataFrame:
         alpha (the mean), sizes (how many b).
     """
     end = at_end(results)
-    end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn") & end["dataset"].isin(_DATA)]
+    end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn")]
     rows = []
     for convention, quantity in _CONVENTIONS.items():
         of = end[(end["quantity"] == quantity) & (end["split"] == "train")]
@@ -73,6 +73,7 @@ def c6(results: Results) -> Verdict:
         The verdict.
     """
     slopes = batch_slopes(results)
+    slopes = slopes[slopes["dataset"].isin(_DATA)]
     depths = {reading: set(slopes.loc[slopes["reading"] == reading, "depth"]) for reading in _READINGS}
     if depths["one network"] != set(_DEPTHS):
         there = ", ".join(map(str, sorted(depths["one network"]))) or "none"
