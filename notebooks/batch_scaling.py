@@ -110,7 +110,7 @@ for name, value in zip(("1000", "2000", "5000"), beyond.loc[slowest[0]], strict=
 #   at 1000 samples than at 10. Before training it is 1.8 or more from about 200 samples on in fully connected networks: at $b = 500$, where the paper measures,
 #   the scale of the whole network's noise falls nearly as the central limit theorem says, though single layers can be heavier ([](per_layer.ipynb)).
 # * **After training it depends on the data set, or on whether the network fits.** On MNIST it is below 1 or about 1 at $b = 10$ (the lowest of all settings:
-#   {glue:text}`implied_after_small_low:.2f`) and climbs over three decades, slowest with cross-entropy in the network of 256 × 6:
+#   {glue:text}`implied_after_small_low:.2f`) and climbs over almost three decades, slowest with cross-entropy in the network of 256 × 6:
 #   there the limit is not reached within $n/10$ = {glue:text}`tenth:,.0f` samples (the index is {glue:text}`slowest_1000:.2f` from 1000 samples on,
 #   {glue:text}`slowest_2000:.2f` from 2000, {glue:text}`slowest_5000:.2f` from 5000), plausibly because the gradients of single images become very
 #   unequal, which is not measured here. Training lowers the index at $b = 10$ on CIFAR-10 too, where
