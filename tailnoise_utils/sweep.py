@@ -18,7 +18,6 @@ __all__ = [
     "FailedRuns",
     "MissingResults",
     "command",
-    "finished",
     "forget",
     "load",
     "run",
@@ -173,12 +172,13 @@ def load(experiment: str, profile: str) -> store.Results:
         raise
 
 
-def stored(experiment: str, profile: str) -> store.Results:
+def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
     """The stored results of exactly the present grid; nothing is computed.
 
     Args:
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
+        whole: whether all runs of the grid must be there; else one is enough.
 
     Returns:
         Rows and runs in the order of the grid, whichever was finished first; without those of an older grid that may lie
@@ -188,28 +188,6 @@ def stored(experiment: str, profile: str) -> store.Results:
         MissingResults: runs of the grid are not stored; the message holds the command to make them.
         ValueError: an unknown experiment or profile, or a file that is not what it should be.
     """
-    return _stored(experiment, profile, whole=True)
-
-
-def finished(experiment: str, profile: str) -> store.Results:
-    """The results of those runs of the present grid that are stored, whether or not all are; nothing is computed.
-
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-
-    Returns:
-        As :func:`stored`.
-
-    Raises:
-        MissingResults: no run of the grid is stored; the message holds the command to make them.
-        ValueError: an unknown experiment or profile, or a file that is not what it should be.
-    """
-    return _stored(experiment, profile, whole=False)
-
-
-def _stored(experiment: str, profile: str, *, whole: bool) -> store.Results:
-    """What is stored of the present grid, in its order; of the whole of it, or what there is."""
     path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]
     results = store.read(path) if path.exists() else None
     there = set(results.runs["spec_digest"] if results else ())

@@ -108,10 +108,10 @@ def test_stray_zeros_contribute_no_logarithm():
     assert float(controls.column_inverse(U, [5])[0, 0]) == pytest.approx(expected, abs=1e-5)
 
 
-def counted(dtype, roundings=8.0):
+def counted(dtype, roundings=8.0, b=50, columns=400):
     """Counts of a class over the minibatch size, and the same with a few roundings."""
     rng = np.random.default_rng(50)
-    counts = torch.from_numpy(rng.binomial(50, 0.1, (P, 400)) + 0.3).to(dtype) / 50
+    counts = torch.from_numpy(rng.binomial(b, 0.1, (P, columns)) + 0.3).to(dtype) / b
     noise = torch.from_numpy(rng.uniform(-1, 1, counts.shape)).to(dtype)
     return counts, counts * (1 + roundings * torch.finfo(dtype).eps * noise)
 
@@ -126,6 +126,28 @@ def test_differences_that_may_be_zero_but_for_rounding_are_counted(dtype):
     late = torch.cat([torch.from_numpy(normal((P, 100), 54)).to(dtype), rounded], 1)
     late[: P // 2] += 1 / 7  # still: all columns and pairs count
     assert controls.unresolved(late) == pytest.approx(equal * 400 / 500, abs=0.02)
+
+
+@pytest.mark.parametrize("b", [2, 50, 2000])
+def test_however_many_differences_are_rounding_they_are_counted(b):
+    """At b = 2 two thirds are, and the median of a column is; at b = 2000 few, beside differences that are small, too."""
+    counts, rounded = counted(torch.float32, roundings=25, b=b)
+    equal = float((counts[::2] == counts[1::2]).double().mean())
+    assert controls.unresolved(rounded) == pytest.approx(equal, rel=0.05)
+    few = torch.cat([torch.from_numpy(normal((P, 350), 59)).float(), rounded[:, :50]], 1)
+    of_few = float((counts[::2, :50] == counts[1::2, :50]).double().mean())
+    assert controls.unresolved(few) == pytest.approx(of_few * 50 / 400, rel=0.05)
+
+
+def test_a_coordinate_of_nothing_but_rounding_is_counted():
+    g = torch.from_numpy(1 + 1e-7 * np.random.default_rng(60).integers(-3, 4, (P, 50))).float()
+    assert controls.unresolved(g) == pytest.approx(float((g[::2] != g[1::2]).double().mean()))
+
+
+def test_what_rounding_is_depends_on_the_precision():
+    g = torch.from_numpy(1 + 1e-6 * normal((P, 500), 61))
+    assert controls.unresolved(g) == 0
+    assert controls.unresolved(g.float()) > 0.5
 
 
 @pytest.mark.parametrize("share", [1e-1, 1e-3, 1e-5])
@@ -144,6 +166,8 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     exact = controls.parts(U)
     assert controls.parts(U.float()).tails.value < exact.tails.value - 0.5
     found = controls.parts(U.float(), gradients=g.float())
+    assert found.half == pytest.approx(exact.half, abs=0.01)
+    assert controls.parts(U.float()).half != pytest.approx(exact.half, abs=0.05)
     assert found.tails.value == pytest.approx(exact.tails.value, rel=1e-3)
     assert found.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
     whole = controls.anatomy(g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19)

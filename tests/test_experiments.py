@@ -314,11 +314,11 @@ def test_load_gives_only_the_present_grid(tiny_grid, monkeypatch):
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (*tiny_grid, tiny(seed=3)))
     with pytest.raises(sweep.MissingResults, match="1 of the 3 runs"):
         sweep.load("iterations", "laptop")
-    part = sweep.finished("iterations", "laptop")
+    part = sweep.stored("iterations", "laptop", whole=False)
     assert list(part.runs["seed"]) == [1, 2]
     assert set(part.rows["run"]) == set(part.runs["run"])
     with pytest.raises(sweep.MissingResults, match=r"3 of the 3 runs .* run iterations --profile paper"):
-        sweep.finished("iterations", "paper")
+        sweep.stored("iterations", "paper", whole=False)
 
 
 def test_two_processes_lose_nothing(tiny_grid, monkeypatch):

@@ -27,6 +27,15 @@ def lines_of(axes):
     return {line.get_label(): line.get_xydata() for line in axes.get_lines()}
 
 
+def test_captions_name_the_devices_that_are_no_cpu():
+    results = sweep.load("iterations", "laptop")
+    processor = results.runs["processor"].iloc[0]
+    assert f"; {processor}, {results.runs['seconds'].sum() / 60:.1f} min" in plots.provenance_line(results)
+    devices = ["cpu"] * (len(results.runs) - 2) + ["A GPU"] * 2
+    mixed = replace(results, runs=results.runs.assign(device=devices))
+    assert f"; {processor}, 2 on A GPU, " in plots.provenance_line(mixed)
+
+
 def test_iterations_draws_means_over_seeds():
     results = sweep.load("iterations", "laptop")
     axes = np.array(plots.iterations(results).axes).reshape(3, 3)

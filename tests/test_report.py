@@ -167,6 +167,18 @@ def test_small_noise_beside_a_large_mean_has_a_conclusion() -> None:
     assert "5 tests (*), each at the level" in " ".join(text.split())
 
 
+def test_differences_of_a_measurement_are_of_gradients_before_they_are_centred() -> None:
+    """A linear loss, whose gradients are the inputs: most are tiny, and one minibatch of each has a large one."""
+    generator = torch.Generator().manual_seed(5)
+    g = 2e-10 * torch.randn(60, 200, generator=generator, dtype=torch.float64)
+    g[torch.randint(60, (200,), generator=generator), torch.arange(200)] = 1.0
+    batches = [(row[None], torch.zeros(1)) for row in g.float()]
+    report = measure(nn.Linear(200, 1, bias=False), lambda outputs, _: outputs.mean(), batches, seed=3, draws=19)
+    exact = controls.parts(g - g.mean(0), seed=3).tails.value
+    assert report.anatomy.parts["all"].tails.value == pytest.approx(exact, rel=1e-3)
+    assert controls.parts((g - g.mean(0)).float(), seed=3).tails.value < exact - 0.3
+
+
 def test_groups_keep_their_order_where_one_is_dead() -> None:
     U = torch.randn(20, 300, generator=torch.Generator().manual_seed(2))
     U[:, 100:200] = 0

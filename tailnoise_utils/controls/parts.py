@@ -150,9 +150,8 @@ def parts(
         )
     check_finite(U, "the noise matrix")
     live = alive(U)
-    whole = bool(live.all())
-    gradients = U if gradients is None else gradients
-    U, gradients = (U, gradients) if whole else (U[:, live], gradients[:, live])
+    if not bool(live.all()):
+        U, gradients = U[:, live], None if gradients is None else gradients[:, live]
     p = U.shape[1]
     K = P * p
     largest = P // 2 * p // 2
@@ -169,7 +168,7 @@ def parts(
     e_pi, Y_pi = of_shuffled(mixed.view(-1), K1, logs)
     e_1, Y_1 = of_shuffled(shuffle(mixed.view(-1), seed + 2), K1, logs)
     del mixed
-    scaled = scaled_differences(gradients)
+    scaled = scaled_differences(U if gradients is None else gradients)
     e_2, Y_2 = of_shuffled(shuffle(random_signs(scaled.view(-1), seed + 4), seed + 3), K1, row_logs(scaled))
     reference = expected_scaled(P, K1) - 0.5
     tails = Estimate(e_2.value - reference, e_2.se)
