@@ -290,7 +290,7 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   is {glue:text}`units_most:.0%`, of coordinates {glue:text}`coordinates_most:.0%`.
 # * **How to read the bars.** For *tails* all coordinates are brought to one size, and sums are taken over them: it says what the mean square
 #   over coordinates does, to which few coordinates with very heavy tails can give most, where T1 is their plain average: half of it is made by *columns of half* in the table.
-#   In the networks trained on MNIST with cross-entropy that is {glue:text}`half_cross:.0f` of the coordinates at most: *tails* there are of single coordinates, nearly zero in most minibatches, where T1 is of all. *Scales* is then
+#   In the networks trained on MNIST with cross-entropy that is {glue:text}`half_cross:.0f` of the coordinates at most: *tails* there are of single coordinates, where T1 is of all. *Scales* is then
 #   what is left of the shuffled noise, in which every coordinate weighs by its size. It is negative where the coordinates with the heaviest tails are small: they
 #   hardly count in the shuffled noise, and as much as any other in tails. Coordinates that are exactly zero in many minibatches are in scales, for a zero takes no
 #   part in a coordinate's scale. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up
