@@ -51,11 +51,10 @@ class Work:
         self._labelled = 0
         self._prints: list[int] = []
 
-    def first(self, *, fingerprints: bool = False) -> Iterator[Any]:
+    def first(self) -> Iterator[Any]:
         """The gradients of the first pass."""
         model, loss_fn, batches, mode, seed = self._arguments
-        seen = self._printed(batches) if fingerprints else batches
-        for found in gradients(model, loss_fn, seen, mode=mode, seed=seed):
+        for found in gradients(model, loss_fn, self._printed(batches), mode=mode, seed=seed):
             self.losses.append(found.loss)
             self.samples = None if found.samples is None else (self.samples or 0) + found.samples
             self._labelled += found.labelled or 0
@@ -69,6 +68,10 @@ class Work:
         for found in gradients(model, loss_fn, self._compared(batches), mode=mode, seed=seed):
             self._bar.step()
             yield found
+
+    def copies(self) -> int:
+        """How many minibatches of the first pass hold the same data as one before them."""
+        return len(self._prints) - len(set(self._prints))
 
     def accuracy(self) -> float | None:
         """Share of hits, None where there is no such thing."""

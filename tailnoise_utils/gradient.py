@@ -245,7 +245,10 @@ def as_found(model: nn.Module) -> Iterator[None]:
 
 def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, int | None]:
     """How many samples count, and have the highest score at their label; labels that are no class are refused."""
-    if not (isinstance(outputs, Tensor) and isinstance(y, Tensor) and outputs.ndim == 2 and y.ndim == 1 and len(y)):
+    if (
+        not (isinstance(outputs, Tensor) and isinstance(y, Tensor) and outputs.ndim == 2 and y.ndim == 1 and len(y))
+        or outputs.shape[1] < 2
+    ):
         return None, None
     if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or len(y) != len(outputs):
         return None, None

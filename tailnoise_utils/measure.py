@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ __all__ = ["NothingAlive", "measure"]
 
 _METHODS = ("auto", "matrix", "streaming")
 _STREAMED = "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
+_COPIES = (
+    "{} of the {} minibatches hold the same data as one before them, which tests can take for tails: cut the data into "
+    "disjoint minibatches, once, and measure again."
+)
 
 
 class NothingAlive(ValueError):
@@ -70,9 +75,11 @@ def measure(
             others, such as dictionaries, as ``loss_fn(model, batch)``.
         batches: minibatches of one size that can be gone through again: a list, a ``DataLoader``,
             :class:`tailnoise_utils.minibatches.Minibatches`. They should be a random partition of the data: disjoint, of
-            samples that were shuffled first. ``list(DataLoader(data, b, shuffle=True))`` is one, and ``Minibatches(x, y, b,
-            seed=1)``. A ``DataLoader`` that shuffles does so anew at every pass: it will do where one pass is made (the
-            matrix), and is refused where two are (streaming).
+            samples that were shuffled first; otherwise tests can take their order for tails. Of minibatches that hold the
+            same data, or are more like their neighbours than chance has it, nothing is concluded. Such a partition is
+            ``list(DataLoader(data, b, shuffle=True))``, or ``Minibatches(x, y, b, seed=1)``. A ``DataLoader`` that shuffles
+            does so anew at every pass: it will do where one pass is made (the matrix), and is refused where two are
+            (streaming).
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the columns.
         groups: name to names of parameters; by default one group for every module that owns trainable parameters. An
@@ -130,7 +137,7 @@ def measure(
         if method == "matrix":
             matrix = stack(work.first(), P)
             if anatomy:  # of the gradients as they are: centring costs their differences digits
-                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries)
+                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.copies())
             live, rows, published = _of_matrix(centre(matrix))
         else:
             live, rows, published = _from_passes(work, P, p)
@@ -176,7 +183,7 @@ def _of_matrix(
 def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
     """Live coordinates after a first pass; the rows as a second one makes them."""
     first = mean = live = None
-    for found in work.first(fingerprints=True):
+    for found in work.first():
         row = found.flat()
         if first is None:
             first, live = row, torch.zeros(p, dtype=torch.bool, device=row.device)
@@ -207,13 +214,17 @@ def _anatomy(
     seed: int,
     draws: int,
     entries: int,
+    copies: int,
 ) -> tuple[controls.Anatomy | None, str]:
     """The anatomy, or why there is none: what else goes wrong is an error."""
     settings = {"groups": groups, "units": neurons, "seed": seed, "draws": draws, "max_entries": entries}
     try:
-        return controls.anatomy(gradients, centred=False, **settings), ""
+        found = controls.anatomy(gradients, centred=False, **settings)
     except controls.TooFew as error:
         return None, str(error)
+    if copies:
+        found = replace(found, doubt=_COPIES.format(copies, len(gradients)))
+    return found, ""
 
 
 def _free(device: torch.device) -> int:

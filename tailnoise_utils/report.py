@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .controls import Anatomy
+from .controls.anatomy import FEW, Anatomy
 from .controls.parts import FEWEST_ROWS
 from .tail_index import TailIndex
 
@@ -85,11 +85,13 @@ class Report:
 
     def __repr__(self) -> str:
         of = f" of {self.samples // self.P:,} samples ({self.samples:,} in all)" if self.samples else ""
+        live = round(self.p * (1 - self.dead_share))
+        few = f";\n  only {live} live: few, so that alpha^ says little" if live < FEW else ""
         lines = [
             f"Gradient noise in {self.mode} mode: p = {self.p:,} parameters,",
             f"  P = {self.P} minibatches{of}",
             f"  loss {self.loss:.4g}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"),
-            f"  dead, with the same gradient in all minibatches: {self.dead_share:.2%} of the parameters",
+            f"  dead, with the same gradient in all minibatches: {self.dead_share:.2%} of the parameters" + few,
             f"  norm of the noise of a minibatch: median {np.median(self.norms):.4g}, {self.norms.min():.4g} to "
             f"{self.norms.max():.4g}",
             "Tail index alpha^ of all P x p entries (2: independent Gaussian ones) +- its",

@@ -38,8 +38,9 @@ def test_each_statistic_counts_once_at_its_largest_block_length_up_to_30() -> No
 def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> None:
     text = conclusion(results(**{"T1": 0.01, "sd of ln norm": 0.01}), 99)
     assert text == (
-        "Conclusion: across the minibatches the noise of the whole network is heavier than Gaussian noise of the same "
-        "covariance by T1 (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), each at the level 0.05 / 5; this does "
+        "Conclusion: across the minibatches, if they are a random partition of the data, the noise of the whole network is "
+        "heavier than Gaussian noise of the same covariance by T1 (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), "
+        "each at the level 0.05 / 5; this does "
         "not make it stable, nor say how heavy it is."
     )
     assert "by 1/alpha (columns) (p = 0.01), of 5 tests" in conclusion(results(**{"1/alpha (columns), 30": 0.01}), 99)
@@ -51,8 +52,9 @@ def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> Non
 )
 def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, float]) -> None:
     assert conclusion(results(**others), 99) == (
-        "Conclusion: across the minibatches none of 5 tests (*), each at the level 0.05 / 5, can tell the noise of the "
-        "whole network from Gaussian noise of the same covariance (smallest p = 0.02, T1); the book's page blind_spots "
+        "Conclusion: across the minibatches, if they are a random partition of the data, none of 5 tests (*), each at the "
+        "level 0.05 / 5, can tell the noise of the whole network from Gaussian noise of the same covariance (smallest "
+        "p = 0.02, T1); the book's page blind_spots "
         "shows what such tests miss."
     )
 
@@ -62,10 +64,24 @@ def test_too_few_surrogates_conclude_nothing() -> None:
     assert "5 tests (*), each at the level 0.05 / 5, need draws = 99 or more" in conclusion(results(0.05), 19)
     assert "none of 4 tests (*), each at the level 0.05 / 4" in conclusion(results(T1=float("nan")), 79)
     assert "no test across the minibatches has a p-value" in conclusion(results(float("nan")), 99)
-    assert "is heavier than" in conclusion(results(T1=0.01), 99, 2e-3)
-    assert conclusion(results(T1=0.01), 99, 2.1e-3).startswith(
-        "Conclusion: none, for 0.2% of the differences between minibatches may be"
+    assert conclusion(results(T1=0.01), 99, "a reason.") == "Conclusion: none, for a reason."
+
+
+def test_tests_that_find_something_are_listed_with_commas() -> None:
+    text = conclusion(results(**{"T1": 0.01, "sd of ln norm": 0.01, "1/alpha (columns), 30": 0.01}), 99)
+    assert "by T1 (p = 0.01), sd of ln norm (p = 0.01) and 1/alpha (columns) (p = 0.01), of 5 tests" in text
+
+
+def test_rounding_forbids_a_conclusion() -> None:
+    assert controls.doubt({"all": 2e-3}, torch.float32) == controls.doubt({}, torch.float64) == ""
+    found = controls.doubt({"all": 2.1e-3, "first": 0.0, "last": 0.3}, torch.float32)
+    assert found.startswith("0.2% of the differences between minibatches (of last: 30.0%) may be rounding errors")
+    assert "Leave such layers out, with requires_grad_(False)" in found
+    assert controls.doubt({"all": 2.1e-3}, torch.float64).startswith(
+        "0.2% of the differences between minibatches may be"
     )
+    for dtype in (torch.float16, torch.bfloat16):
+        assert f"gradients in {str(dtype)[6:]} have too few digits" in controls.doubt({"all": 0.0}, dtype)
 
 
 def test_conclusions_of_noise_that_is_known() -> None:
@@ -131,7 +147,16 @@ def test_few_live_coordinates_come_with_a_warning() -> None:
         "p = 963 coordinates,\n  of which only 3 live: few, so that one of them can decide a test;\n  dead 99.7%"
         in text
     )
+    assert "99.69% of the parameters;\n  only 3 live: few, so that alpha^ says little" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_one_output_has_no_accuracy() -> None:
+    x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.zeros(64, dtype=torch.int64)
+    loss = lambda outputs, y: (outputs[:, 0] - y).square().mean()  # noqa: E731
+    for outputs in (1, 2):
+        report = measure(nn.Linear(6, outputs), loss, Minibatches(x, y, 2, seed=0), anatomy=False)
+        assert (report.accuracy is None) == (outputs == 1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -9,7 +9,7 @@ noise and on its Gaussian surrogate. The pooled statistic knows the dependence b
 * :func:`anatomy`: all that is below, for one matrix;
 * :func:`parts`, :func:`~tailnoise_utils.controls.pooled.curve`: the pooled estimate taken apart, and against K1;
 * :mod:`~tailnoise_utils.controls.across`, :mod:`~tailnoise_utils.controls.projections`: tests down the columns;
-  :mod:`~tailnoise_utils.controls.rounding`: what they cannot be asked of;
+  :mod:`~tailnoise_utils.controls.rounding`, :mod:`~tailnoise_utils.controls.order`: what they cannot be asked of;
   :mod:`~tailnoise_utils.controls.conclusion`: what they say together;
 * :mod:`~tailnoise_utils.controls.scaling`: the scale of the noise against the batch size;
 * :mod:`~tailnoise_utils.controls.surrogates`, :mod:`~tailnoise_utils.controls.shuffles`: what they are made with.
@@ -29,10 +29,11 @@ from .across import (
 )
 from .anatomy import Anatomy, anatomy
 from .conclusion import conclusion, counted, heavier
+from .order import order
 from .parts import Parts, expected_scaled, parts, scaled_differences
 from .pooled import Estimate, TooFew, curve
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
-from .rounding import unresolved
+from .rounding import doubt, unresolved
 from .scaling import implied_alpha, log_scale, stable_log_scale
 from .shuffles import permute_within_columns, random_signs, shuffle
 from .surrogates import gaussian_surrogate, sample_columns, stable_surrogate
@@ -51,6 +52,7 @@ __all__ = [
     "counted",
     "curve",
     "discoveries",
+    "doubt",
     "excess_kurtosis",
     "expected_scaled",
     "gaussian_norms",
@@ -63,6 +65,7 @@ __all__ = [
     "leading_projections",
     "log_scale",
     "norm_spread",
+    "order",
     "parts",
     "permute_within_columns",
     "random_projections",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from .across import (
@@ -60,7 +60,11 @@ def tests_of_columns(
 
 
 def tests_of_rows(
-    live: Float[Tensor, "P live"], members: dict[str, Int64[Tensor, " own"]], draws: int, generator: torch.Generator
+    live: Float[Tensor, "P live"],
+    inner: Float64[Tensor, "P P"],
+    members: dict[str, Int64[Tensor, " own"]],
+    draws: int,
+    generator: torch.Generator,
 ) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[tuple[str, str], float]]:
     """Norms and projections, of which the inner products of the rows tell all; shares that are found not normal."""
     P = len(live)
@@ -68,7 +72,7 @@ def tests_of_rows(
     tests: dict[tuple[str, str, int | None], Comparison] = {}
     shares: dict[tuple[str, str], float] = {}
     for scope, own in {"all": torch.arange(live.shape[1]), **members}.items():
-        G = gram(live if scope == "all" else live[:, own.to(live.device)]).cpu()
+        G = inner if scope == "all" else gram(live[:, own.to(live.device)]).cpu()
         random = random_projections(G, _RANDOM, generator)
 
         def projections(M: Tensor, G: Tensor = G, random: Tensor = random) -> dict[str, Tensor]:

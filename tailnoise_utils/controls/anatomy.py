@@ -13,16 +13,19 @@ from torch import Tensor
 
 from ..noise import centre
 from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
-from .across import Comparison
+from .across import Comparison, gram
 from .conclusion import conclusion, counted
+from .order import order
 from .parts import FEWEST_ROWS, STABLE, Parts, parts
 from .pooled import Estimate, TooFew, alive, curve
-from .rounding import unresolved
+from .rounding import doubt, unresolved
 from .surrogates import sample_columns
 
 __all__ = ["Anatomy", "anatomy"]
 
-_FEW = 100  # live coordinates
+FEW = 100  # live coordinates
+_CHANCE = 1e-3  # p-value below which minibatches are no random partition
+_SHOWN = 2e-4  # share of unresolved differences
 _UNITS = 1024  # of the whole network
 _WIDTHS = (9, 11, 7, 7, 7)  # of the report's columns
 
@@ -36,8 +39,13 @@ class Anatomy:
         p: number of coordinates.
         segments: the coordinates that were looked at, (start, stop) of every run of them, all p if there is one.
         dead_share: share of these that are the same in all minibatches; they take no part.
-        unresolved: share of the differences of pairs of minibatches, in the columns that the tests look at, that may be
-            zero but for rounding (:func:`~tailnoise_utils.controls.rounding.unresolved`); NaN of noise that was centred.
+        unresolved: by scope, share of the differences of pairs of minibatches, in the columns that the tests look at, that
+            may be zero but for rounding (:func:`~tailnoise_utils.controls.rounding.unresolved`); empty of noise that was
+            centred.
+        order: p-value of the minibatches being in an order that says nothing
+            (:func:`~tailnoise_utils.controls.order.order`).
+        doubt: why nothing is concluded, "" if something is: half precision, unresolved differences, minibatches that are
+            no random partition.
         draws: Gaussian surrogates of every test.
         seed: of everything that is drawn.
         groups: names of the groups, in the order in which they were given.
@@ -56,7 +64,9 @@ class Anatomy:
     p: int
     segments: tuple[tuple[int, int], ...]
     dead_share: float
-    unresolved: float
+    unresolved: dict[str, float]
+    order: float
+    doubt: str
     draws: int
     seed: int
     groups: tuple[str, ...]
@@ -75,7 +85,9 @@ class Anatomy:
             f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
             f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:",
         ]
-        if (live := self.parts["all"].p) < _FEW:
+        whole = self.parts["all"]
+        most, share = max(1, round(whole.half * whole.p)), self.unresolved.get("all", 0.0)
+        if (live := whole.p) < FEW:
             lines.insert(1, f"  of which only {live} live: few, so that one of them can decide a test;")
         scopes = ("all", *self.groups)
         width = max(map(len, [*scopes, "s.e."]))
@@ -96,17 +108,21 @@ class Anatomy:
             if scope == "all":
                 errors = "".join(f"{part.se:>{n}.3f}" for part, n in zip(estimates, _WIDTHS, strict=True))
                 lines.append(f"  {'s.e.':{width}}{errors}")
+        if share > _SHOWN:
+            lines.append(f"  Of the differences between minibatches {share:.2%} may be rounding errors; they")
+            lines.append("  would be in scales, tails and T1.")
         lines += [
             "  dependence: what the coordinates of one minibatch share; layout: the order of",
             "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
-            "  coordinates, the heaviest most. Each may be negative. s.e.: of the last three",
-            "  that of the shuffle alone; those of layers are in .rows(). K1: length of a",
-            f"  block. Of independent stable noise of index {STABLE} tails would be {self.parts['all'].stable_tails:+.3f}.",
+            f"  coordinates, the heaviest most: half of what they weigh is of {most:,} of the",
+            f"  {live:,} live ones. Each may be negative. s.e.: of the last three that of the",
+            "  shuffle alone; those of layers are in .rows(). K1: length of a block. Of",
+            f"  independent stable noise of index {STABLE} tails would be {whole.stable_tails:+.3f}.",
             "  T1 looks across the minibatches: 0 for Gaussian noise, larger if heavier (p of",
             "  each layer by itself).",
             f"Across the minibatches, beside {self.draws} Gaussian surrogates (same covariance; mean +-",
-            f"  s.d.; p = (1 + those that reach the value) / {self.draws + 1}) and stable ones of index",
-            f"  {STABLE} (mean). Heavier tails have larger values:",
+            f"  s.d.; p = (1 + those that reach the value) / {self.draws + 1}, so {1 / (self.draws + 1):.2g} or more) and",
+            f"  stable ones of index {STABLE} (mean). Heavier tails have larger values:",
             f"{'value':>44}{'Gaussian':>18}{'p':>8}{'stable':>9}",
         ]
         starred = counted(self.tests).values()
@@ -127,7 +143,7 @@ class Anatomy:
             "  Share found not normal by Anderson and Darling's test (of what is found, up to",
             "  5 % by chance; units: the weights into one neuron):",
             fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
-            fill(conclusion(self.tests, self.draws, self.unresolved), 80, subsequent_indent="  "),
+            fill(conclusion(self.tests, self.draws, self.doubt), 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 
@@ -153,8 +169,8 @@ class Anatomy:
             rows.append(_scoped(scope, {"quantity": f"not normal ({name})", "value": share}))
         taken = sum(stop - start for start, stop in self.segments)
         rows.append({"quantity": "anatomy coordinates", "value": taken})
-        if not math.isnan(self.unresolved):
-            rows.append({"quantity": "anatomy unresolved", "value": self.unresolved})
+        if self.unresolved:
+            rows.append({"quantity": "anatomy unresolved", "value": self.unresolved["all"]})
         return [*rows, {"quantity": "anatomy dead share", "value": self.dead_share}]
 
 
@@ -209,7 +225,8 @@ def anatomy(
     groups = groups or {}
     columns = sample_columns(p, groups, max(1, max_entries // P), seed=seed)
     segments = _runs(columns)
-    U = U.float() if U.dtype in (torch.float16, torch.bfloat16) else U
+    dtype = U.dtype
+    U = U.float() if torch.finfo(dtype).bits < 32 else U
     taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
     mask = alive(taken)
     gradients = taken if bool(mask.all()) else taken[:, mask]
@@ -236,19 +253,25 @@ def anatomy(
     for name, own in members.items():
         picks[name] = own[torch.randperm(len(own), generator=generator)[:GROUP_COLUMNS]]
     tests, control = tests_of_columns(live, gradients, picks, draws, generator)
-    more, shares = tests_of_rows(live, members, draws, generator)
+    G = gram(live).cpu()
+    more, shares = tests_of_rows(live, G, members, draws, generator)
     for name, pick in picks.items():
         shares[name, "coordinates"] = not_normal(live[:, pick.to(live.device)])
     if neurons:
         directions = [torch.randn(unit.stop - unit.start, generator=generator).to(live) for unit in neurons]
         along = [live[:, unit] @ direction for unit, direction in zip(neurons, directions, strict=True)]
         shares["all", "units"] = not_normal(torch.stack(along, 1))
+    at = {} if centred else {scope: pick.to(live.device) for scope, pick in picks.items()}
+    not_resolved = {scope: unresolved(gradients[:, columns]) for scope, columns in at.items()}
+    in_order = order(G, seed=seed)
     return Anatomy(
         P=P,
         p=p,
         segments=segments,
         dead_share=1 - float(mask.double().mean()),
-        unresolved=math.nan if centred else unresolved(gradients[:, picks["all"].to(live.device)]),
+        unresolved=not_resolved,
+        order=in_order,
+        doubt=doubt(not_resolved, dtype) or _partition(in_order),
         draws=draws,
         seed=seed,
         groups=tuple(groups),
@@ -259,6 +282,16 @@ def anatomy(
         found=shares,
         problems=problems,
         seconds=time.perf_counter() - start,
+    )
+
+
+def _partition(p: float) -> str:
+    """Why the order of the minibatches forbids a conclusion, "" if it does not."""
+    if p > _CHANCE:
+        return ""
+    return (
+        "the minibatches are no random partition of the data: neighbours are more, or less, alike than in any of 999 "
+        "random orders. Shuffle the samples once, cut them into disjoint minibatches, and measure again."
     )
 
 

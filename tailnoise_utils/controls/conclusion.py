@@ -1,6 +1,5 @@
 """What the tests across the minibatches say together, in one careful sentence."""
 
-import math
 from collections.abc import Mapping
 
 from .across import Comparison
@@ -9,7 +8,6 @@ __all__ = ["conclusion", "counted", "heavier"]
 
 _LEVEL = 0.05  # of all tests together
 _LONGEST = 30  # block length, of single columns
-_UNRESOLVED = 2e-3  # share of the differences: above what any continuous law has
 Tests = Mapping[tuple[str, str, int | None], Comparison]
 
 
@@ -46,39 +44,35 @@ def heavier(tests: Tests) -> dict[str, float]:
     return {name: p for name, p in count.items() if p <= _LEVEL / len(count) + 1e-12}
 
 
-def conclusion(tests: Tests, draws: int, unresolved: float = math.nan) -> str:
+def conclusion(tests: Tests, draws: int, doubt: str = "") -> str:
     r"""What was found across the minibatches, of the whole network.
 
     The rule: m tests count (:func:`counted`; 5 as a rule). The noise is called heavier than Gaussian if one of them finds
     it so (:func:`heavier`), and those that do are named: with 99 surrogates and 5 tests, a statistic beyond all its
-    surrogates. So Gaussian noise is called heavier in about 5 % of the reports, as far as surrogates have its
+    surrogates. So Gaussian noise is called heavier in 5 % of the reports at most, as far as surrogates have its
     law. Otherwise the tests cannot tell the noise from Gaussian noise, which does not make it Gaussian.
 
     Args:
         tests: (scope, quantity, x) to the statistic beside its null distribution, as in an anatomy.
         draws: surrogates of each.
-        unresolved: share of differences that may be zero but for rounding
-            (:func:`tailnoise_utils.controls.rounding.unresolved`), NaN where it is not known.
+        doubt: why the tests cannot be asked at all, "" if they can.
 
     Returns:
-        One sentence: heavier, cannot be told apart, or none: too few surrogates to say, fewer than 20 m - 1, or more than
-        two in a thousand differences are unresolved.
+        One sentence: heavier, cannot be told apart, or none: for `doubt`, or with too few surrogates to say, fewer than
+        20 m - 1.
     """
     count = {name: tests[key].p for name, key in counted(tests).items()}
     m = len(count)
     if not m:
         return "Conclusion: none, for no test across the minibatches has a p-value."
-    if unresolved > _UNRESOLVED:
-        return (
-            f"Conclusion: none, for {unresolved:.1%} of the differences between minibatches may be rounding errors, of "
-            "gradients that would be equal in exact arithmetic, such as counts of a class in a network with a dead layer. "
-            "T1, single columns, scales and tails take logarithms of them."
-        )
+    if doubt:
+        return f"Conclusion: none, for {doubt}"
+    across = "Conclusion: across the minibatches, if they are a random partition of the data,"
     each = f"{m} tests (*), each at the level {_LEVEL} / {m}"
     if found := [f"{name} (p = {p:.2g})" for name, p in heavier(tests).items()]:
         return (
-            "Conclusion: across the minibatches the noise of the whole network is heavier than Gaussian noise of the same "
-            f"covariance by {' and '.join(found)}, of {each}; this does not make it stable, nor say how heavy it is."
+            f"{across} the noise of the whole network is heavier than Gaussian noise of the same covariance by "
+            f"{_listed(found)}, of {each}; this does not make it stable, nor say how heavy it is."
         )
     if draws < 20 * m - 1:
         return (
@@ -87,7 +81,11 @@ def conclusion(tests: Tests, draws: int, unresolved: float = math.nan) -> str:
         )
     smallest = min(count, key=lambda name: count[name])
     return (
-        f"Conclusion: across the minibatches none of {each}, can tell the noise of the whole network from Gaussian "
-        f"noise of the same covariance (smallest p = {count[smallest]:.2g}, {smallest}); the book's page blind_spots shows "
-        "what such tests miss."
+        f"{across} none of {each}, can tell the noise of the whole network from Gaussian noise of the same covariance "
+        f"(smallest p = {count[smallest]:.2g}, {smallest}); the book's page blind_spots shows what such tests miss."
     )
+
+
+def _listed(names: list[str]) -> str:
+    """A, B and C."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

@@ -1,11 +1,14 @@
 """Gradients that would be equal in exact arithmetic, and differ by rounding."""
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["unresolved"]
+__all__ = ["doubt", "unresolved"]
 
+_MOST = 2e-3  # share of the differences: above what any continuous law has
 _ROUNDINGS = 64  # what equal gradients differ by after sums over a minibatch, at most as a rule
 _SMALL = 1e-3  # of the median difference of a column
 
@@ -33,3 +36,32 @@ def unresolved(g: Float[Tensor, "P p"]) -> float:
     bound = _ROUNDINGS * torch.finfo(g.dtype).eps * (one.abs() + other.abs())
     typical = size.where(size > bound, torch.nan).nanmedian(0).values.nan_to_num(torch.inf)
     return float(((size > 0) & (size <= bound) & (size < _SMALL * typical)).double().mean())
+
+
+def doubt(shares: Mapping[str, float], dtype: torch.dtype) -> str:
+    """Why rounding forbids a conclusion.
+
+    Args:
+        shares: unresolved of the whole network, "all", and of its groups; empty where it is not known.
+        dtype: of the gradients as they came.
+
+    Returns:
+        "" if it does not: the gradients have single precision or more, and of their differences at most two in a thousand
+        are unresolved.
+    """
+    if torch.finfo(dtype).bits < 32:
+        return (
+            f"gradients in {str(dtype).removeprefix('torch.')} have too few digits for the differences between "
+            "minibatches: measure in float32, with model.float() and inputs of that type."
+        )
+    if not shares.get("all", 0.0) > _MOST:
+        return ""
+    groups = {name: share for name, share in shares.items() if name != "all"}
+    worst = max(groups, key=lambda name: groups[name], default="")
+    return (
+        f"{shares['all']:.1%} of the differences between minibatches"
+        + (f" (of {worst}: {groups[worst]:.1%})" if worst else "")
+        + " may be rounding errors, of gradients that would be equal in exact arithmetic, such as counts of a class behind "
+        "a dead layer. T1, single columns, scales and tails take logarithms of them. Leave such layers out, with "
+        "requires_grad_(False), and measure again."
+    )

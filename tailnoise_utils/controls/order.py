@@ -1,0 +1,37 @@
+"""Whether the order of the minibatches says something, as it must not."""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+__all__ = ["order"]
+
+
+def order(G: Float64[Tensor, "P P"], *, permutations: int = 999, seed: int = 0) -> float:
+    r"""Permutation test of the rows being exchangeable: are neighbours more, or less, alike than other pairs?
+
+    The statistic is :math:`S = \sum_i c_{i,i+1}` with the cosines :math:`c_{ij} = G_{ij} / \sqrt{G_{ii} G_{jj}}`, and
+    :math:`p = (1 + \#\{|S_\pi - m| \ge |S - m|\}) / (1 + \#\pi)` over random orders :math:`\pi` of the rows, m the mean
+    of S over all orders. Rows of a random partition of the data are exchangeable, whatever their law and also once they are
+    centred: of them p is as good as uniform. It is small if minibatches are cut from sorted data or overlap with those
+    next to them; it does not see an order with a longer period.
+
+    Source: the serial correlation of Wald and Wolfowitz (1943), of vectors.
+
+    Args:
+        G: inner products of the rows of the noise matrix; rows of zeros are like no other.
+        permutations: random orders.
+        seed: of them.
+
+    Returns:
+        The p-value.
+    """
+    P = len(G)
+    size = G.diagonal().clamp(min=0).sqrt()
+    cosines = G / torch.where(size > 0, size, torch.inf).outer(torch.where(size > 0, size, torch.inf))
+    cosines.fill_diagonal_(0.0)
+    generator = torch.Generator().manual_seed(seed)
+    orders = torch.stack([torch.arange(P), *(torch.randperm(P, generator=generator) for _ in range(permutations))])
+    sums = cosines[orders[:, :-1], orders[:, 1:]].sum(1) - cosines.sum() / P
+    own, others = sums[0].abs(), sums[1:].abs()
+    return float((others >= own * (1 - 1e-9)).sum() + 1) / (permutations + 1)
