@@ -19,10 +19,10 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from tailnoise_utils import controls, data, models, tail_index
-from tailnoise_utils.gradient import gradient
+from tailnoise_utils.gradient import gradient, gradients
 from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
-from tailnoise_utils.noise import noise_matrix
+from tailnoise_utils.noise import noise_matrix, stack
 from tailnoise_utils.parameters import slices, units
 
 SETTINGS = {
@@ -70,6 +70,7 @@ def one(setting: str, part: str) -> None:
         loop = seconds(bare, 1 if "CNN" in setting else 3)
         matrix = seconds(lambda: noise_matrix(model, cross_entropy, batches), 1 if "CNN" in setting else 3)
         noise = noise_matrix(model, cross_entropy, batches)
+        raw = stack(gradients(model, cross_entropy, batches), P)  # the anatomy is of gradients before they are centred
         clean = seconds(lambda: tail_index.mohammadi(noise))
         published = seconds(lambda: tail_index.mohammadi(noise, convention="published"))
         print(
@@ -81,9 +82,9 @@ def one(setting: str, part: str) -> None:
         print(
             f"  = {matrix / loop:.2f} x bare loop; alpha^ clean {clean:.2f} s, published {published:.2f} s", flush=True
         )
-        whole = seconds(lambda: controls.anatomy(noise))
+        whole = seconds(lambda: controls.anatomy(raw, centred=False))
         layers = {"groups": slices(model), "units": units(model)}
-        by_layer = seconds(lambda: controls.anatomy(noise, **layers))
+        by_layer = seconds(lambda: controls.anatomy(raw, centred=False, **layers))
         print(
             f"  anatomy (2^23 entries) {whole:.2f} s = {whole / matrix:.2f} x matrix; "
             f"with layers and units {by_layer:.2f} s = {by_layer / matrix:.2f} x matrix",

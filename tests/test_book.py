@@ -129,6 +129,13 @@ def test_footer_names_the_version(book: Path) -> None:
     assert f"tailnoise_utils {__version__}" in (book / "index.html").read_text()
 
 
+def test_pages_of_another_profile_say_so(book: Path) -> None:
+    """The text speaks of laptop; the copy that is tested is one of smoke."""
+    pages = [path.read_text() for path in [book / "index.html", *book.glob("executed/*.html")]]
+    assert len(pages) > 10
+    assert all("numbers of this copy are of the profile smoke; the sentences" in page for page in pages)
+
+
 def test_a_second_make_does_nothing(book: Path, checkout: Path, make: Make) -> None:
     before = {path: path.stat().st_mtime_ns for path in (checkout / "book").rglob("*")}
     assert make("book").returncode == 0

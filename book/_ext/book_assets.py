@@ -1,4 +1,4 @@
-"""What the pages carry: the package's version, of MathJax no more than they load, the script of interactive figures."""
+"""What the pages carry: version and profile, of MathJax no more than they load, the script of interactive figures."""
 
 import shutil
 from pathlib import Path
@@ -13,14 +13,20 @@ import tailnoise_utils
 MATHJAX = {"tex-chtml.js", "a11y", "input", "output", "sre", "ui"}
 
 
-def add_version(app: Sphinx, config: Config) -> None:
-    """Put the version into the footer.
+def add_notices(app: Sphinx, config: Config) -> None:
+    """Put the version into the footer, and on top that the text speaks of another profile, where it does.
 
     Args:
         app: the Sphinx application.
         config: its configuration, changed in place.
     """
     config.html_theme_options["extra_footer"] = f"tailnoise_utils {tailnoise_utils.__version__}"
+    profile = (Path(app.srcdir) / "executed" / "profile").read_text().strip()
+    if profile != "laptop":
+        config.html_theme_options["announcement"] = (
+            f"Figures and numbers of this copy are of the profile {profile}; the "
+            "sentences about them were written for laptop."
+        )
 
 
 def trim_mathjax(app: Sphinx, exception: Exception | None) -> None:
@@ -59,7 +65,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     Returns:
         That pages may be read and written in parallel.
     """
-    app.connect("config-inited", add_version)
+    app.connect("config-inited", add_notices)
     app.connect("build-finished", trim_mathjax, priority=900)  # after the copying
     app.connect("build-finished", write_plotly, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

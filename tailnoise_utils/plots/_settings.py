@@ -160,6 +160,18 @@ def sizes(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     ]
 
 
+def numbers(table: pd.DataFrame) -> dict[str, int]:
+    """The networks of a figure by number: of one number, and so of one colour, in all its panels.
+
+    Args:
+        table: of all panels.
+
+    Returns:
+        Name, as :func:`sizes` has it, to number.
+    """
+    return {name: i for i, (name, _) in enumerate(sizes(table))}
+
+
 def gaussian_band(axes: plt.Axes, null: pd.DataFrame, by: str, colour: str, label: str | None) -> None:
     """Mean and 1.96 standard deviations of Gaussian surrogates; where several settings are given, what covers them all.
 

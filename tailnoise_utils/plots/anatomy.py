@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..controls.parts import STABLE
 from ..store import Results
-from ._settings import AFTER, BEFORE, PARTS, by_kind, ends, gaussian_band, sizes, stack, with_settings
+from ._settings import AFTER, BEFORE, PARTS, by_kind, ends, gaussian_band, numbers, sizes, stack, with_settings
 from ._style import COLOURS, MARKERS, STYLE, WIDTH
 
 _STYLES = {BEFORE: "--", AFTER: "-"}
@@ -102,14 +102,16 @@ def along_training(results: Results, quantity: str = "T1", label: str = "T1", li
     """
     table = with_settings(results)
     table = table[table["scope"] == "all"]
+    number = numbers(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for i, (name, of) in enumerate(sizes(rows)):
-            values = of[of["quantity"] == quantity]
+        for name, of in sizes(rows):
+            i, values = number[name], of[of["quantity"] == quantity]
             mean = values.groupby("iteration")["value"].mean()
             axes.plot(mean.index, mean, color=COLOURS[i], label=name)
             axes.plot(values["iteration"], values["value"], MARKERS[i], color=COLOURS[i], markersize=4)
             gaussian_band(axes, of[of["quantity"] == f"{quantity} (Gaussian)"], "iteration", COLOURS[i], None)
+        axes.fill_between([], [], color="#555555", alpha=0.2, linewidth=0, label="its Gaussian surrogates")
         axes.set_xscale("symlog", linthresh=100, linscale=0.5)
         if linthresh:
             axes.set_yscale("symlog", linthresh=linthresh)
@@ -133,11 +135,12 @@ def against_block_length(results: Results) -> Figure:
     """
     table = with_settings(results)
     table = table[table["quantity"] == "1/alpha (pooled)"]
+    number = numbers(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         for when, at in ends(rows):
-            for i, (name, of) in enumerate(sizes(at)):
-                mean = of.groupby("x")["value"].mean()
+            for name, of in sizes(at):
+                i, mean = number[name], of.groupby("x")["value"].mean()
                 label = name if when == AFTER else None
                 axes.plot(mean.index, 1 / mean, _STYLES[when], color=COLOURS[i], label=label)
         axes.axvline(1000, color="#999999", linewidth=0.8)
@@ -163,12 +166,13 @@ def column_index(results: Results) -> Figure:
     """
     table = with_settings(results)
     table = table[table["scope"] == "all"]
+    number = numbers(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         index = rows["quantity"] == "1/alpha (columns)"
         for when, at in ends(rows[index]):
-            for i, (name, of) in enumerate(sizes(at)):
-                mean = of.groupby("x")["value"].mean()
+            for name, of in sizes(at):
+                i, mean = number[name], of.groupby("x")["value"].mean()
                 label = name if when == AFTER else None
                 style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 4, "label": label}
                 axes.plot(mean.index, mean, _STYLES[when], **style)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ..controls import implied_alpha, stable_log_scale
 from ..store import Results
-from ._settings import AFTER, BEFORE, by_kind, ends, sizes, with_settings
+from ._settings import AFTER, BEFORE, by_kind, ends, numbers, sizes, with_settings
 from ._style import COLOURS, MARKERS, STYLE, WIDTH
 
 _STABLE = 1.5  # index of the law that is drawn for comparison
@@ -42,12 +42,13 @@ def _index(slopes: pd.DataFrame | pd.Series | float) -> pd.DataFrame | pd.Series
 def _lines(
     axes: plt.Axes,
     rows: pd.DataFrame,
+    number: dict[str, int],
     values: Callable[[pd.DataFrame], tuple[np.ndarray, pd.Series, pd.DataFrame | None]],
 ) -> None:
     """A line a network, dashed before and solid after training, with the range over the runs where there is one."""
     for when, at in ends(rows):
-        for i, (name, of) in enumerate(sizes(at)):
-            x, middle, runs = values(of)
+        for name, of in sizes(at):
+            i, (x, middle, runs) = number[name], values(of)
             label = name if when == AFTER else None
             style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 3.5, "label": label}
             axes.plot(x, middle, _STYLES[when], **style)
@@ -77,7 +78,7 @@ def log_scales(results: Results) -> Figure:
         return mean.index.to_numpy(), mean - mean.iloc[0], None
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        _lines(axes, rows, values)
+        _lines(axes, rows, numbers(table), values)
         b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
         axes.plot(b, -np.log(b) / 2, ":", color="#555555", linewidth=1, label="slope $-1/2$")
         stable = stable_log_scale(b, n, _STABLE)
@@ -107,7 +108,7 @@ def batch_scaling(results: Results) -> Figure:
         return _middles(_scales(of).index.to_numpy()), _index(slopes.mean(axis=1)), _index(slopes)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        _lines(axes, rows, values)
+        _lines(axes, rows, numbers(table), values)
         b = np.sort(rows["x"].unique())
         stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
         axes.plot(_middles(b), stable, "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
