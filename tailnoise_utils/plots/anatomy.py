@@ -111,7 +111,7 @@ def along_training(results: Results, quantity: str = "T1", label: str = "T1", li
             axes.plot(mean.index, mean, color=COLOURS[i], label=name)
             axes.plot(values["iteration"], values["value"], MARKERS[i], color=COLOURS[i], markersize=4)
             gaussian_band(axes, of[of["quantity"] == f"{quantity} (Gaussian)"], "iteration", COLOURS[i], None)
-        axes.fill_between([], [], color="#555555", alpha=0.2, linewidth=0, label="its Gaussian surrogates")
+        axes.fill_between([], [], color="#555555", alpha=0.2, linewidth=0, label="Gaussian surrogates (of the colour)")
         axes.set_xscale("symlog", linthresh=100, linscale=0.5)
         if linthresh:
             axes.set_yscale("symlog", linthresh=linthresh)
