@@ -1,6 +1,6 @@
 """Passes over the minibatches of a measurement, and the bar that shows them."""
 
-import zlib
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -49,7 +49,7 @@ class Work:
         self.samples: int | None = None
         self._hits: int | None = 0
         self._labelled = 0
-        self._prints: list[int] = []
+        self._prints: list[bytes | None] = []
 
     def first(self) -> Iterator[Any]:
         """The gradients of the first pass."""
@@ -70,8 +70,9 @@ class Work:
             yield found
 
     def copies(self) -> int:
-        """How many minibatches of the first pass hold the same data as one before them."""
-        return len(self._prints) - len(set(self._prints))
+        """How many minibatches of the first pass hold the same data as one before them, as far as it can be seen."""
+        seen = [mark for mark in self._prints if mark is not None]
+        return len(seen) - len(set(seen))
 
     def accuracy(self) -> float | None:
         """Share of hits, None where there is no such thing."""
@@ -98,11 +99,23 @@ _WAY_OUT = (
 )
 
 
-def _fingerprint(batch: Any) -> int:
-    """CRC-32 of all that is in a minibatch."""
-    crc = 0
+def _fingerprint(batch: Any) -> bytes | None:
+    """BLAKE2b of all that is in a minibatch; None where it holds what cannot be looked into (sparse tensors, objects)."""
+    mark = hashlib.blake2b(digest_size=16)
     for leaf in tree.tree_leaves(batch):
         if isinstance(leaf, Tensor):
-            leaf = leaf.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        crc = zlib.crc32(leaf if isinstance(leaf, np.ndarray) else repr(leaf).encode(), crc)
-    return crc
+            if leaf.layout != torch.strided or leaf.is_nested or leaf.is_quantized:
+                return None
+            content = (
+                leaf.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy()
+            )
+            mark.update(f"{leaf.dtype} {tuple(leaf.shape)}".encode())
+        elif isinstance(leaf, np.ndarray) and not leaf.dtype.hasobject:
+            content = np.ascontiguousarray(leaf)
+            mark.update(f"{leaf.dtype} {leaf.shape}".encode())
+        elif leaf is None or isinstance(leaf, str | bytes | bool | int | float | complex):
+            content = f"{type(leaf).__name__} {leaf!r}".encode()
+        else:
+            return None
+        mark.update(content)
+    return mark.digest()

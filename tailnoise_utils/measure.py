@@ -58,6 +58,9 @@ def measure(
     (:func:`tailnoise_utils.controls.anatomy`): how much of its distance to 2 is dependence, layout, unequal scales and
     tails, and what tests across the minibatches find.
 
+    Measure in float32. Weights in half precision get no conclusion; half precision within the model (``torch.autocast``,
+    TF32) is not seen.
+
     A bias that batch normalisation takes away again has, in ``"train"`` mode, a gradient of rounding errors only, which
     counts as alive: build such layers without it.
 
@@ -76,7 +79,8 @@ def measure(
         batches: minibatches of one size that can be gone through again: a list, a ``DataLoader``,
             :class:`tailnoise_utils.minibatches.Minibatches`. They should be a random partition of the data: disjoint, of
             samples that were shuffled first; otherwise tests can take their order for tails. Of minibatches that hold the
-            same data, or are more like their neighbours than chance has it, nothing is concluded. Such a partition is
+            same data, or are more like their neighbours than chance has it, nothing is concluded; minibatches that are each
+            of one class or length, in whatever order, are not seen. Such a partition is
             ``list(DataLoader(data, b, shuffle=True))``, or ``Minibatches(x, y, b, seed=1)``. A ``DataLoader`` that shuffles
             does so anew at every pass: it will do where one pass is made (the matrix), and is refused where two are
             (streaming).
@@ -137,7 +141,8 @@ def measure(
         if method == "matrix":
             matrix = stack(work.first(), P)
             if anatomy:  # of the gradients as they are: centring costs their differences digits
-                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.copies())
+                coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
+                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.copies(), coarsest)
             live, rows, published = _of_matrix(centre(matrix))
         else:
             live, rows, published = _from_passes(work, P, p)
@@ -215,6 +220,7 @@ def _anatomy(
     draws: int,
     entries: int,
     copies: int,
+    coarsest: torch.dtype,
 ) -> tuple[controls.Anatomy | None, str]:
     """The anatomy, or why there is none: what else goes wrong is an error."""
     settings = {"groups": groups, "units": neurons, "seed": seed, "draws": draws, "max_entries": entries}
@@ -222,8 +228,8 @@ def _anatomy(
         found = controls.anatomy(gradients, centred=False, **settings)
     except controls.TooFew as error:
         return None, str(error)
-    if copies:
-        found = replace(found, doubt=_COPIES.format(copies, len(gradients)))
+    doubts = [controls.doubt({}, coarsest), _COPIES.format(copies, len(gradients)) if copies else "", found.doubt]
+    found = replace(found, doubt=" And ".join(dict.fromkeys(filter(None, doubts))))
     return found, ""
 
 

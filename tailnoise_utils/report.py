@@ -143,7 +143,7 @@ class Report:
         return rows + (self.anatomy.rows() if self.anatomy else [])
 
     def to_frame(self) -> pd.DataFrame:
-        """The same rows as a table, with alpha^ beside 1/alpha^.
+        """The same rows as a table, with alpha^ beside 1/alpha^, and whether the anatomy is in doubt (1) or not (0).
 
         Returns:
             Columns scope, quantity, x, value, se.
@@ -161,6 +161,9 @@ class Report:
             for name, index in (("published", group.published), ("clean", group.clean)):
                 if index:
                     rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
+        if self.anatomy:
+            rows.append({"quantity": "anatomy order (p)", "value": self.anatomy.order})
+            rows.append({"quantity": "anatomy in doubt", "value": float(bool(self.anatomy.doubt))})
         blank = {"scope": "all", "x": float("nan"), "se": float("nan")}
         return pd.DataFrame([blank | row for row in rows])[["scope", "quantity", "x", "value", "se"]]
 

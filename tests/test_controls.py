@@ -206,6 +206,14 @@ def test_gradients_have_the_anatomy_of_their_noise():
     assert "none, for" in repr(whole)
 
 
+def test_rounding_is_counted_in_each_group():
+    g = torch.cat([torch.from_numpy(normal((P, 200), 62)).float(), counted(torch.float32, columns=200)[1]], 1)
+    found = controls.anatomy(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
+    assert found.unresolved["a"] < 1e-3
+    assert found.unresolved["b"] == pytest.approx(2 * found.unresolved["all"], rel=0.01)
+    assert "(of b: " in found.doubt
+
+
 def test_judge_counts_the_surrogates_that_reach_the_value():
     null = torch.arange(99, dtype=torch.float64)
     assert [controls.judge(v, null).p for v in (-1.0, 98.0, 99.0)] == [1.0, 0.02, 0.01]

@@ -1,8 +1,11 @@
 """Minibatches that are no random partition of the data are found, and nothing is concluded of them."""
 
 import itertools
+import sys
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from problems import normal, sas
@@ -63,23 +66,32 @@ def batches(kind: str) -> list[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(3))
         return [(x[order[at : at + 100]], y[order[at : at + 100]]) for at in range(0, 1400, 50)]
     found = list(Minibatches(x, y, 50, seed=1))
+    if kind == "pure":  # each of one class, in a random order
+        cut = list(Minibatches(x[y.argsort()], y.sort().values, 50, order="data"))
+        return [cut[i] for i in torch.randperm(len(cut), generator=torch.Generator().manual_seed(4))]
     return found + found[:5] if kind == "repeated" else found
 
 
-@pytest.mark.parametrize("kind", ["sorted", "overlapping", "repeated", "random"])
+@pytest.mark.parametrize("kind", ["sorted", "overlapping", "repeated", "random", "pure"])
 def test_what_is_no_random_partition_gets_no_conclusion(kind: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 10))
     report = measure(model, cross_entropy, batches(kind))
     text = " ".join(repr(report).split())
     reasons = {
-        "sorted": "none, for the minibatches are no random partition of the data: neighbours are more, or less, alike",
+        "sorted": "none, for the minibatches do not look like a random partition of the data: neighbours are more",
         "repeated": "none, for 5 of the 35 minibatches hold the same data as one before them",
         "random": "across the minibatches, if they are a random partition of the data,",
     }
-    reasons["overlapping"] = reasons["sorted"]
+    reasons |= {
+        "overlapping": reasons["sorted"],
+        "pure": reasons["random"],
+    }  # the last is not seen, as its docstring says
     assert f"Conclusion: {reasons[kind]}" in text
     assert (report.anatomy.order <= 1e-3) == (kind in ("sorted", "overlapping"))
+    frame = report.to_frame().set_index("quantity")["value"]
+    assert frame["anatomy order (p)"] == report.anatomy.order
+    assert frame["anatomy in doubt"] == (kind in ("sorted", "overlapping", "repeated"))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -89,3 +101,76 @@ def test_half_precision_gets_no_conclusion(dtype: torch.dtype) -> None:
     text = " ".join(repr(measure(model, cross_entropy, [(x.to(dtype), y) for x, y in batches("random")])).split())
     assert f"Conclusion: none, for gradients in {str(dtype)[6:]} have too few digits" in text
     assert "measure in float32" in text
+
+
+def test_one_layer_in_half_precision_is_enough() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 10).bfloat16())
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        return cross_entropy(model[3](model[:3](batch["x"]).bfloat16()).float(), batch["y"])
+
+    found = measure(model, loss, [{"x": x, "y": y} for x, y in batches("repeated")])
+    text = " ".join(repr(found).split())
+    assert "Conclusion: none, for gradients in bfloat16 have too few digits" in text
+    assert "inputs of that type. And 5 of the 35 minibatches hold the same data" in text
+
+
+@pytest.mark.parametrize(("p", "doubted"), [(0.001, True), (0.002, False), (0.04, False)])
+def test_only_an_order_that_none_of_999_reaches_is_doubted(p: float, doubted: bool, monkeypatch) -> None:
+    monkeypatch.setattr(sys.modules["tailnoise_utils.controls.anatomy"], "order", lambda G, seed: p)
+    U = torch.randn(20, 300, generator=torch.Generator().manual_seed(3))
+    found = controls.anatomy(U - U.mean(0), draws=19)
+    assert found.order == p
+    assert bool(found.doubt) == doubted
+
+
+def test_rows_that_are_all_unlike_have_no_order() -> None:
+    assert controls.order(inner(torch.eye(20).double())) == 1
+
+
+def parted(kind: str, i: int) -> dict[str, Any]:
+    """A minibatch of four that holds its numbers in some form."""
+    x = torch.arange(12.0).reshape(4, 3) + i
+    return {
+        "sparse": {"x": x.to_sparse()},
+        "not contiguous": {"x": np.asarray(x).T[:, ::2]},
+        "objects": {"x": np.array([object()] * 4)},
+        "alike in print": {"x": Box(x)},
+        "targets": {"x": torch.ones(4, 3), "y": x[:, 0]},
+        "conjugate": {"x": torch.complex(x, x).conj()},
+        "half": {"x": x.bfloat16()},
+        "words": {"x": ["a", i, None, b"c"]},
+    }[kind]
+
+
+class Box:
+    """Prints its shape, as batches of graphs do."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.x = x
+
+    def __repr__(self) -> str:
+        return f"Box({tuple(self.x.shape)})"
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen"),
+    [
+        *((kind, True) for kind in ("not contiguous", "targets", "conjugate", "half", "words")),
+        *((kind, False) for kind in ("sparse", "objects", "alike in print")),
+    ],
+)
+def test_copies_are_counted_where_the_data_can_be_seen(kind: str, seen: bool) -> None:
+    model = nn.Linear(3, 1)
+    y = iter(itertools.count())
+
+    def loss(model: nn.Module, batch: dict[str, Any]) -> Tensor:
+        return model(torch.full((1, 3), float(next(y) % 7))).sum()
+
+    for copies in (0, 2):
+        found = [parted(kind, i) for i in range(20)]
+        found[18:18] = [parted(kind, 0), parted(kind, 1)][:copies]
+        text = " ".join(repr(measure(model, loss, found, draws=19)).split())
+        assert (f"{copies} of the 22 minibatches hold the same data" in text) == (seen and copies == 2)
+        assert ("hold the same data" in text) == (seen and copies == 2)

@@ -1,6 +1,7 @@
 """What a newcomer reads: the printed report explains itself, and its last sentence says what was found and no more."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -72,8 +73,23 @@ def test_tests_that_find_something_are_listed_with_commas() -> None:
     assert "by T1 (p = 0.01), sd of ln norm (p = 0.01) and 1/alpha (columns) (p = 0.01), of 5 tests" in text
 
 
+def test_how_few_make_the_tails_and_how_many_differences_are_rounding_is_printed() -> None:
+    g = torch.randn(40, 600, generator=torch.Generator().manual_seed(6))
+    g[:, :300] = 1.0  # dead
+    g[0, 400] = 1e6
+    found = controls.anatomy(g, centred=False, draws=19)
+    assert "half of what they weigh is of 1 of the 300 live ones" in " ".join(repr(found).split())
+    found = controls.anatomy(torch.randn(40, 600, generator=torch.Generator().manual_seed(7)), centred=False, draws=19)
+    most = round(found.parts["all"].half * 600)
+    assert 100 < most < 300
+    assert f"half of what they weigh is of {most} of the 600 live ones" in " ".join(repr(found).split())
+    for share, words in ((1.9e-4, False), (2.1e-4, True)):
+        text = " ".join(repr(replace(found, unresolved={"all": share})).split())
+        assert ("Of the differences between minibatches 0.02% may be rounding errors" in text) == words
+
+
 def test_rounding_forbids_a_conclusion() -> None:
-    assert controls.doubt({"all": 2e-3}, torch.float32) == controls.doubt({}, torch.float64) == ""
+    assert controls.doubt({"all": 2e-3, "first": 0.3}, torch.float32) == controls.doubt({}, torch.float64) == ""
     found = controls.doubt({"all": 2.1e-3, "first": 0.0, "last": 0.3}, torch.float32)
     assert found.startswith("0.2% of the differences between minibatches (of last: 30.0%) may be rounding errors")
     assert "Leave such layers out, with requires_grad_(False)" in found

@@ -15,7 +15,7 @@ from ..noise import centre
 from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .across import Comparison, gram
 from .conclusion import conclusion, counted
-from .order import order
+from .order import PERMUTATIONS, order
 from .parts import FEWEST_ROWS, STABLE, Parts, parts
 from .pooled import Estimate, TooFew, alive, curve
 from .rounding import doubt, unresolved
@@ -24,7 +24,7 @@ from .surrogates import sample_columns
 __all__ = ["Anatomy", "anatomy"]
 
 FEW = 100  # live coordinates
-_CHANCE = 1e-3  # p-value below which minibatches are no random partition
+_CHANCE = 1e-3  # largest p-value that says that minibatches are no random partition
 _SHOWN = 2e-4  # share of unresolved differences
 _UNITS = 1024  # of the whole network
 _WIDTHS = (9, 11, 7, 7, 7)  # of the report's columns
@@ -290,8 +290,9 @@ def _partition(p: float) -> str:
     if p > _CHANCE:
         return ""
     return (
-        "the minibatches are no random partition of the data: neighbours are more, or less, alike than in any of 999 "
-        "random orders. Shuffle the samples once, cut them into disjoint minibatches, and measure again."
+        "the minibatches do not look like a random partition of the data: neighbours are more, or less, alike than in any "
+        f"of {PERMUTATIONS} random orders (p = {p:.2g}). Shuffle the samples once, cut them into disjoint minibatches, and "
+        "measure again."
     )
 
 

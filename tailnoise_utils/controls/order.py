@@ -6,15 +6,19 @@ from torch import Tensor
 
 __all__ = ["order"]
 
+PERMUTATIONS = 999
+_TIE = 1e-9  # cosines that differ by less are equal but for rounding
 
-def order(G: Float64[Tensor, "P P"], *, permutations: int = 999, seed: int = 0) -> float:
+
+def order(G: Float64[Tensor, "P P"], *, permutations: int = PERMUTATIONS, seed: int = 0) -> float:
     r"""Permutation test of the rows being exchangeable: are neighbours more, or less, alike than other pairs?
 
     The statistic is :math:`S = \sum_i c_{i,i+1}` with the cosines :math:`c_{ij} = G_{ij} / \sqrt{G_{ii} G_{jj}}`, and
     :math:`p = (1 + \#\{|S_\pi - m| \ge |S - m|\}) / (1 + \#\pi)` over random orders :math:`\pi` of the rows, m the mean
     of S over all orders. Rows of a random partition of the data are exchangeable, whatever their law and also once they are
-    centred: of them p is as good as uniform. It is small if minibatches are cut from sorted data or overlap with those
-    next to them; it does not see an order with a longer period.
+    centred: of them p is as good as uniform. It is small if neighbours are cut from the same stretch of sorted data, or
+    overlap. It sees no more than that: not minibatches that are each of one kind (a class, a length, a user) once
+    neighbours are no more alike than others, nor overlaps of minibatches far apart, nor an order with a longer period.
 
     Source: the serial correlation of Wald and Wolfowitz (1943), of vectors.
 
@@ -34,4 +38,4 @@ def order(G: Float64[Tensor, "P P"], *, permutations: int = 999, seed: int = 0) 
     orders = torch.stack([torch.arange(P), *(torch.randperm(P, generator=generator) for _ in range(permutations))])
     sums = cosines[orders[:, :-1], orders[:, 1:]].sum(1) - cosines.sum() / P
     own, others = sums[0].abs(), sums[1:].abs()
-    return float((others >= own * (1 - 1e-9)).sum() + 1) / (permutations + 1)
+    return float((others >= own - _TIE * P).sum() + 1) / (permutations + 1)
