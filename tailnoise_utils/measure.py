@@ -24,10 +24,7 @@ __all__ = ["NothingAlive", "measure"]
 
 _METHODS = ("auto", "matrix", "streaming")
 _STREAMED = "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
-_COPIES = (
-    "{} of the {} minibatches hold the same data as one before them, which tests can take for tails: cut the data into "
-    "disjoint minibatches, once, and measure again."
-)
+_REPEATED = 0.01  # share of the samples that may be in more than one minibatch
 
 
 class NothingAlive(ValueError):
@@ -78,12 +75,12 @@ def measure(
             others, such as dictionaries, as ``loss_fn(model, batch)``.
         batches: minibatches of one size that can be gone through again: a list, a ``DataLoader``,
             :class:`tailnoise_utils.minibatches.Minibatches`. They should be a random partition of the data: disjoint, of
-            samples that were shuffled first; otherwise tests can take their order for tails. Of minibatches that hold the
-            same data, or are more like their neighbours than chance has it, nothing is concluded; minibatches that are each
-            of one class or length, in whatever order, are not seen. Such a partition is
-            ``list(DataLoader(data, b, shuffle=True))``, or ``Minibatches(x, y, b, seed=1)``. A ``DataLoader`` that shuffles
-            does so anew at every pass: it will do where one pass is made (the matrix), and is refused where two are
-            (streaming).
+            samples that were shuffled first; otherwise tests can take their order for tails. Where more than a hundredth of
+            the samples are in several minibatches, or neighbours are more alike than chance has it, nothing is concluded;
+            minibatches that are each of one class or length, in whatever order, are not seen. Such a partition is
+            ``list(DataLoader(data, b, shuffle=True, drop_last=True))``, or ``Minibatches(x, y, b, seed=1)``. A
+            ``DataLoader`` that shuffles does so anew at every pass: it will do where one pass is made (the matrix), and is
+            refused where two are (streaming).
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the columns.
         groups: name to names of parameters; by default one group for every module that owns trainable parameters. An
@@ -142,7 +139,7 @@ def measure(
             matrix = stack(work.first(), P)
             if anatomy:  # of the gradients as they are: centring costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
-                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.copies(), coarsest)
+                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest)
             live, rows, published = _of_matrix(centre(matrix))
         else:
             live, rows, published = _from_passes(work, P, p)
@@ -219,7 +216,7 @@ def _anatomy(
     seed: int,
     draws: int,
     entries: int,
-    copies: int,
+    repeated: tuple[int, int],
     coarsest: torch.dtype,
 ) -> tuple[controls.Anatomy | None, str]:
     """The anatomy, or why there is none: what else goes wrong is an error."""
@@ -228,9 +225,15 @@ def _anatomy(
         found = controls.anatomy(gradients, centred=False, **settings)
     except controls.TooFew as error:
         return None, str(error)
-    doubts = [controls.doubt({}, coarsest), _COPIES.format(copies, len(gradients)) if copies else "", found.doubt]
-    found = replace(found, doubt=" And ".join(dict.fromkeys(filter(None, doubts))))
-    return found, ""
+    again, samples = repeated
+    if again > _REPEATED * samples:
+        found = replace(
+            found,
+            doubt=f"{again / samples:.1%} of the samples are in another minibatch too, which tests can take for tails: cut "
+            "the data into disjoint minibatches, once, and measure again. (If these are samples that are only alike, the "
+            "conclusion is controls.conclusion(report.anatomy.tests, report.anatomy.draws).)",
+        )
+    return replace(found, doubt=found.doubt or controls.doubt({}, coarsest)), ""
 
 
 def _free(device: torch.device) -> int:

@@ -117,7 +117,9 @@ class Report:
             "  alpha^ < 2 alone is no evidence of heavy tails: dependence, unequal scales and",
             "  the order of the parameters lower it too (and negative dependence or few",
             "  entries can take it above 2).",
-            repr(self.anatomy) if self.anatomy else fill(f"Anatomy: {self.no_anatomy}", 80, subsequent_indent="  "),
+            repr(self.anatomy)
+            if self.anatomy
+            else fill(f"No anatomy, and no conclusion: {self.no_anatomy}", 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 

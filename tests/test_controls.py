@@ -211,7 +211,7 @@ def test_rounding_is_counted_in_each_group():
     found = controls.anatomy(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
     assert found.unresolved["a"] < 1e-3
     assert found.unresolved["b"] == pytest.approx(2 * found.unresolved["all"], rel=0.01)
-    assert "(of b: " in found.doubt
+    assert "in the group 'b')" in found.doubt
 
 
 def test_judge_counts_the_surrogates_that_reach_the_value():

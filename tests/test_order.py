@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import controls, data
+from tailnoise_utils._marks import marks, repeated
 from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
 
@@ -80,15 +81,16 @@ def test_what_is_no_random_partition_gets_no_conclusion(kind: str) -> None:
     text = " ".join(repr(report).split())
     reasons = {
         "sorted": "none, for the minibatches do not look like a random partition of the data: neighbours are more",
-        "repeated": "none, for 5 of the 35 minibatches hold the same data as one before them",
+        "repeated": "none, for 14.3% of the samples are in another minibatch too",
         "random": "across the minibatches, if they are a random partition of the data,",
     }
     reasons |= {
-        "overlapping": reasons["sorted"],
+        "overlapping": "none, for 48.2% of the samples are in another minibatch too",
         "pure": reasons["random"],
     }  # the last is not seen, as its docstring says
     assert f"Conclusion: {reasons[kind]}" in text
     assert (report.anatomy.order <= 1e-3) == (kind in ("sorted", "overlapping"))
+    assert ("NOTHING CAN BE CONCLUDED" in text) == (kind not in ("random", "pure"))
     frame = report.to_frame().set_index("quantity")["value"]
     assert frame["anatomy order (p)"] == report.anatomy.order
     assert frame["anatomy in doubt"] == (kind in ("sorted", "overlapping", "repeated"))
@@ -110,10 +112,9 @@ def test_one_layer_in_half_precision_is_enough() -> None:
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         return cross_entropy(model[3](model[:3](batch["x"]).bfloat16()).float(), batch["y"])
 
-    found = measure(model, loss, [{"x": x, "y": y} for x, y in batches("repeated")])
+    found = measure(model, loss, [{"x": x, "y": y} for x, y in batches("random")])
     text = " ".join(repr(found).split())
     assert "Conclusion: none, for gradients in bfloat16 have too few digits" in text
-    assert "inputs of that type. And 5 of the 35 minibatches hold the same data" in text
 
 
 @pytest.mark.parametrize(("p", "doubted"), [(0.001, True), (0.002, False), (0.04, False)])
@@ -139,7 +140,7 @@ def parted(kind: str, i: int) -> dict[str, Any]:
         "alike in print": {"x": Box(x)},
         "targets": {"x": torch.ones(4, 3), "y": x[:, 0]},
         "conjugate": {"x": torch.complex(x, x).conj()},
-        "half": {"x": x.bfloat16()},
+        "half": {"x": x.half()},
         "words": {"x": ["a", i, None, b"c"]},
     }[kind]
 
@@ -163,14 +164,42 @@ class Box:
 )
 def test_copies_are_counted_where_the_data_can_be_seen(kind: str, seen: bool) -> None:
     model = nn.Linear(3, 1)
-    y = iter(itertools.count())
+    calls = itertools.count()
 
     def loss(model: nn.Module, batch: dict[str, Any]) -> Tensor:
-        return model(torch.full((1, 3), float(next(y) % 7))).sum()
+        return model(torch.full((1, 3), float(next(calls) % 7))).sum()
 
     for copies in (0, 2):
-        found = [parted(kind, i) for i in range(20)]
-        found[18:18] = [parted(kind, 0), parted(kind, 1)][:copies]
+        found = [parted(kind, 100 * i) for i in range(20)]
+        found[18:18] = [parted(kind, 0), parted(kind, 100)][:copies]
         text = " ".join(repr(measure(model, loss, found, draws=19)).split())
-        assert (f"{copies} of the 22 minibatches hold the same data" in text) == (seen and copies == 2)
-        assert ("hold the same data" in text) == (seen and copies == 2)
+        assert ("9.1% of the samples are in another minibatch too" in text) == (seen and copies == 2)
+        assert ("in another minibatch too" in text) == (seen and copies == 2)
+
+
+def test_samples_are_known_again_in_any_place() -> None:
+    x, y = torch.randn(40, 3, 5, generator=torch.Generator().manual_seed(0)), torch.arange(40)
+    first, second = marks((x[:20], y[:20])), marks((x[20:], y[20:]))
+    assert len(np.unique(first)) == len(first) == 20
+    assert repeated([first, second]) == (0, 40)
+    assert repeated([first, second, marks((x[5:15].flip(0), y[5:15].flip(0)))]) == (10, 50)
+    assert repeated([marks((torch.cat([x[:20], x[:5]]), torch.cat([y[:20], y[:5]])))]) == (
+        0,
+        20,
+    )  # within one minibatch
+    assert repeated([first, marks((x[:20], y[20:]))]) == (0, 40)
+    assert repeated([first, None]) == (0, 20)
+    assert repeated([None]) == (0, 0)
+    assert not np.array_equal(marks({"x": x, "y": y}), marks({"x": x, "y": y.flip(0)}))
+    assert len(marks((x, 3))) == len(marks((x, y[:7]))) == 1  # no axis in common: a mark of all
+    swapped = marks((y, y + 40)), marks((y + 40, y))
+    assert not np.isin(*swapped).any()
+
+
+@pytest.mark.parametrize(("several", "doubted"), [(8, False), (9, True)])
+def test_a_hundredth_of_the_samples_may_be_in_several_minibatches(several: int, doubted: bool) -> None:
+    x = torch.randn(800, 4, generator=torch.Generator().manual_seed(0))
+    x[40 : 40 + several] = x[:several]
+    found = [(part, torch.zeros(40)) for part in x.split(40)]
+    report = measure(nn.Linear(4, 1), lambda outputs, _: outputs.square().mean(), found, draws=19)
+    assert ("of the samples are in another minibatch too" in report.anatomy.doubt) == doubted

@@ -35,7 +35,7 @@ def tests_of_columns(
     picks: dict[str, Int64[Tensor, " own"]],
     draws: int,
     generator: torch.Generator,
-) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate]]:
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate], Estimate]:
     """T1 and the block estimate of single columns (of gradients as they are), on samples of columns; positive control."""
     at = torch.cat(list(picks.values())).to(live.device)
     U = live[:, at]
@@ -48,15 +48,15 @@ def tests_of_columns(
 
     value = statistic(U, gradients[:, at])
     null = gaussian_null(U, statistic, draws=draws, generator=generator)
-    stable = stable_null(U, statistic, alpha=STABLE, draws=_STABLE_DRAWS, generator=generator)[:, 1:, 0]
+    stable = stable_null(U, statistic, alpha=STABLE, draws=_STABLE_DRAWS, generator=generator)[:, :, 0]
     names = [("T1", None), *(("1/alpha (columns)", K1) for K1 in lengths)]
     tests = {
         (scope, quantity, x): judge(float(value[i, j]), null[:, i, j])
         for j, scope in enumerate(picks)
         for i, (quantity, x) in enumerate(names)
     }
-    control = {K1: Estimate(float(of.mean()), float(of.std())) for K1, of in zip(lengths, stable.T, strict=True)}
-    return tests, control
+    control = {K1: Estimate(float(of.mean()), float(of.std())) for K1, of in zip(lengths, stable.T[1:], strict=True)}
+    return tests, control, Estimate(float(stable[:, 0].mean()), float(stable[:, 0].std()))
 
 
 def tests_of_rows(

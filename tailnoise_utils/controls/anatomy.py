@@ -24,6 +24,7 @@ from .surrogates import sample_columns
 __all__ = ["Anatomy", "anatomy"]
 
 FEW = 100  # live coordinates
+_FEW_TAILS = 0.01  # share of the live coordinates
 _CHANCE = 1e-3  # largest p-value that says that minibatches are no random partition
 _SHOWN = 2e-4  # share of unresolved differences
 _UNITS = 1024  # of the whole network
@@ -54,6 +55,7 @@ class Anatomy:
         curve: pooled 1/alpha^ against K1.
         tests: (scope, quantity, x) to the statistic beside its null distribution.
         control: K1 to mean 1/alpha^_j of the columns of stable surrogates with alpha = 1.5 and its spread.
+        stable_T1: mean T1 of the same stable surrogates and its spread.
         found: (scope, kind) to the share that is found not to be normal (Anderson-Darling, false discovery rate .05), of
             coordinates, units (a random projection of the incoming weights of each), random and leading projections.
         problems: scopes without parts, and why.
@@ -74,6 +76,7 @@ class Anatomy:
     curve: dict[int, Estimate]
     tests: dict[tuple[str, str, int | None], Comparison]
     control: dict[int, Estimate]
+    stable_T1: Estimate
     found: dict[tuple[str, str], float]
     problems: dict[str, str]
     seconds: float
@@ -89,6 +92,8 @@ class Anatomy:
         most, share = max(1, round(whole.half * whole.p)), self.unresolved.get("all", 0.0)
         if (live := whole.p) < FEW:
             lines.insert(1, f"  of which only {live} live: few, so that one of them can decide a test;")
+        if self.doubt:
+            lines.insert(0, "NOTHING CAN BE CONCLUDED from the anatomy that follows: see its last lines.")
         scopes = ("all", *self.groups)
         width = max(map(len, [*scopes, "s.e."]))
         lines.append(f"  {'':{width}} as it is dependence layout scales  tails     K1     T1     p")
@@ -108,29 +113,35 @@ class Anatomy:
             if scope == "all":
                 errors = "".join(f"{part.se:>{n}.3f}" for part, n in zip(estimates, _WIDTHS, strict=True))
                 lines.append(f"  {'s.e.':{width}}{errors}")
+        if most <= _FEW_TAILS * live:
+            lines.append(
+                f"  Half of what tails weigh is of {most:,} of {live:,} live coordinates: tails, and scales with"
+            )
+            lines.append("  the opposite sign, are of these few and not of the noise as a whole. T1 is of all.")
         if share > _SHOWN:
             lines.append(f"  Of the differences between minibatches {share:.2%} may be rounding errors; they")
             lines.append("  would be in scales, tails and T1.")
         lines += [
             "  dependence: what the coordinates of one minibatch share; layout: the order of",
             "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
-            f"  coordinates, the heaviest most: half of what they weigh is of {most:,} of the",
-            f"  {live:,} live ones. Each may be negative. s.e.: of the last three that of the",
-            "  shuffle alone; those of layers are in .rows(). K1: length of a block. Of",
-            f"  independent stable noise of index {STABLE} tails would be {whole.stable_tails:+.3f}.",
-            "  T1 looks across the minibatches: 0 for Gaussian noise, larger if heavier (p of",
-            "  each layer by itself).",
+            f"  coordinates, the heaviest most; of independent stable noise of index {STABLE} they",
+            f"  would be {whole.stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the",
+            "  minibatches, of the last three parts only of the shuffle that they need.",
+            "  K1: length of a block. T1 looks across the minibatches: 0 for Gaussian noise,",
+            "  larger if heavier (p of each layer by itself).",
             f"Across the minibatches, beside {self.draws} Gaussian surrogates (same covariance; mean +-",
             f"  s.d.; p = (1 + those that reach the value) / {self.draws + 1}, so {1 / (self.draws + 1):.2g} or more) and",
             f"  stable ones of index {STABLE} (mean). Heavier tails have larger values:",
             f"{'value':>44}{'Gaussian':>18}{'p':>8}{'stable':>9}",
         ]
+        few = f" The network has only {live} live coordinates." if live < FEW else ""
         starred = counted(self.tests).values()
         for key, test in self.tests.items():
             scope, quantity, x = key
             if scope == "all":
                 name = quantity + ("" if x is None else f", K1 = {x}") + (" *" if key in starred else "")
-                stable = f"{self.control[x].value:9.3f}" if quantity == "1/alpha (columns)" else ""
+                known = {"1/alpha (columns)": self.control.get(x), "T1": self.stable_T1}.get(quantity)
+                stable = f"{known.value:9.3f}" if known else ""
                 null = f"{test.null:.3f} +- {test.null_sd:.3f}"
                 lines.append(f"    {name:32}{test.value:8.3f}{null:>18}{test.p:8.2g}{stable}")
         shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.found.items() if scope == "all")
@@ -143,7 +154,7 @@ class Anatomy:
             "  Share found not normal by Anderson and Darling's test (of what is found, up to",
             "  5 % by chance; units: the weights into one neuron):",
             fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
-            fill(conclusion(self.tests, self.draws, self.doubt), 80, subsequent_indent="  "),
+            fill(conclusion(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 
@@ -252,7 +263,7 @@ def anatomy(
     picks = {"all": torch.randperm(live.shape[1], generator=generator)[:COLUMNS]}
     for name, own in members.items():
         picks[name] = own[torch.randperm(len(own), generator=generator)[:GROUP_COLUMNS]]
-    tests, control = tests_of_columns(live, gradients, picks, draws, generator)
+    tests, control, stable_T1 = tests_of_columns(live, gradients, picks, draws, generator)
     G = gram(live).cpu()
     more, shares = tests_of_rows(live, G, members, draws, generator)
     for name, pick in picks.items():
@@ -271,7 +282,7 @@ def anatomy(
         dead_share=1 - float(mask.double().mean()),
         unresolved=not_resolved,
         order=in_order,
-        doubt=doubt(not_resolved, dtype) or _partition(in_order),
+        doubt=_partition(in_order) or doubt(not_resolved, dtype),
         draws=draws,
         seed=seed,
         groups=tuple(groups),
@@ -279,6 +290,7 @@ def anatomy(
         curve=curve(live),
         tests=tests | more,
         control=control,
+        stable_T1=stable_T1,
         found=shares,
         problems=problems,
         seconds=time.perf_counter() - start,
