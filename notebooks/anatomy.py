@@ -89,7 +89,10 @@ Markdown(
 plots.along_training(results)
 
 # %% tags=["remove-input"]
-Markdown(caption + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian surrogates. All runs.")
+Markdown(
+    caption
+    + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian surrogates. The axis is linear between −0.01 and 0.01. All runs."
+)
 
 # %% [markdown]
 # A stable law would have the *same* index whatever the number of summands. The block estimate of single coordinates, on

@@ -20,6 +20,10 @@
 # 1.96 standard deviations of its Gaussian surrogates. The block length of a layer is the root of the number of *its* entries that were looked
 # at (of large layers a contiguous piece), so that bars of different layers are at different block lengths. The biases of the convolutional
 # network belong to their layers.
+#
+# **The short answer.** No. In fully connected networks the layer next to the pixels is the nearest to Gaussian (before training T1, zero for
+# Gaussian noise, is at most {glue:text}`first_before:.3f` there and up to {glue:text}`deeper_before:.2f` behind it), and at depth 6 the layers from the third on
+# are heavier, much of it before training. Whole networks are mostly their first layer, so that one number for all hides this.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
@@ -33,7 +37,7 @@ from tailnoise_utils import plots, sweep
 
 results = sweep.load("anatomy", profile)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
-caption = f"*Profile `{profile}`, seeds {seeds}; means over the seeds.*"
+caption = f"*Profile `{profile}`, seeds {seeds}; means over the seeds. Axes differ between figures.*"
 settings = list(plots.with_settings(results)["setting"].cat.categories)
 fcns = [name for name in settings if name.startswith("FCN")]
 cnns = [name for name in settings if name.startswith("CNN")]
