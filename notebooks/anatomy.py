@@ -91,7 +91,7 @@ plots.along_training(results)
 # %% tags=["remove-input"]
 Markdown(
     caption
-    + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian surrogates. The axis is linear between −0.01 and 0.01. All runs."
+    + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian surrogates. The axis is linear up to 0.01 in size. All runs."
 )
 
 # %% [markdown]

@@ -24,7 +24,7 @@
 # sizes the slope $s$ implies the index $1/(1 + s)$.
 #
 # **The short answer.** The index that the scale implies rises with $b$: in no setting is it that of one stable law. At $b = 500$, where the paper
-# measures, it is near 2 before training; after training on MNIST, and with cross-entropy most, it is still on its way there: over all settings
+# measures, it is near 2 in fully connected networks before training; after training on MNIST, and with cross-entropy most, it is still on its way there: over all settings
 # {glue:text}`implied_after_small_low:.2f` to {glue:text}`implied_after_small_high:.2f` at $b = 10$, {glue:text}`implied_after_middle_low:.2f` to
 # {glue:text}`implied_after_middle_high:.2f` at 100, {glue:text}`implied_after_large_low:.2f` to {glue:text}`implied_after_large_high:.2f` at 1000.
 
