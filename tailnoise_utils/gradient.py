@@ -158,14 +158,14 @@ def gradient(
                 raise ValueError("the loss depends on no trainable parameter: do not detach or convert the outputs")
             parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     except Exception as error:
+        if isinstance(error, IndexError):  # what torch's losses raise within a loss of the user's
+            _check_labels(y, outputs, index, error)
+        _check_arrays(batch if pair else [batch], index, error)
         if not pair and getattr(loss_fn, "__module__", "").startswith("torch.nn"):
             raise ValueError(
                 f"minibatch {index}, of type {type(batch).__name__}, is no pair (x, y), so that the loss is called as "
                 "loss_fn(model, batch), which a loss of torch's does not take: give pairs, or a function of the two"
             ) from error
-        if isinstance(error, IndexError):  # what torch's losses raise within a loss of the user's
-            _check_labels(y, outputs, index, error)
-        _check_arrays(batch if pair else [batch], index, error)
         error.add_note(f"in minibatch {index}" + ("" if pair else _NO_PAIR.format(type(batch).__name__)))
         raise
     if bad := sum(_not_finite(part) for part in parts):

@@ -83,8 +83,10 @@ def test_wrong_arguments(measured: Any, arguments: tuple[Any, ...], message: str
     [([1, 2, 3], "int"), (["a", "b"], "str"), (X, "Tensor"), ([{"x": x} for x, _ in BATCHES], "dict")],
 )
 def test_batches_that_are_no_pairs_say_how_the_loss_was_called(batches: Any, kind: str) -> None:
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises(ValueError, match=f"minibatch 0, of type {kind}, is no pair .* loss of torch's does not take"):
         measure(MODEL, cross_entropy, batches)
+    with pytest.raises(TypeError) as caught:
+        measure(MODEL, lambda outputs, y: cross_entropy(outputs, y), batches)
     assert caught.value.__notes__ == [
         f"in minibatch 0, of type {kind}, no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for "
         "loss_fn(model(x), y)"
