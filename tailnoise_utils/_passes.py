@@ -49,10 +49,10 @@ class Work:
         self._labelled = 0
         self._marks: list[Marks] = []
 
-    def first(self) -> Iterator[Any]:
-        """The gradients of the first pass."""
+    def first(self, *, marked: bool = True) -> Iterator[Any]:
+        """The gradients of the first pass; marks of the samples are taken where something asks for them."""
         model, loss_fn, batches, mode, seed = self._arguments
-        for found in gradients(model, loss_fn, self._marked(batches), mode=mode, seed=seed):
+        for found in gradients(model, loss_fn, self._marked(batches) if marked else batches, mode=mode, seed=seed):
             self.losses.append(found.loss)
             self.samples = None if found.samples is None else (self.samples or 0) + found.samples
             self._labelled += found.labelled or 0
@@ -83,16 +83,11 @@ class Work:
     def _compared(self, batches: Iterable[Any]) -> Iterator[Any]:
         i = -1
         for i, batch in enumerate(batches):
-            if i >= len(self._marks) or not _equal(marks(batch), self._marks[i]):
+            if i >= len(self._marks) or not np.array_equal(marks(batch), self._marks[i]):
                 raise ValueError(f"minibatch {i} of the second pass differs from that of the first: {_WAY_OUT}")
             yield batch
         if i + 1 < len(self._marks):
             raise ValueError(f"the second pass has {i + 1} minibatches, the first had {len(self._marks)}: {_WAY_OUT}")
-
-
-def _equal(one: Marks, other: Marks) -> bool:
-    """Whether two minibatches hold the same, as far as it can be seen."""
-    return one is other is None or (one is not None and other is not None and np.array_equal(one, other))
 
 
 _WAY_OUT = (

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils import _pytree as tree
 
+from ._batch_errors import check_arrays, check_labels, check_no_pair
 from .models import linear_hinge
 from .parameters import trainable
 
@@ -159,13 +159,10 @@ def gradient(
             parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     except Exception as error:
         if isinstance(error, IndexError):  # what torch's losses raise within a loss of the user's
-            _check_labels(y, outputs, index, error)
-        _check_arrays(batch if pair else [batch], index, error)
-        if not pair and getattr(loss_fn, "__module__", "").startswith("torch.nn"):
-            raise ValueError(
-                f"minibatch {index}, of type {type(batch).__name__}, is no pair (x, y), so that the loss is called as "
-                "loss_fn(model, batch), which a loss of torch's does not take: give pairs, or a function of the two"
-            ) from error
+            check_labels(y, outputs, index, error)
+        check_arrays(batch if pair else [batch], index, error)
+        if not pair:
+            check_no_pair(batch, loss_fn, index, error)
         error.add_note(f"in minibatch {index}" + ("" if pair else _NO_PAIR.format(type(batch).__name__)))
         raise
     if bad := sum(_not_finite(part) for part in parts):
@@ -261,33 +258,9 @@ def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, 
     torchs = torchs or isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss)
     counted = y != getattr(loss_fn, "ignore_index", -100) if torchs else torch.ones_like(y, dtype=torch.bool)
     if torchs or loss_fn is linear_hinge:
-        _check_labels(y[counted], outputs, index)
+        check_labels(y[counted], outputs, index)
     hits = (outputs.detach().argmax(1) == y) & counted
     return int(counted.sum()), int(hits.sum())
-
-
-def _check_labels(y: Any, outputs: Any, index: int, cause: Exception | None = None) -> None:
-    """Refuse labels that are no class."""
-    if not (isinstance(y, Tensor) and isinstance(outputs, Tensor) and outputs.ndim > 1) or y.is_floating_point():
-        return
-    classes = outputs.shape[1]
-    bad = (y < 0) | (y >= classes)
-    if cause:  # the loss may be one that ignores the label -100
-        bad &= y != -100
-    if bool(bad.any()):
-        raise ValueError(
-            f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the classes are "
-            f"0 to {classes - 1}"
-        ) from cause
-
-
-def _check_arrays(found: Any, index: int, cause: Exception) -> None:
-    """Say so where NumPy arrays are what torch failed at."""
-    if arrays := [x for x in found if isinstance(x, np.ndarray)]:
-        raise ValueError(
-            f"minibatch {index} holds a NumPy array of shape {arrays[0].shape} and type {arrays[0].dtype}, but torch takes "
-            "tensors: convert with torch.as_tensor(x, dtype=torch.float32), labels with dtype=torch.int64"
-        ) from cause
 
 
 def _describe(loss: Any) -> str:

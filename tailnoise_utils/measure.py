@@ -136,7 +136,7 @@ def measure(
         work = Work(model, loss_fn, batches, mode, seed, bar)
         taken, problem = None, _STREAMED if anatomy else "not asked for"
         if method == "matrix":
-            matrix = stack(work.first(), P)
+            matrix = stack(work.first(marked=anatomy), P)
             if anatomy:  # of the gradients as they are: centring costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
                 taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .controls.anatomy import FEW, Anatomy
+from .controls import Anatomy
+from .controls._result import FEW
 from .controls.parts import FEWEST_ROWS
 from .tail_index import TailIndex
 

@@ -4,13 +4,14 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-__all__ = ["order"]
+__all__ = ["order", "order_doubt"]
 
-PERMUTATIONS = 999
+_PERMUTATIONS = 999
+_CHANCE = 1e-3  # largest p-value that says that minibatches are no random partition
 _TIE = 1e-9  # cosines that differ by less are equal but for rounding
 
 
-def order(G: Float64[Tensor, "P P"], *, permutations: int = PERMUTATIONS, seed: int = 0) -> float:
+def order(G: Float64[Tensor, "P P"], *, permutations: int = _PERMUTATIONS, seed: int = 0) -> float:
     r"""Permutation test of the rows being exchangeable: are neighbours more, or less, alike than other pairs?
 
     The statistic is :math:`S = \sum_i c_{i,i+1}` with the cosines :math:`c_{ij} = G_{ij} / \sqrt{G_{ii} G_{jj}}`, and
@@ -39,3 +40,21 @@ def order(G: Float64[Tensor, "P P"], *, permutations: int = PERMUTATIONS, seed: 
     sums = cosines[orders[:, :-1], orders[:, 1:]].sum(1) - cosines.sum() / P
     own, others = sums[0].abs(), sums[1:].abs()
     return float((others >= own - _TIE * P).sum() + 1) / (permutations + 1)
+
+
+def order_doubt(p: float) -> str:
+    """Why the order of the minibatches forbids a conclusion.
+
+    Args:
+        p: p-value of :func:`order`.
+
+    Returns:
+        "" if it does not: p is above .001, the smallest of 999 permutations.
+    """
+    if p > _CHANCE:
+        return ""
+    return (
+        "the minibatches do not look like a random partition of the data: neighbours are more, or less, alike than in any "
+        f"of {_PERMUTATIONS} random orders (p = {p:.2g}). Shuffle the samples once, cut them into disjoint minibatches, "
+        "and measure again."
+    )

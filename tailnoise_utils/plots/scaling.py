@@ -72,13 +72,14 @@ def log_scales(results: Results) -> Figure:
         A panel for each kind of network, data set and loss.
     """
     table = _of(results)
+    number = numbers(table)
 
     def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.Series, None]:
         mean = _scales(of).mean(axis=1)
         return mean.index.to_numpy(), mean - mean.iloc[0], None
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        _lines(axes, rows, numbers(table), values)
+        _lines(axes, rows, number, values)
         b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
         axes.plot(b, -np.log(b) / 2, ":", color="#555555", linewidth=1, label="slope $-1/2$")
         stable = stable_log_scale(b, n, _STABLE)
@@ -102,13 +103,14 @@ def batch_scaling(results: Results) -> Figure:
         A panel for each kind of network, data set and loss.
     """
     table = _of(results)
+    number = numbers(table)
 
     def values(of: pd.DataFrame) -> tuple[np.ndarray, pd.Series, pd.DataFrame]:
         slopes = _slopes(of)
         return _middles(_scales(of).index.to_numpy()), _index(slopes.mean(axis=1)), _index(slopes)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        _lines(axes, rows, numbers(table), values)
+        _lines(axes, rows, number, values)
         b = np.sort(rows["x"].unique())
         stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
         axes.plot(_middles(b), stable, "k-.", linewidth=1, label=rf"stable law, $\alpha = {_STABLE}$")
