@@ -10,7 +10,7 @@ from typing import Any
 
 from ..snapshots import TrainSpec
 from ..specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
-from ._trainings import few, training
+from ._trainings import few, finely, training
 from .metastability import metastability, metastability_limit
 from .sizes import cnn_size, fcn_size
 from .variations import batch_size, departures
@@ -40,11 +40,12 @@ def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
         settings = [
             {"model": "fcn", "dataset": "mnist", "width": 128, "iterations": 10_000},
             {"model": "fcn", "dataset": "cifar10", "width": 128, "iterations": 5_000},
-            {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 3_000},
+            {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 10_000},
         ]
     if profile == "paper":
         settings = [of | {"iterations": 65_000} for of in settings]
-    trainings = [training(**of, profile=profile, seed=seed) for of in settings for seed in range(3)]
+    fine = [of | {"snapshots": finely(of["iterations"], profile)} for of in settings]
+    trainings = [training(**of, profile=profile, seed=seed) for of in fine for seed in range(3)]
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
 
 
@@ -67,7 +68,7 @@ def _anatomy_trainings(profile: str) -> list[TrainSpec]:
         for depth in (3, 6)
         for loss in losses
     ]
-    settings.append(cnn | {"loss": "nll"})  # trainings of `iterations`
+    settings.append(cnn | {"loss": "nll"})
     if "hinge" in losses:
         settings.append(cnn | {"loss": "hinge", "snapshots": few(cnn_steps)})
     if profile == "smoke":

@@ -56,6 +56,12 @@ def along(iterations: int, profile: str) -> tuple[int, ...]:
     return (0, *[step for step in steps if step < iterations], iterations)
 
 
+def finely(iterations: int, profile: str) -> tuple[int, ...]:
+    """As `along`, and in laptop every 100 steps up to 2000 and every 500 after them: where a jump of alpha^ would be."""
+    more = (*range(100, 2000, 100), *range(2000, iterations, 500)) if profile == "laptop" else ()
+    return tuple(sorted({*along(iterations, profile), *(step for step in more if step < iterations)}))
+
+
 def few(iterations: int) -> tuple[int, ...]:
     """Where the anatomy is taken: before, soon after the start, along, and at the end of training."""
     return (*[point for point in (0, 100, 1000, 10_000) if point < iterations], iterations)

@@ -3,7 +3,7 @@
 from itertools import product
 
 from ..specs import AnatomySpec, Spec, SplitsSpec
-from ._trainings import few, training
+from ._trainings import few, finely, training
 
 _LATE = (0, 100, 1000, 10_000, 30_000, 50_000, 65_000)  # of the paper's long runs: alpha^ is averaged late in training
 _POWERS = tuple(2**k for k in range(1, 11))
@@ -43,7 +43,9 @@ def cnn_size(profile: str) -> tuple[Spec, ...]:
     for seed, dataset, loss, width in product(range(3), datasets, losses, filters):
         iterations = {"smoke": 60, "paper": 65_000}.get(profile, lengths[loss])
         points = {"smoke": (60,), "paper": _LATE}.get(profile, few(iterations))
-        more = {"width": width, "loss": loss, "iterations": iterations, "snapshots": points, "seed": seed}
+        # Snapshots as `iterations` has them: the CNNs that are there too are trained once.
+        snapshots = finely(iterations, profile) if (loss, profile) == ("nll", "laptop") else points
+        more = {"width": width, "loss": loss, "iterations": iterations, "snapshots": snapshots, "seed": seed}
         t = training("cnn", dataset, profile, **more)
         specs.append(SplitsSpec(t, t.batch_size, points))
     return tuple(specs)
