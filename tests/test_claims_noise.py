@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_up import jitter, results
 from scipy import stats
@@ -10,13 +11,14 @@ from scipy import stats
 from tailnoise_utils import claims, synthetic
 from tailnoise_utils.claims import norms
 from tailnoise_utils.claims import training as phases
+from tailnoise_utils.store import Results
 
 LAWS = ("norm, Gaussian (independent)", "norm, stable (independent)", "norm, Gaussian (same covariance)")
 
 
 def histogram(noise, *, independent=None, count=150, status="complete", data="cifar10"):
     """Norms of two seeds: of the noise by `noise(generator, count, iteration)`; lognormal ones of every stored law, with
-    spreads of .01, .8 (unless `independent` says otherwise) and .15; alpha^ is 1.5."""
+    spreads of .01, .8 (unless `independent` says otherwise) and .15; alpha^ is that of `index`."""
     laws = dict(zip(LAWS, (lognormal(0.01), independent or lognormal(0.8), lognormal(0.15)), strict=True))
     rows, runs = [], []
     for seed in range(2):
@@ -29,8 +31,14 @@ def histogram(noise, *, independent=None, count=150, status="complete", data="ci
             for quantity, of in values.items():
                 at = {"run": run["run"], "iteration": point, "quantity": quantity}
                 rows += [at | {"x": float(i), "value": value} for i, value in enumerate(of)]
-            rows.append({"run": run["run"], "iteration": point, "quantity": "1/alpha (clean)", "value": 1 / 1.5})
+            rows.append(
+                {"run": run["run"], "iteration": point, "quantity": "1/alpha (clean)", "value": 1 / index(point)}
+            )
     return results(rows, runs)
+
+
+def index(point):
+    return 1.0 if point == 10 else 1.7
 
 
 def lognormal(spread):
@@ -38,7 +46,7 @@ def lognormal(spread):
 
 
 def elliptical(generator, count, point):
-    scales = np.sqrt(synthetic.positive_stable(0.75, count, generator))
+    scales = np.sqrt(synthetic.positive_stable(index(point) / 2, count, generator))
     return scales * np.exp(0.15 * generator.standard_normal(count))
 
 
@@ -81,6 +89,15 @@ def test_c1_at_all_snapshots_but_the_first():
 
     assert claims.c1(histogram(noise(0))).verdict == "partly"
     assert claims.c1(histogram(noise(20))).verdict == "not reproduced"
+
+
+@pytest.mark.parametrize("larger", ["p_gaussian", "p_nearer"])
+def test_c1_takes_the_larger_p_value(larger, monkeypatch):
+    row = {"iteration": 10, "gaussian": 0.3, "stable": 0.05, "p_gaussian": 0.01, "p_nearer": 0.01, "runs": 2}
+    table = pd.DataFrame([row | {"reading": reading, larger: 0.2} for reading in norms._READINGS])
+    monkeypatch.setattr(norms, "norm_distances", lambda results: table)
+    found = claims.c1(histogram(elliptical))
+    assert (found.verdict, found.p) == ("not reproduced", 0.2)
 
 
 def test_c1_not_tested():
@@ -161,6 +178,13 @@ def test_c2_ignores_small_samples():
     assert claims.c2(both).verdict == "reproduced"
 
 
+def test_c2_ratios_are_averaged_by_their_replicates():
+    few, many = samples(0, 1.3, sizes=(10_000,), replicates=401), samples(0, 0.8, sizes=(100_000,), replicates=801)
+    found = claims.c2(Results(pd.concat([few.rows, many.rows]), pd.concat([few.runs, many.runs])))
+    assert found.verdict == "reproduced"
+    assert found.numbers["error ratio, clean"] == pytest.approx((1.3 * 0.8**2) ** (1 / 3))
+
+
 def batches(
     slope, *, depths=(2, 4), sizes=(50, 200, 500), trained=(50, 200, 1000), seeds=3, spread=1e-3, lost=(), **more
 ):
@@ -211,6 +235,18 @@ def test_c6_partly(rises, where):
     assert (found.verdict, f"only for {where}." in found.evidence) == ("partly", True)
 
 
+@pytest.mark.parametrize(
+    ("noisy", "where"),
+    [
+        (lambda of, quantity, trained: trained, "one network"),
+        (lambda of, quantity, trained: "K1" in quantity, "published"),
+    ],
+)
+def test_c6_spread_elsewhere_does_not_count(noisy, where):
+    found = claims.c6(batches(lambda *of: noisy(*of) * jitter(of[0] | {"of": of[1:]}, 0, 0.1)))
+    assert (found.verdict, f"only for {where}." in found.evidence) == ("partly", True)
+
+
 def test_c6_without_networks_trained_at_other_sizes():
     found = claims.c6(batches(0.0, trained=(200,)))
     assert (found.verdict, "(not: trained at b)" in found.evidence) == ("partly", True)
@@ -246,15 +282,15 @@ def training(shape, *, seeds=3, snapshots=24, kinds=(("fcn", "mnist"), ("cnn", "
                 at = {"run": name, "iteration": int(iteration)}
                 for quantity, value in values.items():
                     noise = jitter(of | {"k": k, "q": quantity}, 0, 1e-4)
-                    rows.append(at | {"quantity": quantity, "value": value + noise, "se": 1e-3})
+                    rows.append(at | {"quantity": quantity, "value": value + noise, "se": 2e-3 if k else 1e-3})
                 rows.append(at | {"quantity": "accuracy", "value": accuracy + jitter(of | {"k": k}, 0, 1e-3)})
     return results(rows, runs)
 
 
-def two_phases(k, jump=0.2, fall=0.02, late=0.03, low=10):
-    """1/alpha^ rises by `fall` a snapshot up to snapshot `low`, then drops by `jump`; the accuracy rises from there on."""
+def two_phases(k, jump=0.2, fall=0.02, early=0.0, late=0.03, low=10):
+    """1/alpha^ rises by `fall` a snapshot up to `low`, then drops by `jump`; the accuracy rises by `early`, then `late`."""
     inverse = 0.6 + fall * min(k, low) - (jump if k > low + 1 else 0.0)
-    return inverse, 0.1 + late * max(0, k - low)
+    return inverse, 0.1 + early * min(k, low) + late * max(0, k - low)
 
 
 def shape(**change):
@@ -276,13 +312,35 @@ def test_c7(seeds):
 
 @pytest.mark.parametrize(
     ("change", "lost"),
-    [({"fall": 0.0}, "p_fall"), ({"jump": 0.01}, "p_jump"), ({"late": 0.0}, "p_accuracy"), ({"low": 22}, "p_fall")],
+    [
+        ({"fall": 0.0}, "p_fall"),
+        ({"jump": 0.01}, "p_jump"),
+        ({"late": 0.0}, "p_accuracy"),
+        ({"early": 0.04}, "p_accuracy"),
+        ({"early": -0.005, "late": 0.0}, "p_accuracy"),
+        ({"low": 22}, "p_fall"),
+    ],
 )
 def test_c7_not_reproduced(change, lost):
-    """No fall, no jump, no rise of the accuracy, a minimum in the second half."""
+    """No fall, no jump; an accuracy that does not rise, rose faster before or only stops falling; a late minimum."""
     found = claims.c7(training(shape(**change)))
     assert found.verdict == "not reproduced"
     assert found.numbers[f"settings with {lost} <= .05"] == 0
+
+
+def test_c7_the_fall_has_both_errors_and_the_factor_of_bonferroni():
+    found = claims.phases(training(shape(fall=7e-4))).iloc[0]
+    z = (1 / found["alpha"] - 1 / found["first"]) / (2e-3**2 + 1e-3**2) ** 0.5
+    assert found["p_fall"] == pytest.approx(23 * stats.norm.sf(z))
+
+
+def test_c7_one_outlying_snapshot_is_no_minimum():
+    def outlying(k, of):
+        inverse, accuracy = two_phases(k)
+        inverse += 0.15 * (k == 3)
+        return inverse, inverse, accuracy
+
+    assert claims.c7(training(outlying)).verdict == "reproduced"
 
 
 def test_c7_partly():
