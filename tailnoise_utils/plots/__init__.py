@@ -19,6 +19,7 @@ from .anatomy import (
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
 from .claims import verdicts
+from .cost import cost_growth, cost_table, paper_operations, sampler_table
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -67,6 +68,8 @@ __all__ = [
     "closed_form_table",
     "column_index",
     "corner_table",
+    "cost_growth",
+    "cost_table",
     "densities",
     "departure_table",
     "departures",
@@ -93,6 +96,7 @@ __all__ = [
     "norm_table",
     "occupation",
     "occupation_table",
+    "paper_operations",
     "parts_table",
     "paths",
     "power_limits",
@@ -101,6 +105,7 @@ __all__ = [
     "power_words",
     "provenance_line",
     "rates_by_noise",
+    "sampler_table",
     "size_table",
     "slope_table",
     "statuses",
@@ -131,6 +136,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "cnn_size": against_filters,
     "batch_size": against_batch_size,
     "departures": departures,
+    "cost": cost_growth,
 }
 _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "noise_histogram": norm_table,
@@ -143,6 +149,7 @@ _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "cnn_size": size_table,
     "batch_size": batch_table,
     "departures": departure_table,
+    "cost": cost_table,
 }
 
 
@@ -157,9 +164,7 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
         spreads of norms; `anatomy`, `batch_scaling`, `metastability`: the tables of their pages; `metastability_limit`:
         rates over those of the theory; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and
-        estimator.
-        spreads of norms; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and estimator; the
-        others: the tables of their pages.
+        estimator; the others: the tables of their pages.
     """
     if experiment in _TABLES:
         return _TABLES[experiment](results)
