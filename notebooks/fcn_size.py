@@ -171,7 +171,7 @@ Markdown("\n".join(line(verdicts[claim]) for claim in ("C3", "C4", "C8", "O1", "
 # * **On MNIST it falls with size in deep networks only** (C4: *{glue:text}`fcn_C4:s`*). With cross-entropy and depth 4 it falls from {glue:text}`mnist_4_16:.2f` at width
 #   16 to {glue:text}`mnist_4_1024:.2f` at 1024, with depth 6 from {glue:text}`mnist_6_16:.2f` to {glue:text}`mnist_6_256:.2f` at 256 (published). With depth 2 it
 #   *rises*, from {glue:text}`mnist_2_4:.2f` at width 4 to {glue:text}`mnist_2_256:.2f` at 256; or falls, from {glue:text}`mnist_2_4_fixed:.2f` to {glue:text}`mnist_2_256_fixed:.2f`, if $K_1$
-#   is the same for all: the sign of this trend is a matter of the block length. With the hinge loss it rises up to width 64 at every depth, and
+#   is the same for all: the sign of this trend is a matter of the block length. With the hinge loss it rises up to width 64 at depths 2, 4 and 6, and
 #   falls beyond it at depths 4 and 6. At every width from 16 on it is lower the deeper the network is, with both losses; but at width 256 it
 #   is {glue:text}`start_2:.2f` (depth 2) and {glue:text}`start_6:.2f` (depth 6; clean, cross-entropy) *before* training already.
 # * **On CIFAR-10 the level is as claimed, its constancy is not**: {glue:text}`cifar10_published_low:.2f` to {glue:text}`cifar10_published_high:.2f` (published) and

@@ -103,6 +103,11 @@ glue("iterations_C7", verdict.verdict, display=False)
 Markdown(line(verdict))
 
 # %% [markdown]
+# The rule's tests of a jump and of a faster rise find too much: a window around a minimum is not like others, and the accuracies along one training depend on each other
+# ({func}`tailnoise_utils.claims.phases`). A "reproduced" by them would mean little; "not reproduced" stands. From the 100th iteration on snapshots are 100 to 3000 steps apart: a
+# jump between two of them shows as a step, one that is over before the next does not show at all.
+
+# %% [markdown]
 # ## What the paper says, what we find, how sure
 #
 # * **What the paper says** (as we understand it; consult its text): $\hat\alpha$ is far below 2 throughout training, it

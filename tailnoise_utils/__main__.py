@@ -89,10 +89,17 @@ def verify(
     profile: Profile = "laptop",
     tolerance: Annotated[float, typer.Option(help="Largest difference that passes, over the number or 0.1.")] = 1e-5,
 ) -> None:
-    """Measure a stored snapshot of each experiment again and compare; exits with 1 if a number differs."""
+    """Measure a stored snapshot of each experiment again and compare; exits with 1 if a number differs or is missing."""
     passed = True
     for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
-        found = sweep.verify(name, profile)
+        try:
+            found = sweep.verify(name, profile)
+        except sweep.MissingResults as error:
+            if experiment != "all":
+                raise
+            passed = False
+            typer.echo(f"{name} ({profile}): {error}")
+            continue
         typer.echo(f"{name} ({profile}): {len(found)} numbers, largest difference {found['difference'].max():.1e}")
         if len(bad := found[~(found["difference"] <= tolerance)]):
             passed = False

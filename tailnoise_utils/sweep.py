@@ -243,13 +243,15 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
             f"the run used data with SHA-256 {run['data_sha256'][:16]}..., the data here has {here[:16]}...: give the same"
         )
     rows = store.to_frame(again, run["run"])
-    rows = rows[rows["quantity"] != "seconds"]
+    rows = rows[~rows["quantity"].isin(spec.once)]
     keys = ["run", "iteration", "split", "scope", "quantity", "x"]
-    both = results.rows.merge(rows, on=keys, suffixes=("", " again"))
-    if len(both) != len(rows):
+    kept = results.rows[results.rows["run"] == run["run"]]
+    kept = kept[kept["iteration"].isin(rows["iteration"]) & ~kept["quantity"].isin(spec.once)]
+    both = kept.merge(rows, on=keys, suffixes=("", " again"))
+    if not len(both) == len(rows) == len(kept):
         raise ValueError(
-            f"{len(rows)} numbers were measured again, {len(both)} of them are stored: the code has changed since; run "
-            f"anew: {command(experiment, profile)} --fresh"
+            f"{len(rows)} numbers were measured again, {len(kept)} are stored, {len(both)} of them the same ones: the code "
+            f"has changed since; run anew: {command(experiment, profile)} --fresh"
         )
     scale = both["value"].abs().clip(lower=_SMALL)
     both["difference"] = (both["value again"] - both["value"]).abs() / scale

@@ -111,3 +111,18 @@ def test_verify_fails_when_a_number_differs(results_in, monkeypatch):
     assert CliRunner().invoke(app, ["verify", "iterations", "--tolerance", "1e-4"]).exit_code == 0
     found.loc[0, "difference"] = float("nan")
     assert CliRunner().invoke(app, ["verify", "iterations", "--tolerance", "1e-4"]).exit_code == 1
+
+
+def test_verify_all_goes_on_after_an_experiment_that_is_not_there(results_in, monkeypatch):
+    fine = pd.DataFrame({"quantity": ["loss"], "value": [1.0], "difference": [0.0]})
+
+    def verify(name, profile):
+        if name == "power":
+            raise sweep.MissingResults("no results of power")
+        return fine
+
+    monkeypatch.setattr(sweep, "verify", verify)
+    done = CliRunner().invoke(app, ["verify"])
+    assert done.exit_code == 1
+    assert "no results of power" in done.output
+    assert f"{list(experiments.EXPERIMENTS)[-1]} (laptop): 1 numbers" in done.output

@@ -1,6 +1,6 @@
 """What the book runs: the grid of every experiment in every profile.
 
-Profiles: ``smoke`` (scikit-learn's digits, seconds, computed where it is needed) and ``laptop`` (real data, minutes,
+Profiles: ``smoke`` (scikit-learn's digits, seconds, computed where it is needed) and ``laptop`` (real data, hours,
 results committed); ``paper`` (the paper's own grids and lengths, for a cluster or a GPU; where an experiment has no
 larger form, as in ``laptop``).
 """
@@ -10,7 +10,8 @@ from typing import Any
 
 from ..snapshots import TrainSpec
 from ..specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
-from ._trainings import few, finely, training
+from ._trainings import few, training
+from .cost import cost
 from .metastability import metastability, metastability_limit
 from .sizes import cnn_size, fcn_size
 from .variations import batch_size, departures
@@ -40,12 +41,11 @@ def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
         settings = [
             {"model": "fcn", "dataset": "mnist", "width": 128, "iterations": 10_000},
             {"model": "fcn", "dataset": "cifar10", "width": 128, "iterations": 5_000},
-            {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 10_000},
+            {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 3_000},
         ]
     if profile == "paper":
         settings = [of | {"iterations": 65_000} for of in settings]
-    fine = [of | {"snapshots": finely(of["iterations"], profile)} for of in settings]
-    trainings = [training(**of, profile=profile, seed=seed) for of in fine for seed in range(3)]
+    trainings = [training(**of, profile=profile, seed=seed) for of in settings for seed in range(3)]
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
 
 
@@ -68,7 +68,7 @@ def _anatomy_trainings(profile: str) -> list[TrainSpec]:
         for depth in (3, 6)
         for loss in losses
     ]
-    settings.append(cnn | {"loss": "nll"})
+    settings.append(cnn | {"loss": "nll"})  # trainings of `iterations`
     if "hinge" in losses:
         settings.append(cnn | {"loss": "hinge", "snapshots": few(cnn_steps)})
     if profile == "smoke":
@@ -141,6 +141,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "cnn_size": cnn_size,
     "batch_size": batch_size,
     "departures": departures,
+    "cost": cost,
 }
 
 

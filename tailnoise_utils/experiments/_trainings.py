@@ -56,10 +56,10 @@ def along(iterations: int, profile: str) -> tuple[int, ...]:
     return (0, *[step for step in steps if step < iterations], iterations)
 
 
-def finely(iterations: int, profile: str) -> tuple[int, ...]:
-    """As `along`, and in laptop every 100 steps up to 2000 and every 500 after them: where a jump of alpha^ would be."""
-    more = (*range(100, 2000, 100), *range(2000, iterations, 500)) if profile == "laptop" else ()
-    return tuple(sorted({*along(iterations, profile), *(step for step in more if step < iterations)}))
+def finely(iterations: int) -> tuple[int, ...]:
+    """As `along`, and every 100 steps up to 2000 and every 500 after them."""
+    more = (*range(100, 2000, 100), *range(2000, iterations, 500))
+    return tuple(sorted({*along(iterations, "laptop"), *(step for step in more if step < iterations)}))
 
 
 def few(iterations: int) -> tuple[int, ...]:

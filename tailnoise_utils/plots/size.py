@@ -20,8 +20,9 @@ def at_the_end(results: Results) -> pd.DataFrame:
 
     Returns:
         A line a number: the settings of the run (dataset, loss, width, depth, seed, status), split, `what` ("published": as
-        the paper's code has it, in data order; on test images in a random partition; "clean"; "K1 = 1000" (100 where
-        blocks of 1000 are too long for most), clean too; "accuracy"), `value` (1/alpha^, or the accuracy) and `se`.
+        the paper's code has it, in data order; on test images in a random partition; "clean"; "K1 = 1000" (100 where no
+        run has blocks of 1000; where some have, the others have no such line), clean too; "accuracy"), `value` (1/alpha^ or
+        accuracy) and `se`.
     """
     table = results.table()
     last = table["iteration"] == table.groupby("run")["iteration"].transform("max")

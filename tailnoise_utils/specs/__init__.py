@@ -1,12 +1,14 @@
 """The kinds of runs: frozen settings, and how they become rows.
 
 A spec has `data_sha256()` (of the data it reads, "" if none), `device()` (what it is computed on), `rows(progress)`,
-`seconds()`, `status(rows)`, `sample(rows)` and `again` (one snapshot beside the results, measured again), `alone()` (one
-process at a time), and `forget()`, which deletes what the cache keeps for it.
+`seconds()`, `status(rows)`, `sample(rows)` and `again` (one snapshot beside the results, measured again), `once`
+(quantities that no second time gives again), `alone()` (one process at a time), and `forget()`, which deletes what the
+cache keeps for it.
 """
 
 from ._measured import Row
 from .batch_size import BatchSizeSpec
+from .cost import CostSpec, SamplerCostSpec
 from .departures import DeparturesSpec
 from .estimator import EstimatorSpec
 from .metastability import ExitSpec, WellsSpec
@@ -19,6 +21,7 @@ from .splits import SplitsSpec
 __all__ = [
     "AnatomySpec",
     "BatchSizeSpec",
+    "CostSpec",
     "DeparturesSpec",
     "EstimatorSpec",
     "ExitSpec",
@@ -26,6 +29,7 @@ __all__ = [
     "NormsSpec",
     "PowerSpec",
     "Row",
+    "SamplerCostSpec",
     "ScalingSpec",
     "Spec",
     "SplitsSpec",
@@ -33,4 +37,4 @@ __all__ = [
 ]
 
 _Measured = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | BatchSizeSpec | DeparturesSpec
-Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec
+Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec | CostSpec | SamplerCostSpec

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ._measured import Row
 
@@ -13,6 +14,8 @@ class Drawn:
 
     A kind of run adds its settings, `quick` (whether it may be made again just to be verified) and `rows`.
     """
+
+    once: ClassVar[tuple[str, ...]] = ("seconds",)
 
     def device(self) -> str:
         """Draws are made on the CPU."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from filelock import Timeout
@@ -48,6 +48,7 @@ class Measured:
     """
 
     train: TrainSpec
+    once: ClassVar[tuple[str, ...]] = ("seconds",)
 
     def device(self) -> str:
         """What the run is computed on, here."""
@@ -166,10 +167,13 @@ class Measured:
             rows: its rows.
 
         Returns:
-            "complete", "diverged", or "not trained": the training accuracy ended below twice chance.
+            "complete", "diverged", or "not trained": at the last snapshot the training accuracy is below twice chance, or
+            nothing is alive.
         """
         if any(row["quantity"] == "diverged" for row in rows):
             return "diverged"
-        accuracy = [r["value"] for r in rows if (r["quantity"], r.get("split")) == ("accuracy", "train")]
+        last = max((row.get("iteration", 0) for row in rows), default=0)  # a network may die after it has learnt
+        at_end = [row for row in rows if row.get("iteration", 0) == last and row.get("split") == "train"]
+        accuracy = [row["value"] for row in at_end if row["quantity"] == "accuracy"]
         trained = not self.train.iterations or (accuracy and accuracy[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
