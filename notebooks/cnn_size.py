@@ -99,18 +99,17 @@ Markdown("\n".join(line(verdicts[claim]) for claim in ("C3", "C5", "C8")))
 
 # %% tags=["remove-cell"]
 table = results.table()
-last = table.groupby("run")["iteration"].transform("max")
-chosen = table[(table["scope"] == "all") & (table["split"] == "train") & (table["loss"] == "nll")]
-for when, of in (("before", chosen[chosen["iteration"] == 0]), ("after", chosen[chosen["iteration"] == last])):
-    of = of[(of["status"] == "complete") | (when == "before")]
-    of = of if len(of) else chosen[chosen["iteration"] == last]  # in smoke none may train
-    for quantity, name in (("dead share", "dead"), ("T1", "T1"), ("1/alpha (clean)", "clean")):
-        values = of.loc[of["quantity"] == quantity, "value"].astype(float)
-        glue(f"cnn_{name}_{when}_low", values.min(), display=False)
-        glue(f"cnn_{name}_{when}_high", values.max(), display=False)
-    published = 1 / of.loc[of["quantity"] == "1/alpha (published, data order)", "value"]
-    glue(f"cnn_published_{when}_low", published.min(), display=False)
-    glue(f"cnn_published_{when}_high", published.max(), display=False)
+table["last"] = table["iteration"] == table.groupby("run")["iteration"].transform("max")
+table = table[(table["scope"] == "all") & (table["split"] == "train") & (table["loss"] == "nll")]
+fitted = table["last"] & (table["status"] == "complete")
+chosen = {"before": table["iteration"] == table["iteration"].min(), "after": fitted if fitted.any() else table["last"]}
+names = {"dead share": "dead", "T1": "T1", "1/alpha (clean)": "clean", "1/alpha (published, data order)": "published"}
+for when, which in chosen.items():
+    for quantity, name in names.items():
+        values = table.loc[which & (table["quantity"] == quantity), "value"].astype(float)
+        values = 1 / values if name == "published" else values
+        glue(f"cnn_{name}_{when}_low", float(values.min()), display=False)
+        glue(f"cnn_{name}_{when}_high", float(values.max()), display=False)
 
 # %% [markdown]
 # ## What we find
