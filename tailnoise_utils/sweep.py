@@ -221,7 +221,8 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
 
     Returns:
         The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
-        or over 0.1 where that is larger: differences of logarithms, such as T1, may be near zero.
+        or over 0.1 where that is larger: differences of logarithms, such as T1, may be near zero. NaN where one of
+        the two is.
 
     Raises:
         MissingResults: nothing is stored.
@@ -255,4 +256,5 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
         )
     scale = both["value"].abs().clip(lower=_SMALL)
     both["difference"] = (both["value again"] - both["value"]).abs() / scale
+    both.loc[both["value"].isna() & both["value again"].isna(), "difference"] = 0.0  # nothing there, then as now
     return both[[*keys[1:], "value", "value again", "difference"]]

@@ -188,6 +188,12 @@ def test_a_run_that_does_not_learn_is_marked(results_in):
     assert learnt.status(learnt.rows(lambda share: None)) == "complete"
 
 
+def _without_a_value(self, path, again=Measured.again):
+    """The rows, one of them NaN."""
+    name = ("1/alpha (clean)", "linear2")
+    return [r | {"value": np.nan} if (r["quantity"], r.get("scope")) == name else r for r in again(self, path)]
+
+
 def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
     sweep.run("iterations", "smoke")
     found = sweep.verify("iterations", "smoke")
@@ -201,6 +207,12 @@ def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
     rows.loc[changed, "value"] *= 1.001
     store.write(path, rows, results.records())
     assert sweep.verify("iterations", "smoke")["difference"].max() == pytest.approx(0.001, rel=0.01)
+    rows.loc[changed, "value"] = np.nan
+    store.write(path, rows, results.records())
+    assert sweep.verify("iterations", "smoke")["difference"].isna().sum() == 1
+    with monkeypatch.context() as nothing:
+        nothing.setattr("tailnoise_utils.specs._measured.Measured.again", _without_a_value)
+        assert (sweep.verify("iterations", "smoke")["difference"] == 0).all()
     with monkeypatch.context() as other:
         other.setattr(NoiseSpec, "data_sha256", lambda self: "f" * 64)
         with pytest.raises(ValueError, match="the data here has ffff"):
