@@ -94,28 +94,26 @@ def test_a_partial_sweep_has_one_seed_of_everything_first():
     assert ("cifar10", 1024, 4, "nll") in settings
     assert {replace(spec.train, seed=0) for spec in specs[66:]} < {spec.train for spec in first}
     assert [spec.train.seed for spec in specs[66:]] == [1] * 64 + [2] * 64
-    assert [spec.train.seed for spec in experiments.grid("cnn_size", "laptop")] == [0] * 16 + [1] * 15 + [2] * 8
+    assert [spec.train.seed for spec in experiments.grid("cnn_size", "laptop")] == [0] * 16 + [1] * 16 + [2] * 16
 
 
 def test_cnns_that_another_experiment_trains_are_trained_once():
-    here = {spec.train for spec in experiments.grid("cnn_size", "laptop")}
-    hinge = {spec.train for spec in experiments.grid("anatomy", "laptop") if spec.train.model == "cnn"}
-    hinge = {train for train in hinge if train.loss == "hinge"}
-    assert len(hinge) == 3
-    assert hinge < here
+    others = {spec.train for spec in experiments.grid("anatomy", "laptop") if spec.train.model == "cnn"}
+    assert others < {spec.train for spec in experiments.grid("cnn_size", "laptop")}
 
 
-def test_cnns_are_long_where_they_train():
-    specs = experiments.grid("cnn_size", "laptop")
-    lengths = {loss: {s.train.iterations for s in specs if s.train.loss == loss} for loss in ("nll", "hinge")}
-    assert lengths == {"nll": {10_000}, "hinge": {3000}}
-    assert {spec.points for spec in specs} == {(0, 100, 1000, 3000), (0, 100, 1000, 10_000)}
-    seeds = Counter((s.train.dataset, s.train.loss, s.train.width) for s in specs)
-    assert len(seeds) == 16
-    assert {of: count for of, count in seeds.items() if of[1] == "hinge"} == dict.fromkeys(
-        [of for of in seeds if of[1] == "hinge"], 3
-    )
-    assert [count for of, count in seeds.items() if of[1] == "nll"] == [2] * 7 + [1]
+def test_cnns_are_trained_for_longer_with_cross_entropy():
+    specs = experiments.grid("cnn_long", "laptop")
+    assert [s.train.seed for s in specs] == [0] * 8 + [1] * 7
+    assert {(s.train.model, s.train.loss, s.train.iterations) for s in specs} == {("cnn", "nll", 10_000)}
+    assert {s.points for s in specs} == {(0, 100, 1000, 10_000)}
+    assert {1900, 9500} < set(specs[0].train.snapshots)
+    assert [(s.train.dataset, s.train.width) for s in specs[:8]] == ordered_sizes()
+    assert [(s.train.dataset, s.train.width) for s in specs[8:]] == ordered_sizes()[:7]
+
+
+def ordered_sizes():
+    return [(dataset, width) for dataset in ("cifar10", "cifar100") for width in (4, 8, 16, 32)]
 
 
 def test_the_paper_has_as_many_runs_as_it_says():

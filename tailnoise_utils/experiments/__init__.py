@@ -13,7 +13,7 @@ from ..specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec,
 from ._trainings import few, training
 from .cost import cost
 from .metastability import metastability, metastability_limit
-from .sizes import cnn_size, fcn_size
+from .sizes import cnn_long, cnn_size, fcn_size
 from .variations import batch_size, departures
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
@@ -139,6 +139,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "metastability_limit": metastability_limit,
     "fcn_size": fcn_size,
     "cnn_size": cnn_size,
+    "cnn_long": cnn_long,
     "batch_size": batch_size,
     "departures": departures,
     "cost": cost,
