@@ -20,10 +20,12 @@ from tailnoise_utils.snapshots import TrainSpec
 from tailnoise_utils.specs import (
     AnatomySpec,
     BatchSizeSpec,
+    CostSpec,
     EstimatorSpec,
     ExitSpec,
     NoiseSpec,
     PowerSpec,
+    SamplerCostSpec,
     ScalingSpec,
     WellsSpec,
 )
@@ -406,13 +408,16 @@ def test_grids_are_sound(name, profile):
         if isinstance(spec, ExitSpec | WellsSpec):
             assert spec.particles * spec.dt > 0
             continue
+        if isinstance(spec, CostSpec | SamplerCostSpec):
+            assert spec.ways and spec.replicates > 0
+            continue
         if isinstance(spec, ScalingSpec | BatchSizeSpec):
             assert max(spec.batch_sizes) in (spec.train.n_train // 2, spec.train.batch_size)
         else:
             check_batch_size(spec.train.n_train, spec.noise_batch_size, fewest=2)
         assert set(spec.points) <= set(spec.train.snapshots)
     seeds = Counter(replace(s, train=replace(s.train, seed=0)) for s in specs if isinstance(s, Measured))
-    assert set(seeds.values()) <= {3} or (name, profile) == ("fcn_size", "laptop")
+    assert set(seeds.values()) <= {3} or name == "cnn_long" or (name, profile) == ("fcn_size", "laptop")
 
 
 def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, monkeypatch):
@@ -501,8 +506,10 @@ def test_the_committed_results_can_be_had_again(experiment):
     """The committed snapshot of a trained network measured again from the data, or a short run made again."""
     found = sweep.verify(experiment, "laptop")
     assert len(found) > {"iterations": 20, "metastability": 2}.get(experiment, 5)
-    # Another processor rounds otherwise: here and there a unit is then on the other side of its kink, and parts of alpha^,
-    # which are small differences, move by up to some hundredths of 0.1.
-    assert (found["difference"] < 0.03).all()
-    assert (found["difference"] < 1e-5).mean() > 0.7
-    assert found["difference"].median() < 2e-6
+    # Another processor rounds otherwise: here and there a unit is then on the other side of its kink, parts of alpha^, which
+    # are small differences, move by up to some hundredths of 0.1, and p-values by one or two of a hundred surrogates.
+    p = found["quantity"].str.endswith("(p)")
+    assert (found.loc[~p, "difference"] < 0.03).all()
+    assert ((found["value again"] - found["value"]).abs()[p].fillna(0) < 0.025).all()
+    assert (found["difference"] < 1e-5).mean() > 0.6
+    assert found["difference"].median() < 5e-6
