@@ -409,7 +409,8 @@ def test_grids_are_sound(name, profile):
             assert spec.particles * spec.dt > 0
             continue
         if isinstance(spec, CostSpec | SamplerCostSpec):
-            assert spec.ways and spec.replicates > 0
+            assert spec.ways
+            assert spec.replicates > 0
             continue
         if isinstance(spec, ScalingSpec | BatchSizeSpec):
             assert max(spec.batch_sizes) in (spec.train.n_train // 2, spec.train.batch_size)
@@ -506,8 +507,8 @@ def test_the_committed_results_can_be_had_again(experiment):
     """The committed snapshot of a trained network measured again from the data, or a short run made again."""
     found = sweep.verify(experiment, "laptop")
     assert len(found) > {"iterations": 20, "metastability": 2}.get(experiment, 5)
-    # Another processor rounds otherwise: here and there a unit is then on the other side of its kink, parts of alpha^, which
-    # are small differences, move by up to some hundredths of 0.1, and p-values by one or two of a hundred surrogates.
+    # Another processor rounds otherwise: here and there a unit is then on the other side of its kink, parts of alpha^,
+    # which are small differences, move by up to some hundredths of 0.1, and p-values by one or two of a hundred surrogates.
     p = found["quantity"].str.endswith("(p)")
     assert (found.loc[~p, "difference"] < 0.03).all()
     assert ((found["value again"] - found["value"]).abs()[p].fillna(0) < 0.025).all()
