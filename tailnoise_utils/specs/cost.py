@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -65,7 +66,7 @@ def operations(model: str, dataset: str, width: int, depth: int) -> tuple[int, i
 
 
 @dataclass(frozen=True)
-class _Timed(Drawn):
+class _Timed(Drawn, ABC):
     """Each way in a process of its own with one thread, one after another; two runs on one machine wait for each other.
 
     Attributes:
@@ -111,9 +112,9 @@ class _Timed(Drawn):
         """
         return self._counted() or None
 
+    @abstractmethod
     def _asked(self) -> dict[str, Any]:
         """What the process is told."""
-        raise NotImplementedError
 
     def _counted(self) -> list[Row]:
         """Rows that are the same everywhere."""
