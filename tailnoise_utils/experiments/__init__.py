@@ -10,10 +10,10 @@ from typing import Any
 
 from ..snapshots import TrainSpec
 from ..specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
-from ._trainings import few, training
+from ._trainings import few, finely, training
 from .cost import cost
 from .metastability import metastability, metastability_limit
-from .sizes import cnn_long, cnn_size, fcn_size
+from .sizes import cnn_size, fcn_size
 from .variations import batch_size, departures
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
@@ -41,8 +41,10 @@ def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
         settings = [
             {"model": "fcn", "dataset": "mnist", "width": 128, "iterations": 10_000},
             {"model": "fcn", "dataset": "cifar10", "width": 128, "iterations": 5_000},
-            {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 3_000},
+            {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 10_000},
         ]
+        if profile == "laptop":  # finely enough for a jump of alpha^ to be seen
+            settings = [of | {"snapshots": finely(of["iterations"])} for of in settings]
     if profile == "paper":
         settings = [of | {"iterations": 65_000} for of in settings]
     trainings = [training(**of, profile=profile, seed=seed) for of in settings for seed in range(3)]
@@ -68,7 +70,7 @@ def _anatomy_trainings(profile: str) -> list[TrainSpec]:
         for depth in (3, 6)
         for loss in losses
     ]
-    settings.append(cnn | {"loss": "nll"})  # trainings of `iterations`
+    settings.append(cnn | {"loss": "nll"})
     if "hinge" in losses:
         settings.append(cnn | {"loss": "hinge", "snapshots": few(cnn_steps)})
     if profile == "smoke":
@@ -139,7 +141,6 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "metastability_limit": metastability_limit,
     "fcn_size": fcn_size,
     "cnn_size": cnn_size,
-    "cnn_long": cnn_long,
     "batch_size": batch_size,
     "departures": departures,
     "cost": cost,
