@@ -12,10 +12,11 @@ from torch.nn.functional import cross_entropy
 from tailnoise_utils import data, experiments, files, models, noise, plots, snapshots, stable, store
 from tailnoise_utils.minibatches import Minibatches
 from tailnoise_utils.specs import CostSpec, SamplerCostSpec, _cost
+from tailnoise_utils.specs._measured import Measured
 from tailnoise_utils.specs.cost import PASSES, operations
 from tailnoise_utils.tail_index import mohammadi
 
-SETTING = {"dataset": "digits", "n_train": 120, "n_test": 1, "model": "fcn", "width": 6, "depth": 3, "batch_size": 20}
+SETTING = snapshots.TrainSpec("digits", 120, 1, "fcn", 6, 3, "nll", 20, 0.1, "constant", "random", 6, (), 1)
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_what_takes_long_is_not_repeated(monkeypatch):
 
 
 def test_a_run_measures_each_way_in_a_process_and_counts(tmp_path):
-    spec = CostSpec(("measure, streaming", "alpha^, clean"), 2, 0, **SETTING)
+    spec = CostSpec(("measure, streaming", "alpha^, clean"), 2, SETTING)
     done = []
     rows = spec.rows(done.append)
     assert sum(done) == pytest.approx(1)
@@ -142,19 +143,19 @@ def test_a_run_measures_each_way_in_a_process_and_counts(tmp_path):
 
 
 def test_a_sampler_has_nothing_that_can_be_had_again(tmp_path):
-    spec = SamplerCostSpec(("SaS samples",), 1, 0, 1000)
+    spec = SamplerCostSpec(("SaS samples",), 1, 1000, 0)
     assert spec.again(tmp_path) is None
     assert {row["quantity"] for row in spec.rows(lambda share: None)} == {"seconds", "bytes", "flop/s"}
 
 
 def test_a_way_that_fails_says_why():
     with pytest.raises(RuntimeError, match=r"(?s)'by hand' ended with exit status 1: .*KeyError: 'by hand'"):
-        CostSpec(("by hand",), 1, 0, **SETTING).rows(lambda share: None)
+        CostSpec(("by hand",), 1, SETTING).rows(lambda share: None)
 
 
 def test_two_runs_wait_for_each_other():
     with (
-        CostSpec(("measure",), 1, 0, **SETTING).alone(),
+        CostSpec(("measure",), 1, SETTING).alone(),
         pytest.raises(Timeout),
         files.lock(snapshots.kept_in("cost"), timeout=0.0),
     ):
@@ -168,7 +169,7 @@ def test_the_grids_ask_for_ways_that_there_are():
         for spec in specs:
             assert set(spec.ways) <= set(_cost.WAYS if isinstance(spec, CostSpec) else _cost.SAMPLERS)
     laptop = [spec for spec in experiments.grid("cost", "laptop") if isinstance(spec, CostSpec)]
-    assert max(operations(s.model, s.dataset, s.width, s.depth)[1] for s in laptop) > 9e6
+    assert max(operations(s.train.model, s.train.dataset, s.train.width, s.train.depth)[1] for s in laptop) > 9e6
     assert set(PASSES) < set(_cost.WAYS) == {way for spec in laptop for way in spec.ways}
 
 
@@ -214,7 +215,7 @@ def test_the_table_has_medians_and_ratios():
 def test_growth_is_drawn_against_each_size():
     specs = experiments.grid("cost", "laptop")
     figure = plots.cost_growth(
-        made_up(specs, lambda spec, way: spec.width + spec.n_train if way != "SaS" and hasattr(spec, "width") else 1.0)
+        made_up(specs, lambda spec, way: spec.train.width + spec.train.n_train if hasattr(spec, "train") else 1.0)
     )
     drawn = [{line.get_label(): line.get_xydata() for line in axes.lines} for axes in figure.axes]
     p = [operations("fcn", "mnist", *of)[1] for of in ((16, 3), (64, 3), (100, 3), (256, 4), (1024, 4), (1024, 10))]
@@ -245,7 +246,7 @@ def test_the_papers_operations_are_those_of_its_grids():
     assert table.loc["fcn_size", "measuring"] == 2 * once  # a random partition, and data order
     assert table.loc["all", "trainings"] < table["trainings"].iloc[:-1].sum()
     trainings = {
-        s.train for name in experiments.EXPERIMENTS for s in experiments.grid(name, "paper") if hasattr(s, "train")
+        s.train for name in experiments.EXPERIMENTS for s in experiments.grid(name, "paper") if isinstance(s, Measured)
     }
     assert table.loc["all", "trainings"] == len(trainings)
     hours = (table["training"] + table["measuring"]) / 1e12 / 3600

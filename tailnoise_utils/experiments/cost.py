@@ -1,7 +1,10 @@
 """What measuring costs, and how time and memory grow."""
 
+from dataclasses import replace
+
 from ..specs import CostSpec, SamplerCostSpec, Spec
 from ..specs.cost import PASSES
+from ._trainings import training
 
 _WAYS = (*PASSES, "alpha^, clean", "alpha^, published", "anatomy", "anatomy, by layer")
 _GROWING = ("training", "noise matrix", "measure", "measure, streaming", "published procedure", "vmap over minibatches")
@@ -13,14 +16,14 @@ def cost(profile: str) -> tuple[Spec, ...]:
     if profile == "smoke":
         shapes = [("digits", "fcn", 8, 2, 20, 16, ("training", "noise matrix", "measure", "published procedure"))]
         shapes += [("digits", "fcn", 64, 3, 20, 16, ("noise matrix", "measure, streaming"))]
-        return *(_spec(*of, replicates=1) for of in shapes), SamplerCostSpec(_SAMPLERS[:2], 1, 0, 10**4)
+        return *(_spec(*of, replicates=1) for of in shapes), SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0)
     of = ("mnist", "fcn")
     shapes = [(*of, 100, 3, 500, 120, _WAYS), (*of, 256, 4, 500, 120, _WAYS), ("cifar10", "cnn", 64, 0, 500, 20, _WAYS)]
     for width, depth in ((16, 3), (64, 3), (256, 4), (1024, 4), (1024, 10)):  # p
         shapes.append((*of, width, depth, 500, 20, _GROWING))
     shapes += [(*of, 100, 3, 500, P, _GROWING) for P in (15, 30, 60)]  # and 120 above
     shapes += [(*of, 100, 3, b, 20, _GROWING) for b in (50, 500, 2500)]  # n, at one P
-    return *(_spec(*shape, replicates=3) for shape in shapes), SamplerCostSpec(_SAMPLERS, 3, 0, 10**6)
+    return *(_spec(*shape, replicates=3) for shape in shapes), SamplerCostSpec(_SAMPLERS, 3, 10**6, 0)
 
 
 def _spec(
@@ -34,5 +37,6 @@ def _spec(
     *,
     replicates: int,
 ) -> CostSpec:
-    n = batch_size * minibatches
-    return CostSpec(ways, replicates, 0, dataset, n, 1, model, width, depth, batch_size)
+    more = {"width": width, "depth": depth, "batch_size": batch_size, "snapshots": (), "seed": 0}
+    t = training(model, dataset, "laptop", iterations=minibatches, **more)
+    return CostSpec(ways, replicates, replace(t, n_train=batch_size * minibatches, n_test=1))

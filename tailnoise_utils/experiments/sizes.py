@@ -37,7 +37,7 @@ def cnn_size(profile: str) -> tuple[Spec, ...]:
         profile: one of ``PROFILES``.
 
     Returns:
-        The grid. In laptop 10,000 iterations with cross-entropy, in 3,000 of which most CNNs do not leave chance; 3,000 with a
+        The grid. In laptop 10,000 iterations with cross-entropy, for in 3,000 most CNNs do not leave chance; 3,000 with a
         hinge loss, with which none does.
     """
     datasets, losses = ("cifar10", "cifar100"), ("nll", "hinge")

@@ -66,9 +66,8 @@ class Problem:
 
 def _training(problem: Problem) -> Work:
     """One epoch of plain SGD, from the initial weights on."""
-    steps = len(problem.batches)
     of = partial(train, problem.model, cross_entropy, problem.data, batch_size=problem.batch_size, lr=0.1)
-    return lambda: list(of(iterations=steps, snapshots=(), seed=problem.seed))
+    return lambda: list(of(iterations=len(problem.batches), snapshots=(), seed=problem.seed))
 
 
 def _bare(problem: Problem) -> Work:
@@ -265,7 +264,7 @@ def main() -> None:
         sampler(100, np.random.default_rng(0))  # libraries are loaded
         work: Work = partial(sampler, size, np.random.default_rng(asked["seed"]))
     else:
-        spec = TrainSpec(**asked["train"] | {"snapshots": ()})
+        spec = TrainSpec(**asked["train"])
         found = snapshots.images(spec.dataset, spec.n_train, spec.n_test)
         problem = Problem(spec.build(), found, spec.batch_size, spec.seed)
         x, y = next(iter(problem.batches))

@@ -72,12 +72,10 @@ class _Timed(Drawn, ABC):
     Attributes:
         ways: their names.
         replicates: how often each is timed; fewer where one takes long.
-        seed: of what is random.
     """
 
     ways: tuple[str, ...]
     replicates: int
-    seed: int
     once: ClassVar[tuple[str, ...]] = ("seconds", "bytes", "flop/s", "1/alpha (published)")
 
     def alone(self) -> AbstractContextManager:
@@ -126,38 +124,24 @@ class CostSpec(_Timed):
     """What the measurement of a network costs, at its initial weights, and its parts, and other ways to the same numbers.
 
     Attributes:
-        dataset: name of the data set.
-        n_train: number of training images, all in minibatches.
-        n_test: number of test images; they are not used.
-        model: ``"fcn"`` or ``"cnn"``.
-        width: units of each hidden layer, or filters.
-        depth: number of weight matrices of an FCN, 0 for a CNN.
-        batch_size: images in a minibatch.
+        train: the network, its images and minibatches, and the epoch that "training" takes.
     """
 
-    dataset: str
-    n_train: int
-    n_test: int
-    model: str
-    width: int
-    depth: int
-    batch_size: int
+    train: TrainSpec
 
     def data_sha256(self) -> str:
         """SHA-256 of the images used."""
-        return images(self.dataset, self.n_train, self.n_test).digest
+        return images(self.train.dataset, self.train.n_train, self.train.n_test).digest
 
     def _asked(self) -> dict[str, Any]:
-        settings = asdict(self)
-        own = {name: settings.pop(name) for name in ("ways", "replicates")}
-        more = {"loss": "nll", "lr": 0.1, "schedule": "constant", "order": "random", "iterations": 0, "snapshots": ()}
-        return {"train": asdict(TrainSpec(**settings | more)), "replicates": own["replicates"]}
+        return {"train": asdict(self.train), "replicates": self.replicates}
 
     def _counted(self) -> list[Row]:
-        each, p = operations(self.model, self.dataset, self.width, self.depth)
+        each, p = operations(self.train.model, self.train.dataset, self.train.width, self.train.depth)
         passes = {way: PASSES[way] for way in self.ways if way in PASSES}
         counts = [
-            {"scope": way, "quantity": "operations", "value": k * self.n_train * each} for way, k in passes.items()
+            {"scope": way, "quantity": "operations", "value": k * self.train.n_train * each}
+            for way, k in passes.items()
         ]
         return [*counts, {"quantity": "parameters", "value": p}]
 
@@ -168,9 +152,11 @@ class SamplerCostSpec(_Timed):
 
     Attributes:
         size: number of samples.
+        seed: of them.
     """
 
     size: int
+    seed: int
 
     def _asked(self) -> dict[str, Any]:
         return {"size": self.size, "seed": self.seed, "replicates": self.replicates}
