@@ -75,8 +75,9 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # | --- | --- | --- |
 # | 25 November, 19:49 to 20:29 (5146b9b to dfb3435) | rules of C1 to C9, O1 to O3 | the runs for C1, C2, C7 and O3 |
 # | 26 November, 01:12 (9d23a30) | C4: the fixed $K_1$ is one that all networks have whose noise was not streamed; before, a streamed network made the rule fail | most runs of `fcn_size`, no verdict |
-# | 26 November, 18:20 (b575437) | C5 and C8 are judged on CNNs that were trained for 10,000 iterations (`cnn_long`, cross-entropy, 2 seeds at most) in place of 3,000 (`cnn_size`); rules as they were | with 3,000 iterations "not tested", for too few networks trained; of the longer trainings the accuracies |
-# | the same day, 20:38 | C3 stays on `cnn_size`, with three seeds: on `cnn_long` it would be "not reproduced", for its seeds are too few ([](cnn_size.ipynb)) | both |
+# | 26 November, 18:20 (b575437) | C5 and C8 are judged on CNNs that were trained with cross-entropy for 10,000 iterations in place of 3,000, two seeds (32 filters on CIFAR-100: one); rules as they were | with 3,000 iterations "not tested", for too few networks trained; of the longer trainings the accuracies |
+# | the same day, 21:30 (f73328b) | the third seed of these trainings, and C3 on them too | C5 and C8 "not reproduced" with two seeds; C3 "partly" with 3,000 iterations and three seeds |
+# | the same commit | C7: the trainings of [](iterations.ipynb) are measured every 100 iterations up to 2,000 and every 500 after them, the CNN for 10,000 iterations in place of 3,000; rule as it was | C7 "not reproduced" with the coarser snapshots |
 
 # %% [markdown]
 # ## The evidence

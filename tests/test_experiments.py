@@ -418,7 +418,7 @@ def test_grids_are_sound(name, profile):
             check_batch_size(spec.train.n_train, spec.noise_batch_size, fewest=2)
         assert set(spec.points) <= set(spec.train.snapshots)
     seeds = Counter(replace(s, train=replace(s.train, seed=0)) for s in specs if isinstance(s, Measured))
-    assert set(seeds.values()) <= {3} or name == "cnn_long" or (name, profile) == ("fcn_size", "laptop")
+    assert set(seeds.values()) <= {3} or (name, profile) == ("fcn_size", "laptop")
 
 
 def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, monkeypatch):

@@ -172,7 +172,7 @@ def c5(cnn: Results) -> Verdict:
     did not train. "Not tested": on one of the data sets the smallest network or two larger ones did not train.
 
     Args:
-        cnn: of the experiment ``cnn_long``.
+        cnn: of the experiment ``cnn_size``.
 
     Returns:
         The verdict.
@@ -228,7 +228,7 @@ def c8(fcn: Results, cnn: Results) -> Verdict:
 
     Args:
         fcn: of the experiment ``fcn_size``.
-        cnn: of the experiment ``cnn_long``.
+        cnn: of the experiment ``cnn_size``.
 
     Returns:
         The verdict.

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..store import Results
 from . import interactive
-from ._settings import DATA, statuses, untrained, with_settings
+from ._settings import DATA, LOSSES, statuses, untrained, with_settings
 from ._style import STYLE, provenance_line
 from .anatomy import (
     against_block_length,
@@ -49,6 +49,7 @@ from .wells import (
 
 __all__ = [
     "DATA",
+    "LOSSES",
     "FIGURES",
     "STYLE",
     "against_batch_size",
@@ -134,7 +135,6 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "metastability_limit": toward_the_limit,
     "fcn_size": against_width,
     "cnn_size": against_filters,
-    "cnn_long": against_filters,
     "batch_size": against_batch_size,
     "departures": departures,
     "cost": cost_growth,
@@ -148,7 +148,6 @@ _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "metastability_limit": rates_by_noise,
     "fcn_size": size_table,
     "cnn_size": size_table,
-    "cnn_long": size_table,
     "batch_size": batch_table,
     "departures": departure_table,
     "cost": cost_table,
