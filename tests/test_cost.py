@@ -195,12 +195,12 @@ def test_the_table_has_medians_and_ratios():
     ways = list(_cost.WAYS)
     results = made_up(specs, lambda spec, way: 1.0 + (ways.index(way) if way in ways else 0))
     table = plots.cost_table(results)
-    assert list(table.index.levels[0]) == [
-        "CNN 64, CIFAR-10, P = 20",
-        "FCN 100 × 3, MNIST, P = 120",
-        "FCN 256 × 4, MNIST, P = 120",
+    assert list(table.index.unique("network")) == [
+        "FCN 100 × 3, MNIST, 120 × 500",
+        "FCN 256 × 4, MNIST, 120 × 500",
+        "CNN 64, CIFAR-10, 20 × 500",
     ]
-    line = table.loc["FCN 256 × 4, MNIST, P = 120", "measure, streaming"]
+    line = table.loc["FCN 256 × 4, MNIST, 120 × 500", "measure, streaming"]
     t = 1.0 + ways.index("measure, streaming")
     assert line["seconds"] == t
     assert line["spread"] == 1.5 * t
@@ -209,7 +209,60 @@ def test_the_table_has_medians_and_ratios():
     assert line["× noise matrix"] == t / 3
     assert line["published procedure ×"] == (1.0 + ways.index("published procedure")) / t
     assert line["× 4p bytes"] == 5
-    assert math.isnan(table.loc["CNN 64, CIFAR-10, P = 20", "anatomy"]["× operations"])
+    assert math.isnan(table.loc["CNN 64, CIFAR-10, 20 × 500", "anatomy"]["× operations"])
+
+
+# Seconds of made-up ways, by which each target is met or, doubled or halved, missed.
+TIMES = {
+    "training": 1.1,
+    "bare loop": 1.0,
+    "noise matrix": 1.12,
+    "measure": 1.5,
+    "measure, streaming": 3.0,
+    "published procedure": 31.0,
+    "alpha^, clean": 0.2,
+    "alpha^, published": 0.27,
+    "anatomy": 1.0,
+    "SaS samples": 1.0,
+    "SaS samples, NumPy": 2.5,
+    "SaS samples, scipy": 3.5,
+}
+
+
+def test_targets_are_ratios_of_the_ways_that_they_name():
+    def seconds(spec, way):
+        unit = 1.0
+        if isinstance(spec, CostSpec):  # what the counted operations take at 10^9 a second
+            t = spec.train
+            unit = t.n_train * operations(t.model, t.dataset, t.width, t.depth)[0] / 1e9
+        return unit * TIMES.get(way, 1.0)
+
+    specs, bare = experiments.grid("cost", "laptop"), {"law": "sas", "size": 1000, "seconds": 7.0}
+    times = [("hill", 0.1), ("mohammadi_order", 0.2), ("maximum_likelihood", 300.0)]
+    rows = [{"scope": scope, "quantity": "seconds", "value": value} for scope, value in times]
+    estimators = store.Results(
+        pd.concat([store.to_frame(rows, "a"), store.to_frame([rows[2] | {"value": 1.0}], "b")], ignore_index=True),
+        pd.DataFrame([bare | {"run": "a"}, bare | {"run": "b", "size": 100}]),
+    )
+    table = plots.cost_targets(made_up(specs, seconds), estimators)
+    expected = [1.12, 1.12, 0.27 / 1.12, 1 / 1.12, 31 / 1.5, 31 / 1.5, 5, 1.1, 2.5, 3.5, 1500]
+    np.testing.assert_allclose(table["measured"], expected)
+    assert table["asked"].iloc[[0, 4]].tolist() == ["≤ 1.15", "≥ 20"]
+    assert set(table["met"]) == {"yes"}
+
+    def missed(way, factor):
+        other = made_up(specs, lambda spec, w: seconds(spec, w) * (factor if w == way else 1))
+        met = plots.cost_targets(other, estimators)["met"]
+        return [row for row, word in enumerate(met) if word == "no"]
+
+    assert missed("noise matrix", 1.1) == [0, 1]
+    assert missed("alpha^, published", 1.1) == [2]
+    assert missed("anatomy", 1.2) == [3]
+    assert missed("published procedure", 0.9) == [4]
+    assert missed("published procedure", 0.2) == [4, 5]
+    assert missed("training", 1.1) == [7]
+    assert missed("SaS samples", 1.2) == [9]
+    assert missed("SaS samples", 1.3) == [8, 9]
 
 
 def test_growth_is_drawn_against_each_size():
@@ -225,7 +278,8 @@ def test_growth_is_drawn_against_each_size():
     np.testing.assert_allclose(drawn[1]["measure"], [[P, 100 + 500 * P] for P in (15, 30, 60, 120)])
     np.testing.assert_allclose(drawn[2]["measure"], [[20 * b, 100 + 20 * b] for b in (50, 500, 2500)])
     np.testing.assert_allclose(drawn[3]["measure"], [[n, 20 * n / 1e6] for n in p])
-    assert len(drawn[0]) == 6
+    assert len(drawn[0]) == 6 + 1
+    np.testing.assert_allclose(drawn[1]["in proportion"][:, 1], [60_100 * P / 120 for P in (15, 30, 60, 120)])
 
 
 def test_samplers_are_compared_with_ours():

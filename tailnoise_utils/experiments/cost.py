@@ -14,7 +14,7 @@ _SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
 def cost(profile: str) -> tuple[Spec, ...]:
     """All ways for two FCNs and a CNN; some of them against p, n and P, up to 10^7 parameters (width 1024, depth 10)."""
     if profile == "smoke":
-        shapes = [("digits", "fcn", 8, 2, 20, 16, ("training", "noise matrix", "measure", "published procedure"))]
+        shapes = [("digits", "fcn", 8, 2, 20, 16, ("training", "noise matrix", "published procedure"))]
         shapes += [("digits", "fcn", 64, 3, 20, 16, ("noise matrix", "measure, streaming"))]
         return *(_spec(*of, replicates=1) for of in shapes), SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0)
     of = ("mnist", "fcn")

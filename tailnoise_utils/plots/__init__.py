@@ -19,7 +19,7 @@ from .anatomy import (
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
 from .claims import verdicts
-from .cost import cost_growth, cost_table, paper_operations, sampler_table
+from .cost import cost_growth, cost_table, cost_targets, paper_operations, sampler_table
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -49,8 +49,8 @@ from .wells import (
 
 __all__ = [
     "DATA",
-    "LOSSES",
     "FIGURES",
+    "LOSSES",
     "STYLE",
     "against_batch_size",
     "against_block_length",
@@ -71,6 +71,7 @@ __all__ = [
     "corner_table",
     "cost_growth",
     "cost_table",
+    "cost_targets",
     "densities",
     "departure_table",
     "departures",

@@ -33,25 +33,9 @@ def _medians(results: Results) -> pd.DataFrame:
     return wide
 
 
-def _compared(results: Results) -> pd.DataFrame:
-    """The networks of which all ways were measured, or, if there is none, all."""
+def _ratios(results: Results) -> pd.DataFrame:
+    """One line a network and way, with the columns of `cost_table` and the parameters."""
     wide = _medians(results)
-    whole = wide.groupby("run")["scope"].transform(lambda of: "bare loop" in set(of)).astype(bool)
-    return wide[whole] if whole.any() else wide
-
-
-def cost_table(results: Results) -> pd.DataFrame:
-    """Seconds and memory of each way, beside counted operations, the bare loop and the parameters.
-
-    Args:
-        results: of the experiment ``cost``.
-
-    Returns:
-        By network and way: median seconds; largest less smallest of them; seconds over what the counted operations take at
-        the rate of a matrix product in the same process; over the bare loop and over the noise matrix of that network; the
-        published procedure's seconds over them; memory in MB, and in vectors of p float32 numbers.
-    """
-    wide = _compared(results)
 
     def of(way: str) -> pd.Series:
         return wide["run"].map(wide[wide["scope"] == way].set_index("run")["seconds"])
@@ -65,9 +49,72 @@ def cost_table(results: Results) -> pd.DataFrame:
         "published procedure ×": of("published procedure") / wide["seconds"],
         "MB": wide["bytes"] / 1e6,
         "× 4p bytes": wide["bytes"] / (4 * wide["parameters"]),
+        "parameters": wide["parameters"],
     }
-    names = wide["network"] + wide["P"].map(lambda P: f", P = {P:.0f}")
+    names = wide["network"] + wide["P"].map(", {:.0f} × ".format) + wide["batch_size"].astype(int).astype(str)
     return pd.DataFrame(columns).set_index(pd.MultiIndex.from_arrays([names, wide["scope"]], names=["network", "way"]))
+
+
+def cost_table(results: Results) -> pd.DataFrame:
+    """Seconds and memory of each way, beside counted operations, the bare loop and the parameters.
+
+    Args:
+        results: of the experiment ``cost``.
+
+    Returns:
+        By network of which all ways were measured (all, if there is none), with P × b images, and way: median seconds;
+        largest less smallest of them; seconds over what the counted operations take at the rate of a matrix product in the
+        same process; over the bare loop and over the noise matrix of that network; the published procedure's seconds over
+        them; memory in MB, and in vectors of p float32 numbers.
+    """
+    table = _ratios(results).drop(columns="parameters")
+    whole = table["× bare loop"].notna()
+    return table[whole] if whole.any() else table
+
+
+def cost_targets(results: Results, estimators: Results) -> pd.DataFrame:
+    """What was asked of the cost beforehand, and what was measured; each a ratio of medians in one run.
+
+    Args:
+        results: of the experiment ``cost`` in a profile with all of its networks.
+        estimators: of the experiment ``estimator``.
+
+    Returns:
+        By what is compared: what was asked ("≤ 1.15", say), the ratio, and whether it is met. Of several networks or
+        conventions, the worst.
+    """
+    table, drawn = _ratios(results), sampler_table(results)["× ours"]
+    small, middle, cnn = "FCN 100 × 3, MNIST, 120 × 500", "FCN 256 × 4, MNIST, 120 × 500", "CNN 64, CIFAR-10, 20 × 500"
+    wide = table[table.index.get_level_values("network").str.match(r"FCN (256|1024)")]
+    streaming = table[table["parameters"] >= 1e6].xs("measure, streaming", level="way")
+    alphas = table.loc[middle].loc[["alpha^, clean", "alpha^, published"], "× noise matrix"]
+    of, published = table.at, "published procedure ×"
+    lines: list[tuple[str, str, float, float]] = [
+        ("noise matrix / its operations (FCN 256 × 4)", "≤", 1.15, of[(middle, "noise matrix"), "× operations"]),
+        ("noise matrix / bare loop (CNN 64)", "≤", 1.15, of[(cnn, "noise matrix"), "× bare loop"]),
+        ("alpha^ / noise matrix (FCN 256 × 4)", "≤", 0.25, alphas.max()),
+        ("anatomy / noise matrix (FCN 256 × 4)", "≤", 1, of[(middle, "anatomy"), "× noise matrix"]),
+        ("published procedure / measure (FCN 100 × 3)", "≥", 20, of[(small, "measure"), published]),
+        ("published procedure / measure (FCN 256 × 4)", "≥", 5, of[(middle, "measure"), published]),
+        ("memory of streaming / 4p bytes (p ≥ 10⁶)", "≤", 5, streaming["× 4p bytes"].max()),
+        ("training / its operations (width ≥ 256)", "≤", 1.15, wide.xs("training", level="way")["× operations"].max()),
+        ("SaS samples, NumPy / ours", "≥", 2, drawn["SaS samples, NumPy"]),
+        ("SaS samples, scipy / ours", "≥", 3, drawn["SaS samples, scipy"]),
+        ("maximum likelihood / slowest other estimate (1000 values)", "≥", 1000, _likelihood(estimators)),
+    ]
+    found = pd.DataFrame(lines, columns=["ratio", "relation", "bound", "measured"]).set_index("ratio")
+    below, above = found["measured"] <= found["bound"], found["measured"] >= found["bound"]
+    met = below.where(found["relation"] == "≤", above).map({True: "yes", False: "no"})
+    asked = found["relation"] + " " + found["bound"].map("{:g}".format)
+    return pd.DataFrame({"asked": asked, "measured": found["measured"], "met": met})
+
+
+def _likelihood(results: Results) -> float:
+    """Seconds of maximum likelihood on 1000 SaS values over those of the slowest other estimator."""
+    table = results.rows.merge(results.runs.drop(columns="seconds"), on="run")
+    chosen = (table["quantity"] == "seconds") & (table["law"] == "sas") & (table["size"] == 1000)
+    seconds = table[chosen].groupby("scope")["value"].median()
+    return float(seconds["maximum_likelihood"] / seconds.drop("maximum_likelihood").max())
 
 
 def sampler_table(results: Results) -> pd.DataFrame:
@@ -111,6 +158,9 @@ def cost_growth(results: Results) -> Figure:
                 for i, way in enumerate(ways):
                     line = of[of["scope"] == way].sort_values(x)
                     panel.plot(line[x], line[y] / scale, marker=MARKERS[i], ms=4, color=COLOURS[i], label=way)
+                    if i == 0:
+                        proportional = line[y].iloc[-1] / scale * line[x] / line[x].iloc[-1]
+                        panel.plot(line[x], proportional, ":", color="0.5", zorder=0, label="in proportion")
                 panel.set(xscale="log", yscale="log")
             panels[1].set_xlabel(_GROWN[x])
         axes[0, 0].set_ylabel("seconds")
