@@ -9,24 +9,27 @@ written every half minute. A killed run goes on from the last of them and ends b
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from . import data, files, models, store
 from .device import device
-from .train import Diverged, train
+from .train import Diverged, stackable, train, train_stacked
 
-__all__ = ["Snapshots", "TrainSpec", "images", "kept_in", "load_weights", "save_weights"]
+__all__ = ["Snapshots", "TrainSpec", "images", "kept_in", "load_weights", "save_weights", "train_together"]
 
 CHECKPOINT_SECONDS = 30.0
+_SEED = 10**6  # of the order of training and of dropout, before the seed of the run
+_PAUSE = 500  # steps after which stacked networks may be written
 
 
 @dataclass(frozen=True)
@@ -155,12 +158,12 @@ class Snapshots:
 
     def _train(self, progress: Callable[[int], object]) -> str:
         """Make what is missing, alone."""
-        end, verdict = self.folder / "end.json", ""
+        verdict = ""
         for stale in self.folder.glob(".*.part"):
             stale.unlink()
-        if end.exists():
+        if self._end.exists():
             progress(self.spec.iterations)
-            return json.loads(end.read_text())["diverged"]
+            return json.loads(self._end.read_text())["diverged"]
         model, start, before = self._resume()
         progress(start)
         began = last = time.monotonic()
@@ -173,35 +176,32 @@ class Snapshots:
                 self._save(self.folder / "checkpoint.npz", model, iteration, seconds)
                 last = time.monotonic()
 
-        spec = self.spec
+        what, how = _asked(self.spec)
         try:
             for point in train(
-                model,
-                models.LOSSES[spec.loss],
-                images(spec.dataset, spec.n_train, spec.n_test),
-                batch_size=spec.batch_size,
-                lr=spec.lr,
-                schedule=spec.schedule,
-                order=spec.order,
-                iterations=spec.iterations,
-                snapshots=spec.snapshots,
-                seed=10**6 + spec.seed,
-                start=start,
-                each=each,
+                model, *what, **how, snapshots=self.spec.snapshots, seed=_SEED + self.spec.seed, start=start, each=each
             ):
                 if not self.path(point).exists():
                     self._save(self.path(point), model, point, before + time.monotonic() - began)
         except Diverged as error:
             verdict = str(error)
-        with files.atomic(end) as file:
-            content = {"diverged": verdict, "seconds": before + time.monotonic() - began}
-            file.write(json.dumps(content).encode())
-        (self.folder / "checkpoint.npz").unlink(missing_ok=True)
+        self._finish(verdict, before + time.monotonic() - began)
         return verdict
+
+    @property
+    def _end(self) -> Path:
+        """What became of the training lies here, once it is finished."""
+        return self.folder / "end.json"
+
+    def _finish(self, verdict: str, seconds: float) -> None:
+        """Write that the training is finished: "" or when it diverged, and its wall time."""
+        with files.atomic(self._end) as file:
+            file.write(json.dumps({"diverged": verdict, "seconds": seconds}).encode())
+        (self.folder / "checkpoint.npz").unlink(missing_ok=True)
 
     def seconds(self) -> float:
         """Wall time of the finished training, all its parts together."""
-        return json.loads((self.folder / "end.json").read_text())["seconds"]
+        return json.loads(self._end.read_text())["seconds"]
 
     def load(self, point: int) -> nn.Module:
         """The network as it was.
@@ -237,6 +237,67 @@ class Snapshots:
         """Write weights, whole or not at all."""
         with files.atomic(path) as file:
             save_weights(file, model, iteration=iteration, seconds=seconds)
+
+
+def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
+    """Train what is missing of runs that differ in their seed alone, their networks stacked.
+
+    Weights, checkpoints and what a killed run goes on from are those of :class:`Snapshots`, where the runs then find their
+    training done. A run that is not as far as the first of those with the fewest steps, or whose network cannot be stacked,
+    is left to be trained alone.
+
+    Args:
+        specs: the runs.
+        data_sha256: of their data.
+
+    Raises:
+        ValueError: runs that differ in more than their seed.
+    """
+    specs = sorted(set(specs), key=lambda spec: spec.seed)
+    if len({replace(spec, seed=0) for spec in specs}) > 1:
+        raise ValueError("runs that are trained together differ in their seed alone; these differ in more")
+    with ExitStack() as held:
+        runs = [Snapshots(spec, data_sha256) for spec in specs]
+        for one in sorted(
+            runs, key=lambda one: one.folder
+        ):  # in one order, so that no two processes wait for each other
+            held.enter_context(files.lock(one.folder))
+        resumed = [(one, *one._resume()) for one in runs if not one._end.exists()]
+        start = min((start for _, _, start, _ in resumed), default=0)
+        group = [(one, model, before) for one, model, at, before in resumed if at == start]
+        if len(group) > 1 and stackable(group[0][1]):
+            _train_group(group, start)
+
+
+def _train_group(group: list[tuple[Snapshots, nn.Module, float]], start: int) -> None:
+    """Train networks that have the same number of steps behind them, in so many seconds each."""
+    spec = group[0][0].spec
+    what, how = _asked(spec)
+    began = last = time.monotonic()
+    pauses = {*spec.snapshots, *range(start, spec.iterations, _PAUSE), spec.iterations}
+    seeds = [_SEED + one.spec.seed for one, _, _ in group]
+    networks = [model for _, model, _ in group]
+    for point, diverged in train_stacked(networks, *what, **how, snapshots=pauses, seeds=seeds, start=start):
+        now = time.monotonic()
+        due = now - last >= CHECKPOINT_SECONDS
+        for (one, model, before), verdict in zip(group, diverged, strict=True):
+            seconds = before + (now - began) / len(group)
+            if one._end.exists():
+                continue
+            if not verdict and point in spec.snapshots and not one.path(point).exists():
+                one._save(one.path(point), model, point, seconds)
+            elif not verdict and due:
+                one._save(one.folder / "checkpoint.npz", model, point, seconds)
+            if verdict or point == spec.iterations:
+                one._finish(verdict, seconds)
+        last = now if due else last
+
+
+def _asked(spec: TrainSpec) -> tuple[tuple[Callable[..., Tensor], data.Dataset], dict[str, Any]]:
+    """Loss and images, and the settings, as the functions that train take them."""
+    what = models.LOSSES[spec.loss], images(spec.dataset, spec.n_train, spec.n_test)
+    names = ("batch_size", "lr", "schedule", "order", "iterations")
+    return what, {name: getattr(spec, name) for name in names}
 
 
 def save_weights(file: IO[bytes] | BytesIO, model: nn.Module, **more: float | int | str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import pandas as pd
 from . import cluster, files, store
 from .experiments import grid
 from .runs import Finished, finish
+from .snapshots import train_together
 from .specs import Spec
-from .specs._measured import forget_rows
+from .specs._measured import Measured, forget_rows
 
 __all__ = [
     "FailedRuns",
@@ -73,6 +74,7 @@ def run(
     profile: str,
     *,
     client: Any = None,
+    together: bool = False,
     progress: Callable[[float], object] = lambda share: None,
 ) -> store.Results:
     """Make what is missing of an experiment's results, each run stored as soon as it ends.
@@ -81,16 +83,20 @@ def run(
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
         client: of :func:`tailnoise_utils.cluster.connect`, whose workers make the runs; None: this process does.
+        together: train the networks that differ in their seed alone stacked, where that can be
+            (:func:`tailnoise_utils.snapshots.train_together`); in this process only.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
     Returns:
         The results of the present grid.
 
     Raises:
-        ValueError: an unknown experiment or profile, or stored runs on another copy of the data.
+        ValueError: an unknown experiment or profile, stored runs on another copy of the data, or `together` with a client.
         OSError: of this machine, a full disk or an absent data set, say; the message says how to go on.
         FailedRuns: runs ended with another error, or one of their worker's machine; the others are stored.
     """
+    if together and client is not None:
+        raise ValueError("networks are trained together in one process: leave out the workers, or together")
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     records = store.read(path).records() if path.exists() else []
     forget_rows(record["run"] for record in records)  # of a process that was killed before it could
@@ -98,7 +104,7 @@ def run(
     left = [spec for spec in specs if store.digest(spec) not in done]
     progress(len(specs) - len(left))
     failed: dict[Spec, Exception] = {}
-    found = _here(left, path, progress) if client is None else cluster.outcomes(client, left, progress)
+    found = _here(left, path, together, progress) if client is None else cluster.outcomes(client, left, progress)
     with closing(found):
         for spec, outcome in found:
             if isinstance(outcome, Exception):
@@ -118,11 +124,14 @@ def run(
 
 
 def _here(
-    specs: Iterable[Spec], path: Path, progress: Callable[[float], object]
+    specs: list[Spec], path: Path, together: bool, progress: Callable[[float], object]
 ) -> Iterator[tuple[Spec, Finished | Exception]]:
     """Make runs in this process, except those that another one has stored by their turn."""
     for spec in specs:
         sha256 = spec.data_sha256()
+        if together and isinstance(spec, Measured):
+            trainings = [other.train for other in specs if isinstance(other, Measured)]
+            train_together([t for t in trainings if replace(t, seed=spec.train.seed) == spec.train], sha256)
         with spec.alone():
             records = store.read(path).records() if path.exists() else []
             if store.digest(spec) in {record["spec_digest"] for record in records}:

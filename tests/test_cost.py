@@ -92,6 +92,26 @@ def test_training_is_one_epoch(problem, monkeypatch):
     assert (asked["iterations"], asked["batch_size"], asked["snapshots"], asked["lr"]) == (6, 20, (), 0.1)
 
 
+@pytest.mark.parametrize("way", ["training, seeds in turn", "training, seeds stacked"])
+def test_three_seeds_are_trained_for_an_epoch(way, problem, monkeypatch):
+    steps = []
+
+    def each(name, count):
+        original = getattr(_cost, name)
+
+        def wrapped(*of, **more):
+            return original(*of, **more, each=lambda iteration: steps.append(count))
+
+        monkeypatch.setattr(_cost, name, wrapped)
+
+    each("train", 1)
+    each("train_stacked", 3)
+    before = [w.clone() for w in problem.model.parameters()]
+    _cost.WAYS[way](problem)()
+    assert steps == ([1] * 18 if "turn" in way else [3] * 6)
+    assert all(torch.equal(w, v) for w, v in zip(problem.model.parameters(), before, strict=True))
+
+
 @pytest.mark.parametrize("way", _cost.SAMPLERS)
 def test_samplers_draw_the_law(way):
     found = np.abs(_cost.SAMPLERS[way](20_000, np.random.default_rng(4)))
@@ -205,8 +225,8 @@ def test_the_table_has_medians_and_ratios():
     assert line["seconds"] == t
     assert line["spread"] == 1.5 * t
     assert line["× operations"] == pytest.approx(t * 1e9 / (2 * 60_000 * operations("fcn", "mnist", 256, 4)[0]))
-    assert line["× bare loop"] == t / 2
-    assert line["× noise matrix"] == t / 3
+    assert line["× bare loop"] == t / (1.0 + ways.index("bare loop"))
+    assert line["× noise matrix"] == t / (1.0 + ways.index("noise matrix"))
     assert line["published procedure ×"] == (1.0 + ways.index("published procedure")) / t
     assert line["× 4p bytes"] == 5
     assert math.isnan(table.loc["CNN 64, CIFAR-10, 20 × 500", "anatomy"]["× operations"])
@@ -263,6 +283,18 @@ def test_targets_are_ratios_of_the_ways_that_they_name():
     assert missed("training", 1.1) == [7]
     assert missed("SaS samples", 1.2) == [9]
     assert missed("SaS samples", 1.3) == [8, 9]
+
+
+def test_seeds_stacked_are_compared_with_seeds_in_turn():
+    specs = experiments.grid("cost", "laptop")
+    table = plots.stacked_table(made_up(specs, lambda spec, way: 3.0 if "stacked" in way else 6.0))
+    assert list(table.index) == [f"FCN {w} × {d}, MNIST" for w in (16, 64, 256) for d in (2, 6)]
+    line = table.loc["FCN 64 × 6, MNIST"]
+    assert line["in turn, ms"] == pytest.approx(6000 / (20 * 3))
+    assert line["stacked, ms"] == pytest.approx(3000 / (20 * 3))
+    assert line["in turn / stacked"] == pytest.approx(2)
+    each = operations("fcn", "mnist", 64, 6)[0]
+    assert line["stacked, × operations"] == pytest.approx(3.0 * 1e9 / (3 * 10_000 * each))
 
 
 def test_growth_is_drawn_against_each_size():

@@ -6,13 +6,15 @@ from ..specs import CostSpec, SamplerCostSpec, Spec
 from ..specs.cost import PASSES
 from ._trainings import training
 
-_WAYS = (*PASSES, "alpha^, clean", "alpha^, published", "anatomy", "anatomy, by layer")
+_SEEDS = ("training, seeds in turn", "training, seeds stacked")
+_PARTS = ("alpha^, clean", "alpha^, published", "anatomy", "anatomy, by layer")
+_WAYS = (*(way for way in PASSES if way not in _SEEDS), *_PARTS)
 _GROWING = ("training", "noise matrix", "measure", "measure, streaming", "published procedure", "vmap over minibatches")
 _SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
 
 
 def cost(profile: str) -> tuple[Spec, ...]:
-    """All ways for two FCNs and a CNN; some of them against p, n and P, up to 10^7 parameters (width 1024, depth 10)."""
+    """All ways for two FCNs and a CNN; some against p, n and P, up to 10^7 parameters (width 1024, depth 10); seeds."""
     if profile == "smoke":
         shapes = [("digits", "fcn", 8, 2, 20, 16, ("training", "noise matrix", "published procedure"))]
         shapes += [("digits", "fcn", 64, 3, 20, 16, ("noise matrix", "measure, streaming"))]
@@ -23,6 +25,7 @@ def cost(profile: str) -> tuple[Spec, ...]:
         shapes.append((*of, width, depth, 500, 20, _GROWING))
     shapes += [(*of, 100, 3, 500, P, _GROWING) for P in (15, 30, 60)]  # and 120 above
     shapes += [(*of, 100, 3, b, 20, _GROWING) for b in (50, 500, 2500)]  # n, at one P
+    shapes += [(*of, width, depth, 500, 20, _SEEDS) for width in (16, 64, 256) for depth in (2, 6)]
     return *(_spec(*shape, replicates=3) for shape in shapes), SamplerCostSpec(_SAMPLERS, 3, 10**6, 0)
 
 

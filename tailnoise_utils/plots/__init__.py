@@ -19,7 +19,7 @@ from .anatomy import (
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
 from .claims import verdicts
-from .cost import cost_growth, cost_table, cost_targets, paper_operations, sampler_table
+from .cost import cost_growth, cost_table, cost_targets, paper_operations, sampler_table, stacked_table
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -110,6 +110,7 @@ __all__ = [
     "sampler_table",
     "size_table",
     "slope_table",
+    "stacked_table",
     "statuses",
     "summary",
     "time_step",

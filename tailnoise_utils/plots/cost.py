@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from ..experiments import EXPERIMENTS, grid
 from ..snapshots import TrainSpec
 from ..specs._measured import Measured
-from ..specs.cost import operations
+from ..specs.cost import STACKED, operations
 from ..store import Results
 from ._settings import DATA
 from ._style import COLOURS, MARKERS, STYLE, WIDTH
@@ -167,6 +167,26 @@ def cost_growth(results: Results) -> Figure:
         axes[1, 0].set_ylabel("memory (MB)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def stacked_table(results: Results) -> pd.DataFrame:
+    """A step of several seeds of an FCN, one after another and stacked.
+
+    Args:
+        results: of the experiment ``cost``.
+
+    Returns:
+        By network: milliseconds of a step of one network in turn and stacked, each of them over its counted operations,
+        and how much faster stacked is.
+    """
+    wide = _medians(results)
+    wide = wide[wide["scope"].isin(["training, seeds in turn", "training, seeds stacked"])]
+    wide["ms"] = wide["seconds"] / (wide["P"] * STACKED) * 1e3
+    wide["limit"] = wide["seconds"] * wide["flop/s"] / wide["operations"]
+    found = wide.assign(way=wide["scope"].str.removeprefix("training, seeds ")).set_index(["network", "way"])
+    table = found[["ms", "limit"]].unstack("way", sort=False)
+    table.columns = [f"{way}, {'ms' if of == 'ms' else '× operations'}" for of, way in table.columns]
+    return table.assign(**{"in turn / stacked": table["in turn, ms"] / table["stacked, ms"]})
 
 
 def paper_operations(rate: float) -> pd.DataFrame:

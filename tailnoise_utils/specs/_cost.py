@@ -3,6 +3,7 @@
 ``python -m tailnoise_utils.specs._cost`` reads what to measure as JSON, and prints rows as JSON.
 """
 
+import copy
 import json
 import sys
 import time
@@ -31,7 +32,8 @@ from ..noise import centre, noise_matrix, stack
 from ..parameters import slices, units
 from ..snapshots import TrainSpec
 from ..tail_index import mohammadi
-from ..train import train
+from ..train import train, train_stacked
+from .cost import STACKED
 
 Work = Callable[[], Any]  # may return a noise matrix, or the published 1/alpha^ of it
 _SIDE = 1024  # of the square matrices whose product gives the rate
@@ -68,6 +70,22 @@ def _training(problem: Problem) -> Work:
     """One epoch of plain SGD, from the initial weights on."""
     of = partial(train, problem.model, cross_entropy, problem.data, batch_size=problem.batch_size, lr=0.1)
     return lambda: list(of(iterations=len(problem.batches), snapshots=(), seed=problem.seed))
+
+
+def _seeds(problem: Problem, *, stacked: bool) -> Work:
+    """One epoch of each of some networks with orders of their own, one after another or together."""
+    networks = [copy.deepcopy(problem.model) for _ in range(STACKED)]
+    seeds = range(problem.seed, problem.seed + STACKED)
+    how = {"batch_size": problem.batch_size, "lr": 0.1, "iterations": len(problem.batches), "snapshots": ()}
+
+    def work() -> None:
+        if stacked:
+            list(train_stacked(networks, cross_entropy, problem.data, seeds=seeds, **how))
+            return
+        for network, seed in zip(networks, seeds, strict=True):
+            list(train(network, cross_entropy, problem.data, seed=seed, **how))
+
+    return work
 
 
 def _bare(problem: Problem) -> Work:
@@ -182,6 +200,8 @@ def _each_sample(problem: Problem) -> Work:
 
 WAYS: dict[str, Callable[[Problem], Work]] = {
     "training": _training,
+    "training, seeds in turn": partial(_seeds, stacked=False),
+    "training, seeds stacked": partial(_seeds, stacked=True),
     "bare loop": _bare,
     "noise matrix": lambda problem: problem.noise,
     "alpha^, clean": _clean,

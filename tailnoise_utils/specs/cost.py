@@ -20,12 +20,15 @@ from ..snapshots import TrainSpec, images, kept_in
 from ._drawn import Drawn
 from ._measured import Progress, Row
 
-__all__ = ["PASSES", "CostSpec", "SamplerCostSpec", "operations"]
+__all__ = ["PASSES", "STACKED", "CostSpec", "SamplerCostSpec", "operations"]
 
 _ROOT = Path(__file__).parents[2]
 # How often a way takes the gradient of each minibatch, where that is most of what it does.
+STACKED = 3  # networks that are trained in turn, and together
 PASSES = {
     "training": 1,
+    "training, seeds in turn": STACKED,
+    "training, seeds stacked": STACKED,
     "bare loop": 1,
     "noise matrix": 1,
     "measure": 1,

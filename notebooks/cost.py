@@ -1,0 +1,106 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What it costs
+#
+# **The question.** The paper's experiments are said to have taken three weeks on eight GPUs, and its code keeps all minibatch gradients about three times. How close is a
+# measurement to the arithmetic that it cannot do without, how much memory does it need, and what would the paper's whole grid take?
+#
+# One measurement, each of its parts, a training epoch and other ways to the same numbers are timed, each in a process of its own with one thread, one after another. A time is set against
+# the operations of the gradients, forwards and backwards (none for the images' own), as torch counts them, at the rate of a float32 matrix product ($1024 \times 1024$) in the same
+# process. Memory is the most that the first time had in use beyond what was there before it. The weights are the initial ones; minibatches in data order.
+#
+# * *bare loop*: forwards and backwards over all minibatches, nothing kept; *training*: an epoch of SGD, {func}`~tailnoise_utils.train.train`.
+# * *noise matrix*: {func}`~tailnoise_utils.noise.noise_matrix`. *alpha^*, *anatomy*: what is made of it, with the matrix there. *measure*: all of it, {func}`~tailnoise_utils.measure.measure`,
+#   by the matrix, in two passes that keep no matrix (*streaming*), or with the anatomy.
+# * *published procedure*: what the paper's code does, written out from its description: images converted and normalised one by one, in data order, all gradients kept in a list, their noise in another, and
+#   all of it in one vector; then the estimator.
+# * *vmap over minibatches*: the gradients of ten minibatches at a time by `torch.func.vmap`. *gradient of each sample*: those of single images by `vmap`, averaged over each minibatch.
+
+# %% tags=["parameters", "remove-cell"]
+profile = "laptop"
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+from myst_nb import glue
+
+from tailnoise_utils import plots, sweep
+
+results = sweep.load("cost", profile)
+caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
+
+# %% [markdown]
+# ## The numbers
+
+# %% tags=["hide-input"]
+table = plots.cost_table(results)
+table.style.format(precision=2, na_rep="–").format("{:.4f}", subset=["seconds", "spread"])
+
+# %% tags=["remove-input"]
+Markdown(caption)
+
+# %% [markdown]
+# ## How time and memory grow
+#
+# Against the number of parameters (FCN, $P = 20$), of minibatches (FCN of width 100 and depth 3, $b = 500$), and of images at one $P$. What keeps the noise grows with $P\,p$; streaming
+# keeps a few vectors of length $p$, whatever $P$ is.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two rows of three panels on logarithmic axes, seconds above and megabytes below, against the parameters, the minibatches and the images: a line for each of six ways. Time grows in proportion to all three; the memory of streaming does not grow with the minibatches."}}
+plots.cost_growth(results)
+
+# %% tags=["remove-input"]
+Markdown(caption)
+
+# %% [markdown]
+# ## Seeds together
+#
+# An epoch of three seeds of an FCN on MNIST, one after another ({func}`~tailnoise_utils.train.train`) and with their parameters stacked, one batched product for all ({func}`~tailnoise_utils.train.train_stacked`,
+# `run --together`). Milliseconds are those of a step of one network.
+
+# %% tags=["hide-input"]
+plots.stacked_table(results).style.format(precision=2)
+
+# %% [markdown]
+# ## Stable samples
+#
+# A million symmetric $\alpha$-stable numbers ($\alpha = 1.5$): ours ({func}`tailnoise_utils.stable.sample`), the formula of {cite:t}`chambers1976` as it is printed, in NumPy, and SciPy's `levy_stable.rvs`.
+
+# %% tags=["hide-input"]
+plots.sampler_table(results).style.format(precision=3)
+
+# %% [markdown]
+# ## What was asked, and what is met
+#
+# The bounds were set before anything was measured.
+
+# %% tags=["hide-input"]
+if profile == "smoke":
+    targets = Markdown("They are about networks that `smoke` does not have.")
+else:
+    found = plots.cost_targets(results, sweep.load("estimator", profile))
+    glue("cost_met", int((found["met"] == "yes").sum()), display=False)
+    glue("cost_asked", len(found), display=False)
+    targets = found.style.format(precision=2)
+targets
+
+# %% [markdown]
+# ## The paper's grid
+#
+# Counted operations of the profile `paper` ([](paper-profile)), and the hours that they take at 50 Tflop/s, the rate of float32 products that one GPU of the kind H200 is said to reach. That is a limit
+# from below: small networks are far from it, for a GPU waits for the next small product to be started most of the time.
+
+# %% tags=["hide-input"]
+operations = plots.paper_operations(50e12)
+glue("paper_hours", float(operations.loc["all", "hours"]), display=False)
+operations.style.format("{:.2e}", subset=["training", "measuring"]).format("{:.2f}", subset=["hours"])

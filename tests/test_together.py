@@ -1,0 +1,149 @@
+"""Networks of several seeds trained together, stacked: the weights, rows and files of runs that are trained alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tailnoise_utils import experiments, snapshots, sweep
+from tailnoise_utils.__main__ import app
+from tailnoise_utils.snapshots import Snapshots, TrainSpec, train_together
+from tailnoise_utils.specs import AnatomySpec
+
+TRAIN = TrainSpec("digits", 200, 20, "fcn", 8, 3, "nll", 20, 0.1, "constant", "random", 12, (0, 6, 12), 0)
+SEEDS = [replace(TRAIN, seed=seed) for seed in range(3)]
+
+
+@pytest.fixture
+def results_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("TAILNOISE_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+@pytest.fixture
+def grid(results_in, monkeypatch):
+    """Three seeds of a setting and one of another, under the name of a real experiment."""
+    specs = tuple(AnatomySpec(t, 20, (12,)) for t in (*SEEDS, replace(TRAIN, width=5)))
+    monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
+    return specs
+
+
+def digest():
+    return snapshots.images("digits", 200, 20).digest
+
+
+def weights(spec, point):
+    return torch.cat([w.detach().flatten() for w in Snapshots(spec, digest()).load(point).parameters()])
+
+
+def test_runs_trained_together_are_those_trained_alone(grid, results_in, monkeypatch):
+    alone = sweep.run("iterations", "smoke").rows
+    wanted = [weights(spec, 6) for spec in SEEDS]
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(results_in / "again"))
+    monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / "other"))
+    calls, stacked, single = [], snapshots.train_stacked, snapshots.train
+    monkeypatch.setattr(
+        snapshots, "train_stacked", lambda *of, **more: calls.append(more["seeds"]) or stacked(*of, **more)
+    )
+    monkeypatch.setattr(snapshots, "train", lambda *of, **more: calls.append(more["seed"]) or single(*of, **more))
+    together = sweep.run("iterations", "smoke", together=True)
+    assert calls == [[10**6, 10**6 + 1, 10**6 + 2], 10**6]  # the other setting has one seed
+    assert together.rows[["run", "scope", "quantity"]].equals(alone[["run", "scope", "quantity"]])
+    # An entry that is zero in one and a rounding error in the other counts much in the published estimate.
+    published = alone["quantity"].str.contains("published")
+    for which, least in ((published, 0.03), (~published, 1e-3)):
+        np.testing.assert_allclose(together.rows.loc[which, "value"], alone.loc[which, "value"], rtol=least, atol=least)
+    for spec, found in zip(SEEDS, wanted, strict=True):
+        torch.testing.assert_close(weights(spec, 6), found, rtol=1e-5, atol=1e-7)
+        assert sorted(path.name for path in Snapshots(spec, digest()).folder.iterdir()) == [
+            "0.npz",
+            "12.npz",
+            "6.npz",
+            "end.json",
+        ]
+        assert Snapshots(spec, digest()).seconds() > 0
+
+
+def test_killed_in_the_middle_they_go_on_and_end_bit_for_bit_as_unbroken(results_in, monkeypatch):
+    train_together(SEEDS, digest())
+    whole = [weights(spec, 12) for spec in SEEDS]
+    monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / "other"))
+    monkeypatch.setattr(snapshots, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(snapshots, "_PAUSE", 4)
+    starts, stacked = [], snapshots.train_stacked
+
+    def killed(*of, **more):
+        starts.append(more["start"])
+        for point, diverged in stacked(*of, **more):
+            yield point, diverged
+            if point == 8 and len(starts) == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshots, "train_stacked", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_together(SEEDS, digest())
+    assert (Snapshots(SEEDS[1], digest()).folder / "checkpoint.npz").exists()
+    train_together(SEEDS, digest())
+    assert starts == [0, 8]
+    for spec, wanted in zip(SEEDS, whole, strict=True):
+        assert torch.equal(weights(spec, 12), wanted)
+        assert not (Snapshots(spec, digest()).folder / "checkpoint.npz").exists()
+
+
+def test_those_that_are_further_or_done_are_left_alone(results_in, monkeypatch):
+    Snapshots(SEEDS[0], digest()).train(lambda steps: None)
+    further = Snapshots(SEEDS[1], digest())
+    further._save(further.path(6), SEEDS[1].build(), 6, 0.0)
+    asked, stacked = [], snapshots.train_stacked
+    monkeypatch.setattr(
+        snapshots, "train_stacked", lambda *of, **more: asked.append(more["seeds"]) or stacked(*of, **more)
+    )
+    train_together([*SEEDS, replace(TRAIN, seed=3)], digest())
+    assert asked == [[10**6 + 2, 10**6 + 3]]
+    train_together(SEEDS, digest())
+    assert len(asked) == 1
+    assert not further._end.exists()
+
+
+def test_networks_with_dropout_are_left_alone(results_in):
+    specs = [replace(TRAIN, dataset="digits32", model="cnn", width=2, depth=0, seed=seed) for seed in (0, 1)]
+    train_together(specs, snapshots.images("digits32", 200, 20).digest)
+    assert not list(results_in.rglob("*.npz"))
+
+
+def test_one_that_diverges_ends_and_the_others_go_on(results_in, monkeypatch):
+    def stacked(*of, snapshots, **more):
+        for point in sorted(snapshots):
+            yield point, ["", "the loss is nan after 7 iterations" if point > 7 else "", ""]
+
+    monkeypatch.setattr(snapshots, "train_stacked", stacked)
+    train_together(SEEDS, digest())
+    there = [[Snapshots(spec, digest()).path(point).exists() for point in (0, 6, 12)] for spec in SEEDS]
+    assert there == [[True, True, True], [True, True, False], [True, True, True]]
+    assert Snapshots(SEEDS[1], digest()).train(lambda steps: None) == "the loss is nan after 7 iterations"
+    assert Snapshots(SEEDS[0], digest()).train(lambda steps: None) == ""
+
+
+def test_what_cannot_be_trained_together_is_refused(grid):
+    with pytest.raises(ValueError, match="differ in their seed alone; these differ in more"):
+        train_together([TRAIN, replace(TRAIN, lr=0.2)], digest())
+    with pytest.raises(ValueError, match="trained together in one process"):
+        sweep.run("iterations", "smoke", client=object(), together=True)
+
+
+def test_all_that_differ_in_their_seed_alone_are_asked_for(grid, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sweep, "train_together", lambda specs, sha256: asked.append([spec.seed for spec in specs]))
+    assert len(sweep.run("iterations", "smoke", together=True).runs) == 4
+    assert asked == [[0, 1, 2], [0, 1, 2], [0, 1, 2], [0]]
+
+
+@pytest.mark.parametrize("words", [[], ["--together"]])
+def test_the_command_line_trains_together_where_it_is_told_to(words, results_in, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sweep, "run", lambda *of, **more: asked.append(more["together"]))
+    assert CliRunner().invoke(app, ["run", "iterations", *words]).exit_code == 0
+    assert asked == [bool(words)]
