@@ -104,8 +104,8 @@ Markdown(line(verdict))
 
 # %% [markdown]
 # The rule's tests of a jump and of a faster rise find too much: a window around a minimum is not like others, and the accuracies along one training depend on each other
-# ({func}`tailnoise_utils.claims.phases`). A "reproduced" by them would mean little; "not reproduced" stands. From the 100th iteration on snapshots are 100 to 3000 steps apart: a
-# jump between two of them shows as a step, one that is over before the next does not show at all.
+# ({func}`tailnoise_utils.claims.phases`). A "reproduced" by them would mean little; "not reproduced" stands. In `laptop` snapshots are 100 steps apart from the 100th to the 2,000th iteration and 500
+# after it, in `paper` 10,000 to 20,000 at the end: a jump between two of them shows as a step, one that is over before the next does not show at all.
 
 # %% [markdown]
 # ## What the paper says, what we find, how sure
