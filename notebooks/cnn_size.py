@@ -110,7 +110,7 @@ for when, which in chosen.items():
 #   on CIFAR-100. Each exact zero enters with $\log\epsilon$ ([](blind_spots.ipynb)). Without them $\hat\alpha$ is {glue:text}`cnn_clean_after_low:.2f` to
 #   {glue:text}`cnn_clean_after_high:.2f`.
 # * **The noise is heavier than Gaussian** across minibatches: T1 is {glue:text}`cnn_T1_before_low:.3f` to {glue:text}`cnn_T1_before_high:.3f` before training and
-#   {glue:text}`cnn_T1_after_low:.3f` to {glue:text}`cnn_T1_after_high:.3f` after it, though most of these networks have just left chance.
+#   {glue:text}`cnn_T1_after_low:.3f` to {glue:text}`cnn_T1_after_high:.3f` after it, though most of these networks are still near chance.
 
 # %% [markdown]
 # ## The verdicts
