@@ -77,7 +77,7 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # | 26 November, 01:12 (9d23a30) | C4: the fixed $K_1$ is one that all networks have whose noise was not streamed; before, a streamed network made the rule fail | most runs of `fcn_size`, no verdict |
 # | 26 November, 18:20 (b575437) | C5 and C8 are judged on CNNs that were trained with cross-entropy for 10,000 iterations in place of 3,000, two seeds (32 filters on CIFAR-100: one); rules as they were | with 3,000 iterations "not tested", for too few networks trained; of the longer trainings the accuracies |
 # | the same day, 21:30 (f73328b) | the third seed of these trainings, and C3 on them too | C5 and C8 "not reproduced" with two seeds; C3 "partly" with 3,000 iterations and three seeds |
-# | the same commit | C7: the trainings of [](iterations.ipynb) are measured every 100 iterations up to 2,000 and every 500 after them, the CNN for 10,000 iterations in place of 3,000; rule as it was | C7 "not reproduced" with the coarser snapshots |
+# | the same commit | C7: the trainings of [](iterations.ipynb) are measured every 100 iterations up to 2,000 and every 500 after them; C1 and C7: the CNN is trained for 10,000 iterations in place of 3,000; rules as they were | C1 and C7 "not reproduced" with the shorter and coarser runs |
 
 # %% [markdown]
 # ## The evidence
