@@ -51,7 +51,7 @@ def test_run_show_and_list(results_in):
 def test_run_all_and_fresh(results_in, monkeypatch):
     asked = []
 
-    monkeypatch.setattr(sweep, "run", lambda name, profile, client, progress: asked.append((name, profile)))
+    monkeypatch.setattr(sweep, "run", lambda name, profile, **more: asked.append((name, profile)))
     monkeypatch.setattr(sweep, "forget", lambda names, profile, client: asked.append((*names, profile, "forgotten")))
     assert CliRunner().invoke(app, ["run", "all", "--profile", "laptop"]).exit_code == 0
     assert asked == [(name, "laptop") for name in experiments.EXPERIMENTS]
@@ -61,7 +61,7 @@ def test_run_all_and_fresh(results_in, monkeypatch):
 
 
 def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
-    def run(name, profile, *, client, progress):
+    def run(name, profile, *, client, together, progress):
         progress(1.0)
         raise KeyboardInterrupt
 
