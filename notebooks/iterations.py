@@ -123,7 +123,7 @@ Markdown(line(verdict))
 #   2. That part of the distance to 2 is the layout of the parameter vector: a block of neighbouring weights sums differently
 #   from a block of weights drawn from everywhere (neighbours presumably have similar scales and correlated gradients), and the
 #   estimator, which assumes independent entries of one law, reads that as a heavy tail. For the convolutional network the
-#   order makes little difference. [](estimator.ipynb) shows such an effect on Gaussian data with known correlations.
+#   order makes little difference before training; after it $\hat\alpha$ moves towards 2 there too. [](estimator.ipynb) shows such an effect on Gaussian data with known correlations.
 # * **What remains open on this page.** It does not follow that the rest is tails, nor that it is not: weights far apart
 #   in the list depend on each other too and have unequal scales. Telling these apart takes tests that look *across
 #   minibatches*, coordinate by coordinate: [](anatomy.ipynb).
