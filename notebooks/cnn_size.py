@@ -86,8 +86,7 @@ plots.anatomy_against_width(results)
 Markdown(caption)
 
 # %% tags=["remove-cell"]
-table = results.table()
-table = table[table["loss"] == "nll"]
+table = results.table().query("loss == 'nll'")
 table["last"] = table["iteration"] == table.groupby("run")["iteration"].transform("max")
 table = table[(table["scope"] == "all") & (table["split"] == "train")]
 trained = table["last"] & (table["status"] == "complete")
