@@ -13,19 +13,18 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import data, files, models, store
 from .device import device
 from .train import Diverged, stackable, train, train_stacked
+from .weights import load_weights, save_weights
 
-__all__ = ["Snapshots", "TrainSpec", "images", "kept_in", "load_weights", "save_weights", "train_together"]
+__all__ = ["Snapshots", "TrainSpec", "images", "kept_in", "train_together"]
 
 CHECKPOINT_SECONDS = 30.0
 _SEED = 10**6  # of the order of training and of dropout, before the seed of the run
@@ -298,41 +297,3 @@ def _asked(spec: TrainSpec) -> tuple[tuple[Callable[..., Tensor], data.Dataset],
     what = models.LOSSES[spec.loss], images(spec.dataset, spec.n_train, spec.n_test)
     names = ("batch_size", "lr", "schedule", "order", "iterations")
     return what, {name: getattr(spec, name) for name in names}
-
-
-def save_weights(file: IO[bytes] | BytesIO, model: nn.Module, **more: float | int | str) -> None:
-    """Write a model's weights and buffers as an ``.npz`` archive.
-
-    Args:
-        file: open for writing.
-        model: the network.
-        more: plain values to go with them.
-    """
-    state = {f"state/{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
-    np.savez(file, **state, **{name: np.array(value) for name, value in more.items()})
-
-
-def load_weights(path: Path, model: nn.Module) -> dict[str, np.ndarray]:
-    """Read what :func:`save_weights` wrote into a model.
-
-    Args:
-        path: of the archive.
-        model: the network.
-
-    Returns:
-        The plain values that went with the weights.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or of another network.
-    """
-    try:
-        with np.load(path) as file:
-            state = {name[6:]: torch.from_numpy(file[name]) for name in file if name.startswith("state/")}
-            more = {name: file[name] for name in file if not name.startswith("state/")}
-        model.load_state_dict(state)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged archive raises almost anything
-        raise ValueError(f"{path} holds no weights of this network ({error}): delete it and run again") from error
-    return more

@@ -127,10 +127,10 @@ def _here(
     specs: list[Spec], path: Path, together: bool, progress: Callable[[float], object]
 ) -> Iterator[tuple[Spec, Finished | Exception]]:
     """Make runs in this process, except those that another one has stored by their turn."""
+    trainings = [spec.train for spec in specs if isinstance(spec, Measured)]
     for spec in specs:
         sha256 = spec.data_sha256()
         if together and isinstance(spec, Measured):
-            trainings = [other.train for other in specs if isinstance(other, Measured)]
             train_together([t for t in trainings if replace(t, seed=spec.train.seed) == spec.train], sha256)
         with spec.alone():
             records = store.read(path).records() if path.exists() else []

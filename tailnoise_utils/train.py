@@ -122,8 +122,8 @@ def train_stacked(
 ) -> Iterator[tuple[int, list[str]]]:
     """Train networks of one architecture together: parameters stacked, one batched product for all, each its own images.
 
-    The steps of each network are those of :func:`train` with its seed, up to the rounding of the products. Many small
-    networks keep a GPU busier together; on a CPU they are not faster than one after another.
+    The steps of each network are those of :func:`train` with its seed, up to the rounding of the products. It is meant for
+    a GPU, which small networks leave idle one by one.
 
     Args:
         networks: the networks, equal but for their weights, without dropout and buffers (those of batch normalisation).

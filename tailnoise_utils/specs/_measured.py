@@ -15,7 +15,8 @@ from filelock import Timeout
 
 from .. import data, device, files, store
 from ..measure import NothingAlive
-from ..snapshots import Snapshots, TrainSpec, images, kept_in, load_weights, save_weights
+from ..snapshots import Snapshots, TrainSpec, images, kept_in
+from ..weights import load_weights, save_weights
 
 Row = dict[str, Any]
 Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
