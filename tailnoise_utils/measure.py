@@ -2,14 +2,15 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from . import controls, tail_index
@@ -146,8 +147,7 @@ def measure(
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
         statistics = Statistics(P, live, parts, seed)
-        for row in rows:
-            statistics.add(row)
+        deque(map(statistics.add, rows), maxlen=0)  # no name holds a row while the next one is made
     published = published or statistics.published()
     clean, permuted, found = statistics.results()
     return Report(
@@ -185,28 +185,33 @@ def _of_matrix(
 def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
     """Live coordinates after a first pass; the rows as a second one makes them."""
     first = mean = live = None
-    for found in work.first():
-        row = found.flat()
+    for found in work.first():  # no name holds a row, here and below: none is there while the next gradient is made
         if first is None:
-            first, live = row, torch.zeros(p, dtype=torch.bool, device=row.device)
-            mean = torch.zeros(p, dtype=torch.float64, device=row.device)
+            first = found.flat()
+            live = torch.zeros(p, dtype=torch.bool, device=first.device)
+            mean = torch.zeros(p, dtype=torch.float64, device=first.device)
             continue
-        for x, x0, total, alive in zip(*(t.split(CHUNK) for t in (row, first, mean, live)), strict=True):
-            total += x.double() - x0
-            alive |= x != x0
+        _take(found.flat(), first, mean, live)
     check_count(len(work.losses), P)
     for total, x0 in zip(mean.split(CHUNK), first.split(CHUNK), strict=True):
         total.div_(P).add_(x0)
-    del first, row
+    return live, (_centred(found.flat(), mean, live) for found in work.second()), None
 
-    def rows() -> Iterator[Tensor]:
-        for found in work.second():
-            row = found.flat()
-            for x, of_mean, alive in zip(*(t.split(CHUNK) for t in (row, mean, live)), strict=True):
-                x.copy_(x.double() - of_mean).mul_(alive)  # exact zeros where dead, as in the matrix
-            yield row
 
-    return live, rows(), None
+def _take(
+    row: Float[Tensor, " p"], first: Float[Tensor, " p"], sums: Float64[Tensor, " p"], live: Bool[Tensor, " p"]
+) -> None:
+    """Add a gradient, less the first one, to the sums, and note where the two differ."""
+    for x, x0, total, alive in zip(*(t.split(CHUNK) for t in (row, first, sums, live)), strict=True):
+        total += x.double() - x0
+        alive |= x != x0
+
+
+def _centred(row: Float[Tensor, " p"], mean: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> Float[Tensor, " p"]:
+    """Take the mean from a gradient, in place; exact zeros where dead, as in the matrix."""
+    for x, of_mean, alive in zip(*(t.split(CHUNK) for t in (row, mean, live)), strict=True):
+        x.copy_(x.double() - of_mean).mul_(alive)
+    return row
 
 
 def _anatomy(

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from tailnoise_utils import measure as module
-from tailnoise_utils import tail_index
+from tailnoise_utils import statistics, tail_index
 from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
 from tailnoise_utils.models import fcn
@@ -108,6 +108,21 @@ def test_streaming_is_the_matrix(mode: str, size: int) -> None:
             assert (a is None) == (b is None)
             if a is not None:
                 assert_same(a, b, 2e-5)
+
+
+@pytest.mark.parametrize("method", ["matrix", "streaming"])
+def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
+    batches = Minibatches(*samples(), 4, seed=1)
+    whole = measure(everything(), cross_entropy, batches, method=method)
+    assert whole.dead_share > 0
+    for one in (module, statistics):
+        monkeypatch.setattr(one, "CHUNK", 7)
+    pieces = measure(everything(), cross_entropy, batches, method=method)
+    assert_same(whole.clean, pieces.clean, 1e-12)
+    assert_same(whole.permuted, pieces.permuted, 1e-12)
+    assert_same(whole.published, pieces.published, 1e-12)
+    for name, group in whole.groups.items():
+        assert_same(group.clean, pieces.groups[name].clean, 1e-12)
 
 
 def test_each_number_is_that_of_the_matrix() -> None:

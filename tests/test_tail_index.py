@@ -274,6 +274,25 @@ def test_any_matrix_gives_the_estimate_of_its_entries_in_order(rows, columns, se
     assert index.info["dead_share"] == 0
 
 
+@pytest.mark.parametrize("size", [3, 15, 16, 17, 18, 19, 1000])
+@pytest.mark.parametrize("numbers", ["any", "smallest", "largest", "with zeros"])
+def test_logarithms_of_float32_numbers_are_those_of_the_same_in_float64(size, numbers):
+    # In float64 every number has a logarithm of its own; in float32 four or five share one.
+    x = torch.from_numpy(sas(0.3, 3 * size, size)).float().view(3, size)
+    x = {"smallest": x.sign() * 1e-45, "largest": x.sign() * 3.4e38}.get(numbers, x)
+    if numbers == "with zeros":
+        x[1, ::2] = 0
+    for epsilon in (0.0, 1e-16):
+        total, count = tail_index.blocks.sum_of_logs(x.view(-1), epsilon)
+        expected = tail_index.blocks.sum_of_logs(x.view(-1).double(), epsilon)
+        assert (total, count) == (pytest.approx(expected[0], rel=1e-12), expected[1])
+        logs = (x.double().abs() + epsilon).log().nan_to_num(neginf=0)
+        assert total == pytest.approx(float(logs.sum()), rel=1e-12)
+        totals, counts = tail_index.blocks._row_sums_of_logs(x, epsilon)
+        torch.testing.assert_close(totals, logs.sum(1), rtol=1e-12, atol=0)
+        assert counts.tolist() == (x.double().abs() + epsilon > 0).sum(1).tolist()
+
+
 BAD = {"nan": np.nan, "inf": np.inf}
 
 

@@ -175,10 +175,8 @@ class _Blocks:
         out = torch.empty(self.K2, 4, dtype=torch.float64, device=self.flat.device)
         step = max(1, CHUNK // self.K1)
         for part, X in zip(out.split(step), self.rows().split(step), strict=True):
-            X = X.double()
-            part[:, 0], part[:, 1] = _log(X.sum(1), self.epsilon)
-            logs, counts = _log(X, self.epsilon)
-            part[:, 2], part[:, 3] = logs.sum(1), counts.sum(1)
+            part[:, 0], part[:, 1] = _row_sums_of_logs(X.sum(1, keepdim=True, dtype=torch.float64), self.epsilon)
+            part[:, 2], part[:, 3] = _row_sums_of_logs(X, self.epsilon)
         return out
 
     def jackknife(self, logs: Tensor) -> float:
@@ -199,19 +197,40 @@ def jackknife(per_row: Tensor, K1: int) -> float:
 
 
 def sum_of_logs(values: Tensor, epsilon: float) -> tuple[float, int]:
-    """Sum of log(|values| + epsilon) without those that are log 0, and how many are left."""
-    total = float(values.abs().add_(epsilon).log_().sum())
+    """Sum of log(|values| + epsilon) in float64 without those that are log 0, and how many are left."""
+    found = _positive(values, epsilon)
+    total = float(_fewer(found, values.dtype).log().sum())
     if total > -math.inf:
         return total, values.numel()
-    logs, counts = _log(values, epsilon)
-    return float(logs.sum()), int(counts.sum())
+    found = found[found != 0]
+    return float(found.log_().sum()), found.numel()
 
 
-def _log(values: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """log(|values| + epsilon), 0 where that is log 0, and which were not."""
-    values = values.abs().add_(epsilon)
-    counts = values != 0
-    return values.masked_fill_(~counts, 1.0).log_(), counts
+def _row_sums_of_logs(values: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """The same of every row."""
+    found = _positive(values, epsilon)
+    total = _fewer(found, values.dtype).log().sum(1)
+    if bool((total > -math.inf).all()):
+        return total, torch.full_like(total, values.shape[1])
+    counts = found != 0
+    return found.masked_fill_(~counts, 1.0).log_().sum(1), counts.sum(1).double()
+
+
+def _positive(values: Tensor, epsilon: float) -> Tensor:
+    found = values.abs().double()
+    return found.add_(epsilon) if epsilon else found
+
+
+def _fewer(found: Tensor, dtype: torch.dtype) -> Tensor:
+    """Numbers with the same sum of logarithms: of what was float32, whose products float64 holds, those of four or five."""
+    fourth, more = divmod(found.shape[-1], 4)
+    if dtype == torch.float64 or fourth < 4:
+        return found
+    first, second, third, last, rest = found.split([*[fourth] * 4, more], -1)
+    products = (first * second).mul_(third).mul_(last)
+    if more:
+        products[..., :more].mul_(rest)
+    return products
 
 
 def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:

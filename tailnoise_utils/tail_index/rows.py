@@ -54,7 +54,7 @@ class RowBlocks:
             raise ValueError(f"row {self._rows} of {self.P} has pieces of {sizes} entries, not {self.p} in all")
         for piece in pieces:
             for part in piece.split(CHUNK):
-                self._feed(part.double())
+                self._feed(part)
         self._rows += 1
 
     def _feed(self, X: Tensor) -> None:
@@ -66,14 +66,16 @@ class RowBlocks:
             self._carry(head)
         blocks = X[: len(X) // self.K1 * self.K1].view(-1, self.K1)
         if len(blocks):
-            self._count(self._rows, blocks.sum(1), *sum_of_logs(blocks, self._epsilon))
+            self._count(self._rows, blocks.sum(1, dtype=torch.float64), *sum_of_logs(blocks, self._epsilon))
         if len(rest := X[blocks.numel() :]):
             self._first = self._rows
             self._carry(rest)
 
     def _carry(self, X: Tensor) -> None:
         """Add entries to the open block, and close it once it is full."""
-        self._open += torch.tensor([float(X.sum()), *sum_of_logs(X, self._epsilon)], dtype=torch.float64)
+        self._open += torch.tensor(
+            [float(X.sum(dtype=torch.float64)), *sum_of_logs(X, self._epsilon)], dtype=torch.float64
+        )
         self._filled += len(X)
         if self._filled == self.K1:
             _, log_X, n_X = self._open.tolist()
