@@ -2,14 +2,21 @@
 
 from dataclasses import replace
 
-from ..specs import CostSpec, SamplerCostSpec, Spec
-from ..specs.cost import PASSES
+from ..specs import CostSpec, ImportCostSpec, SamplerCostSpec, Spec
+from ..specs.cost import SEEDS, WAYS
 from ._trainings import training
 
-_SEEDS = ("training, seeds in turn", "training, seeds stacked")
-_PARTS = ("alpha^, clean", "alpha^, published", "anatomy", "anatomy, by layer")
-_WAYS = (*(way for way in PASSES if way not in _SEEDS), *_PARTS)
-_GROWING = ("training", "noise matrix", "measure", "measure, streaming", "published procedure", "vmap over minibatches")
+_GROWING = (
+    "training",
+    "bare loop",
+    "noise matrix",
+    "measure",
+    "measure, streaming",
+    "published procedure",
+    "vmap over minibatches",
+)
+_TIMES = 3
+_IMPORTS = ("import torch", "import tailnoise_utils")
 _SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
 
 
@@ -18,15 +25,17 @@ def cost(profile: str) -> tuple[Spec, ...]:
     if profile == "smoke":
         shapes = [("digits", "fcn", 8, 2, 20, 16, ("training", "noise matrix", "published procedure"))]
         shapes += [("digits", "fcn", 64, 3, 20, 16, ("noise matrix", "measure, streaming"))]
-        return *(_spec(*of, replicates=1) for of in shapes), SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0)
+        others = SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0), ImportCostSpec(_IMPORTS, 1)
+        return *(_spec(*of, replicates=1) for of in shapes), *others
     of = ("mnist", "fcn")
-    shapes = [(*of, 100, 3, 500, 120, _WAYS), (*of, 256, 4, 500, 120, _WAYS), ("cifar10", "cnn", 64, 0, 500, 20, _WAYS)]
+    shapes = [(*of, 100, 3, 500, 120, WAYS), (*of, 256, 4, 500, 120, WAYS), ("cifar10", "cnn", 64, 0, 500, 20, WAYS)]
     for width, depth in ((16, 3), (64, 3), (256, 4), (1024, 4), (1024, 10)):  # p
         shapes.append((*of, width, depth, 500, 20, _GROWING))
     shapes += [(*of, 100, 3, 500, P, _GROWING) for P in (15, 30, 60)]  # and 120 above
     shapes += [(*of, 100, 3, b, 20, _GROWING) for b in (50, 500, 2500)]  # n, at one P
-    shapes += [(*of, width, depth, 500, 20, _SEEDS) for width in (16, 64, 256) for depth in (2, 6)]
-    return *(_spec(*shape, replicates=3) for shape in shapes), SamplerCostSpec(_SAMPLERS, 3, 10**6, 0)
+    shapes += [(*of, width, depth, 500, 20, SEEDS) for width in (16, 64, 256) for depth in (2, 6)]
+    others = SamplerCostSpec(_SAMPLERS, _TIMES, 10**6, 0), ImportCostSpec(_IMPORTS, _TIMES)
+    return *(_spec(*shape, replicates=_TIMES) for shape in shapes), *others
 
 
 def _spec(

@@ -8,7 +8,7 @@ cache keeps for it.
 
 from ._measured import Row
 from .batch_size import BatchSizeSpec
-from .cost import CostSpec, SamplerCostSpec
+from .cost import CostSpec, ImportCostSpec, SamplerCostSpec
 from .departures import DeparturesSpec
 from .estimator import EstimatorSpec
 from .metastability import ExitSpec, WellsSpec
@@ -25,6 +25,7 @@ __all__ = [
     "DeparturesSpec",
     "EstimatorSpec",
     "ExitSpec",
+    "ImportCostSpec",
     "NoiseSpec",
     "NormsSpec",
     "PowerSpec",
@@ -37,4 +38,4 @@ __all__ = [
 ]
 
 _Measured = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | BatchSizeSpec | DeparturesSpec
-Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec | CostSpec | SamplerCostSpec
+Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec | CostSpec | SamplerCostSpec | ImportCostSpec

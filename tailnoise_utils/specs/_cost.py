@@ -1,16 +1,20 @@
 """What one way of doing something costs: a program of its own, so that its memory is its own.
 
-``python -m tailnoise_utils.specs._cost`` reads what to measure as JSON, and prints rows as JSON.
+``python -m tailnoise_utils.specs._cost`` reads what to measure as a line of JSON, says that it is ready, and then measures
+once for every further line, printing the rows as JSON.
 """
 
 import copy
+import ctypes
 import json
+import math
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,12 +24,11 @@ import torch
 from PIL import Image
 from scipy.stats import levy_stable
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Samples
 
-from .. import controls, data, snapshots, stable
-from ..gradient import gradients
+from .. import controls, data, models, snapshots, stable
+from ..gradient import Loss, gradients
 from ..measure import measure
 from ..minibatches import Minibatches
 from ..noise import centre, noise_matrix, stack
@@ -37,65 +40,77 @@ from .cost import STACKED
 
 Work = Callable[[], Any]  # may return a noise matrix, or the published 1/alpha^ of it
 _SIDE = 1024  # of the square matrices whose product gives the rate
-_ENOUGH = 20.0  # seconds after which nothing is repeated any more
 _TOGETHER = 10  # minibatches whose gradients vmap takes at a time
 _BYTES = 2**28  # of the gradients of single samples that are there at a time
 _INDEX = 1.5  # of the stable samples
+_EPSILON = 2.2204e-16  # of the published estimate
 
 
 @dataclass
 class Problem:
     """A network at its initial weights, and minibatches."""
 
-    model: nn.Module
+    spec: TrainSpec
     data: data.Dataset
-    batch_size: int
-    seed: int
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network."""
+        return self.spec.build()
+
+    @property
+    def loss(self) -> Loss:
+        """Its loss."""
+        return models.LOSSES[self.spec.loss]
 
     @property
     def batches(self) -> Minibatches:
         """The partition that all ways measure on, in data order: the published procedure has no other."""
-        return Minibatches(self.data.x_train, self.data.y_train, self.batch_size, order="data")
+        return Minibatches(self.data.x_train, self.data.y_train, self.spec.batch_size, order="data")
+
+    @property
+    def cut(self) -> list[tuple[Tensor, Tensor]]:
+        """The same, as views of the data."""
+        b = self.spec.batch_size
+        return list(zip(self.data.x_train.split(b), self.data.y_train.split(b), strict=True))
 
     def noise(self) -> Tensor:
         """The noise matrix."""
-        return noise_matrix(self.model, cross_entropy, self.batches)
+        return noise_matrix(self.model, self.loss, self.batches)
 
     def raw(self) -> Tensor:
         """The gradients that it is made of."""
-        return stack(gradients(self.model, cross_entropy, self.batches), len(self.batches))
+        return stack(gradients(self.model, self.loss, self.batches), len(self.batches))
 
 
-def _training(problem: Problem) -> Work:
-    """One epoch of plain SGD, from the initial weights on."""
-    of = partial(train, problem.model, cross_entropy, problem.data, batch_size=problem.batch_size, lr=0.1)
-    return lambda: list(of(iterations=len(problem.batches), snapshots=(), seed=problem.seed))
+def _training(problem: Problem, *, networks: int, stacked: bool) -> Work:
+    """An epoch of networks with seeds of their own, from their initial weights on, one after another or together."""
+    spec, images = problem.spec, problem.data
+    seeds = range(spec.seed, spec.seed + networks)
+    initial = [replace(spec, seed=seed).build() for seed in seeds]
+    names = ("batch_size", "lr", "schedule", "order", "iterations")
+    how = {name: getattr(spec, name) for name in names} | {"snapshots": ()}
 
-
-def _seeds(problem: Problem, *, stacked: bool) -> Work:
-    """One epoch of each of some networks with orders of their own, one after another or together."""
-    networks = [copy.deepcopy(problem.model) for _ in range(STACKED)]
-    seeds = range(problem.seed, problem.seed + STACKED)
-    how = {"batch_size": problem.batch_size, "lr": 0.1, "iterations": len(problem.batches), "snapshots": ()}
-
-    def work() -> None:
+    def work() -> list[nn.Module]:
+        trained = copy.deepcopy(initial)
         if stacked:
-            list(train_stacked(networks, cross_entropy, problem.data, seeds=seeds, **how))
-            return
-        for network, seed in zip(networks, seeds, strict=True):
-            list(train(network, cross_entropy, problem.data, seed=seed, **how))
+            list(train_stacked(trained, problem.loss, images, seeds=seeds, **how))
+            return trained
+        for network, seed in zip(trained, seeds, strict=True):
+            list(train(network, problem.loss, images, seed=seed, **how))
+        return trained
 
     return work
 
 
 def _bare(problem: Problem) -> Work:
     """Forwards and backwards over all minibatches, and nothing kept."""
-    batches, weights = list(problem.batches), list(problem.model.parameters())
+    batches, weights = problem.cut, list(problem.model.parameters())
     problem.model.eval()
 
     def work() -> None:
         for x, y in batches:
-            torch.autograd.grad(cross_entropy(problem.model(x), y), weights)
+            torch.autograd.grad(problem.loss(problem.model(x), y), weights)
 
     return work
 
@@ -121,11 +136,11 @@ def _anatomy_of_layers(problem: Problem) -> Work:
 
 
 def _measure(problem: Problem, **options: Any) -> Work:
-    return lambda: measure(problem.model, cross_entropy, problem.batches, **options).published.inverse
+    return lambda: measure(problem.model, problem.loss, problem.batches, **options).published.inverse
 
 
 class _Images(Samples):
-    """Images that are converted and normalised one by one, as torchvision's transforms do."""
+    """Images that are converted and normalised one by one, as torchvision's transforms do but for their checks."""
 
     def __init__(self, found: data.Dataset) -> None:
         kind = data.KINDS[found.name]
@@ -142,29 +157,36 @@ class _Images(Samples):
         return x.float().div(255).sub(self.mean).div(self.sd), self.y[i]
 
 
-def _published_procedure(problem: Problem) -> Work:
+def _published_procedure(problem: Problem, *, loaded: bool) -> Work:
     """What the paper's code is said to do: images one by one, all gradients, their noise and its vector all kept."""
-    loader = DataLoader(_Images(problem.data), problem.batch_size, shuffle=False)
-    problem.model.eval()
+    loader = problem.cut if loaded else DataLoader(_Images(problem.data), problem.spec.batch_size, shuffle=False)
+    model = copy.deepcopy(problem.model).to(memory_format=torch.contiguous_format).eval()
 
     def work() -> float:
         found = []
         for x, y in loader:
-            problem.model.zero_grad()
-            cross_entropy(problem.model(x), y).backward()
-            found.append(torch.cat([w.grad.reshape(-1) for w in problem.model.parameters()]))
+            model.zero_grad()
+            problem.loss(model(x), y).backward()
+            found.append(torch.cat([w.grad.reshape(-1) for w in model.parameters()]))
         full = sum(found) / len(found)
         noise = [one - full for one in found]
-        return mohammadi(torch.cat(noise).view(len(noise), -1), convention="published").inverse
+        return _two_means(torch.cat(noise))
 
     return work
+
+
+def _two_means(X: Tensor) -> float:
+    """The published 1/alpha^ of all entries in one vector."""
+    K1 = next(k for k in range(math.isqrt(len(X)), 0, -1) if len(X) % k == 0)
+    Y = X.view(-1, K1).sum(1)
+    return float((Y.abs() + _EPSILON).log().mean() - (X.abs() + _EPSILON).log().mean()) / math.log(K1)
 
 
 def _functional(problem: Problem) -> tuple[dict[str, Tensor], Callable[..., dict[str, Tensor]]]:
     """The weights, and the gradient as a function of weights, x and y."""
     model = problem.model.eval()
     weights = {name: w.detach() for name, w in model.named_parameters()}
-    return weights, torch.func.grad(lambda w, x, y: cross_entropy(torch.func.functional_call(model, w, (x,)), y))
+    return weights, torch.func.grad(lambda w, x, y: problem.loss(torch.func.functional_call(model, w, (x,)), y))
 
 
 def _rows_of(found: dict[str, Tensor]) -> Tensor:
@@ -174,7 +196,7 @@ def _rows_of(found: dict[str, Tensor]) -> Tensor:
 def _vmap(problem: Problem) -> Work:
     """The gradients of some minibatches at a time."""
     weights, gradient = _functional(problem)
-    x, y, b = problem.data.x_train, problem.data.y_train, problem.batch_size
+    x, y, b = problem.data.x_train, problem.data.y_train, problem.spec.batch_size
     x, y = x.view(-1, b, *x.shape[1:]), y.view(-1, b)
     several = torch.func.vmap(gradient, in_dims=(None, 0, 0))
 
@@ -189,7 +211,7 @@ def _each_sample(problem: Problem) -> Work:
     """The gradient of each sample, averaged over minibatches."""
     weights, gradient = _functional(problem)
     one = torch.func.vmap(lambda w, x, y: gradient(w, x[None], y[None]), in_dims=(None, 0, 0))
-    together = max(1, min(problem.batch_size, _BYTES // (4 * sum(w.numel() for w in weights.values()))))
+    together = max(1, min(problem.spec.batch_size, _BYTES // (4 * sum(w.numel() for w in weights.values()))))
 
     def mean(x: Tensor, y: Tensor) -> Tensor:
         chunks = zip(x.split(together), y.split(together), strict=True)
@@ -199,9 +221,9 @@ def _each_sample(problem: Problem) -> Work:
 
 
 WAYS: dict[str, Callable[[Problem], Work]] = {
-    "training": _training,
-    "training, seeds in turn": partial(_seeds, stacked=False),
-    "training, seeds stacked": partial(_seeds, stacked=True),
+    "training": partial(_training, networks=1, stacked=False),
+    "training, seeds in turn": partial(_training, networks=STACKED, stacked=False),
+    "training, seeds stacked": partial(_training, networks=STACKED, stacked=True),
     "bare loop": _bare,
     "noise matrix": lambda problem: problem.noise,
     "alpha^, clean": _clean,
@@ -211,7 +233,8 @@ WAYS: dict[str, Callable[[Problem], Work]] = {
     "measure": partial(_measure, method="matrix", anatomy=False),
     "measure, streaming": partial(_measure, method="streaming", anatomy=False),
     "measure, with anatomy": partial(_measure, method="matrix"),
-    "published procedure": _published_procedure,
+    "published procedure": partial(_published_procedure, loaded=False),
+    "published procedure, images in memory": partial(_published_procedure, loaded=True),
     "vmap over minibatches": _vmap,
     "gradient of each sample": _each_sample,
 }
@@ -229,6 +252,12 @@ SAMPLERS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
     "SaS samples, NumPy": _plain,
     "SaS samples, scipy": lambda size, generator: levy_stable.rvs(_INDEX, 0.0, size=size, random_state=generator),
 }
+IMPORTS = {"import torch": "torch", "import tailnoise_utils": "torch, tailnoise_utils"}
+
+
+def _import(of: str) -> None:
+    """Import modules in a process of its own."""
+    subprocess.run([sys.executable, "-c", f"import {of}"], check=True)
 
 
 def _rate() -> float:
@@ -249,48 +278,58 @@ def _status(key: str) -> int:
     raise OSError(f"no {key} in /proc/self/status")
 
 
-def _measured(work: Work, replicates: int) -> Iterator[dict[str, Any]]:
-    """Time it, and take the memory of the first time."""
-    before = None
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
-        before = _status("VmRSS")
-    rates, result, spent = [_rate()], None, 0.0
-    for k in range(replicates):
-        result = None
-        start = time.perf_counter()
-        result = work()
-        took = time.perf_counter() - start
-        yield {"quantity": "seconds", "x": float(k), "value": took}
-        if k == 0 and before is not None:
-            yield {"quantity": "bytes", "value": float(_status("VmHWM") - before)}
-        if (spent := spent + took) > _ENOUGH:
-            break
+def _in_use() -> int | None:
+    """Bytes in use once what is free was given back and the peak is counted anew; None where there is no telling."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+        return _status("VmRSS")
+    return None
+
+
+def _measured(work: Work, k: int) -> list[dict[str, Any]]:
+    """Time it for the k-th time; of the first time, take the memory and the number too."""
+    rates = [_rate()]
+    before = _in_use() if k == 0 else None
+    start = time.perf_counter()
+    result = work()
+    rows = [{"quantity": "seconds", "x": float(k), "value": time.perf_counter() - start}]
+    if before is not None:
+        rows.append({"quantity": "bytes", "value": float(_status("VmHWM") - before)})
     rates.append(_rate())
-    yield {"quantity": "flop/s", "value": float(np.mean(rates))}
+    rows.append({"quantity": "flop/s", "x": float(k), "value": float(np.mean(rates))})
     if isinstance(result, Tensor):
         result = mohammadi(result, convention="published").inverse
-    if isinstance(result, float):
-        yield {"quantity": "1/alpha (published)", "value": result}
+    if k == 0 and isinstance(result, float):
+        rows.append({"quantity": "1/alpha (published)", "value": result})
+    return rows
 
 
-def main() -> None:
-    """Measure one way of what is asked for on the standard input."""
+def _work(asked: dict[str, Any]) -> Work:
+    """What is asked for, with all libraries loaded."""
+    way = asked["way"]
+    if way in IMPORTS:
+        return partial(_import, IMPORTS[way])
+    if way in SAMPLERS:
+        sampler, size = SAMPLERS[way], asked["size"]
+        sampler(100, np.random.default_rng(0))
+        return partial(sampler, size, np.random.default_rng(asked["seed"]))
+    spec = TrainSpec(**asked["train"])
+    problem = Problem(spec, snapshots.images(spec.dataset, spec.n_train, spec.n_test))
+    x, y = problem.cut[0]
+    torch.autograd.grad(problem.loss(problem.model(x), y), list(problem.model.parameters()))
+    return WAYS[way](problem)
+
+
+def main(lines: Iterable[str] = sys.stdin) -> None:
+    """Measure what the first line asks for, once for every further line."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    asked = json.load(sys.stdin)
-    if "size" in asked:
-        sampler, size = SAMPLERS[asked["way"]], asked["size"]
-        sampler(100, np.random.default_rng(0))  # libraries are loaded
-        work: Work = partial(sampler, size, np.random.default_rng(asked["seed"]))
-    else:
-        spec = TrainSpec(**asked["train"])
-        found = snapshots.images(spec.dataset, spec.n_train, spec.n_test)
-        problem = Problem(spec.build(), found, spec.batch_size, spec.seed)
-        x, y = next(iter(problem.batches))
-        torch.autograd.grad(cross_entropy(problem.model(x), y), list(problem.model.parameters()))  # libraries, too
-        work = WAYS[asked["way"]](problem)
-    print(json.dumps(list(_measured(work, asked["replicates"]))))
+    lines = iter(lines)
+    work = _work(json.loads(next(lines)))
+    print("ready", flush=True)
+    for k, _ in enumerate(lines):
+        print(json.dumps(_measured(work, k)), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,25 +4,27 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from .. import data, files, models
-from ..snapshots import TrainSpec, images, kept_in
+from ..snapshots import TrainSpec, images
 from ._drawn import Drawn
 from ._measured import Progress, Row
 
-__all__ = ["PASSES", "STACKED", "CostSpec", "SamplerCostSpec", "operations"]
+__all__ = ["PASSES", "SEEDS", "STACKED", "WAYS", "CostSpec", "ImportCostSpec", "SamplerCostSpec", "operations"]
 
 _ROOT = Path(__file__).parents[2]
+_ENOUGH = 20.0  # seconds after which a way is not timed again
 # How often a way takes the gradient of each minibatch, where that is most of what it does.
 STACKED = 3  # networks that are trained in turn, and together
 PASSES = {
@@ -35,9 +37,18 @@ PASSES = {
     "measure, streaming": 2,
     "measure, with anatomy": 1,
     "published procedure": 1,
+    "published procedure, images in memory": 1,
     "vmap over minibatches": 1,
     "gradient of each sample": 1,
 }
+SEEDS = ("training, seeds in turn", "training, seeds stacked")
+WAYS = (
+    *(way for way in PASSES if way not in SEEDS),
+    "alpha^, clean",
+    "alpha^, published",
+    "anatomy",
+    "anatomy, by layer",
+)
 
 
 @cache
@@ -70,7 +81,9 @@ def operations(model: str, dataset: str, width: int, depth: int) -> tuple[int, i
 
 @dataclass(frozen=True)
 class _Timed(Drawn, ABC):
-    """Each way in a process of its own with one thread, one after another; two runs on one machine wait for each other.
+    """Each way in a process of its own with one thread; all of them are timed once, then all a second time, and so on.
+
+    One is at work at a time, the others wait. Nothing keeps other programs away but the rows "load".
 
     Attributes:
         ways: their names.
@@ -79,11 +92,11 @@ class _Timed(Drawn, ABC):
 
     ways: tuple[str, ...]
     replicates: int
-    once: ClassVar[tuple[str, ...]] = ("seconds", "bytes", "flop/s", "1/alpha (published)")
+    once: ClassVar[tuple[str, ...]] = ("seconds", "bytes", "flop/s", "load", "1/alpha (published)")
 
     def alone(self) -> AbstractContextManager:
-        """Whatever else measures its time here waits."""
-        return files.lock(kept_in("cost"))
+        """Other runs that measure time on this machine wait; other programs do not."""
+        return files.lock(data.cache_folder() / "cost")
 
     def rows(self, progress: Progress) -> list[Row]:
         """Measure each way.
@@ -92,14 +105,28 @@ class _Timed(Drawn, ABC):
             progress: told how much is done.
 
         Returns:
-            Per way (scope): "seconds" of each time (x), "bytes" (the most that its first time had in use beyond what was
-            there before it; Linux only), "flop/s" (a float32 matrix product in the same process, before and after),
-            "1/alpha (published)" where it gives a noise matrix or that number; and what is counted.
+            Per way (scope) and time (x): "seconds", and "flop/s" (a float32 matrix product in the same process, mean of
+            before and after); "bytes" (the most that the first time had in use beyond what was there before it; Linux
+            only), "1/alpha (published)" where it gives a noise matrix or that number; "load" (mean number of processes of
+            the machine that were at work, in the minute before each round, this one among them from the second on); and
+            what is counted.
+
+        Raises:
+            RuntimeError: a way failed; the message has the end of what it said.
         """
         found: list[Row] = []
-        for way in self.ways:
-            found += [row | {"scope": way} for row in _in_a_process(self._asked() | {"way": way})]
-            progress(1 / len(self.ways))
+        with ExitStack() as stack:
+            running = {}
+            for way in self.ways:
+                errors = stack.enter_context(tempfile.TemporaryFile())
+                running[way] = stack.enter_context(_Process(self._asked() | {"way": way}, errors))
+                progress(1 / 2 / len(self.ways))
+            for k in range(self.replicates):
+                found.append({"scope": "all", "quantity": "load", "x": float(k), "value": os.getloadavg()[0]})
+                for way, process in running.items():
+                    if process.spent < _ENOUGH:
+                        found += [row | {"scope": way} for row in process.again()]
+                    progress(1 / 2 / len(self.ways) / self.replicates)
         return found + self._counted()
 
     def again(self, path: Path) -> list[Row] | None:
@@ -137,7 +164,7 @@ class CostSpec(_Timed):
         return images(self.train.dataset, self.train.n_train, self.train.n_test).digest
 
     def _asked(self) -> dict[str, Any]:
-        return {"train": asdict(self.train), "replicates": self.replicates}
+        return {"train": asdict(self.train)}
 
     def _counted(self) -> list[Row]:
         each, p = operations(self.train.model, self.train.dataset, self.train.width, self.train.depth)
@@ -162,22 +189,72 @@ class SamplerCostSpec(_Timed):
     seed: int
 
     def _asked(self) -> dict[str, Any]:
-        return {"size": self.size, "seed": self.seed, "replicates": self.replicates}
+        return {"size": self.size, "seed": self.seed}
 
 
-def _in_a_process(asked: dict[str, Any]) -> list[Row]:
-    """Rows of one way.
+@dataclass(frozen=True)
+class ImportCostSpec(_Timed):
+    """What the import of the package costs beside that of torch, each in a new interpreter."""
 
-    Returns:
-        What the process printed.
+    def _asked(self) -> dict[str, Any]:
+        return {}
+
+
+class _Process:
+    """One way in a process of its own, which waits until it is asked to do it once more.
+
+    Args:
+        asked: what it is told.
+        errors: a file for what it says of errors.
+
+    Attributes:
+        spent: seconds that the way has taken so far.
 
     Raises:
-        RuntimeError: the process failed; the message has the end of what it said.
+        RuntimeError: it failed, now or later; the message has the end of what it said.
     """
-    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tailnoise_utils.specs._cost"]
-    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise RuntimeError(f"{asked['way']!r} ended with exit status {done.returncode}: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+
+    def __init__(self, asked: dict[str, Any], errors: IO[bytes]) -> None:
+        self._way, self._errors, self.spent = asked["way"], errors, 0.0
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "TAILNOISE_DEVICE": "cpu"}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, "text": True}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tailnoise_utils.specs._cost"], env=environment, **pipes
+        )
+        try:
+            self._ask(json.dumps(asked))
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> "_Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        with suppress(BrokenPipeError):
+            self._process.communicate()
+
+    def again(self) -> list[Row]:
+        """Do it once more.
+
+        Returns:
+            Its rows.
+        """
+        rows = json.loads(self._ask("again"))
+        self.spent += next(row["value"] for row in rows if row["quantity"] == "seconds")
+        return rows
+
+    def _ask(self, line: str) -> str:
+        """Give it a line, and wait for the one that it answers."""
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            status = self._process.wait()
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace")[-2000:]
+            raise RuntimeError(f"{self._way!r} ended with exit status {status}: {said}")
+        return answer
