@@ -51,6 +51,16 @@ def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
 
 
+def _iterations_anatomy(profile: str) -> tuple[Spec, ...]:
+    """The anatomy at some snapshots of the trainings of `iterations`, for what moves alpha^ early in training; 3 seeds."""
+    specs = []
+    for of in _iterations(profile):
+        wanted = (0, 1, 10, 30, 100, 300, 1000, 3000, 10_000, of.train.iterations)
+        points = tuple(sorted(set(wanted) & set(of.train.snapshots)))
+        specs.append(AnatomySpec(of.train, of.noise_batch_size, points))
+    return tuple(specs)
+
+
 def _noise_histogram(profile: str) -> tuple[Spec, ...]:
     """Norms of the gradient noise of the CNN of `iterations` (the same trainings), beside norms of known laws; 3 seeds."""
     trainings = [spec.train for spec in _iterations(profile) if spec.train.model == "cnn"]
@@ -132,6 +142,7 @@ def _power(profile: str) -> tuple[Spec, ...]:
 
 EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "iterations": _iterations,
+    "iterations_anatomy": _iterations_anatomy,
     "noise_histogram": _noise_histogram,
     "anatomy": _anatomy,
     "batch_scaling": _batch_scaling,
