@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from . import data, files, models, store
 from .device import device
 from .train import Diverged, stackable, train, train_stacked
-from .weights import load_weights, save_weights
+from .weights import iteration_of, load_weights, save_weights
 
 __all__ = ["Snapshots", "TrainSpec", "images", "kept_in", "train_together"]
 
@@ -192,15 +192,19 @@ class Snapshots:
         """What became of the training lies here, once it is finished."""
         return self.folder / "end.json"
 
-    def _finish(self, verdict: str, seconds: float) -> None:
-        """Write that the training is finished: "" or when it diverged, and its wall time."""
+    def _finish(self, verdict: str, seconds: float, together: int = 1) -> None:
+        """Write that the training is finished: "" or when it diverged, its wall time, how many were trained together."""
         with files.atomic(self._end) as file:
-            file.write(json.dumps({"diverged": verdict, "seconds": seconds}).encode())
+            file.write(json.dumps({"diverged": verdict, "seconds": seconds, "together": together}).encode())
         (self.folder / "checkpoint.npz").unlink(missing_ok=True)
 
     def seconds(self) -> float:
         """Wall time of the finished training, all its parts together."""
         return json.loads(self._end.read_text())["seconds"]
+
+    def together(self) -> int:
+        """How many networks the finished training was stacked with, itself among them."""
+        return json.loads(self._end.read_text()).get("together", 1)
 
     def load(self, point: int) -> nn.Module:
         """The network as it was.
@@ -219,17 +223,17 @@ class Snapshots:
         """Delete the weights."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _resume(self) -> tuple[nn.Module, int, float]:
-        """The network at the last point on disk, its number of steps, and the seconds spent so far."""
-        model, start, seconds = self.spec.build(), 0, 0.0
-        best = None
-        for path in self.folder.glob("[!.]*.npz"):  # a name that begins with a dot was never finished
-            more = load_weights(path, model)
-            if best is None or int(more["iteration"]) > start:
-                best, start, seconds = path, int(more["iteration"]), float(more["seconds"])
-        if best:
-            load_weights(best, model)
-        return model, start, seconds
+    def _stored(self) -> dict[int, Path]:
+        """The points on disk, and where their weights lie; a name that begins with a dot was never finished."""
+        return {iteration_of(path): path for path in self.folder.glob("[!.]*.npz")}
+
+    def _resume(self, point: int | None = None) -> tuple[nn.Module, int, float]:
+        """The network at a point on disk, by default the last, its number of steps, and the seconds spent until then."""
+        model, stored = self.spec.build(), self._stored()
+        point = max(stored, default=0) if point is None else point
+        if point not in stored:
+            return model, 0, 0.0
+        return model, point, float(load_weights(stored[point], model)["seconds"])
 
     @staticmethod
     def _save(path: Path, model: nn.Module, iteration: int, seconds: float) -> None:
@@ -241,9 +245,9 @@ class Snapshots:
 def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
     """Train what is missing of runs that differ in their seed alone, their networks stacked.
 
-    Weights, checkpoints and what a killed run goes on from are those of :class:`Snapshots`, where the runs then find their
-    training done. A run that is not as far as the first of those with the fewest steps, or whose network cannot be stacked,
-    is left to be trained alone.
+    Weights and checkpoints are those of :class:`Snapshots`, where the runs then find their training done. What was killed
+    goes on from the newest point that all of the unfinished runs have, so that they stay together, and ends bit for bit
+    where an unbroken one does. Networks that cannot be stacked are left to be trained alone.
 
     Args:
         specs: the runs.
@@ -261,25 +265,24 @@ def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
             runs, key=lambda one: one.folder
         ):  # in one order, so that no two processes wait for each other
             held.enter_context(files.lock(one.folder))
-        resumed = [(one, *one._resume()) for one in runs if not one._end.exists()]
-        start = min((start for _, _, start, _ in resumed), default=0)
-        group = [(one, model, before) for one, model, at, before in resumed if at == start]
-        if len(group) > 1 and stackable(group[0][1]):
-            _train_group(group, start)
+        unfinished = [one for one in runs if not one._end.exists()]
+        if len(unfinished) > 1 and stackable(specs[0].build()):
+            start = max(set.intersection(*({0, *one._stored()} for one in unfinished)))
+            _train_group([(one, *one._resume(start)) for one in unfinished], start)
 
 
-def _train_group(group: list[tuple[Snapshots, nn.Module, float]], start: int) -> None:
+def _train_group(group: list[tuple[Snapshots, nn.Module, int, float]], start: int) -> None:
     """Train networks that have the same number of steps behind them, in so many seconds each."""
     spec = group[0][0].spec
     what, how = _asked(spec)
     began = last = time.monotonic()
     pauses = {*spec.snapshots, *range(start, spec.iterations, _PAUSE), spec.iterations}
-    seeds = [_SEED + one.spec.seed for one, _, _ in group]
-    networks = [model for _, model, _ in group]
+    seeds = [_SEED + one.spec.seed for one, *_ in group]
+    networks = [model for _, model, *_ in group]
     for point, diverged in train_stacked(networks, *what, **how, snapshots=pauses, seeds=seeds, start=start):
         now = time.monotonic()
         due = now - last >= CHECKPOINT_SECONDS
-        for (one, model, before), verdict in zip(group, diverged, strict=True):
+        for (one, model, _, before), verdict in zip(group, diverged, strict=True):
             seconds = before + (now - began) / len(group)
             if one._end.exists():
                 continue
@@ -288,7 +291,7 @@ def _train_group(group: list[tuple[Snapshots, nn.Module, float]], start: int) ->
             elif not verdict and due:
                 one._save(one.folder / "checkpoint.npz", model, point, seconds)
             if verdict or point == spec.iterations:
-                one._finish(verdict, seconds)
+                one._finish(verdict, seconds, len(group))
         last = now if due else last
 
 

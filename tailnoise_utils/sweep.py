@@ -130,8 +130,6 @@ def _here(
     trainings = [spec.train for spec in specs if isinstance(spec, Measured)]
     for spec in specs:
         sha256 = spec.data_sha256()
-        if together and isinstance(spec, Measured):
-            train_together([t for t in trainings if replace(t, seed=spec.train.seed) == spec.train], sha256)
         with spec.alone():
             records = store.read(path).records() if path.exists() else []
             if store.digest(spec) in {record["spec_digest"] for record in records}:
@@ -139,6 +137,8 @@ def _here(
                 continue
             store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
             try:
+                if together and isinstance(spec, Measured):
+                    train_together([t for t in trainings if replace(t, seed=spec.train.seed) == spec.train], sha256)
                 outcome: Finished | Exception = finish(spec, progress)
             except OSError:
                 raise  # the next run would not fare better

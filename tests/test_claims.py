@@ -48,9 +48,9 @@ def made_up(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, se=0.01, only=None
     return results(rows, runs)
 
 
-def test_all_as_in_theory_is_reproduced():
+def test_all_as_in_theory_is_partly_for_a_part_is_not_judged():
     verdict = claims.c9(made_up())
-    assert verdict.verdict == "reproduced"
+    assert verdict.verdict == "partly"
     assert verdict.numbers["fails"] == 0
     assert verdict.numbers["checks"] == verdict.numbers["holds"] == 2 * (3 + 9 + 1) + 1 + 9
     assert max(value for name, value in verdict.numbers.items() if name.startswith("largest")) < 1e-9
@@ -83,7 +83,9 @@ def test_the_brownian_slope_counts_too():
 
 @pytest.mark.parametrize("change", [{"slope": 0.04}, {"depth": -0.02}, {"rate": 1.045}, {"exit_rate": 0.955}])
 def test_small_deviations_pass(change):
-    assert claims.c9(made_up(**change)).verdict == "reproduced"
+    verdict = claims.c9(made_up(**change))
+    assert verdict.verdict == "partly"  # at best: a part of the claim is not judged
+    assert "not judged. None failed" in verdict.evidence
 
 
 def test_deviations_everywhere_are_not_reproduced():
@@ -168,7 +170,7 @@ def test_each_claim_gets_its_results(stored):
     quantities = indices(lambda of, iteration: 0.8)
     stored["fcn_size"] = sized(FCN, quantities)
     by = {v.claim: v for v in claims.verdicts("laptop")}
-    assert by["C9"].verdict == "reproduced"
+    assert by["C9"].verdict == "partly"
     assert by["C9"].tails == "Not about gradient noise."
     assert by["C3"].evidence == "Not measured: cnn_size."
     assert by["C4"].verdict == "not reproduced"

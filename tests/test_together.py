@@ -26,7 +26,7 @@ def results_in(tmp_path, monkeypatch):
 @pytest.fixture
 def grid(results_in, monkeypatch):
     """Three seeds of a setting and one of another, under the name of a real experiment."""
-    specs = tuple(AnatomySpec(t, 20, (12,)) for t in (*SEEDS, replace(TRAIN, width=5)))
+    specs = tuple(AnatomySpec(t, 20, (12,)) for t in (*SEEDS, replace(TRAIN, lr=0.2)))
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
     return specs
 
@@ -51,11 +51,14 @@ def test_runs_trained_together_are_those_trained_alone(grid, results_in, monkeyp
     monkeypatch.setattr(snapshots, "train", lambda *of, **more: calls.append(more["seed"]) or single(*of, **more))
     together = sweep.run("iterations", "smoke", together=True)
     assert calls == [[10**6, 10**6 + 1, 10**6 + 2], 10**6]  # the other setting has one seed
-    assert together.rows[["run", "scope", "quantity"]].equals(alone[["run", "scope", "quantity"]])
+    told = together.rows["quantity"] == "trained together"
+    assert together.rows.loc[told, "value"].tolist() == [3.0, 3.0, 3.0]  # and not of the fourth run
+    together = together.rows[~told].reset_index(drop=True)
+    assert together[["run", "scope", "quantity"]].equals(alone[["run", "scope", "quantity"]])
     # An entry that is zero in one and a rounding error in the other counts much in the published estimate.
     published = alone["quantity"].str.contains("published")
     for which, least in ((published, 0.03), (~published, 1e-3)):
-        np.testing.assert_allclose(together.rows.loc[which, "value"], alone.loc[which, "value"], rtol=least, atol=least)
+        np.testing.assert_allclose(together.loc[which, "value"], alone.loc[which, "value"], rtol=least, atol=least)
     for spec, found in zip(SEEDS, wanted, strict=True):
         torch.testing.assert_close(weights(spec, 6), found, rtol=1e-5, atol=1e-7)
         assert sorted(path.name for path in Snapshots(spec, digest()).folder.iterdir()) == [
@@ -93,19 +96,67 @@ def test_killed_in_the_middle_they_go_on_and_end_bit_for_bit_as_unbroken(results
         assert not (Snapshots(spec, digest()).folder / "checkpoint.npz").exists()
 
 
-def test_those_that_are_further_or_done_are_left_alone(results_in, monkeypatch):
+@pytest.mark.parametrize("saves", [4, 5, 7, 10])
+def test_killed_between_the_saves_of_one_point_they_stay_together(saves, results_in, monkeypatch):
+    train_together(SEEDS, digest())
+    whole = [weights(spec, 12) for spec in SEEDS]
+    monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / "other"))
+    monkeypatch.setattr(snapshots, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(snapshots, "_PAUSE", 4)
+    left, save = [saves], Snapshots._save
+
+    def killed(*of):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        save(*of)
+
+    monkeypatch.setattr(Snapshots, "_save", staticmethod(killed))
+    with pytest.raises(KeyboardInterrupt):
+        train_together(SEEDS, digest())
+    assert len({max(Snapshots(spec, digest())._stored()) for spec in SEEDS}) == 2  # some are further than others
+    monkeypatch.setattr(Snapshots, "_save", staticmethod(save))
+    train_together(SEEDS, digest())
+    assert [Snapshots(spec, digest()).together() for spec in SEEDS] == [3, 3, 3]
+    for spec, wanted in zip(SEEDS, whole, strict=True):
+        assert torch.equal(weights(spec, 12), wanted)
+
+
+def test_those_that_are_done_are_left_alone(results_in, monkeypatch):
     Snapshots(SEEDS[0], digest()).train(lambda steps: None)
-    further = Snapshots(SEEDS[1], digest())
-    further._save(further.path(6), SEEDS[1].build(), 6, 0.0)
     asked, stacked = [], snapshots.train_stacked
     monkeypatch.setattr(
         snapshots, "train_stacked", lambda *of, **more: asked.append(more["seeds"]) or stacked(*of, **more)
     )
-    train_together([*SEEDS, replace(TRAIN, seed=3)], digest())
-    assert asked == [[10**6 + 2, 10**6 + 3]]
     train_together(SEEDS, digest())
+    assert asked == [[10**6 + 1, 10**6 + 2]]
+    train_together([*SEEDS, replace(TRAIN, seed=3)], digest())
     assert len(asked) == 1
-    assert not further._end.exists()
+    assert [Snapshots(spec, digest()).together() for spec in SEEDS] == [1, 2, 2]
+
+
+def test_checkpoints_are_half_a_minute_apart_and_seconds_are_shared(results_in, monkeypatch):
+    now, written, save = [1000.0], [], Snapshots._save
+    monkeypatch.setattr(snapshots.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(snapshots, "_PAUSE", 1)
+    stacked = snapshots.train_stacked
+
+    def slow(*of, **more):
+        for point, diverged in stacked(*of, **more):
+            now[0] += 12.0
+            yield point, diverged
+
+    def saved(path, model, iteration, seconds):
+        if path.name == "checkpoint.npz":
+            written.append(iteration)
+        save(path, model, iteration, seconds)
+
+    monkeypatch.setattr(snapshots, "train_stacked", slow)
+    monkeypatch.setattr(Snapshots, "_save", staticmethod(saved))
+    train_together(SEEDS[:2], digest())
+    # 12 s a step: of the points 0 to 12 every third is due; at 6 and 12 a snapshot is written instead.
+    assert written == [2, 2, 5, 5, 8, 8, 11, 11]
+    assert [Snapshots(spec, digest()).seconds() for spec in SEEDS[:2]] == [13 * 12.0 / 2] * 2
 
 
 def test_networks_with_dropout_are_left_alone(results_in):

@@ -98,7 +98,7 @@ def verdicts(profile: str) -> list[Verdict]:
         ValueError: an unknown profile, or a file that is not what it should be.
     """
     experiments.check_profile(profile)
-    names = {name for _, needed in RULES.values() for name in needed} | {"anatomy"}
+    names = {name for _, needed in RULES.values() for name in needed} | {"iterations_anatomy"}
     stored = {name: of for name in sorted(names) if (of := _stored(name, profile)) is not None}
     found = []
     for claim, (rule, needed) in RULES.items():
@@ -128,5 +128,5 @@ def _tails(claim: str, stored: dict[str, Results]) -> str:
         return scale_of_norms(stored["noise_histogram"]) if "noise_histogram" in stored else "Not measured."
     if claim in ("C6", "O3"):
         return flat_in_b(stored["batch_scaling"]) if "batch_scaling" in stored else "Not measured."
-    needed = ("anatomy",) if claim == "C7" else RULES[claim][1]
+    needed = ("iterations_anatomy",) if claim == "C7" else RULES[claim][1]
     return heavy_or_else(*(stored[name] for name in needed if name in stored))

@@ -5,7 +5,7 @@ import pandas as pd
 
 from ..store import Results
 from .inference import above, least_squares, over_seeds
-from .selection import SETTING, at_end, at_start
+from .selection import SETTING, at_end, at_start, of_seeds
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["batch_slopes", "c6", "o3", "scale_slopes"]
@@ -94,7 +94,7 @@ def c6(results: Results) -> Verdict:
     evidence = (
         f"Holds {where}. alpha^ changes per unit of ln b by {'; '.join(words)}; {slopes['sizes'].min()} to "
         f"{slopes['sizes'].max()} sizes; alpha^ {slopes['alpha'].min():.2f} to {slopes['alpha'].max():.2f}. "
-        f"{tests['seeds'].max()} seeds."
+        f"{of_seeds(tests['seeds'])}."
     )
     return Verdict("C6", verdict, evidence, numbers, p)
 
@@ -153,6 +153,6 @@ def o3(results: Results) -> Verdict:
     ]
     evidence = (
         f"Holds {where}. Index implied from 10 to 100 samples and from 100 to 1000, by the mean slope: {'; '.join(words)} "
-        f"({len(tests)} settings and ends). {tests['seeds'].max()} seeds."
+        f"({len(tests)} settings and ends). {of_seeds(tests['seeds'])}."
     )
     return Verdict("O3", verdict, evidence, numbers, p)

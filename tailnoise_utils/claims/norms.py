@@ -7,7 +7,7 @@ from jaxtyping import Float64
 from .. import synthetic
 from ..store import Results
 from .inference import LEVEL
-from .selection import at_end
+from .selection import at_end, of_seeds
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["c1", "norm_distances"]
@@ -112,8 +112,8 @@ def c1(results: Results) -> Verdict:
     snapshots; "partly": one reading at all of them. "Not tested": no run of a convolutional network on CIFAR-10 that
     trained.
 
-    The rule was written when the four snapshots of profile ``laptop`` had been measured and drawn; it judges nothing that
-    was not known.
+    The rule was written when four snapshots of trainings of 3000 iterations had been measured and drawn. What it judges now
+    are longer trainings of the same kind, made afterwards.
 
     Args:
         results: of the experiment ``noise_histogram``.
@@ -138,5 +138,5 @@ def c1(results: Results) -> Verdict:
         for (_, row), law in ((item, law) for item in found.iterrows() for law in ("gaussian", "stable"))
         for reading in [row["reading"]]
     }
-    evidence = f"Holds {where}. Laws {'; '.join(words)}. {found['runs'].max()} seeds."
+    evidence = f"Holds {where}. Laws {'; '.join(words)}. {of_seeds(found['runs'])}."
     return Verdict("C1", verdict, evidence, numbers, p)

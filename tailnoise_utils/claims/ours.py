@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..store import Results
 from .inference import LEVEL, above, fisher, over_seeds
-from .selection import SETTING, absent_of, at_end, at_start, name_of, values
+from .selection import SETTING, absent_of, at_end, at_start, name_of, of_seeds, values
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["o1", "o2"]
@@ -49,7 +49,7 @@ def o1(fcn: Results) -> Verdict:
     numbers = {"smallest share": float(share.min()), "largest share": float(share.max()), "settings": float(len(share))}
     evidence = (
         f"Holds {where}. Dependence is {share.min():.0%} to {share.max():.0%} of 1/alpha^ - 1/2 before training, more than "
-        f"half in {(share > 0.5).sum()} of {len(share)} settings. {tests['seeds'].max()} seeds."
+        f"half in {(share > 0.5).sum()} of {len(share)} settings. {of_seeds(tests['seeds'])}."
     )
     return Verdict("O1", verdict, evidence, numbers, p)
 
@@ -82,6 +82,6 @@ def o2(fcn: Results) -> Verdict:
     kinds = sorted({name_of("", *of) for of in zip(tests["dataset"], tests["loss"], strict=True)})
     evidence = (
         f"Holds {where}. T1 is {T1.min():.3f} to {T1.max():.3f} in the {len(tests)} settings that fit "
-        f"({'; '.join(kinds)}); p <= .05 in {(tests['p'] <= LEVEL).sum()}. {tests['size'].max()} seeds."
+        f"({'; '.join(kinds)}); p <= .05 in {(tests['p'] <= LEVEL).sum()}. {of_seeds(tests['size'])}."
     )
     return Verdict("O2", verdict, evidence, numbers, p)

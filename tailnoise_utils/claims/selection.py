@@ -5,7 +5,7 @@ import pandas as pd
 from ..store import Results
 from .verdict import WORDS
 
-__all__ = ["CONVENTIONS", "SETTING", "absent_of", "at_end", "at_start", "fixed_length", "name_of", "values"]
+__all__ = ["CONVENTIONS", "SETTING", "absent_of", "at_end", "at_start", "fixed_length", "name_of", "of_seeds", "values"]
 
 SETTING = ["model", "dataset", "loss", "width", "depth"]
 # As the paper measures: in data order, in its arithmetic; and as we do.
@@ -72,6 +72,20 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
     counts = pooled.groupby("x")["run"].nunique()
     common = counts[counts == pooled["run"].nunique()]
     return quantity, float(common.index.max()) if len(common) else float("nan")
+
+
+def of_seeds(counts: pd.Series) -> str:
+    """How many seeds the settings of a claim have, in words.
+
+    Args:
+        counts: of each setting.
+
+    Returns:
+        Such as "3 seeds" or "1 to 3 seeds".
+    """
+    low, high = int(counts.min()), int(counts.max())
+    unit = "seed" if high == 1 else "seeds"
+    return f"{high} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 def name_of(model: str, dataset: str, loss: str = "") -> str:

@@ -45,10 +45,11 @@ CRITERIA = {
     "C6": "At equally many minibatches and the same K1, alpha^ rises by less than .02 per unit of ln b (t-tests over the "
     "seeds), in one network measured at several b and in networks trained at b.",
     "C7": "alpha^ falls to a minimum in the first half of training, one of the three steps at it is larger than elsewhere "
-    "(circular shifts), and the accuracy rises faster after it than before (combined over the seeds by Fisher's method).",
+    "(circular shifts), and the accuracy rises faster after it than before (combined over the seeds by Fisher's method: "
+    "in some seed).",
     "C8": "The intraclass correlation of 1/alpha^, settings over seeds, has a lower bound of .9 or more.",
     "C9": "Slopes of the logarithm of the mean exit time are those of the theory within .05, rates within 5 %. The last "
-    "part, most of the time in wide valleys, is not judged.",
+    'part, most of the time in wide valleys, is not judged: at best "partly".',
     "O1": "Before training the part 'dependence' is more than half of 1/alpha^ - 1/2 in each setting (t-tests over the "
     "seeds).",
     "O2": "T1 of each setting that fits is larger than that of Gaussian surrogates (combined over the seeds by Fisher's "
@@ -151,11 +152,12 @@ def decide(
         for level, of in tests.groupby(facet)
     ]
     whole = [(of["p"].max(), level) for level, of in levels if of["holds"].all()]
+    untested = f" (not tested: {', '.join(absent)})" if absent else ""
     if not whole:
-        return "not reproduced", largest, "nowhere as a whole"
+        return "not reproduced", largest, f"nowhere as a whole{untested}"
     smallest = min(of for of, _ in whole) if all(of == of for of, _ in whole) else None
     p = None if smallest is None else min(1.0, len(levels) * float(smallest))
-    return "partly", p, f"only for {', '.join(level for _, level in whole)}"
+    return "partly", p, f"only for {', '.join(level for _, level in whole)}{untested}"
 
 
 def lowered(verdicts: list[Verdict]) -> list[Verdict]:
