@@ -58,7 +58,7 @@ Markdown(
 # {glue:text}`T1_of_195:.2f` for a stable law of index 1.95, is {glue:text}`T1_before_fcn_low:.3f` to {glue:text}`T1_before_fcn_high:.3f`, an excess that is small, but no
 # chance in {glue:text}`excess_before_fcn:.0f` of {glue:text}`count_before_fcn:.0f` settings (p = 0.01 in every seed). That of the convolutional network is heavier from the start
 # ({glue:text}`T1_before_cnn_low:.2f` to {glue:text}`T1_before_cnn_high:.2f`). After training on MNIST it is heavier in every setting (T1 {glue:text}`T1_mnist_low:.2f` to
-# {glue:text}`T1_mnist_high:.2f`), and with cross-entropy the sizes of whole minibatches spread too. On CIFAR-10, which the fully connected networks do not fit in this
+# {glue:text}`T1_mnist_high:.2f`), and with cross-entropy the sizes of whole minibatches spread too. On CIFAR-10, which the fully connected networks of this page do not fit in this
 # time, T1 stays at {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`, no chance in {glue:text}`excess_fcn_cifar:.0f` of {glue:text}`count_fcn_cifar:.0f` settings, while
 # $\hat\alpha$ is about as low there as in the network with the heaviest noise (256 × 6 on MNIST). All that is of whole networks, most of whose
 # coordinates are in few layers; the layers from the third on of deep ones have heavier noise ([](per_layer.ipynb)). No single stable

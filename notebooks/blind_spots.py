@@ -26,8 +26,8 @@
 # * *correlated in tens*: neighbours share a component, in groups of ten (correlation 0.6);
 # * *unequal scales*: each column has its own scale, log-normal; in no order, or *sorted*.
 #
-# **The short answer.** Pooled, $\hat\alpha$ says nothing of tails: it is {glue:text}`spots_tens:.2f` on Gaussian noise correlated in tens, and has the same mean on
-# heavy-tailed noise and on Gaussian noise made from it. T1, one of the tests across the minibatches, finds noise that is stable as a whole at a rate of
+# **The short answer.** Pooled, $\hat\alpha$ does not tell tails from other things: it is {glue:text}`spots_tens:.2f` on Gaussian noise correlated in tens, and on stable noise, however
+# heavy its tails, it has the same mean as on Gaussian noise made from it (the surrogate $Z U / \sqrt P$; of noise that is heavy-tailed but not stable that is not said). T1, one of the tests across the minibatches, finds noise that is stable as a whole at a rate of
 # {glue:text}`spots_T1_pure:.2f` or more even at the index 1.95; a small stable part beside Gaussian noise no test finds surely.
 
 # %% tags=["parameters", "remove-cell"]

@@ -18,7 +18,7 @@
 # be known to read it?
 #
 # All it takes is a model, a loss and minibatches that can be gone through again. They have to be a random partition of the data, drawn
-# once: {class}`tailnoise_utils.minibatches.Minibatches` shuffles tensors and cuts them, and `list(DataLoader(data, b, shuffle=True))` is one
+# once: {class}`tailnoise_utils.minibatches.Minibatches` shuffles tensors and cuts them, and `list(DataLoader(data, b, shuffle=True, drop_last=True))` is one
 # too (a `DataLoader` that shuffles would do so at every pass; one that does not keeps the order of the data). As an example, a small network
 # with batch normalisation and dropout, which is none of the paper's, on scikit-learn's digits.
 
@@ -53,7 +53,7 @@ print(f"trained for {next(steps)} iterations")
 # %% [markdown]
 # ## In five lines
 
-# %% tags=["hide-input"]
+# %%
 from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
 

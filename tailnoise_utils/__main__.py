@@ -20,7 +20,7 @@ Experiment = Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments
 def list_() -> None:
     """List the experiments: the runs of each profile, how many of them are stored, and the time these took."""
     for name in experiments.EXPERIMENTS:
-        typer.echo(f"{name}: {(experiments.EXPERIMENTS[name].__doc__ or '').strip()}")
+        typer.echo(f"{name}: {(experiments.EXPERIMENTS[name].__doc__ or '').strip().partition(chr(10))[0]}")
         for profile in experiments.PROFILES:
             specs, path = experiments.grid(name, profile), store.path_of(name, profile)
             seconds = store.read(path).runs.set_index("spec_digest")["seconds"] if path.exists() else {}
@@ -43,6 +43,8 @@ def run(
     """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""
     names = list(experiments.EXPERIMENTS) if experiment == "all" else [experiment]
     try:
+        if dask is None:
+            sweep.find_data(names, profile)
         with cluster.connect(workers=workers, address=dask) as client:
             if fresh:
                 sweep.forget(names, profile, client=client)
@@ -82,6 +84,7 @@ def show(
     typer.echo(plots.summary(experiment, results).to_string())
     if figure:
         figure = figure if figure.suffix else figure.with_suffix(".png")
+        figure.parent.mkdir(parents=True, exist_ok=True)
         plots.FIGURES[experiment](results).savefig(figure, dpi=150)
         typer.echo(figure)
 
@@ -108,6 +111,10 @@ def verify(
             passed = False
             typer.echo(bad.to_string(index=False))
     if not passed:
+        typer.echo(
+            "Some numbers differ or are missing. Another kind of processor than that of the stored runs rounds "
+            "differently: there --tolerance 0.1 tells rounding from mistakes."
+        )
         raise typer.Exit(1)
 
 

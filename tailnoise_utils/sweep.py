@@ -69,6 +69,27 @@ def _each(method: str, specs: Iterable[Spec], client: Any = None) -> None:
         getattr(spec, method)()
 
 
+def find_data(names: Iterable[str], profile: str) -> None:
+    """Read every data set that runs still to be made need, so that an absent one is found before hours of others.
+
+    Args:
+        names: keys of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Raises:
+        ValueError: an unknown experiment or profile.
+        tailnoise_utils.data.DataNotFound: a data set is absent; the message says what to do.
+    """
+    wanted = {}
+    for name in names:
+        path = store.path_of(name, profile)
+        done = {record["spec_digest"] for record in store.read(path).records()} if path.exists() else set()
+        left = [spec for spec in grid(name, profile) if store.digest(spec) not in done]
+        wanted |= {store.data_of(store.flat(asdict(spec))): spec for spec in left}
+    for spec in wanted.values():
+        spec.data_sha256()
+
+
 def run(
     experiment: str,
     profile: str,

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 install_import_hook("tailnoise_utils", "beartype.beartype")  # before anything imports the package
 torch.set_num_threads(1)
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
+settings.load_profile("any machine")
 
 ROOT = Path(__file__).parents[1]
 Make = Callable[..., subprocess.CompletedProcess[str]]

@@ -43,7 +43,7 @@ def test_run_show_and_list(results_in):
     assert "numbers, largest difference" in verified.output
 
     listed = CliRunner().invoke(app, ["list"])
-    assert re.search(r"smoke: 6 runs, 6 stored \(0 core-minutes\)", listed.output)
+    assert re.search(r"smoke: 6 runs, 6 stored \(\d core-minutes\)", listed.output)
     assert "laptop: 9 runs, 0 stored" in listed.output
     assert all(name in listed.output for name in ("iterations", "estimator"))
 

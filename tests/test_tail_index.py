@@ -250,7 +250,7 @@ def test_closed_forms_on_data_that_are_not_stable(name, parameter, convention):
 
 
 @given(st.integers(4, 400), st.sampled_from(tail_index.CONVENTIONS), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_size_gives_a_finite_estimate_or_a_clear_error(size, convention, seed):
     x = sas(1.5, size, seed)
     prime = all(size % d for d in range(2, math.isqrt(size) + 1))
@@ -266,7 +266,7 @@ def test_any_size_gives_a_finite_estimate_or_a_clear_error(size, convention, see
 
 
 @given(st.integers(2, 12), st.integers(2, 40), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_matrix_gives_the_estimate_of_its_entries_in_order(rows, columns, seed):
     U = sas(1.5, rows * columns, seed).reshape(rows, columns)
     index = tail_index.mohammadi(U)

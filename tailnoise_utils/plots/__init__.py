@@ -14,6 +14,7 @@ from .anatomy import (
     along_training,
     anatomy_table,
     column_index,
+    parts_along_training,
     waterfall,
     with_spread,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "occupation",
     "occupation_table",
     "paper_operations",
+    "parts_along_training",
     "parts_table",
     "paths",
     "power_limits",
@@ -128,6 +130,7 @@ __all__ = [
 
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "iterations": iterations,
+    "iterations_anatomy": parts_along_training,
     "noise_histogram": norm_histograms,
     "anatomy": waterfall,
     "batch_scaling": batch_scaling,
@@ -142,6 +145,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "cost": cost_growth,
 }
 _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "iterations_anatomy": anatomy_table,
     "noise_histogram": norm_table,
     "anatomy": anatomy_table,
     "batch_scaling": implied_table,
@@ -165,9 +169,9 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `anatomy`, `batch_scaling`, `metastability`: the tables of their pages; `metastability_limit`:
-        rates over those of the theory; `power`: share of rejections by law and test; `estimator`: mean 1/alpha^ by law and
-        estimator; the others: the tables of their pages.
+        spreads of norms; `anatomy`, `iterations_anatomy`, `batch_scaling`, `metastability`: the tables of their pages;
+        `metastability_limit`: rates over those of the theory; `power`: share of rejections by law and test; `estimator`:
+        mean 1/alpha^ by law and estimator; the others: the tables of their pages.
     """
     if experiment in _TABLES:
         return _TABLES[experiment](results)

@@ -124,6 +124,35 @@ def along_training(results: Results, quantity: str = "T1", label: str = "T1", li
     return figure
 
 
+def parts_along_training(results: Results) -> Figure:
+    r"""The distance of 1/alpha^ to 1/2 and its parts along training; means over the seeds, bars their range.
+
+    Args:
+        results: of runs with the anatomy at several snapshots.
+
+    Returns:
+        A panel for each kind of network, data set and loss, one network in each.
+    """
+    table = with_settings(results)
+    table = table[(table["scope"] == "all") & (table["split"] == "train")]
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        for i, part in enumerate(("e_0", *PARTS)):
+            found = rows[rows["quantity"] == f"part {part}"].groupby("iteration")["value"].agg(["mean", "min", "max"])
+            bars = np.abs(found[["min", "max"]].sub(found["mean"], axis=0).to_numpy().T)
+            style = {"color": "k" if i == 0 else COLOURS[i - 1], "marker": MARKERS[i], "markersize": 4}
+            axes.errorbar(found.index, found["mean"], bars, label="all of it" if i == 0 else part, **style)
+        axes.axhline(0, color="#555555", linewidth=0.8)
+        axes.set_xscale("symlog", linthresh=1, linscale=0.5)
+        axes.set(xlabel="iteration", xlim=(-0.1, table["iteration"].max() * 1.3))
+
+    with mpl.rc_context(STYLE):
+        figure = by_kind(table, draw)
+        figure.supylabel(r"$1/\hat\alpha - 1/2$")
+    plt.close(figure)
+    return figure
+
+
 def against_block_length(results: Results) -> Figure:
     r"""Pooled alpha^ against K1, before and after training.
 

@@ -82,8 +82,8 @@ class Measured:
             progress: told how much is done.
 
         Returns:
-            Per snapshot, what `measure` gives. A run whose network was trained stacked with others (the same to rounding) has
-            a row "trained together" with their number. A run that diverged has the snapshots before it did, and a row
+            Per snapshot, what `measure` gives. A run whose network was trained stacked with others (the same to rounding)
+            has a row "trained together" with their number. A run that diverged has the snapshots before it did, and a row
             "diverged" with the last of them; where all gradients are equal there is only a row "nothing alive".
         """
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
