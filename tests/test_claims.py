@@ -179,6 +179,34 @@ def test_each_claim_gets_its_results(stored):
     assert {v.claim: v for v in claims.verdicts("laptop")}["C3"].verdict == "reproduced"
 
 
+def test_the_second_column_is_about_the_noise_of_the_claim(monkeypatch):
+    names = {name for _, needed in claims.RULES.values() for name in needed} | {"iterations_anatomy"}
+    stored = {name: store.Results(pd.DataFrame(), pd.DataFrame()) for name in names}
+    name_of = {id(of): name for name, of in stored.items()}
+    for rule in ("heavy_or_else", "flat_in_b", "scale_of_norms"):
+        monkeypatch.setattr(claims, rule, lambda *of, rule=rule: f"{rule}: {', '.join(name_of[id(one)] for one in of)}")
+    sizes = "heavy_or_else: fcn_size, cnn_size"
+    assert {claim: claims._tails(claim, stored) for claim in claims.RULES} == {
+        "C1": "scale_of_norms: noise_histogram",
+        "C2": "Not about gradient noise.",
+        "C3": sizes,
+        "C4": "heavy_or_else: fcn_size",
+        "C5": "heavy_or_else: cnn_size",
+        "C6": "flat_in_b: batch_scaling",
+        "C7": "heavy_or_else: iterations_anatomy",
+        "C8": sizes,
+        "C9": "Not about gradient noise.",
+        "O1": "heavy_or_else: fcn_size",
+        "O2": "heavy_or_else: fcn_size",
+        "O3": "flat_in_b: batch_scaling",
+    }
+
+
+@pytest.mark.parametrize(("slope", "fails"), [(0.049, 0), (0.052, 1)])
+def test_five_hundredths_are_allowed(slope, fails):
+    assert claims.c9(made_up(slope=slope, only=2.0)).numbers["fails"] == fails
+
+
 def test_holm_is_over_the_claims_of_the_paper_and_over_ours(stored, monkeypatch):
     def rule(claim, p):
         return (lambda *results: claims.Verdict(claim, "reproduced", "Seen.", p=p)), ()

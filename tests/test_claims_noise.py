@@ -100,6 +100,20 @@ def test_c1_takes_the_larger_p_value(larger, monkeypatch):
     assert (found.verdict, found.p) == ("not reproduced", 0.2)
 
 
+@pytest.mark.parametrize(("stable", "verdict"), [(0.1, "reproduced"), (0.101, "not reproduced")])
+def test_c1_a_tenth_is_a_tenth(stable, verdict, monkeypatch):
+    row = {"iteration": 10, "gaussian": 0.3, "stable": stable, "p_gaussian": 0.01, "p_nearer": 0.01, "runs": 2}
+    table = pd.DataFrame([row | {"reading": reading} for reading in norms._READINGS])
+    monkeypatch.setattr(norms, "norm_distances", lambda results: table)
+    assert claims.c1(histogram(elliptical)).verdict == verdict
+
+
+def test_c1_is_about_convolutional_networks():
+    found = histogram(lognormal(0.8))
+    fcn = type(found)(found.rows, found.runs.assign(model="fcn"))
+    assert claims.c1(fcn).verdict == claims.NOT_TESTED
+
+
 def test_c1_not_tested():
     assert claims.c1(histogram(lognormal(0.8), status="not trained")).verdict == claims.NOT_TESTED
     assert claims.c1(histogram(lognormal(0.8), data="digits32")).verdict == claims.NOT_TESTED
@@ -364,6 +378,14 @@ def test_c7_partly():
 )
 def test_c7_not_tested(change):
     assert claims.c7(training(shape(), **change)).verdict == claims.NOT_TESTED
+
+
+@pytest.mark.parametrize(("low", "least", "most", "early"), [(41, 0.3, 0.5, True), (44, 0.5, 0.8, False)])
+def test_c7_the_minimum_is_in_the_first_half_of_training(low, least, most, early):
+    found = claims.phases(training(shape(low=low, jump=0.3), snapshots=48))
+    share = found["at"] / 3046
+    assert ((share > least) & (share < most)).all()
+    assert ((found["p_fall"] < 0.05) == early).all()
 
 
 def test_windows_of_the_jump_by_hand():

@@ -1,5 +1,7 @@
 """Verdicts on C3, C4, C5, C8, O1 and O2 from tables made up for them, and what is said of tails beside them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +73,41 @@ def test_c3_spread_over_seeds_counts():
     assert c3(noisy).verdict == "not reproduced"
 
 
+def test_c3_names_what_fails_and_the_error_that_makes_it_fail():
+    def one_wide(of, iteration):
+        return 0.62 + (jitter(of, iteration, 0.2) if (of["dataset"], of["width"]) == ("mnist", 4) else 0.0)
+
+    found = c3(one_wide)
+    assert found.verdict == "partly"
+    assert (
+        "(FCN, MNIST, cross-entropy, clean; FCN, MNIST, cross-entropy, published; FCN, MNIST, hinge" in found.evidence
+    )
+    assert c3().evidence.endswith("published). 3 seeds.")
+
+    def wide_but_low(of, iteration):
+        return 1.5 + jitter(of, iteration, 0.3) if (of["dataset"], of["width"]) == ("mnist", 4) else 0.62
+
+    assert "though alpha^ is 1.61 to 1.62 there, below 1.75: the error over the seeds" in c3(wide_but_low).evidence
+    below = c3(except_where(0.52, dataset="mnist", loss="nll", iteration=100))
+    assert "though" not in below.evidence
+
+
+def test_what_could_not_be_tested_is_said_whatever_the_verdict():
+    for inverse, verdict in ((except_where(0.5, dataset="mnist"), "partly"), (lambda of, i: 0.5, "not reproduced")):
+        found = claims.c3(sized(FCN, indices(inverse)), cnns(indices(inverse), status=untrained(loss="hinge")))
+        assert found.verdict == verdict
+        assert "(not tested: CNN, CIFAR-10, hinge, CNN, CIFAR-100, hinge)" in found.evidence
+
+
+def test_rows_of_layers_are_no_networks():
+    whole = sized(FCN, indices(low)), cnns(indices(low))
+    layered = [
+        type(of)(pd.concat([of.rows, of.rows.assign(scope="0.weight", value=0.1)], ignore_index=True), of.runs)
+        for of in whole
+    ]
+    assert claims.c3(*layered) == claims.c3(*whole)
+
+
 @pytest.mark.parametrize(
     "where",
     [{"model": "cnn"}, {"dataset": "cifar10"}, {"loss": "hinge"}, {"iteration": 0}, {"quantity": CONVENTIONS["clean"]}],
@@ -139,7 +176,7 @@ def test_c4_without_a_slope_on_mnist_is_partly(change):
     assert found.p is None
 
 
-@pytest.mark.parametrize("change", [{"level": 1.27}, {"level": 1.04}, {"size": 0.006}])
+@pytest.mark.parametrize("change", [{"level": 1.27}, {"level": 1.04}, {"size": 0.0054}])
 def test_c4_with_another_level_on_cifar_is_partly(change):
     found = c4(growth(**change))
     assert found.verdict == "partly"
@@ -246,20 +283,35 @@ def test_c5_reproduced(seeds):
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
-@pytest.mark.parametrize("change", [{"first": 1.06}, {"first": 1.05}, {"rest": 1.12}, {"rest": 0.98}])
+@pytest.mark.parametrize("change", [{"first": 1.06}, {"first": 1.05}, {"rest": 1.105}, {"rest": 0.995}])
 def test_c5_not_reproduced(change, seeds):
     assert claims.c5(cnns(indices(smallest(**change)), seeds=seeds)).verdict == "not reproduced"
+
+
+@pytest.mark.parametrize("rest", [1.005, 1.095])
+def test_c5_the_band_is_from_1_to_1_1(rest):
+    assert claims.c5(cnns(indices(smallest(rest=rest)))).verdict == "reproduced"
+
+
+def test_c5_looks_at_the_end_of_what_trained():
+    def inverse(of, iteration):
+        lost = of["width"] == 8 and of["seed"] == 0
+        return 0.5 if lost or not iteration else smallest()(of, iteration)
+
+    found = claims.c5(cnns(indices(inverse), status=untrained(width=8, seed=0)))
+    assert found.verdict == "reproduced"
+    assert found.evidence.endswith(" 2 to 3 seeds.")
+    one = cnns(indices(smallest()), status=lambda of: "not trained" if of["width"] == 4 and of["seed"] else "complete")
+    assert (
+        "CIFAR-10, cross-entropy, clean: 0.80 (1 seed; lower than the rest on average: p = " in claims.c5(one).evidence
+    )
 
 
 def test_c5_welch_is_that_of_scipy():
     table = at_end(cnns(indices(lambda of, i: 0.9 + jitter(of, i, 0.02)), seeds=5))
     runs = values(table, CONVENTIONS["clean"])
     runs = runs[(runs["dataset"] == "cifar10") & (runs["loss"] == "nll")]
-    means = (
-        claims.over_seeds(runs, SETTING, []).reset_index()
-        if False
-        else claims.over_seeds(runs, SETTING, ["model"]).reset_index()
-    )
+    means = claims.over_seeds(runs, SETTING, ["model"]).reset_index()
     one, rest = means[means["width"] == 4].iloc[0], means[means["width"] != 4]
     a, b = runs.loc[runs["width"] == 4, "value"], runs.loc[runs["width"] != 4, "value"]
     expected = stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue
@@ -317,6 +369,24 @@ def test_c8_reproduced():
     # Variances .1^2 and .01^2: .99 of the whole.
     assert found.numbers["ICC, CNN, clean"] == pytest.approx(0.99, abs=0.01)
     assert found.numbers["sd over seeds, FCN, published"] == pytest.approx(0.01, rel=0.25)
+    assert c8(0.001, seeds=2).verdict == "reproduced"
+
+
+def test_c8_tells_the_typical_spread_of_alpha_from_the_largest():
+    def quantities(of, iteration):
+        wide = 0.1 if of["width"] == 4 and of["depth"] in (0, 2) else 0.001
+        return dict.fromkeys(CONVENTIONS.values(), 0.8 + jitter(setting(of), iteration, 0.1) + wide * (of["seed"] - 1))
+
+    evidence = claims.c8(sized(FCN, quantities), cnns(quantities)).evidence
+    found = re.search(r"FCN, clean: \S+ \(\S+\), sd (\S+) \((\S+)\)", evidence)
+    assert float(found[1]) == pytest.approx(0.001 / 0.8**2, abs=1e-3)
+    assert float(found[2]) > 0.1
+
+
+def test_c8_wants_nine_tenths():
+    found = c8(0.033, depths=(0,), widths=range(4, 84))
+    assert all(0.85 < of < 0.9 for name, of in found.numbers.items() if "bound" in name)
+    assert found.verdict == "not reproduced"
 
 
 def test_c8_not_reproduced():
@@ -385,7 +455,8 @@ def test_o2_looks_at_networks_that_fit():
     )
     found = claims.o2(sized(FCN, mnist))
     assert (found.verdict, found.numbers["settings"]) == ("reproduced", 24)
-    assert claims.o2(sized(FCN, anatomy(accuracy=0.94))).verdict == claims.NOT_TESTED
+    assert claims.o2(sized(FCN, anatomy(accuracy=0.949))).verdict == claims.NOT_TESTED
+    assert claims.o2(sized(FCN, anatomy(accuracy=0.95))).verdict == "reproduced"
     assert claims.o2(sized(FCN, anatomy(), status=untrained())).verdict == claims.NOT_TESTED
 
 

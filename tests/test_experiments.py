@@ -183,6 +183,12 @@ def test_a_network_that_dies_after_it_has_learnt_did_not_train():
     assert TINY.status([*rows, {"quantity": "nothing alive", "iteration": 6, "value": 1.0}]) == "not trained"
 
 
+@pytest.mark.parametrize(("accuracy", "status"), [(0.199, "not trained"), (0.2, "complete")])
+def test_twice_chance_counts_as_trained(accuracy, status):
+    rows = [{"quantity": "accuracy", "split": "train", "iteration": 6, "value": accuracy}]
+    assert TINY.status(rows) == status
+
+
 def test_a_run_that_does_not_learn_is_marked(results_in):
     still = tiny(lr=1e-9)
     assert still.status(still.rows(lambda share: None)) == "not trained"
