@@ -48,7 +48,7 @@ caption = f"*Profile `{profile}`, seeds {seeds}.*"
 status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
 at_end = plots.untrained(results)
 Markdown(
-    f"Profile `{profile}`: FCN (width × number of weight matrices; a CNN would have filters), trained by SGD with step size "
+    f"Profile `{profile}`: FCN (width × number of weight matrices) and CNN (filters), trained by SGD with step size "
     f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {status}. {plots.provenance_line(results)}."
 )
 

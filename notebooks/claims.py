@@ -74,10 +74,16 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # | When | What | What had been seen |
 # | --- | --- | --- |
 # | 25 November, 19:49 to 20:29 (5146b9b to dfb3435) | rules of C1 to C9, O1 to O3 | the runs for C1, C2, C7 and O3 |
+# | 26 November, 01:10 (75f8c5b) | noise matrices up to 2 GiB are held in memory, so that networks of width 1024 have an anatomy | some runs of `fcn_size`, no verdict |
 # | 26 November, 01:12 (9d23a30) | C4: the fixed $K_1$ is one that all networks have whose noise was not streamed; before, a streamed network made the rule fail | most runs of `fcn_size`, no verdict |
+# | 26 November, 08:37 (e1ce00f) | tails, scales and the index of single columns are taken from differences of gradients before these are centred; measured anew in `fcn_size`, `anatomy` and half of `cnn_size`: it moves the last column, no verdict | verdicts on `fcn_size` and `anatomy` |
 # | 26 November, 18:20 (b575437) | C5 and C8 are judged on CNNs that were trained with cross-entropy for 10,000 iterations in place of 3,000, two seeds (32 filters on CIFAR-100: one); rules as they were | with 3,000 iterations "not tested", for too few networks trained; of the longer trainings the accuracies |
+# | the same day, 20:03 (61e5676) | a network that dies after it had learnt counts as not trained (no stored run does); C9 says that its last part is not judged | all verdicts |
 # | the same day, 21:30 (f73328b) | the third seed of these trainings, and C3 on them too | C5 and C8 "not reproduced" with two seeds; C3 "partly" with 3,000 iterations and three seeds |
 # | the same commit | C7: the trainings of [](iterations.ipynb) are measured every 100 iterations up to 2,000 and every 500 after them; C1 and C7: the CNN is trained for 10,000 iterations in place of 3,000; rules as they were | C1 and C7 "not reproduced" with the shorter and coarser runs |
+# | 27 November | the last column of C7 is on the very networks that it is about (`iterations_anatomy`), in place of those of `anatomy`; C9 is "partly" at best, for its last part is not judged; the evidence says how many seeds each setting has, what was not tested and which settings fail. No verdict changed | all verdicts |
+#
+# Runs were added after verdicts had been seen (the third seeds; longer trainings). The p-values are not adjusted for these looks.
 
 # %% [markdown]
 # ## The evidence

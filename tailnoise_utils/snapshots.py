@@ -261,10 +261,8 @@ def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
         raise ValueError("runs that are trained together differ in their seed alone; these differ in more")
     with ExitStack() as held:
         runs = [Snapshots(spec, data_sha256) for spec in specs]
-        for one in sorted(
-            runs, key=lambda one: one.folder
-        ):  # in one order, so that no two processes wait for each other
-            held.enter_context(files.lock(one.folder))
+        for folder in sorted(one.folder for one in runs):  # in one order: no two processes wait for each other
+            held.enter_context(files.lock(folder))
         unfinished = [one for one in runs if not one._end.exists()]
         if len(unfinished) > 1 and stackable(specs[0].build()):
             start = max(set.intersection(*({0, *one._stored()} for one in unfinished)))

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from tailnoise_utils import __version__, experiments, store, sweep
+from tailnoise_utils import __version__, data, experiments, snapshots, store, sweep
 from tailnoise_utils.__main__ import app
+from tailnoise_utils.specs import AnatomySpec
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_run_show_and_list(results_in):
     assert done.stdout.strip() == str(store.path_of("iterations", "smoke"))
     assert "Warning" not in done.stderr
 
-    figure = results_in / "figure.png"
+    figure = results_in / "drawn" / "figure.png"  # the folder is made
     shown = CliRunner().invoke(app, ["show", "iterations", "--figure", str(figure)])
     assert shown.exit_code == 0, shown.output
     assert "6 runs" in shown.output
@@ -46,6 +47,7 @@ def test_run_show_and_list(results_in):
     assert re.search(r"smoke: 6 runs, 6 stored \(\d core-minutes\)", listed.output)
     assert "laptop: 9 runs, 0 stored" in listed.output
     assert all(name in listed.output for name in ("iterations", "estimator"))
+    assert len(listed.output.splitlines()) == len(experiments.EXPERIMENTS) * (1 + len(experiments.PROFILES))
 
 
 def test_run_all_and_fresh(results_in, monkeypatch):
@@ -53,11 +55,30 @@ def test_run_all_and_fresh(results_in, monkeypatch):
 
     monkeypatch.setattr(sweep, "run", lambda name, profile, **more: asked.append((name, profile)))
     monkeypatch.setattr(sweep, "forget", lambda names, profile, client: asked.append((*names, profile, "forgotten")))
+    monkeypatch.setattr(sweep, "find_data", lambda names, profile: None)
     assert CliRunner().invoke(app, ["run", "all", "--profile", "laptop"]).exit_code == 0
     assert asked == [(name, "laptop") for name in experiments.EXPERIMENTS]
     asked.clear()
     assert CliRunner().invoke(app, ["run", "estimator", "--fresh"]).exit_code == 0
     assert asked == [("estimator", "smoke", "forgotten"), ("estimator", "smoke")]
+
+
+def test_an_absent_data_set_is_found_before_any_run(results_in, monkeypatch):
+    def only(dataset):
+        t = snapshots.TrainSpec(dataset, 40, 10, "fcn", 4, 2, "nll", 20, 0.1, "constant", "random", 2, (2,), 0)
+        return lambda profile: (AnatomySpec(t, 20, (2,)),)
+
+    monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"first": only("digits"), "second": only("cifar100")})
+    failed = CliRunner().invoke(app, ["run", "all"])
+    assert isinstance(failed.exception, data.DataNotFound)
+    assert "no data for 'cifar100'" in str(failed.exception)
+    assert not store.path_of("first", "smoke").exists()
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"first": only("digits")})
+    assert CliRunner().invoke(app, ["run", "all"]).exit_code == 0
+    # What is stored needs no data any more.
+    monkeypatch.setattr(AnatomySpec, "data_sha256", None)
+    sweep.find_data(["first"], "smoke")
 
 
 def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
@@ -83,7 +104,7 @@ def test_version():
     [
         (
             ["run", "fcn"],
-            "error: unknown experiment 'fcn'; choose one of iterations, noise_histogram, anatomy, ",
+            "error: unknown experiment 'fcn'; choose one of iterations, iterations_anatomy, noise_",
         ),
         (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
         (

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tailnoise_utils import data, experiments, files, models, noise, plots, snapshots, stable, store
 from tailnoise_utils.minibatches import Minibatches
-from tailnoise_utils.specs import CostSpec, ImportCostSpec, SamplerCostSpec, _cost
+from tailnoise_utils.specs import CostSpec, ImportCostSpec, SamplerCostSpec, _cost, _ways
 from tailnoise_utils.specs import cost as module
 from tailnoise_utils.specs._measured import Measured
 from tailnoise_utils.specs.cost import PASSES, SEEDS, WAYS, operations
@@ -27,7 +27,7 @@ SETTING = snapshots.TrainSpec("digits", 120, 1, "fcn", 6, 3, "nll", 20, 0.1, "co
 
 @pytest.fixture
 def problem():
-    return _cost.Problem(SETTING, data.load("digits", n_train=120, n_test=1))
+    return _ways.Problem(SETTING, data.load("digits", n_train=120, n_test=1))
 
 
 def test_operations_of_a_fully_connected_network_are_those_of_its_products():
@@ -49,7 +49,7 @@ def test_operations_of_a_convolutional_network_are_those_of_its_positions():
 
 @pytest.mark.parametrize("way", PASSES)
 def test_each_way_takes_the_gradients_that_are_counted(way, problem):
-    work = _cost.WAYS[way](problem)
+    work = _ways.WAYS[way](problem)
     with FlopCounterMode(display=False) as counted:
         work()
     each, _ = operations("fcn", "digits", 6, 3)
@@ -58,7 +58,7 @@ def test_each_way_takes_the_gradients_that_are_counted(way, problem):
 
 def test_what_is_made_of_the_noise_takes_no_gradient(problem):
     for way in set(WAYS) - set(PASSES) - {"anatomy", "anatomy, by layer"}:
-        work = _cost.WAYS[way](problem)
+        work = _ways.WAYS[way](problem)
         with FlopCounterMode(display=False) as counted:
             work()
         assert not counted.get_total_flops()
@@ -66,13 +66,13 @@ def test_what_is_made_of_the_noise_takes_no_gradient(problem):
 
 @pytest.mark.parametrize("way", ["noise matrix", "vmap over minibatches", "gradient of each sample"])
 def test_ways_to_the_noise_matrix_give_the_same_one(way, problem, monkeypatch):
-    monkeypatch.setattr(_cost, "_TOGETHER", 4)  # of 6 minibatches
-    monkeypatch.setattr(_cost, "_BYTES", 7 * 4 * (64 * 6 + 36 + 60))  # 7 samples of 20
+    monkeypatch.setattr(_ways, "_TOGETHER", 4)  # of 6 minibatches
+    monkeypatch.setattr(_ways, "_BYTES", 7 * 4 * (64 * 6 + 36 + 60))  # 7 samples of 20
     mapped, vmap = [], torch.func.vmap
     monkeypatch.setattr(torch.func, "vmap", lambda of, **more: mapped.append(more.get("in_dims")) or vmap(of, **more))
     x, y = problem.data.x_train, problem.data.y_train
     expected = noise.noise_matrix(problem.model, cross_entropy, Minibatches(x, y, 20, order="data"))
-    found = _cost.WAYS[way](problem)()
+    found = _ways.WAYS[way](problem)()
     assert found.shape == (6, 480)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
     assert mapped == ([] if way == "noise matrix" else [(None, 0, 0)])
@@ -86,15 +86,15 @@ def test_ways_to_alpha_give_the_same_one(way, problem, monkeypatch):
     # All pixels count and no unit is dead: exact zeros would be rounding errors in one way, and zeros in another.
     problem.data.x_train.add_(0.5)
     problem.spec = replace(SETTING, depth=2, seed=3)
-    one_by_one = _cost._Images.__getitem__
+    one_by_one = _ways._Images.__getitem__
     monkeypatch.setattr(
-        _cost._Images, "__getitem__", lambda self, i: (one_by_one(self, i)[0] + 0.5, one_by_one(self, i)[1])
+        _ways._Images, "__getitem__", lambda self, i: (one_by_one(self, i)[0] + 0.5, one_by_one(self, i)[1])
     )
-    images = _cost._Images(data.load("digits", n_train=120, n_test=1))
-    monkeypatch.setattr(_cost, "_Images", lambda found: images)
+    images = _ways._Images(data.load("digits", n_train=120, n_test=1))
+    monkeypatch.setattr(_ways, "_Images", lambda found: images)
     expected = mohammadi(problem.noise(), convention="published")
     assert expected.info["K1"] > 10
-    assert _cost.WAYS[way](problem)() == pytest.approx(expected.inverse, rel=1e-4)
+    assert _ways.WAYS[way](problem)() == pytest.approx(expected.inverse, rel=1e-4)
 
 
 def test_the_written_out_estimate_is_the_published_one():
@@ -102,21 +102,21 @@ def test_the_written_out_estimate_is_the_published_one():
         U = torch.from_numpy(stable.sample(1.5, shape[0] * shape[1], generator=np.random.default_rng(0))).float()
         U[::7] = 0
         expected = mohammadi(U.view(shape), convention="published").inverse
-        assert _cost._two_means(U) == pytest.approx(expected, rel=1e-6)
+        assert _ways._two_means(U) == pytest.approx(expected, rel=1e-6)
 
 
 def test_measuring_is_asked_for_what_it_says(problem, monkeypatch):
     asked = {}
-    original = _cost.measure
+    original = _ways.measure
 
     def measure(*of, **options):
         asked[way] = options, original(*of, **options)
         return asked[way][1]
 
-    monkeypatch.setattr(_cost, "measure", measure)
-    problem = _cost.Problem(replace(SETTING, batch_size=5), problem.data)  # 24 minibatches: enough for an anatomy
+    monkeypatch.setattr(_ways, "measure", measure)
+    problem = _ways.Problem(replace(SETTING, batch_size=5), problem.data)  # 24 minibatches: enough for an anatomy
     for way in ALPHAS[:3]:
-        _cost.WAYS[way](problem)()
+        _ways.WAYS[way](problem)()
     assert {way: of[1].method for way, of in asked.items()} == {
         "measure": "matrix",
         "measure, streaming": "streaming",
@@ -129,8 +129,8 @@ def test_measuring_is_asked_for_what_it_says(problem, monkeypatch):
 
 
 def test_the_parts_are_those_of_the_noise_of_this_network(problem):
-    problem = _cost.Problem(replace(SETTING, batch_size=5), problem.data)
-    U, own = problem.noise(), {way: _cost.WAYS[way](problem)() for way in set(WAYS) - set(PASSES)}
+    problem = _ways.Problem(replace(SETTING, batch_size=5), problem.data)
+    U, own = problem.noise(), {way: _ways.WAYS[way](problem)() for way in set(WAYS) - set(PASSES)}
     assert own["alpha^, clean"] == mohammadi(U)
     assert own["alpha^, published"] == mohammadi(U, convention="published").inverse
     assert (own["anatomy"].P, own["anatomy"].p) == (24, 480)
@@ -142,8 +142,8 @@ def test_the_parts_are_those_of_the_noise_of_this_network(problem):
 
 def test_the_published_procedure_takes_every_image_once_and_keeps_three_copies(problem, monkeypatch):
     taken, made, there = [], [], []
-    one_by_one, cat = _cost._Images.__getitem__, torch.cat
-    monkeypatch.setattr(_cost._Images, "__getitem__", lambda self, i: taken.append(i) or one_by_one(self, i))
+    one_by_one, cat = _ways._Images.__getitem__, torch.cat
+    monkeypatch.setattr(_ways._Images, "__getitem__", lambda self, i: taken.append(i) or one_by_one(self, i))
 
     def counted(parts, *of):
         there.append({ref().data_ptr() for ref in made if ref() is not None} | {part.data_ptr() for part in parts})
@@ -152,24 +152,24 @@ def test_the_published_procedure_takes_every_image_once_and_keeps_three_copies(p
         return result
 
     monkeypatch.setattr(torch, "cat", counted)
-    _cost.WAYS["published procedure"](problem)()
+    _ways.WAYS["published procedure"](problem)()
     assert taken == list(range(120))
     assert len(there[-1]) == 6 + 6  # gradients and their noise, when the vector of all is made of it
-    monkeypatch.setattr(_cost, "_Images", None)
-    _cost.WAYS["published procedure, images in memory"](problem)()
+    monkeypatch.setattr(_ways, "_Images", None)
+    _ways.WAYS["published procedure, images in memory"](problem)()
     assert len(there[-1]) == 6 + 6
 
 
 def test_the_published_procedure_has_the_layout_of_its_own_time():
     spec = replace(SETTING, dataset="digits32", model="cnn", width=4, depth=0)
-    problem = _cost.Problem(spec, data.load("digits32", n_train=120, n_test=1))
+    problem = _ways.Problem(spec, data.load("digits32", n_train=120, n_test=1))
     assert problem.model[0].weight.is_contiguous(memory_format=torch.channels_last)
     seen = []
     register = torch.nn.modules.module.register_module_forward_pre_hook(
         lambda module, of: seen.append(module.weight.is_contiguous()) if isinstance(module, torch.nn.Conv2d) else None
     )
     try:
-        _cost.WAYS["published procedure"](problem)()
+        _ways.WAYS["published procedure"](problem)()
     finally:
         register.remove()
     assert seen
@@ -180,7 +180,7 @@ def test_the_published_procedure_has_the_layout_of_its_own_time():
 @pytest.mark.parametrize("name", ["digits", "digits32"])
 def test_images_one_by_one_are_the_images(name):
     found = data.load(name, n_train=30, n_test=1)
-    one_by_one = _cost._Images(found)
+    one_by_one = _ways._Images(found)
     assert len(one_by_one) == 30
     torch.testing.assert_close(torch.stack([one_by_one[i][0] for i in range(30)]), found.x_train, rtol=0, atol=1e-6)
     assert [one_by_one[i][1] for i in range(30)] == found.y_train.tolist()
@@ -190,12 +190,12 @@ def test_images_one_by_one_are_the_images(name):
 def test_training_is_an_epoch_of_networks_of_their_own_each_time(way, problem):
     spec = replace(SETTING, lr=0.03, schedule="halved", loss="hinge")
     problem.spec = spec
-    work = _cost.WAYS[way](problem)
+    work = _ways.WAYS[way](problem)
     expected = []
     for seed in range(1, 2 if way == "training" else 4):
         network = replace(spec, seed=seed).build()
         how = {"lr": 0.03, "schedule": "halved", "order": "random", "batch_size": 20, "iterations": 6, "snapshots": ()}
-        list(_cost.train(network, models.LOSSES["hinge"], problem.data, seed=seed, **how))
+        list(_ways.train(network, models.LOSSES["hinge"], problem.data, seed=seed, **how))
         expected.append(torch.cat([w.detach().flatten() for w in network.parameters()]))
     for _ in range(2):  # the second time begins where the first began
         found = [torch.cat([w.detach().flatten() for w in network.parameters()]) for network in work()]
@@ -203,17 +203,17 @@ def test_training_is_an_epoch_of_networks_of_their_own_each_time(way, problem):
 
 
 def test_only_one_way_stacks(problem, monkeypatch):
-    monkeypatch.setattr(_cost, "train_stacked", None)
+    monkeypatch.setattr(_ways, "train_stacked", None)
     for way in ("training", "training, seeds in turn"):
-        _cost.WAYS[way](problem)()
+        _ways.WAYS[way](problem)()
     monkeypatch.undo()
-    monkeypatch.setattr(_cost, "train", None)
-    _cost.WAYS["training, seeds stacked"](problem)()
+    monkeypatch.setattr(_ways, "train", None)
+    _ways.WAYS["training, seeds stacked"](problem)()
 
 
-@pytest.mark.parametrize("way", _cost.SAMPLERS)
+@pytest.mark.parametrize("way", _ways.SAMPLERS)
 def test_samplers_draw_the_law(way):
-    found = np.abs(_cost.SAMPLERS[way](20_000, np.random.default_rng(4)))
+    found = np.abs(_ways.SAMPLERS[way](20_000, np.random.default_rng(4)))
     expected = np.abs(stable.sample(1.5, 200_000, generator=np.random.default_rng(5)))
     for q in (0.1, 0.5, 0.9, 0.99):
         assert (found < np.quantile(expected, q)).mean() == pytest.approx(q, abs=5 * math.sqrt(q * (1 - q) / 20_000))
@@ -341,10 +341,11 @@ def test_others_have_nothing_that_can_be_had_again(spec, tmp_path):
 
 def test_imports_are_of_what_they_say(monkeypatch):
     ran = []
-    monkeypatch.setattr(_cost.subprocess, "run", lambda command, check: ran.append((command[1:], check)))
-    for way in _cost.IMPORTS:
+    monkeypatch.setattr(_ways.subprocess, "run", lambda command, check: ran.append((command[1:], check)))
+    for way in _ways.IMPORTS:
         _cost._work({"way": way})()
-    assert ran == [(["-c", "import torch"], True), (["-c", "import torch, tailnoise_utils"], True)]
+    both = (["-c", "import torch"], True), (["-c", "import torch, tailnoise_utils"], True)
+    assert ran == [both[0], both[0], both[1], both[1]]  # once before it is timed
 
 
 def test_a_way_that_fails_says_why():
@@ -362,16 +363,16 @@ def test_two_runs_wait_for_each_other():
 
 
 def test_the_grids_ask_for_ways_that_there_are():
-    others = {SamplerCostSpec: _cost.SAMPLERS, ImportCostSpec: _cost.IMPORTS}
+    others = {SamplerCostSpec: _ways.SAMPLERS, ImportCostSpec: _ways.IMPORTS}
     for profile in experiments.PROFILES:
         specs = experiments.grid("cost", profile)
         assert len(set(specs)) == len(specs)
         for spec in specs:
-            assert set(spec.ways) <= set(others.get(type(spec), _cost.WAYS))
+            assert set(spec.ways) <= set(others.get(type(spec), _ways.WAYS))
     laptop = [spec for spec in experiments.grid("cost", "laptop") if isinstance(spec, CostSpec)]
     assert max(operations(s.train.model, s.train.dataset, s.train.width, s.train.depth)[1] for s in laptop) > 9e6
     assert {spec.replicates for spec in laptop} == {3}
-    assert set(WAYS) | set(SEEDS) == set(_cost.WAYS) == {way for spec in laptop for way in spec.ways}
+    assert set(WAYS) | set(SEEDS) == set(_ways.WAYS) == {way for spec in laptop for way in spec.ways}
 
 
 def made_up(specs, seconds):
@@ -393,7 +394,7 @@ def made_up(specs, seconds):
 
 def test_the_table_has_medians_and_ratios_within_rounds():
     specs = experiments.grid("cost", "laptop")
-    ways = list(_cost.WAYS)
+    ways = list(_ways.WAYS)
     slower = (1.0, 2.0, 0.5)  # all ways alike in a round, at half the rate where they take twice as long
 
     def seconds(spec, way, k):
@@ -460,18 +461,20 @@ def targets(change=lambda spec, way, k: 1.0, rates=(1.0, 2.0, 0.5)):
             unit = t.n_train * operations(t.model, t.dataset, t.width, t.depth)[0] / 1e9 * rates[k]
         return unit * TIMES.get(way, 1.0) * change(spec, way, k)
 
-    bare = {"law": "sas", "seconds": 7.0, "size": 1000}
-    times = [("hill", 0.1), ("mohammadi_order", 0.2), ("maximum_likelihood", 300.0)]
-    rows = [{"scope": scope, "quantity": "seconds", "value": value} for scope, value in times]
-    several = {
-        "a": (rows, 1000),
-        "b": ([*rows[:1], rows[2] | {"value": 1.0}], 100),
-        "c": ([rows[0], rows[1] | {"value": 5.0}], 1000),  # of another law, with no likelihood
+    run = {"law": "sas", "seconds": 7.0, "size": 1000, "parameter": 1.5}
+    of = {  # each kind of estimator has a run of its own
+        "fast": (run, {"hill": 0.1, "mohammadi_order": 0.2}),
+        "likelihood": (run, {"maximum_likelihood": 300.0}),
+        "small": (run | {"size": 100}, {"maximum_likelihood": 1.0}),
+        "other law": (run | {"law": "student"}, {"hill": 9.0}),
+        "other index": (run | {"parameter": 0.5}, {"hill": 9.0}),
     }
-    estimators = store.Results(
-        pd.concat([store.to_frame(of, run) for run, (of, _) in several.items()], ignore_index=True),
-        pd.DataFrame([bare | {"run": run, "size": size} for run, (_, size) in several.items()]),
-    )
+    frames = [
+        store.to_frame([{"scope": name, "quantity": "seconds", "value": value} for name, value in times.items()], key)
+        for key, (_, times) in of.items()
+    ]
+    runs = pd.DataFrame([settings | {"run": key} for key, (settings, _) in of.items()])
+    estimators = store.Results(pd.concat(frames, ignore_index=True), runs)
     return plots.cost_targets(made_up(experiments.grid("cost", "laptop"), seconds), estimators)
 
 
@@ -509,7 +512,7 @@ def test_the_memory_that_counts_is_that_of_large_networks_above_the_bare_loop():
         store.to_frame(
             [{"scope": of, "quantity": "seconds", "value": 1.0} for of in ("hill", "maximum_likelihood")], "a"
         ),
-        pd.DataFrame([{"run": "a", "law": "sas", "size": 1000, "seconds": 1.0}]),
+        pd.DataFrame([{"run": "a", "law": "sas", "parameter": 1.5, "size": 1000, "seconds": 1.0}]),
     )
     bytes_ = (results.rows["quantity"] == "bytes") & (results.rows["scope"] == "measure, streaming")
     p = results.rows[results.rows["quantity"] == "parameters"].set_index("run")["value"]

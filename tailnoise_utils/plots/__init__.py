@@ -20,7 +20,8 @@ from .anatomy import (
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
 from .claims import verdicts
-from .cost import cost_growth, cost_table, cost_targets, paper_operations, sampler_table, stacked_table
+from .cost import cost_growth, cost_table, paper_operations, sampler_table, stacked_table
+from .cost_targets import cost_targets
 from .estimators import (
     bias_table,
     closed_form_table,

@@ -12,58 +12,10 @@ from ..snapshots import TrainSpec
 from ..specs._measured import Measured
 from ..specs.cost import STACKED, WAYS, operations
 from ..store import Results
-from ._settings import DATA
+from ._costs import medians, rounds, timed
 from ._style import COLOURS, MARKERS, STYLE, WIDTH
 
 _GROWN = {"parameters": "parameters $p$", "P": "minibatches $P$", "n_train": "images $n$, at one $P$"}
-
-
-def _times(results: Results) -> pd.DataFrame:
-    """One line a network, way and time it was done, with what it costs beside others of the same round."""
-    table = results.table()
-    keys = ["run", "scope", "x"]
-    wide = (
-        table[table["quantity"].isin(["seconds", "flop/s"])].set_index([*keys, "quantity"])["value"].unstack("quantity")
-    )
-    wide = wide.reset_index().sort_values(keys, kind="stable")
-    once = table[table["x"].isna()].set_index(["run", "scope", "quantity"])["value"].unstack("quantity").reset_index()
-    once = once.reindex(columns=["run", "scope", "bytes", "operations", "1/alpha (published)"])
-    runs = results.runs[results.runs["model"].notna()]
-    runs = runs[["run", "model", "dataset", "width", "depth", "n_train", "batch_size"]]
-    runs = (
-        runs.set_index("run").reindex(table["run"].unique()).dropna(how="all").reset_index()
-    )  # in the order of the rows
-    found = runs.merge(wide, on="run").merge(once, on=["run", "scope"], how="left")
-    found["parameters"] = found["run"].map(table[table["quantity"] == "parameters"].set_index("run")["value"])
-    found["P"] = found["n_train"] / found["batch_size"]
-    size = found["width"].astype(int).astype(str) + found["depth"].map(lambda d: f" × {int(d)}" if d else "")
-    batches = found["P"].map(", {:.0f} × ".format) + found["batch_size"].astype(int).astype(str)
-    found["network"] = found["model"].str.upper() + " " + size + ", " + found["dataset"].map(DATA) + batches
-
-    def of(way: str, column: str = "seconds") -> pd.Series:
-        other = found[found["scope"] == way].set_index(["run", "x"])[column]
-        return other.reindex(pd.MultiIndex.from_frame(found[["run", "x"]])).set_axis(found.index)
-
-    found["× operations"] = found["seconds"] * found["flop/s"] / found["operations"]
-    found["× bare loop"] = found["seconds"] / of("bare loop")
-    found["× noise matrix"] = found["seconds"] / of("noise matrix")
-    found["published procedure ×"] = of("published procedure") / found["seconds"]
-    found["MB"] = found["bytes"] / 1e6
-    found["× 4p bytes"] = found["bytes"] / (4 * found["parameters"])
-    # What the bare loop needs is activations and one gradient.
-    found["above activations"] = (found["bytes"] - of("bare loop", "bytes")) / (4 * found["parameters"]) + 1
-    return found
-
-
-def _medians(times: pd.DataFrame) -> pd.DataFrame:
-    """One line a network and way."""
-    ways = {way: i for i, way in enumerate(WAYS)}
-    order = times.sort_values("scope", key=lambda of: of.map(ways), kind="stable")
-    groups = order.groupby(["run", "network", "scope"], sort=False)
-    found = groups.median(numeric_only=True).assign(times=groups.size())
-    found["spread"] = (groups["seconds"].max() - groups["seconds"].min()).where(found["times"] > 1)
-    found["model"] = groups["model"].first()
-    return found.reset_index()
 
 
 def cost_table(results: Results) -> pd.DataFrame:
@@ -79,122 +31,12 @@ def cost_table(results: Results) -> pd.DataFrame:
         noise matrix, the published procedure's seconds over them; memory of the first time in MB, and in vectors of p
         float32 numbers; the published 1/alpha^ that came out.
     """
-    times = _times(results)
-    runs = {run: i for i, run in enumerate(times["run"].unique())}
-    found = _medians(times).sort_values("run", key=lambda of: of.map(runs), kind="stable")
+    found = medians(timed(results))
     columns = ["times", "seconds", "spread", "× operations", "× bare loop", "× noise matrix", "published procedure ×"]
     table = found.set_index(["network", "scope"])[[*columns, "MB", "× 4p bytes", "1/alpha (published)"]]
     table = table.rename_axis(["network", "way"])
     whole = table["× noise matrix"].groupby("network", sort=False).transform("size") == len(WAYS)
     return table[whole] if whole.any() else table
-
-
-def cost_targets(results: Results, estimators: Results) -> pd.DataFrame:
-    """What was asked of the cost beforehand, and what was measured; each a ratio within one round.
-
-    Args:
-        results: of the experiment ``cost`` in a profile with all of its networks.
-        estimators: of the experiment ``estimator``.
-
-    Returns:
-        By what is compared: what was asked ("≤ 1.15", say), the median over the rounds, the least and the most, and whether
-        it is met: "yes", "no", or "too close to say" where rounds differ about it. Of several networks or conventions, the
-        one with the worst median.
-    """
-    times = _times(results)
-    small, middle, cnn = "FCN 100 × 3, MNIST, 120 × 500", "FCN 256 × 4, MNIST, 120 × 500", "CNN 64, CIFAR-10, 20 × 500"
-    fcn = times[times["model"] == "fcn"]
-
-    def of(network: str, way: str, column: str) -> list[pd.Series]:
-        return [times[(times["network"] == network) & (times["scope"] == way)][column]]
-
-    def each(chosen: pd.DataFrame, way: str, column: str) -> list[pd.Series]:
-        return [one[column] for _, one in chosen[chosen["scope"] == way].groupby("run")]
-
-    published, matrix = "published procedure ×", "× noise matrix"
-    large, wide = fcn[fcn["parameters"] >= 1e6], fcn[fcn["width"] >= 256]
-    narrow = fcn[fcn["width"].between(16, 64)]
-    asked: list[tuple[str, str, float, list[pd.Series]]] = [
-        ("noise matrix / its operations (FCN 256 × 4)", "≤", 1.15, of(middle, "noise matrix", "× operations")),
-        ("noise matrix / bare loop (CNN 64)", "≤", 1.15, of(cnn, "noise matrix", "× bare loop")),
-        (
-            "alpha^ / noise matrix (FCN 256 × 4)",
-            "≤",
-            0.25,
-            [one for way in ("alpha^, clean", "alpha^, published") for one in of(middle, way, matrix)],
-        ),
-        ("anatomy / noise matrix (FCN 256 × 4)", "≤", 1, of(middle, "anatomy", matrix)),
-        ("anatomy with layers and units / noise matrix (FCN 256 × 4)", "≤", 1, of(middle, "anatomy, by layer", matrix)),
-        ("published procedure / measure (FCN 100 × 3)", "≥", 20, of(small, "measure", published)),
-        (
-            "published procedure / measure with anatomy (FCN 100 × 3)",
-            "≥",
-            20,
-            of(small, "measure, with anatomy", published),
-        ),
-        ("published procedure / measure (FCN 256 × 4)", "≥", 5, of(middle, "measure", published)),
-        (
-            "published procedure / measure with anatomy (FCN 256 × 4)",
-            "≥",
-            5,
-            of(middle, "measure, with anatomy", published),
-        ),
-        (
-            "memory of streaming above data and activations / 4p bytes (p ≥ 10⁶)",
-            "≤",
-            5,
-            [one[:1] for one in each(large, "measure, streaming", "above activations")],
-        ),
-        ("training / its operations (width ≥ 256)", "≤", 1.15, each(wide, "training", "× operations")),
-        (
-            "training, seeds stacked / its operations (widths 16 to 64)",
-            "≤",
-            1.5,
-            each(narrow, "training, seeds stacked", "× operations"),
-        ),
-        (
-            "SaS samples, NumPy / ours",
-            "≥",
-            2,
-            [_rounds(results, "SaS samples, NumPy") / _rounds(results, "SaS samples")],
-        ),
-        (
-            "SaS samples, scipy / ours",
-            "≥",
-            3,
-            [_rounds(results, "SaS samples, scipy") / _rounds(results, "SaS samples")],
-        ),
-        ("maximum likelihood / slowest other estimate (1000 values)", "≥", 1000, [_likelihood(estimators)]),
-        (
-            "seconds that importing this package adds to importing torch",
-            "≤",
-            0.4,
-            [_rounds(results, "import tailnoise_utils") - _rounds(results, "import torch")],
-        ),
-    ]
-    lines = {}
-    for name, relation, bound, found in asked:
-        worst = (max if relation == "≤" else min)(found, key=lambda of: of.median())
-        holds = worst.le(bound) if relation == "≤" else worst.ge(bound)
-        met = "yes" if holds.all() else "too close to say" if holds.any() else "no"
-        lines[name] = (f"{relation} {bound:g}", worst.median(), worst.min(), worst.max(), met)
-    columns = ["asked", "measured", "least", "most", "met"]
-    return pd.DataFrame.from_dict(lines, orient="index", columns=columns).rename_axis("ratio")
-
-
-def _rounds(results: Results, way: str) -> pd.Series:
-    """Seconds of a way, by round."""
-    table = results.table()
-    chosen = (table["scope"] == way) & (table["quantity"] == "seconds")
-    return table[chosen].set_index("x")["value"]
-
-
-def _likelihood(results: Results) -> pd.Series:
-    """Seconds of maximum likelihood on the same 1000 SaS values over those of the slowest other estimator."""
-    table = results.rows.merge(results.runs.drop(columns="seconds"), on="run")
-    chosen = (table["quantity"] == "seconds") & (table["law"] == "sas") & (table["size"] == 1000)
-    seconds = table[chosen].groupby(["run", "scope"])["value"].median().unstack("scope").dropna()
-    return seconds["maximum_likelihood"] / seconds.drop(columns="maximum_likelihood").max(axis=1)
 
 
 def sampler_table(results: Results) -> pd.DataFrame:
@@ -207,7 +49,7 @@ def sampler_table(results: Results) -> pd.DataFrame:
         By way: median seconds, largest less smallest of them (NaN of one), and the median of the ratio within a round.
     """
     scopes = results.rows["scope"].unique()
-    seconds = pd.DataFrame({way: _rounds(results, way) for way in scopes if way.startswith("SaS")})
+    seconds = pd.DataFrame({way: rounds(results, way) for way in scopes if way.startswith("SaS")})
     spread = (seconds.max() - seconds.min()).where(seconds.count() > 1)
     ratio = seconds.div(seconds["SaS samples"], axis=0).median()
     return pd.DataFrame({"seconds": seconds.median(), "spread": spread, "× ours": ratio}).rename_axis("way")
@@ -222,7 +64,7 @@ def cost_growth(results: Results) -> Figure:
     Returns:
         Two rows, seconds and megabytes, and a column for each of the three; the dotted line grows in proportion.
     """
-    wide = _medians(_times(results))
+    wide = medians(timed(results))
     wide = wide[wide["model"] == "fcn"]
     chosen = {
         "parameters": wide[(wide["P"] == 20) & (wide["batch_size"] == 500)],
@@ -260,7 +102,7 @@ def stacked_table(results: Results) -> pd.DataFrame:
         By network, medians over the rounds: milliseconds of a step of one network in turn and stacked, each of them over
         its counted operations, and how much faster stacked is, with the least and the most.
     """
-    times = _times(results)
+    times = timed(results)
     times = times[times["scope"].isin(["training, seeds in turn", "training, seeds stacked"])]
     times = times.assign(
         ms=times["seconds"] / (times["P"] * STACKED) * 1e3, way=times["scope"].str.removeprefix("training, seeds ")

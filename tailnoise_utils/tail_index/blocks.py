@@ -217,8 +217,8 @@ def _row_sums_of_logs(values: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
 
 
 def _positive(values: Tensor, epsilon: float) -> Tensor:
-    found = values.abs().double()
-    return found.add_(epsilon) if epsilon else found
+    """|values| + epsilon in float64, a new tensor."""
+    return values.abs().double().add_(epsilon)
 
 
 def _fewer(found: Tensor, dtype: torch.dtype) -> Tensor:
@@ -228,8 +228,7 @@ def _fewer(found: Tensor, dtype: torch.dtype) -> Tensor:
         return found
     first, second, third, last, rest = found.split([*[fourth] * 4, more], -1)
     products = (first * second).mul_(third).mul_(last)
-    if more:
-        products[..., :more].mul_(rest)
+    products[..., :more].mul_(rest)
     return products
 
 
