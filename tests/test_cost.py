@@ -259,7 +259,7 @@ def test_what_was_free_before_is_not_in_use():
     parts = [torch.ones(2**16) for _ in range(64)]  # 16 MiB in pieces that the allocator keeps
     del parts
     work = rows_of(_cost._measured(lambda: [torch.ones(2**16) for _ in range(64)], 0))
-    assert work["bytes"] == pytest.approx(2**24, rel=0.1)
+    assert 0.9 < work["bytes"] / 2**24 < 1.3  # not next to nothing, because the pieces were there already
 
 
 def test_a_noise_matrix_gives_its_number_the_first_time():
