@@ -149,7 +149,7 @@ operations.style.format("{:.2e}", subset=["training", "measuring"]).format(
 )
 
 # %% [markdown]
-# All of it is {glue:text}`paper_hours_ores:.0f` hours on two cores and {glue:text}`paper_hours_GPU:.0f` on such a GPU, nine tenths of them for the convolutional networks of up to 512 filters.
+# All of it is {glue:text}`paper_hours_res:.0f` hours on two cores and {glue:text}`paper_hours_GPU:.0f` on such a GPU, nine tenths of them for the convolutional networks of up to 512 filters.
 #
 # ## What profiling changed
 #

@@ -52,4 +52,5 @@ def provenance_line(results: Results) -> str:
 def _pairs(runs: pd.DataFrame) -> list[tuple[str, str]]:
     if "dataset" not in runs:
         return []
+    runs = runs[runs["dataset"].notna()]  # what only draws beside runs that read has none
     return sorted(set(zip(runs["dataset"], runs["data_sha256"], strict=True)))
