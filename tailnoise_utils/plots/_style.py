@@ -39,18 +39,22 @@ def provenance_line(results: Results) -> str:
         Seeds or replicates, data, versions, processor, and what else some runs were computed on.
     """
     runs = results.runs
-    data = ", ".join(f"{name}, SHA-256 {sha[:8]}" for name, sha in _pairs(runs) if sha) or "synthetic data"
+    data = ", ".join(f"{name}, SHA-256 {shas}" for name, shas in _digests(runs).items()) or "synthetic data"
     versions = ", ".join(f"{name} {'/'.join(sorted(set(runs[name])))}" for name in ("torch", "numpy"))
     machine = "/".join(sorted(set(runs["processor"])))
     machine += "".join(f", {count} on {name}" for name, count in runs["device"].value_counts().items() if name != "cpu")
     minutes = runs["seconds"].sum() / 60
     if "dataset" in runs:
-        data = f"seeds {', '.join(map(str, sorted(set(runs['seed']))))}; {data}"
+        data = f"seeds {', '.join(f'{seed:.0f}' for seed in sorted(set(runs['seed'].dropna())))}; {data}"
     return f"{len(runs)} runs; {data}; {versions}; {machine}, {minutes:.1f} min of computing"
 
 
-def _pairs(runs: pd.DataFrame) -> list[tuple[str, str]]:
+def _digests(runs: pd.DataFrame) -> dict[str, str]:
+    """By data set, the beginnings of the digests: several where runs take different numbers of its images."""
     if "dataset" not in runs:
-        return []
-    runs = runs[runs["dataset"].notna()]  # what only draws beside runs that read has none
-    return sorted(set(zip(runs["dataset"], runs["data_sha256"], strict=True)))
+        return {}
+    found: dict[str, list[str]] = {}
+    pairs = runs.loc[runs["dataset"].notna(), ["dataset", "data_sha256"]].drop_duplicates().to_numpy()
+    for name, sha in sorted(map(tuple, pairs)):
+        found.setdefault(name, []).append(sha[:8])
+    return {name: "/".join(shas) for name, shas in found.items()}

@@ -85,10 +85,14 @@ def cost_growth(results: Results) -> Figure:
                         proportional = line[y].iloc[-1] / scale * line[x] / line[x].iloc[-1]
                         panel.plot(line[x], proportional, ":", color="0.5", zorder=0, label="in proportion")
                 panel.set(xscale="log", yscale="log")
+            if x == "P":  # within one decade or two: the numbers themselves
+                panels[1].set_xticks(sorted(of[x].unique()), [f"{P:.0f}" for P in sorted(of[x].unique())])
+                panels[1].minorticks_off()
             panels[1].set_xlabel(_GROWN[x])
         axes[0, 0].set_ylabel("seconds")
         axes[1, 0].set_ylabel("memory (MB)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    plt.close(figure)
     return figure
 
 
