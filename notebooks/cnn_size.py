@@ -60,11 +60,11 @@ Markdown(caption)
 # The smallest and the largest networks: $\hat\alpha$ of the training images, mean ± standard deviation over the seeds that trained (over all where none did), and the training accuracy. Below, all sizes and both splits.
 
 # %% tags=["hide-input"]
-plots.corner_table(results)
+plots.readable(plots.corner_table(results))
 
 # %% tags=["hide-input", "hide-output"]
 size = plots.size_table(results)
-size.style.format(precision=3, na_rep="–")
+plots.readable(size).style.format(precision=3, na_rep="–")
 
 # %% [markdown]
 # ## Runs that did not train
@@ -72,7 +72,7 @@ size.style.format(precision=3, na_rep="–")
 # Training accuracy below twice chance at the end. They are kept, drawn open, and enter no statement about trained networks. How many of each size trained:
 
 # %% tags=["hide-input"]
-plots.trained_table(results)
+plots.readable(plots.trained_table(results))
 
 # %% [markdown]
 # ## What it is made of, against the size

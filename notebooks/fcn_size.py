@@ -77,11 +77,11 @@ HTML(plots.interactive.html(plots.interactive.fcn_size(results), "alpha-hat agai
 # arithmetic, $K_1$ near the root) and at a fixed $K_1$, and the training accuracy. Below, all sizes, test accuracy included.
 
 # %% tags=["hide-input"]
-plots.corner_table(results)
+plots.readable(plots.corner_table(results))
 
 # %% tags=["hide-input", "hide-output"]
 size = plots.size_table(results)
-size.style.format(precision=3, na_rep="–")
+plots.readable(size).style.format(precision=3, na_rep="–")
 
 # %% [markdown]
 # ## Runs that did not train
@@ -90,7 +90,7 @@ size.style.format(precision=3, na_rep="–")
 # statement about trained networks. How many of each size trained:
 
 # %% tags=["hide-input"]
-plots.trained_table(results)
+plots.readable(plots.trained_table(results))
 
 
 # %% tags=["remove-cell"]

@@ -53,7 +53,7 @@ print(f"trained for {next(steps)} iterations")
 # %% [markdown]
 # ## In five lines
 
-# %%
+# %% tags=["show-input"]
 from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
 

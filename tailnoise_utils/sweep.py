@@ -123,7 +123,7 @@ def run(
     forget_rows(record["run"] for record in records)  # of a process that was killed before it could
     done = {record["spec_digest"] for record in records}
     left = [spec for spec in specs if store.digest(spec) not in done]
-    progress(len(specs) - len(left))
+    progress(float(len(specs) - len(left)))
     failed: dict[Spec, Exception] = {}
     found = _here(left, path, together, progress) if client is None else cluster.outcomes(client, left, progress)
     with closing(found):
@@ -153,18 +153,22 @@ def _here(
         sha256 = spec.data_sha256()
         with spec.alone():
             records = store.read(path).records() if path.exists() else []
-            if store.digest(spec) in {record["spec_digest"] for record in records}:
-                progress(1)
-                continue
-            store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
-            try:
-                if together and isinstance(spec, Measured):
-                    train_together([t for t in trainings if replace(t, seed=spec.train.seed) == spec.train], sha256)
-                outcome: Finished | Exception = finish(spec, progress)
-            except OSError:
-                raise  # the next run would not fare better
-            except Exception as error:
-                outcome = error
+            stored_by_another = [record["run"] for record in records if record["spec_digest"] == store.digest(spec)]
+            if not stored_by_another:
+                store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
+                try:
+                    if together and isinstance(spec, Measured):
+                        same = [t for t in trainings if replace(t, seed=spec.train.seed) == spec.train]
+                        train_together(same, sha256)
+                    outcome: Finished | Exception = finish(spec, progress)
+                except OSError:
+                    raise  # the next run would not fare better
+                except Exception as error:
+                    outcome = error
+        if stored_by_another:
+            forget_rows(stored_by_another)  # which it could not, had we held them just then
+            progress(1.0)
+            continue
         yield spec, outcome
 
 

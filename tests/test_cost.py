@@ -4,7 +4,7 @@ import io
 import json
 import math
 import weakref
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -282,6 +282,36 @@ def test_the_process_measures_once_a_line_with_one_thread(monkeypatch, capsys):
     assert first == "ready"
     assert [json.loads(line)[0]["x"] for line in rows] == [0.0, 1.0]
     assert done == [{"way": "x"}, 1, 1]
+
+
+@pytest.mark.parametrize("model", ["fcn", "cnn"])
+def test_a_way_is_done_once_on_something_small_before_it_is_timed(model, monkeypatch):
+    dataset, width, depth = {"fcn": ("digits", 100, 8), "cnn": ("digits32", 24, 0)}[model]
+    setting = replace(SETTING, dataset=dataset, model=model, width=width, depth=depth)
+    monkeypatch.setattr(snapshots, "images", lambda *of: data.load(dataset, n_train=120, n_test=1))
+    prepared, done = [], []
+
+    def way(problem):
+        prepared.append(problem)
+        return lambda: done.append(problem)
+
+    monkeypatch.setitem(_cost.WAYS, "measure", way)
+    work = _cost._work({"way": "measure", "train": asdict(setting)})
+    small, whole = prepared
+    assert done == [small]
+    work()
+    assert done == [small, whole]
+    assert whole.spec == setting
+    assert len(whole.data.x_train) == 120
+    assert (small.spec.width, small.spec.depth, small.spec.model) == (16, min(depth, 3), model)
+    assert [len(x) for x, _ in small.cut] == [2] * 20
+
+
+@pytest.mark.parametrize(("model", "way"), [("fcn", way) for way in WAYS + SEEDS] + [("cnn", way) for way in WAYS])
+def test_every_way_can_be_done_on_something_small(model, way):
+    dataset = {"fcn": "digits", "cnn": "digits32"}[model]
+    setting = replace(SETTING, dataset=dataset, model=model, width=32)
+    _ways.WAYS[way](_cost._small(_ways.Problem(setting, data.load(dataset, n_train=120, n_test=1))))()
 
 
 def test_ways_take_turns_and_what_takes_long_is_not_repeated(monkeypatch):

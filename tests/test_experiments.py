@@ -23,6 +23,7 @@ from tailnoise_utils.specs import (
     CostSpec,
     EstimatorSpec,
     ExitSpec,
+    ImportCostSpec,
     NoiseSpec,
     PowerSpec,
     SamplerCostSpec,
@@ -390,7 +391,7 @@ def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):
 def test_unknown_names_list_the_valid_ones(function):
     with pytest.raises(
         ValueError,
-        match="unknown experiment 'fcn'; choose one of iterations, noise_histogram, anatomy, ",
+        match="unknown experiment 'fcn'; choose one of iterations, iterations_anatomy, noise_histogram, ",
     ):
         function("fcn", "smoke")
     with pytest.raises(ValueError, match="unknown profile 'huge'; choose one of smoke, laptop, paper"):
@@ -414,7 +415,7 @@ def test_grids_are_sound(name, profile):
         if isinstance(spec, ExitSpec | WellsSpec):
             assert spec.particles * spec.dt > 0
             continue
-        if isinstance(spec, CostSpec | SamplerCostSpec):
+        if isinstance(spec, CostSpec | SamplerCostSpec | ImportCostSpec):
             assert spec.ways
             assert spec.replicates > 0
             continue

@@ -110,6 +110,19 @@ def test_streaming_is_the_matrix(mode: str, size: int) -> None:
                 assert_same(a, b, 2e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("method", ["matrix", "streaming"])
+def test_dead_coordinates_are_left_out_whatever_the_floats(method: str, dtype: torch.dtype) -> None:
+    x = torch.randn(600, 20, generator=torch.Generator().manual_seed(0)).to(dtype)
+    x[:, :5] = 0
+    batches, model = Minibatches(x, (x[:, 6] > 0).long(), 20, seed=0), fcn(20, 50, 2, 2, seed=1).to(dtype)
+    report = measure(model, lambda out, y: cross_entropy(out.float(), y), batches, method=method, anatomy=False)
+    U = noise_matrix(model, lambda out, y: cross_entropy(out.float(), y), batches)
+    live = U[:, (U != 0).any(0)]
+    assert report.dead_share == 1 - live.shape[1] / U.shape[1] > 0.2
+    assert report.clean.inverse == pytest.approx(tail_index.mohammadi(live.double()).inverse, rel=1e-6)
+
+
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
 def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
     batches = Minibatches(*samples(), 4, seed=1)

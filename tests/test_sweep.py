@@ -17,8 +17,10 @@ from distributed import Client, LocalCluster
 from filelock import Timeout
 
 from tailnoise_utils import experiments, files, store, sweep
+from tailnoise_utils.runs import finish
 from tailnoise_utils.snapshots import Snapshots, TrainSpec
 from tailnoise_utils.specs import NoiseSpec
+from tailnoise_utils.specs._measured import forget_rows
 
 pytestmark = pytest.mark.xdist_group("sweep")  # one cluster for all
 
@@ -257,6 +259,28 @@ def test_nobody_else_measures_a_run_meanwhile(tiny_grid, monkeypatch):
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID[1:2])
     sweep.run("iterations", "smoke")
     assert len(held) == 2
+
+
+def test_rows_go_where_another_process_stores_the_run_while_this_one_holds_it(tiny_grid, monkeypatch, tmp_path):
+    monkeypatch.setenv("TAILNOISE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID[1:2])
+    spec, path = GRID[1], store.path_of("iterations", "smoke")
+    outcome = finish(spec, lambda share: None)
+    original = NoiseSpec.alone
+
+    @contextmanager
+    def alone(self):
+        with original(self):
+            store.append(path, outcome.rows, outcome.record)
+            forget_rows([outcome.record["run"]])  # the other one tries, in vain
+            assert self._rows_folder().exists()
+            yield
+
+    monkeypatch.setattr(NoiseSpec, "alone", alone)
+    done = []
+    sweep.run("iterations", "smoke", progress=done.append)
+    assert sum(done) == 1
+    nothing_is_left(tmp_path / "cache")
 
 
 def test_ctrl_c_keeps_what_is_finished_and_stops_the_workers(whole, tiny_grid, tmp_path):

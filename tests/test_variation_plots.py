@@ -43,6 +43,7 @@ def results_of(specs, quantities, *, untrained=lambda spec: False, points=lambda
 
 
 NAN = float("nan")
+SIZES = ["dataset", "loss", "depth", "width"]
 TRAIN = [
     ("train", "1/alpha (published, data order)", NAN),
     ("train", "1/alpha (published)", NAN),
@@ -245,6 +246,22 @@ def test_corners_and_runs_that_trained_in_words():
         assert table.loc[("mnist", "hinge", depth, width), "clean"] == words
         accuracy = np.mean([made_up(s, 4000, "train", "accuracy", NAN) for s in of])
         assert table.loc[("mnist", "hinge", depth, width), "accuracy"] == f"{accuracy:.3f}"
+
+
+def test_tables_name_things_as_figures_do():
+    index = [("mnist", "nll", 2, 4), ("cifar10", "hinge", 10, 16)]
+    fcn = pd.DataFrame({"clean": [1.0, 2.0]}, pd.MultiIndex.from_tuples(index, names=SIZES))
+    found = plots.readable(fcn)
+    assert list(found.index) == [("MNIST", "cross-entropy", 2, 4), ("CIFAR-10", "hinge", 10, 16)]
+    assert found["clean"].tolist() == [1.0, 2.0]
+    cnn = pd.DataFrame({"clean": [1.0]}, pd.MultiIndex.from_tuples([("cifar100", "nll", 0, 8)], names=SIZES))
+    found = plots.readable(cnn)
+    assert (list(found.index), found.index.names) == (
+        [("CIFAR-100", "cross-entropy", 8)],
+        ["dataset", "loss", "filters"],
+    )
+    words = cnn["clean"].astype(str).unstack("width")
+    assert plots.readable(words).columns.name == "filters"
 
 
 @pytest.mark.parametrize("experiment", experiments.EXPERIMENTS)

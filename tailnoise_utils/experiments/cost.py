@@ -23,8 +23,9 @@ _SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
 def cost(profile: str) -> tuple[Spec, ...]:
     """All ways for two FCNs and a CNN; some against p, n and P, up to 10^7 parameters (width 1024, depth 10); seeds."""
     if profile == "smoke":
-        shapes = [("digits", "fcn", 8, 2, 20, 16, ("training", "noise matrix", "published procedure"))]
-        shapes += [("digits", "fcn", 64, 3, 20, 16, ("noise matrix", "measure, streaming"))]
+        shapes = [
+            ("digits", "fcn", width, 3, 20, 16, ways) for width, ways in ((8, WAYS), (64, _GROWING[2:5]), (64, SEEDS))
+        ]
         others = SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0), ImportCostSpec(_IMPORTS, 1)
         return *(_spec(*of, replicates=1) for of in shapes), *others
     of = ("mnist", "fcn")

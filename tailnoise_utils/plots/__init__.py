@@ -36,7 +36,7 @@ from .layers import first_layer_shares, layer_table, layers
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
-from .size import against_filters, against_width, at_the_end, corner_table, size_table, trained_table
+from .size import against_filters, against_width, at_the_end, corner_table, readable, size_table, trained_table
 from .size_anatomy import anatomy_against_width, anatomy_by_size
 from .training import INDICES, first_and_last, iterations, last_value
 from .variations import against_batch_size, batch_table, departure_table, departures
@@ -110,6 +110,7 @@ __all__ = [
     "power_words",
     "provenance_line",
     "rates_by_noise",
+    "readable",
     "sampler_table",
     "size_table",
     "slope_table",

@@ -249,3 +249,19 @@ def _mean_and_sd(mean: float, sd: float) -> str:
     if pd.isna(mean):
         return "–"
     return f"{mean:.3f}" if pd.isna(sd) else f"{mean:.3f} ± {sd:.3f}"
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of settings for a page: data sets and losses by their names, filters where networks have no depth.
+
+    Args:
+        table: of :func:`size_table`, :func:`corner_table` or :func:`trained_table`.
+
+    Returns:
+        The same numbers.
+    """
+    index = table.index.to_frame(index=False).replace({"dataset": DATA, "loss": LOSSES})
+    found = table.set_axis(pd.MultiIndex.from_frame(index))
+    if not index["depth"].any():  # convolutional networks
+        found = found.droplevel("depth").rename_axis(index={"width": "filters"}, columns={"width": "filters"})
+    return found

@@ -87,7 +87,7 @@ class ExitSpec(_Simulated):
             generator=self._generator(),
             shifted=self.shifted,
         )
-        progress(1)
+        progress(1.0)
         mean, sd, n = times.mean(), times.std(ddof=1), len(times)
         # Influence of each time on sd / mean.
         z = (times - mean) / sd
@@ -149,7 +149,7 @@ class WellsSpec(_Simulated):
             particles=self.particles,
             generator=self._generator(),
         )
-        progress(1)
+        progress(1.0)
         if self.alpha == 2:
             return _occupied(found, theory.gibbs_law(landscape, self.eps)) + _moved(found, None)
         chain = theory.generator_matrix(self.minima, self.maxima, self.alpha, self.eps)
