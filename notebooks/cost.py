@@ -37,6 +37,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from tailnoise_utils import plots, sweep
+from tailnoise_utils.specs.cost import PARALLEL, SEEDS
 
 results = sweep.load("cost", profile)
 rows = results.rows
@@ -129,7 +130,15 @@ Markdown(caption)
 # has not been measured.
 
 # %% tags=["hide-input"]
-plots.stacked_table(results).style.format(precision=2)
+plots.together_table(results, SEEDS).style.format(precision=2)
+
+# %% [markdown]
+# ## Threads or processes
+#
+# An epoch of two FCNs on MNIST on two cores: one after another with two threads, or at the same time with one thread each, as `run --workers 2` has it.
+
+# %% tags=["hide-input"]
+plots.together_table(results, PARALLEL).style.format(precision=2)
 
 # %% [markdown]
 # ## Stable samples

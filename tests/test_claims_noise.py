@@ -357,6 +357,21 @@ def test_c7_one_outlying_snapshot_is_no_minimum():
     assert claims.c7(training(outlying)).verdict == "reproduced"
 
 
+def test_c7_the_minimum_is_that_of_a_running_median():
+    def outlying(k, of):
+        inverse, accuracy = two_phases(k)
+        inverse += 0.9 * (k == 3)  # in a mean of three it would count
+        return inverse, inverse, accuracy
+
+    assert list(claims.phases(training(outlying))["at"]) == list(claims.phases(training(shape()))["at"])
+
+
+def test_c7_slopes_of_the_accuracy_are_in_the_logarithm_of_the_iteration():
+    """Per iteration it rises faster before the minimum, for snapshots are far apart after it."""
+    found = claims.c7(training(shape(early=0.005, late=0.03)))
+    assert found.numbers["settings with p_accuracy <= .05"] == 4
+
+
 def test_c7_partly():
     def one_convention(k, of):
         inverse, accuracy = two_phases(k)

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import time
 import weakref
 from dataclasses import asdict, replace
 
@@ -19,7 +20,7 @@ from tailnoise_utils.minibatches import Minibatches
 from tailnoise_utils.specs import CostSpec, ImportCostSpec, SamplerCostSpec, _cost, _ways
 from tailnoise_utils.specs import cost as module
 from tailnoise_utils.specs._measured import Measured
-from tailnoise_utils.specs.cost import PASSES, SEEDS, WAYS, operations
+from tailnoise_utils.specs.cost import PARALLEL, PASSES, SEEDS, WAYS, operations
 from tailnoise_utils.tail_index import mohammadi
 
 SETTING = snapshots.TrainSpec("digits", 120, 1, "fcn", 6, 3, "nll", 20, 0.1, "constant", "random", 6, (), 1)
@@ -47,7 +48,7 @@ def test_operations_of_a_convolutional_network_are_those_of_its_positions():
     assert operations("cnn", "cifar100", c, 0) == (2 * (2 * first + 3 * others), p)
 
 
-@pytest.mark.parametrize("way", PASSES)
+@pytest.mark.parametrize("way", sorted(set(PASSES) - {"training, two processes"}))
 def test_each_way_takes_the_gradients_that_are_counted(way, problem):
     work = _ways.WAYS[way](problem)
     with FlopCounterMode(display=False) as counted:
@@ -186,13 +187,13 @@ def test_images_one_by_one_are_the_images(name):
     assert [one_by_one[i][1] for i in range(30)] == found.y_train.tolist()
 
 
-@pytest.mark.parametrize("way", ["training", *SEEDS])
+@pytest.mark.parametrize("way", ["training", *SEEDS, "training, two threads"])
 def test_training_is_an_epoch_of_networks_of_their_own_each_time(way, problem):
     spec = replace(SETTING, lr=0.03, schedule="halved", loss="hinge")
     problem.spec = spec
     work = _ways.WAYS[way](problem)
     expected = []
-    for seed in range(1, 2 if way == "training" else 4):
+    for seed in range(1, 1 + PASSES[way]):
         network = replace(spec, seed=seed).build()
         how = {"lr": 0.03, "schedule": "halved", "order": "random", "batch_size": 20, "iterations": 6, "snapshots": ()}
         list(_ways.train(network, models.LOSSES["hinge"], problem.data, seed=seed, **how))
@@ -204,11 +205,44 @@ def test_training_is_an_epoch_of_networks_of_their_own_each_time(way, problem):
 
 def test_only_one_way_stacks(problem, monkeypatch):
     monkeypatch.setattr(_ways, "train_stacked", None)
-    for way in ("training", "training, seeds in turn"):
+    for way in ("training", "training, seeds in turn", "training, two threads"):
         _ways.WAYS[way](problem)()
     monkeypatch.undo()
     monkeypatch.setattr(_ways, "train", None)
     _ways.WAYS["training, seeds stacked"](problem)()
+
+
+@pytest.mark.parametrize(("way", "threads"), [("training", 1), ("training, two threads", 2)])
+def test_only_one_way_has_two_threads(way, threads, problem, monkeypatch):
+    before, seen = torch.get_num_threads(), []
+    original = _ways.train
+    monkeypatch.setattr(_ways, "train", lambda *of, **how: seen.append(torch.get_num_threads()) or original(*of, **how))
+    try:
+        _ways.WAYS[way](problem)()
+        assert seen == [threads] * PASSES[way]
+        assert torch.get_num_threads() == 1  # the rate is that of one
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_two_processes_are_at_work_together_each_with_a_seed_of_its_own(problem, monkeypatch, tmp_path):
+    original = _ways.train
+
+    def train(network, *of, seed, **how):
+        (tmp_path / str(seed)).touch()
+        deadline = time.monotonic() + 60
+        while not all((tmp_path / str(other)).exists() for other in (1, 2)):  # the other one has begun too
+            assert time.monotonic() < deadline
+        assert torch.get_num_threads() == 1
+        yield from original(network, *of, seed=seed, **how)
+        (tmp_path / f"{seed} done").touch()
+
+    monkeypatch.setattr(_ways, "train", train)
+    _ways.WAYS["training, two processes"](problem)()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "1 done", "2", "2 done"]
+    monkeypatch.setattr(_ways, "train", None)
+    with pytest.raises(RuntimeError, match="training ended with exit status 1"):
+        _ways.WAYS["training, two processes"](problem)()
 
 
 @pytest.mark.parametrize("way", _ways.SAMPLERS)
@@ -307,7 +341,9 @@ def test_a_way_is_done_once_on_something_small_before_it_is_timed(model, monkeyp
     assert [len(x) for x, _ in small.cut] == [2] * 20
 
 
-@pytest.mark.parametrize(("model", "way"), [("fcn", way) for way in WAYS + SEEDS] + [("cnn", way) for way in WAYS])
+@pytest.mark.parametrize(
+    ("model", "way"), [("fcn", way) for way in WAYS + SEEDS + PARALLEL] + [("cnn", way) for way in WAYS]
+)
 def test_every_way_can_be_done_on_something_small(model, way):
     dataset = {"fcn": "digits", "cnn": "digits32"}[model]
     setting = replace(SETTING, dataset=dataset, model=model, width=32)
@@ -402,7 +438,7 @@ def test_the_grids_ask_for_ways_that_there_are():
     laptop = [spec for spec in experiments.grid("cost", "laptop") if isinstance(spec, CostSpec)]
     assert max(operations(s.train.model, s.train.dataset, s.train.width, s.train.depth)[1] for s in laptop) > 9e6
     assert {spec.replicates for spec in laptop} == {3}
-    assert set(WAYS) | set(SEEDS) == set(_ways.WAYS) == {way for spec in laptop for way in spec.ways}
+    assert {*WAYS, *SEEDS, *PARALLEL} == set(_ways.WAYS) == {way for spec in laptop for way in spec.ways}
 
 
 def made_up(specs, seconds):
@@ -563,17 +599,24 @@ def test_rounds_that_differ_about_a_target_are_too_close_to_say():
     assert table["measured"].iloc[0] == pytest.approx(1.12)
 
 
-def test_seeds_stacked_are_compared_with_seeds_in_turn():
+@pytest.mark.parametrize(
+    ("ways", "one", "other", "sizes"),
+    [
+        (SEEDS, "in turn", "stacked", [(16, 2), (16, 6), (64, 2), (64, 6), (256, 2), (256, 6)]),
+        (PARALLEL, "two threads", "two processes", [(16, 6), (64, 6), (256, 6), (1024, 4)]),
+    ],
+)
+def test_networks_are_trained_in_two_ways(ways, one, other, sizes):
     specs = experiments.grid("cost", "laptop")
     times = {0: (3.0, 6.0), 1: (4.0, 4.0), 2: (2.0, 8.0)}
-    table = plots.stacked_table(made_up(specs, lambda spec, way, k: times[k]["stacked" not in way]))
-    assert list(table.index) == [f"FCN {w} × {d}, MNIST, 20 × 500" for w in (16, 64, 256) for d in (2, 6)]
-    line = table.loc["FCN 64 × 6, MNIST, 20 × 500"]
-    assert line["in turn, ms"] == pytest.approx(6000 / (20 * 3))
-    assert line["stacked, ms"] == pytest.approx(3000 / (20 * 3))
-    assert line[["in turn / stacked", "least", "most"]].tolist() == [2, 1, 4]
+    table = plots.together_table(made_up(specs, lambda spec, way, k: times[k][way == ways[0]]), ways)
+    assert list(table.index) == [f"FCN {w} × {d}, MNIST, 20 × 500" for w, d in sizes]
+    line, networks = table.loc["FCN 64 × 6, MNIST, 20 × 500"], PASSES[ways[0]]
+    assert line[f"{one}, ms"] == pytest.approx(6000 / (20 * networks))
+    assert line[f"{other}, ms"] == pytest.approx(3000 / (20 * networks))
+    assert line[[f"{one} / {other}", "least", "most"]].tolist() == [2, 1, 4]
     each = operations("fcn", "mnist", 64, 6)[0]
-    assert line["stacked, × operations"] == pytest.approx(3.0 * 1e9 / (3 * 10_000 * each))
+    assert line[f"{other}, × operations"] == pytest.approx(3.0 * 1e9 / (networks * 10_000 * each))
 
 
 def test_growth_is_drawn_against_each_size():

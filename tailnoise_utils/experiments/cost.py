@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ..specs import CostSpec, ImportCostSpec, SamplerCostSpec, Spec
-from ..specs.cost import SEEDS, WAYS
+from ..specs.cost import PARALLEL, SEEDS, WAYS
 from ._trainings import training
 
 _GROWING = (
@@ -23,9 +23,8 @@ _SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
 def cost(profile: str) -> tuple[Spec, ...]:
     """All ways for two FCNs and a CNN; some against p, n and P, up to 10^7 parameters (width 1024, depth 10); seeds."""
     if profile == "smoke":
-        shapes = [
-            ("digits", "fcn", width, 3, 20, 16, ways) for width, ways in ((8, WAYS), (64, _GROWING[2:5]), (64, SEEDS))
-        ]
+        ways = ((8, WAYS), (64, _GROWING[2:5]), (64, SEEDS), (64, PARALLEL))
+        shapes = [("digits", "fcn", width, 3, 20, 16, which) for width, which in ways]
         others = SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0), ImportCostSpec(_IMPORTS, 1)
         return *(_spec(*of, replicates=1) for of in shapes), *others
     of = ("mnist", "fcn")
@@ -35,6 +34,7 @@ def cost(profile: str) -> tuple[Spec, ...]:
     shapes += [(*of, 100, 3, 500, P, _GROWING) for P in (15, 30, 60)]  # and 120 above
     shapes += [(*of, 100, 3, b, 20, _GROWING) for b in (50, 500, 2500)]  # n, at one P
     shapes += [(*of, width, depth, 500, 20, SEEDS) for width in (16, 64, 256) for depth in (2, 6)]
+    shapes += [(*of, width, depth, 500, 20, PARALLEL) for width, depth in ((16, 6), (64, 6), (256, 6), (1024, 4))]
     others = SamplerCostSpec(_SAMPLERS, _TIMES, 10**6, 0), ImportCostSpec(_IMPORTS, _TIMES)
     return *(_spec(*shape, replicates=_TIMES) for shape in shapes), *others
 

@@ -20,7 +20,7 @@ from .anatomy import (
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
 from .claims import verdicts
-from .cost import cost_growth, cost_table, paper_operations, sampler_table, stacked_table
+from .cost import cost_growth, cost_table, paper_operations, sampler_table, together_table
 from .cost_targets import cost_targets
 from .estimators import (
     bias_table,
@@ -114,10 +114,10 @@ __all__ = [
     "sampler_table",
     "size_table",
     "slope_table",
-    "stacked_table",
     "statuses",
     "summary",
     "time_step",
+    "together_table",
     "toward_the_limit",
     "trained_table",
     "unstable_laws",

@@ -1,6 +1,6 @@
 """Figures and tables of the experiment ``cost``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..experiments import EXPERIMENTS, grid
 from ..snapshots import TrainSpec
 from ..specs._measured import Measured
-from ..specs.cost import STACKED, WAYS, operations
+from ..specs.cost import PASSES, WAYS, operations
 from ..store import Results
 from ._costs import medians, rounds, timed
 from ._style import COLOURS, MARKERS, STYLE, WIDTH
@@ -96,26 +96,27 @@ def cost_growth(results: Results) -> Figure:
     return figure
 
 
-def stacked_table(results: Results) -> pd.DataFrame:
-    """A step of several seeds of an FCN, one after another and stacked.
+def together_table(results: Results, ways: Sequence[str]) -> pd.DataFrame:
+    """A training step of an FCN where several are trained, in two ways.
 
     Args:
         results: of the experiment ``cost``.
+        ways: two of the keys of ``PASSES``, as ``SEEDS`` and ``PARALLEL`` are.
 
     Returns:
-        By network, medians over the rounds: milliseconds of a step of one network in turn and stacked, each of them over
-        its counted operations, and how much faster stacked is, with the least and the most.
+        By network, medians over the rounds: milliseconds that each way takes for a step of one network, seconds over what
+        its counted operations would take, and the first one's seconds over the second's, with the least and the most.
     """
     times = timed(results)
-    times = times[times["scope"].isin(["training, seeds in turn", "training, seeds stacked"])]
-    times = times.assign(
-        ms=times["seconds"] / (times["P"] * STACKED) * 1e3, way=times["scope"].str.removeprefix("training, seeds ")
-    )
+    times = times[times["scope"].isin(ways)]
+    short = times["scope"].map({way: way.split(", ")[-1].removeprefix("seeds ") for way in ways})
+    times = times.assign(ms=times["seconds"] / (times["P"] * times["scope"].map(PASSES)) * 1e3, way=short)
     each = times.set_index(["network", "x", "way"])[["ms", "× operations"]].unstack("way", sort=False)
-    faster = (each["ms", "in turn"] / each["ms", "stacked"]).groupby("network", sort=False)
+    one, other = short.unique()
+    ratio = (each["ms", one] / each["ms", other]).groupby("network", sort=False)
     table = each.groupby("network", sort=False).median()
     table.columns = [f"{way}, {of}" for of, way in table.columns]
-    return table.assign(**{"in turn / stacked": faster.median(), "least": faster.min(), "most": faster.max()})
+    return table.assign(**{f"{one} / {other}": ratio.median(), "least": ratio.min(), "most": ratio.max()})
 
 
 def paper_operations(rates: Mapping[str, float]) -> pd.DataFrame:

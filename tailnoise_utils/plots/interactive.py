@@ -15,7 +15,7 @@ import pandas as pd
 from ..store import Results
 from ._settings import DATA, LOSSES, by_setting
 from ._style import COLOURS
-from .size import at_the_end, over_seeds
+from .size import at_the_end, mean_and_range
 from .training import INDICES
 
 if TYPE_CHECKING:  # of the book alone: experiments run without it
@@ -129,7 +129,7 @@ def fcn_size(results: Results) -> go.Figure:
     keys = ["dataset", "loss", "depth", "what"]
     for (dataset, loss, depth, what), of in table[table["what"] != "accuracy"].groupby(keys, sort=False):
         for trained, rows in of.groupby(of["status"] == "complete"):
-            found, i = over_seeds(rows), depths.index(depth)
+            found, i = mean_and_range(rows), depths.index(depth)
             right = accuracy[rows["run"]].groupby(rows.set_index("run")["width"]).mean()
             words = f"depth {depth}" + ("" if trained else ", not trained")
             traces.append(
@@ -179,7 +179,7 @@ def iterations(results: Results) -> go.Figure:
         lines += [(f"α̂, {name}", of, "train", "y", [name]) for name, of in INDICES.items()]
         for i, (name, quantity, split, axis, convention) in enumerate(lines):
             of = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
-            found = over_seeds(of, by="iteration", inverse=axis == "y")
+            found = mean_and_range(of, by="iteration", inverse=axis == "y")
             traces.append(
                 _marks(found, i % 2 if i < 4 else i - 4)
                 | {"x": found.index.where(found.index > 0, _START), "yaxis": axis}

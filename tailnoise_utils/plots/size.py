@@ -42,7 +42,7 @@ def _conventions(table: pd.DataFrame) -> list[str]:
     return [PUBLISHED, next(what for what in table["what"].unique() if what.startswith("K1"))]
 
 
-def over_seeds(rows: pd.DataFrame, *, by: str = "width", inverse: bool = True) -> pd.DataFrame:
+def mean_and_range(rows: pd.DataFrame, *, by: str = "width", inverse: bool = True) -> pd.DataFrame:
     """Mean over the runs and their range.
 
     Args:
@@ -68,11 +68,11 @@ def line(axes: plt.Axes, rows: pd.DataFrame, i: int, label: str, *, inverse: boo
         rows: of one quantity, with the width and status of their run.
         i: number of the colour and mark.
         label: for the legend.
-        inverse: as for :func:`over_seeds`.
+        inverse: as for :func:`mean_and_range`.
     """
     style = {"color": COLOURS[i], "marker": MARKERS[i], "markersize": 4, "capsize": 2, "linewidth": 1.2}
     for trained, of in rows.groupby(rows["status"] == "complete"):
-        found = over_seeds(of, inverse=inverse)
+        found = mean_and_range(of, inverse=inverse)
         # Where 1/alpha^ changes its sign, as in very small networks, the mean may lie outside.
         bars = [(found["mean"] - found["low"]).clip(0), (found["high"] - found["mean"]).clip(0)]
         more = {} if trained else {"linestyle": "none", "markerfacecolor": "white"}

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from ..parameters import slices, units
 from ..snapshots import TrainSpec
 from ..tail_index import mohammadi
 from ..train import train, train_stacked
-from .cost import STACKED
+from .cost import PASSES
 
 __all__ = ["IMPORTS", "SAMPLERS", "WAYS", "Problem", "Work"]
 
@@ -74,7 +75,7 @@ class Problem:
         return stack(gradients(self.model, self.loss, self.batches), len(self.batches))
 
 
-def _training(problem: Problem, *, networks: int, stacked: bool) -> Work:
+def _training(problem: Problem, *, networks: int = 1, stacked: bool = False, threads: int = 1) -> Work:
     """An epoch of networks with seeds of their own, from their initial weights on, one after another or together."""
     spec, images = problem.spec, problem.data
     seeds = range(spec.seed, spec.seed + networks)
@@ -84,12 +85,32 @@ def _training(problem: Problem, *, networks: int, stacked: bool) -> Work:
 
     def work() -> list[nn.Module]:
         trained = copy.deepcopy(initial)
+        torch.set_num_threads(threads)
         if stacked:
             list(train_stacked(trained, problem.loss, images, seeds=seeds, **how))
-            return trained
-        for network, seed in zip(trained, seeds, strict=True):
-            list(train(network, problem.loss, images, seed=seed, **how))
+        else:
+            for network, seed in zip(trained, seeds, strict=True):
+                list(train(network, problem.loss, images, seed=seed, **how))
+        torch.set_num_threads(1)  # at which the rate is taken
         return trained
+
+    return work
+
+
+def _training_in_processes(problem: Problem, *, networks: int) -> Work:
+    """The same, each network in a process of its own, all at a time."""
+    spec = problem.spec
+    each = [_training(replace(problem, spec=replace(spec, seed=spec.seed + k))) for k in range(networks)]
+    context = multiprocessing.get_context("fork")
+
+    def work() -> None:
+        processes = [context.Process(target=one) for one in each]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        if failed := [process.exitcode for process in processes if process.exitcode]:
+            raise RuntimeError(f"training ended with exit status {failed[0]}")
 
     return work
 
@@ -212,9 +233,11 @@ def _each_sample(problem: Problem) -> Work:
 
 
 WAYS: dict[str, Callable[[Problem], Work]] = {
-    "training": partial(_training, networks=1, stacked=False),
-    "training, seeds in turn": partial(_training, networks=STACKED, stacked=False),
-    "training, seeds stacked": partial(_training, networks=STACKED, stacked=True),
+    "training": _training,
+    "training, seeds in turn": partial(_training, networks=PASSES["training, seeds in turn"]),
+    "training, seeds stacked": partial(_training, networks=PASSES["training, seeds stacked"], stacked=True),
+    "training, two threads": partial(_training, networks=PASSES["training, two threads"], threads=2),
+    "training, two processes": partial(_training_in_processes, networks=PASSES["training, two processes"]),
     "bare loop": _bare,
     "noise matrix": lambda problem: problem.noise,
     "alpha^, clean": _clean,

@@ -21,16 +21,17 @@ from ..snapshots import TrainSpec, images
 from ._drawn import Drawn
 from ._measured import Progress, Row
 
-__all__ = ["PASSES", "SEEDS", "STACKED", "WAYS", "CostSpec", "ImportCostSpec", "SamplerCostSpec", "operations"]
+__all__ = ["PARALLEL", "PASSES", "SEEDS", "WAYS", "CostSpec", "ImportCostSpec", "SamplerCostSpec", "operations"]
 
 _ROOT = Path(__file__).parents[2]
 _ENOUGH = 20.0  # seconds after which a way is not timed again
 # How often a way takes the gradient of each minibatch, where that is most of what it does.
-STACKED = 3  # networks that are trained in turn, and together
 PASSES = {
     "training": 1,
-    "training, seeds in turn": STACKED,
-    "training, seeds stacked": STACKED,
+    "training, seeds in turn": 3,
+    "training, seeds stacked": 3,
+    "training, two threads": 2,
+    "training, two processes": 2,
     "bare loop": 1,
     "noise matrix": 1,
     "measure": 1,
@@ -42,8 +43,9 @@ PASSES = {
     "gradient of each sample": 1,
 }
 SEEDS = ("training, seeds in turn", "training, seeds stacked")
+PARALLEL = ("training, two threads", "training, two processes")
 WAYS = (
-    *(way for way in PASSES if way not in SEEDS),
+    *(way for way in PASSES if way not in SEEDS + PARALLEL),
     "alpha^, clean",
     "alpha^, published",
     "anatomy",
@@ -81,7 +83,7 @@ def operations(model: str, dataset: str, width: int, depth: int) -> tuple[int, i
 
 @dataclass(frozen=True)
 class _Timed(Drawn, ABC):
-    """Each way in a process of its own with one thread; all of them are timed once, then all a second time, and so on.
+    """Each way in a process of its own with one thread (but `PARALLEL`); all of them are timed once, then all again.
 
     One is at work at a time, the others wait. Nothing keeps other programs away but the rows "load".
 
@@ -106,10 +108,10 @@ class _Timed(Drawn, ABC):
 
         Returns:
             Per way (scope) and time (x): "seconds", and "flop/s" (a float32 matrix product in the same process, mean of
-            before and after); "bytes" (the most that the first time had in use beyond what was there before it; Linux
-            only), "1/alpha (published)" where it gives a noise matrix or that number; "load" (mean number of processes of
-            the machine that were at work, in the minute before each round, this one among them from the second on); and
-            what is counted.
+            before and after); "bytes" (the most that the first time had in use, in that process alone, beyond what was
+            there before it; Linux only), "1/alpha (published)" where it gives a noise matrix or that number; "load" (mean
+            number of processes of the machine that were at work, in the minute before each round, this one among them
+            from the second on); and what is counted.
 
         Raises:
             RuntimeError: a way failed; the message has the end of what it said.
