@@ -322,19 +322,24 @@ def test_the_process_measures_once_a_line_with_one_thread(monkeypatch, capsys):
 def test_a_way_is_done_once_on_something_small_before_it_is_timed(model, monkeypatch):
     dataset, width, depth = {"fcn": ("digits", 100, 8), "cnn": ("digits32", 24, 0)}[model]
     setting = replace(SETTING, dataset=dataset, model=model, width=width, depth=depth)
-    monkeypatch.setattr(snapshots, "images", lambda *of: data.load(dataset, n_train=120, n_test=1))
-    prepared, done = [], []
+    prepared, done, asked = [], [], set()
+    original = snapshots.images
+    monkeypatch.setattr(snapshots, "images", lambda *of: asked.add(of) or original(*of))
 
     def way(problem):
         prepared.append(problem)
+        if not prepared[1:]:
+            assert problem.model.training  # built
         return lambda: done.append(problem)
 
     monkeypatch.setitem(_cost.WAYS, "measure", way)
     work = _cost._work({"way": "measure", "train": asdict(setting)})
     small, whole = prepared
+    assert "model" in vars(whole)  # it is built before it is timed
     assert done == [small]
     work()
     assert done == [small, whole]
+    assert asked == {(dataset, 120, 1)}  # no others take the place of those that are kept
     assert whole.spec == setting
     assert len(whole.data.x_train) == 120
     assert (small.spec.width, small.spec.depth, small.spec.model) == (16, min(depth, 3), model)

@@ -86,13 +86,17 @@ def _work(asked: dict[str, Any]) -> Work:
     spec = TrainSpec(**asked["train"])
     problem = Problem(spec, snapshots.images(spec.dataset, spec.n_train, spec.n_test))
     WAYS[way](_small(problem))()
+    x, y = problem.cut[0]
+    torch.autograd.grad(
+        problem.loss(problem.model(x), y), list(problem.model.parameters())
+    )  # the network is there, too
     return WAYS[way](problem)
 
 
 def _small(problem: Problem) -> Problem:
     """A narrow network of the same kind, on 20 minibatches of 2 of the images."""
     spec, images = problem.spec, problem.data
-    small = replace(spec, width=16, depth=min(spec.depth, 3), n_train=40, batch_size=2, iterations=20)
+    small = replace(spec, width=16, depth=min(spec.depth, 3), batch_size=2, iterations=20)
     return Problem(small, replace(images, x_train=images.x_train[:40], y_train=images.y_train[:40]))
 
 
