@@ -3,6 +3,9 @@
 PROFILE ?= laptop
 PYTHON ?= python3
 BIN ?= .venv/bin
+# Notebooks that are executed at a time, each with one thread.
+JOBS ?= 2
+MAKEFLAGS += --jobs=$(JOBS)
 
 PROFILES := smoke laptop paper
 TOPICS := $(basename $(notdir $(wildcard notebooks/*.py)))
@@ -64,7 +67,7 @@ book/executed/profile: force
 
 book/executed/%.ipynb: notebooks/%.py $(PACKAGE) $(RESULTS) book/executed/profile $(INSTALLED)
 	$(BIN)/jupytext --quiet --to ipynb --output $@.part.ipynb $<
-	$(BIN)/papermill $@.part.ipynb $@.part.ipynb -p profile $(PROFILE) -k python3 --cwd notebooks --no-progress-bar
+	OMP_NUM_THREADS=1 $(BIN)/papermill $@.part.ipynb $@.part.ipynb -p profile $(PROFILE) -k python3 --cwd notebooks --no-progress-bar
 	mv $@.part.ipynb $@
 
 # Always from scratch: Sphinx does not repeat the warnings of pages that it has read before.

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -517,3 +519,11 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
     assert "P = 10 rows are too few" in few.no_anatomy
     with pytest.raises(ValueError, match="draws = 3: p-values go in steps"):
         measure(everything(), cross_entropy, batches, draws=3)
+
+
+def test_measuring_loads_what_it_needs_alone() -> None:
+    lines = "import sys, torch; old = set(sys.modules); import tailnoise_utils.measure; print(*set(sys.modules) - old)"
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "tailnoise_utils" in loaded
+    assert not loaded & {"matplotlib", "pandas", "dask", "distributed", "torchvision", "plotly"}

@@ -16,7 +16,7 @@ _GROWING = (
     "vmap over minibatches",
 )
 _TIMES = 3
-_IMPORTS = ("import torch", "import tailnoise_utils")
+_IMPORTS = ("import torch", "import tailnoise_utils", "import tailnoise_utils.measure")
 _SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
 
 

@@ -1,8 +1,10 @@
 """Figures and tables of the experiment ``cost``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -77,12 +79,12 @@ def cost_growth(results: Results) -> Figure:
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 5.6), sharex="col", sharey="row")
         for panels, (x, of) in zip(axes.T, chosen.items(), strict=True):
-            for panel, y, scale in zip(panels, ("seconds", "bytes"), (1.0, 1e6), strict=True):
+            for panel, y in zip(panels, ("seconds", "MB"), strict=True):
                 for i, way in enumerate(ways):
                     line = of[of["scope"] == way].sort_values(x)
-                    panel.plot(line[x], line[y] / scale, marker=MARKERS[i], ms=4, color=COLOURS[i], label=way)
+                    panel.plot(line[x], line[y], marker=MARKERS[i], ms=4, color=COLOURS[i], label=way)
                     if i == 0:
-                        proportional = line[y].iloc[-1] / scale * line[x] / line[x].iloc[-1]
+                        proportional = line[y].iloc[-1] * line[x] / line[x].iloc[-1]
                         panel.plot(line[x], proportional, ":", color="0.5", zorder=0, label="in proportion")
                 panel.set(xscale="log", yscale="log")
             if x == "P":  # within one decade or two: the numbers themselves
@@ -105,45 +107,71 @@ def together_table(results: Results, ways: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         By network, medians over the rounds: milliseconds that each way takes for a step of one network, seconds over what
-        its counted operations would take, and the first one's seconds over the second's, with the least and the most.
+        its counted operations would take at one thread's rate, memory in MB (of that process alone), and the first one's
+        seconds over the second's, with the least and the most.
     """
     times = timed(results)
     times = times[times["scope"].isin(ways)]
-    short = times["scope"].map({way: way.split(", ")[-1].removeprefix("seeds ") for way in ways})
-    times = times.assign(ms=times["seconds"] / (times["P"] * times["scope"].map(PASSES)) * 1e3, way=short)
-    each = times.set_index(["network", "x", "way"])[["ms", "× operations"]].unstack("way", sort=False)
-    one, other = short.unique()
+    short = {way: way.split(", ")[-1].removeprefix("seeds ") for way in ways}
+    ms = times["seconds"] / (times["P"] * times["scope"].map(PASSES)) * 1e3
+    times = times.assign(ms=ms, way=times["scope"].map(short))
+    each = times.set_index(["network", "x", "way"])[["ms", "× operations", "MB"]].unstack("way", sort=False)
+    one, other = short.values()
+    each = each[[(of, way) for of in ("ms", "× operations", "MB") for way in (one, other)]]
     ratio = (each["ms", one] / each["ms", other]).groupby("network", sort=False)
     table = each.groupby("network", sort=False).median()
     table.columns = [f"{way}, {of}" for of, way in table.columns]
     return table.assign(**{f"{one} / {other}": ratio.median(), "least": ratio.min(), "most": ratio.max()})
 
 
-def paper_operations(rates: Mapping[str, float]) -> pd.DataFrame:
+def paper_operations(rates: Mapping[str, float], measured: Results) -> pd.DataFrame:
     """Counted operations of the experiments of the profile ``paper`` that train networks.
 
     Args:
-        rates: floating-point operations a second, by what has them.
+        rates: floating-point operations a second, by what has them; the first is what `measured` was measured on.
+        measured: results of the experiment ``cost``.
 
     Returns:
         By experiment, and for all together with each training once: the number of trainings, operations of training and of
-        measuring (the gradients alone: what is done with them takes no products), and hours at each rate.
+        measuring (the gradients alone: what is done with them takes no products; once, though a noise matrix that does not
+        fit takes them twice), hours at each rate, and, "scaled", hours at the first where each takes as much longer than
+        its operations as training and a measurement with the anatomy do in the measured network of the nearest width.
     """
     lines: dict[str, dict[str, float]] = {}
     trained: dict[TrainSpec, int] = {}
+    training, measuring = (_longer(measured, way) for way in ("training", "measure, with anatomy"))
     for name in EXPERIMENTS:
         specs = [spec for spec in grid(name, "paper") if isinstance(spec, Measured)]
         each = {spec.train: operations(*_network(spec.train))[0] for spec in specs}
         costs = {t: t.iterations * t.batch_size * count for t, count in each.items()}
-        measuring = sum(len(spec.points) * spec.pictures_per_point * each[spec.train] for spec in specs)
-        trained |= costs
+        pieces = [(spec.train, len(spec.points) * spec.pictures_per_point * each[spec.train]) for spec in specs]
         if specs:
-            lines[name] = {"trainings": len(costs), "training": sum(costs.values()), "measuring": measuring}
-    whole = {"trainings": len(trained), "training": sum(trained.values())}
-    lines["all"] = whole | {"measuring": sum(line["measuring"] for line in lines.values())}
-    table = pd.DataFrame.from_dict(lines, orient="index").astype({"trainings": int})
+            lines[name] = {"trainings": len(costs), "training": sum(costs.values())}
+            lines[name] |= {"measuring": sum(count for _, count in pieces)}
+            longer = {t: training(t) * count for t, count in costs.items()}
+            lines[name] |= {"longer": sum(longer.values()) + sum(measuring(t) * count for t, count in pieces)}
+            lines[name] |= {"again": sum(count for t, count in longer.items() if t in trained)}
+        trained |= costs
+    table = pd.DataFrame.from_dict(lines, orient="index")
+    table.loc["all"] = table.sum()
+    table.loc["all", ["trainings", "training"]] = len(trained), sum(trained.values())
+    table.loc["all", "longer"] -= table.loc["all", "again"]
     hours = {f"hours, {of}": (table["training"] + table["measuring"]) / rate / 3600 for of, rate in rates.items()}
-    return table.assign(**hours)
+    first, rate = next(iter(rates.items()))
+    hours[f"hours, {first}, scaled"] = table["longer"] / rate / 3600
+    return table.drop(columns=["longer", "again"]).astype({"trainings": int}).assign(**hours)
+
+
+def _longer(measured: Results, way: str) -> Callable[[TrainSpec], float]:
+    """How much longer than its operations something takes, by the measured network of the nearest width."""
+    found = medians(timed(measured))
+    found = found[found["scope"] == way]
+
+    def of(t: TrainSpec) -> float:
+        same = found[found["model"] == t.model] if (found["model"] == t.model).any() else found
+        return float(same.loc[np.log(same["width"] / t.width).abs().idxmin(), "× operations"])
+
+    return cache(of)
 
 
 def _network(t: TrainSpec) -> tuple[str, str, int, int]:

@@ -6,8 +6,10 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -98,21 +100,33 @@ def _training(problem: Problem, *, networks: int = 1, stacked: bool = False, thr
 
 
 def _training_in_processes(problem: Problem, *, networks: int) -> Work:
-    """The same, each network in a process of its own, all at a time."""
-    spec = problem.spec
-    each = [_training(replace(problem, spec=replace(spec, seed=spec.seed + k))) for k in range(networks)]
-    context = multiprocessing.get_context("fork")
+    """The same, each network in a process of its own that is there already, all at a time."""
+    spec, fork = problem.spec, multiprocessing.get_context("fork")
+    ours: list[Connection] = []
+    for k in range(networks):
+        one = _training(replace(problem, spec=replace(spec, seed=spec.seed + k)))
+        here, there = fork.Pipe()
+        ours.append(here)
+        fork.Process(target=_serve, args=(one, there, ours), daemon=True).start()
+        there.close()
 
     def work() -> None:
-        processes = [context.Process(target=one) for one in each]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        if failed := [process.exitcode for process in processes if process.exitcode]:
-            raise RuntimeError(f"training ended with exit status {failed[0]}")
+        for connection in ours:
+            connection.send("again")
+        for connection in ours:
+            connection.recv()
 
     return work
+
+
+def _serve(work: Work, connection: Connection, others: list[Connection]) -> None:
+    """Do it whenever the parent asks, until it is gone."""
+    for other in others:  # or this process would keep them open
+        other.close()
+    with suppress(EOFError):
+        while connection.recv():
+            work()
+            connection.send("done")
 
 
 def _bare(problem: Problem) -> Work:
@@ -276,4 +290,5 @@ def _import(of: str) -> None:
 IMPORTS: dict[str, Work] = {
     "import torch": partial(_import, "torch"),
     "import tailnoise_utils": partial(_import, "torch, tailnoise_utils"),
+    "import tailnoise_utils.measure": partial(_import, "torch, tailnoise_utils.measure"),
 }
