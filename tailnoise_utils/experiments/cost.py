@@ -35,7 +35,7 @@ def cost(profile: str) -> tuple[Spec, ...]:
     shapes += [(*of, 100, 3, b, 20, _GROWING) for b in (50, 500, 2500)]  # n, at one P
     shapes += [(*of, width, depth, 500, 20, SEEDS) for width in (16, 64, 256) for depth in (2, 6)]
     shapes += [(*of, width, depth, 500, 20, PARALLEL) for width, depth in ((16, 6), (64, 6), (256, 6), (1024, 4))]
-    others = SamplerCostSpec(_SAMPLERS, _TIMES, 10**6, 0), ImportCostSpec(_IMPORTS, _TIMES)
+    others = SamplerCostSpec(_SAMPLERS, 7 * _TIMES, 10**6, 0), ImportCostSpec(_IMPORTS, 3 * _TIMES)  # each is short
     return *(_spec(*shape, replicates=_TIMES) for shape in shapes), *others
 
 

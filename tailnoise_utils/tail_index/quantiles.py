@@ -2,12 +2,15 @@
 
 import math
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from .. import stable
 from ._result import Sample, TailIndex, as_sample, check_spread
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 _MOST_LIKELIHOOD = 2000  # scipy integrates every density numerically: seconds per hundred entries
 
@@ -54,7 +57,7 @@ def mcculloch(x: Sample) -> TailIndex:
 
 
 @cache
-def _curves() -> tuple[CubicSpline, CubicSpline]:
+def _curves() -> "tuple[CubicSpline, CubicSpline]":
     """Log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
     knots = np.linspace(0.5, 5.0, 91)
     p = np.array([0.05, 0.25, 0.75, 0.95])
@@ -67,6 +70,8 @@ def _curves() -> tuple[CubicSpline, CubicSpline]:
         covariance = (np.minimum.outer(p, p) - np.outer(p, p)) / np.outer(density, density)
         log_nu.append(math.log(wide / narrow))
         sd.append(math.sqrt(gradient @ covariance @ gradient))
+    from scipy.interpolate import CubicSpline  # a third of a second of import, needed only here
+
     return CubicSpline(knots, log_nu), CubicSpline(knots, sd)
 
 
