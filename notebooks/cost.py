@@ -19,14 +19,14 @@
 #
 # One measurement, each of its parts, a training epoch and other ways to the same numbers are timed, each in a process of its own with one thread, once it has done the same for something small. One is at work at a time; all are timed once, then all
 # a second and a third time (but for a way that has taken 20 seconds), so that a ratio is of times that are near each other: ratios are taken within a round, and what is shown is their median. A time is set against
-# the operations of the gradients, forwards and backwards (none for the images' own), as torch counts them, at the rate of a float32 matrix product ($1024 \times 1024$) in the same
-# process before and after. Memory is the most that the first time had in use beyond what was there before it. The weights are the initial ones; minibatches in data order.
+# the operations of the gradients, forwards and backwards (none for the images' own), as torch counts them, at the rate of a float32 matrix product ($1024 \times 1024$), which each process takes before and
+# after: the median over the ways of the round. Memory is the most that the first time had in use beyond what was there before it. The weights are the initial ones; minibatches in data order.
 #
 # * *bare loop*: forwards and backwards over minibatches that are cut beforehand, nothing kept; *training*: an epoch of SGD, {func}`~tailnoise_utils.train.train`.
 # * *noise matrix*: {func}`~tailnoise_utils.noise.noise_matrix`. *alpha^*, *anatomy* (of the whole network, and *by layer* with layers and units as a measurement has it): what is made of it, with the matrix there.
 #   *measure*: the whole measurement without the anatomy, {func}`~tailnoise_utils.measure.measure`, by the matrix or in two passes that keep no matrix (*streaming*); *with anatomy*: as a user has it by default.
 # * *published procedure*: what the paper's code does, written out from its description: images converted and normalised one by one, in data order, all gradients kept in a list, their noise in another, and
-#   all of it in one vector; then its estimator. *Images in memory*: the same without the conversion.
+#   all of it in one vector; then its estimator, whose logarithms take two more. *Images in memory*: the same without the conversion.
 # * *vmap over minibatches*: the gradients of ten minibatches at a time by `torch.func.vmap`. *gradient of each sample*: those of single images by `vmap`, 256 MiB of them at a time, averaged over each minibatch.
 
 # %% tags=["parameters", "remove-cell"]
@@ -108,7 +108,7 @@ glue("cost_apart", f"{((found.max() - found.min()) / found.mean()).max():.0e}", 
 #
 # The bounds were set before anything was measured; {glue:text}`cost_met` of {glue:text}`cost_asked` are met. Where the bare loop itself is above a bound, no way through torch's products meets it on this machine. Two more
 # are not in the table: simulating exits in `smoke` (60 s on 2 cores), and the paper's grid of FCNs on one GPU (4 h), for which there was none. A ratio is the median over the rounds, beside the least and the most; where these lie on both sides of the bound it is too close to say
-# (of one round that cannot be seen). Maximum likelihood comes from the page on [the estimator](estimator.ipynb).
+# (of one round that cannot be seen). Two ways of a round can be a minute and a half apart, and the machine's speed drifts by a tenth or two meanwhile: that a noise matrix seems faster than the bare loop that it contains shows how far a ratio can be trusted. Maximum likelihood comes from the page on [the estimator](estimator.ipynb).
 
 # %% tags=["hide-input"]
 if profile == "smoke":
@@ -140,11 +140,12 @@ Markdown(caption)
 
 # %% tags=["hide-input"]
 together = plots.together_table(results, SEEDS)
-glue("cost_stacked_most", float(together["in turn / stacked"].max()), display=False)
+for name in ("min", "max"):
+    glue(f"cost_stacked_{name}", float(getattr(together["in turn / stacked"], name)()), display=False)
 together.style.format(precision=2)
 
 # %% [markdown]
-# Stacking is for a GPU, where it has not been measured; on this core it makes training {glue:text}`cost_stacked_most:.2f` times as fast at best.
+# Stacking is for a GPU, where it has not been measured; on this core it makes training {glue:text}`cost_stacked_min:.2f` to {glue:text}`cost_stacked_max:.2f` times as fast, slower where networks are small.
 #
 # ## Threads or processes
 #
@@ -153,9 +154,13 @@ together.style.format(precision=2)
 
 # %% tags=["hide-input"]
 parallel = plots.together_table(results, PARALLEL)
+for name in ("min", "max"):
+    glue(f"cost_parallel_{name}", float(getattr(parallel["two threads / two processes"], name)()), display=False)
 parallel[[name for name in parallel if not name.endswith(("operations", "MB"))]].style.format(precision=2)
 
 # %% [markdown]
+# Two processes train {glue:text}`cost_parallel_min:.2f` to {glue:text}`cost_parallel_max:.2f` times as fast as two threads: one thread a process it is, in this project.
+#
 # ## Stable samples
 #
 # A million symmetric $\alpha$-stable numbers ($\alpha = 1.5$): ours ({func}`tailnoise_utils.stable.sample`), the formula of {cite:t}`chambers1976` as it is printed, in NumPy, and SciPy's `levy_stable.rvs`.
@@ -168,7 +173,7 @@ plots.sampler_table(results).style.format(precision=3, na_rep="–")
 #
 # Counted operations of the profile `paper` ([](paper-profile)), and the hours that they take: on two cores at the rate measured here; *scaled*, where training and measuring take as much longer than their
 # operations as training and a measurement with the anatomy do in the network of the nearest width above (of convolutional ones there is only that of 64 filters); and at 50 Tflop/s, an assumption for float32 products on one GPU of the kind H200. Full float32 precision is what networks are
-# trained and measured with (TF32 is off). But for the scaled ones, hours are limits from below; of a GPU there is no estimate, for there was none to measure.
+# trained and measured with (TF32 is off). The scale of the convolutional networks is known to a tenth or so. Of a GPU there is no estimate, for there was none to measure: small networks will take much longer there than their operations.
 
 # %% tags=["hide-input"]
 operations = plots.paper_operations({"2 cores": 2 * rate, "GPU": 50e12}, results)
@@ -179,7 +184,7 @@ glue("paper_share_cnn", float(operations.loc["cnn_size", hours[0]] / operations.
 operations.style.format("{:.2e}", subset=["training", "measuring"]).format(precision=1, subset=hours)
 
 # %% [markdown]
-# All of it is {glue:text}`paper_hours_cpu:.0f` hours on two cores at least, {glue:text}`paper_hours_scaled:.0f` scaled, and {glue:text}`paper_hours_gpu:.0f` or more on such a GPU; {glue:text}`paper_share_cnn:.0%` of them are for `cnn_size`, convolutional networks of up to 512 filters.
+# All of it is {glue:text}`paper_hours_cpu:.0f` hours of products on two cores, {glue:text}`paper_hours_scaled:.0f` scaled, and {glue:text}`paper_hours_gpu:.0f` of products on such a GPU; {glue:text}`paper_share_cnn:.0%` of them are for `cnn_size`, convolutional networks of up to 512 filters.
 #
 # ## What profiling changed
 #

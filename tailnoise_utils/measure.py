@@ -19,7 +19,8 @@ from .gradient import Loss, private_randomness
 from .noise import centre, check_count, count, stack
 from .parameters import slices, trainable, units
 from .report import Report
-from .statistics import CHUNK, Statistics
+from .statistics import Statistics
+from .tail_index.blocks import CHUNK
 
 __all__ = ["NothingAlive", "measure"]
 

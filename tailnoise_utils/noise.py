@@ -19,10 +19,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from .gradient import Gradient, Loss, gradients, private_randomness
 from .minibatches import check_batch_size
 from .parameters import trainable
+from .tail_index.blocks import CHUNK
 
 __all__ = ["centre", "check_count", "count", "noise_matrix", "stack"]
-
-_BLOCK = 2**17  # entries centred at a time: their float64 copy, 1 MB, stays in the processor's cache
 
 
 def noise_matrix(
@@ -165,7 +164,7 @@ def centre(matrix: Float[Tensor, "P p"]) -> Float[Tensor, "P p"]:
     Returns:
         The same matrix.
     """
-    width = max(1, _BLOCK // len(matrix))
+    width = max(1, CHUNK // len(matrix))
     # One copy for all blocks: on fresh memory for each, page faults cost more than the arithmetic.
     copy = matrix.new_empty(len(matrix), min(width, matrix.shape[1]), dtype=torch.float64)
     for block in matrix.split(width, dim=1):

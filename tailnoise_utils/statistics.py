@@ -9,11 +9,10 @@ from torch import Tensor
 
 from .report import Group
 from .tail_index import TailIndex
+from .tail_index.blocks import CHUNK
 from .tail_index.rows import RowBlocks
 
-__all__ = ["CHUNK", "Statistics"]
-
-CHUNK = 2**17  # entries worked on in float64 at a time: 1 MB, which stays in the processor's cache
+__all__ = ["Statistics"]
 
 
 class Statistics:

@@ -280,7 +280,7 @@ def test_a_block_belongs_to_the_row_in_which_it_begins():
 
 
 def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
-    monkeypatch.setattr(pooled, "_CHUNK", 7)
+    monkeypatch.setattr(pooled, "CHUNK", 7)
     U = torch.from_numpy(normal((3, 40), 50)).float()
     U[1, 10:19] = 0
     found = pooled.row_logs(U)
@@ -310,9 +310,7 @@ def test_columns_that_are_constant_are_dead_whatever_their_value():
 
 
 def test_scales_leave_zeros_out(monkeypatch):
-    monkeypatch.setattr(
-        importlib.import_module("tailnoise_utils.controls.parts"), "_CHUNK", 16
-    )  # two columns at a time
+    monkeypatch.setattr(importlib.import_module("tailnoise_utils.controls.parts"), "CHUNK", 16)  # two columns at a time
     U = torch.from_numpy(normal((16, 9), 52)).float()
     U[4:6, 3] = 0.5  # one pair without a difference
     U[:8, 6] = 0.25  # no scale for the second half

@@ -45,6 +45,7 @@ from torch import Tensor
 
 from .. import stable
 from ..tail_index._result import check_finite
+from ..tail_index.blocks import CHUNK
 from .pooled import Estimate, TooFew, alive, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, random_signs, shuffle
 
@@ -52,7 +53,6 @@ __all__ = ["FEWEST_ROWS", "STABLE", "Parts", "expected_scaled", "parts", "scaled
 
 STABLE = 1.5  # index of the law that everything is beside
 FEWEST_ROWS = 16  # below, E s^-alpha converges too slowly in K1 for its closed form (12 rows: off by .01 to .02)
-_CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
     pairs = len(U) // 2
     out = U.new_empty(pairs, U.shape[1])
     kept = torch.ones(U.shape[1], dtype=torch.bool, device=U.device)
-    width = max(1, _CHUNK // pairs)
+    width = max(1, CHUNK // pairs)
     for block, found, keep in zip(U.split(width, 1), out.split(width, 1), kept.split(width), strict=True):
         D = block[0 : 2 * pairs : 2] - block[1 : 2 * pairs : 2]
         logs = D.abs().log_()

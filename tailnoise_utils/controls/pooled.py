@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from ..tail_index.blocks import CHUNK
+
 __all__ = ["Estimate", "TooFew", "alive", "curve", "jackknifed", "live_columns", "of_rows", "of_shuffled", "row_logs"]
 
-_CHUNK = 2**17  # entries worked on at a time, which stay in the processor's cache
 _BASE = 10  # all block lengths of a curve are multiples of it
 
 
@@ -107,7 +108,7 @@ def row_logs(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P 2"]:
     """
     out = torch.empty(len(U), 2, dtype=torch.float64, device=U.device)
     for found, row in zip(out, U, strict=True):
-        pieces = [_sum_of_logs(piece) for piece in row.split(_CHUNK)]
+        pieces = [_sum_of_logs(piece) for piece in row.split(CHUNK)]
         found.copy_(torch.stack(pieces).sum(0))
     return out
 

@@ -29,9 +29,9 @@ def cost_table(results: Results) -> pd.DataFrame:
     Returns:
         By network of which all ways were measured (all, if there is none), with P × b images, and way: how often it was
         timed, median seconds, largest less smallest of them (NaN of one); and medians of ratios, each within a round: to
-        what the counted operations take at the rate of a matrix product in the same process, to the bare loop, to the
-        noise matrix, the published procedure's seconds over them; memory of the first time in MB, and in vectors of p
-        float32 numbers; the published 1/alpha^ that came out.
+        what the counted operations take at the rate of a matrix product (the median over the ways of the round), to the
+        bare loop, to the noise matrix, the published procedure's seconds over them; memory of the first time in MB, and in
+        vectors of p float32 numbers; the published 1/alpha^ that came out.
     """
     found = medians(timed(results))
     columns = ["times", "seconds", "spread", "× operations", "× bare loop", "× noise matrix", "published procedure ×"]
