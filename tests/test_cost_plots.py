@@ -240,6 +240,12 @@ def test_growth_is_drawn_against_each_size():
     np.testing.assert_allclose(drawn[1]["in proportion"][:, 1], [60_100 * P / 120 for P in (15, 30, 60, 120)])
 
 
+def test_in_smoke_what_was_measured_of_two_networks_is_drawn():
+    figure = plots.cost_growth(made_up(experiments.grid("cost", "smoke"), lambda spec, way, k: 1.0))
+    drawn = [line.get_label() for line in figure.axes[0].lines]
+    assert drawn == ["noise matrix", "in proportion", "measure", "measure, streaming"]
+
+
 def test_samplers_are_compared_with_ours():
     specs = experiments.grid("cost", "smoke")
     results = made_up(specs, lambda spec, way, k: 2.0 + k if "NumPy" in way else 2.0)

@@ -75,7 +75,8 @@ def cost_growth(results: Results) -> Figure:
     }
     if any(of.empty for of in chosen.values()):  # smoke has two networks
         chosen = dict.fromkeys(chosen, wide)
-    ways = [way for way in wide["scope"].unique() if all(way in set(of["scope"]) for of in chosen.values())]
+    several = [of.groupby("scope")["run"].nunique().loc[lambda runs: runs > 1].index for of in chosen.values()]
+    ways = [way for way in wide["scope"].unique() if all(way in of for of in several)]
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 5.6), sharex="col", sharey="row")
         for panels, (x, of) in zip(axes.T, chosen.items(), strict=True):
