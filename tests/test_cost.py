@@ -403,12 +403,14 @@ def test_ways_take_turns_and_what_takes_long_is_not_repeated(monkeypatch):
 
         def again(self):
             asked.append(self.way)
-            self.spent += 25.0 if self.way == "measure" else 1.0
+            self.spent += 20.5 if self.way == "measure" else 19.5
             return [{"quantity": "seconds", "x": 0.0, "value": 1.0}]
 
     monkeypatch.setattr(module, "_Process", Process)
-    CostSpec(("training", "measure", "bare loop"), 2, SETTING).rows(lambda share: None)
+    monkeypatch.setattr(module.os, "getloadavg", lambda: (1.5, 2.5, 3.5))
+    rows = CostSpec(("training", "measure", "bare loop"), 2, SETTING).rows(lambda share: None)
     assert asked == ["training", "measure", "bare loop", "training", "bare loop"]
+    assert [row["value"] for row in rows if row["quantity"] == "load"] == [1.5, 1.5]
 
 
 def test_a_run_measures_each_way_in_a_process_and_counts(tmp_path, monkeypatch):
