@@ -121,9 +121,7 @@ for name in ("cifar10", "cifar100"):
 lower = at_end["train", "published"] - at_end["test", "published"]
 glue("cnn_test_low", float(lower.min()), display=False)
 glue("cnn_test_high", float(lower.max()), display=False)
-fixed = next(
-    (what for what in at_end["test"] if what.startswith("K1")), "published"
-)  # small networks have no K1 = 1000
+fixed = next((what for what in at_end["test"] if what.startswith("K1")), "published")  # none in smoke
 glue("cnn_test_fixed", float((at_end["train", fixed] - at_end["test", fixed]).abs().max()), display=False)
 
 # %% tags=["remove-cell"]
