@@ -37,7 +37,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from tailnoise_utils import plots, sweep
-from tailnoise_utils.specs.cost import PARALLEL, SEEDS
+from tailnoise_utils.specs.cost import PARALLEL, SEEDS, WAYS
 
 results = sweep.load("cost", profile)
 rows = results.rows
@@ -76,13 +76,13 @@ chosen = {
 }
 flat = table.reset_index().set_index(["network", "way"])
 for name, network in names.items():
-    own = flat.loc[network]
+    own = flat.loc[network].reindex(WAYS)
     for way, row in own.iterrows():
         for short, column in chosen.items():
             glue(f"cost_{name}_{way}_{short}".replace(" ", "_"), float(row[column]), display=False)
 
 # %% tags=["remove-cell"]
-middle, cnn = (flat.loc[names[of]] for of in ("middle", "cnn"))
+middle, cnn = (flat.loc[names[of]].reindex(WAYS) for of in ("middle", "cnn"))
 for name, of in {"middle": middle, "cnn": cnn}.items():
     glue(f"cost_vmap_{name}", float(of.loc["vmap over minibatches", "× bare loop"]), display=False)
     ratio = of["seconds"]["published procedure, images in memory"] / of["seconds"]["measure"]

@@ -23,10 +23,9 @@ _SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
 def cost(profile: str) -> tuple[Spec, ...]:
     """All ways for two FCNs and a CNN; some against p, n and P, up to 10^7 parameters (width 1024, depth 10); seeds."""
     if profile == "smoke":
-        ways = ((8, WAYS), (64, _GROWING[2:5]), (64, SEEDS), (64, PARALLEL))
+        ways = ((8, (*_GROWING[:6], "measure, with anatomy")), (64, _GROWING[2:5]), (64, SEEDS), (64, PARALLEL))
         shapes = [("digits", "fcn", width, 3, 20, 16, which) for width, which in ways]
-        others = SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0), ImportCostSpec(_IMPORTS, 1)
-        return *(_spec(*of, replicates=1) for of in shapes), *others
+        return *(_spec(*of, replicates=1) for of in shapes), SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0)
     of = ("mnist", "fcn")
     shapes = [(*of, 100, 3, 500, 120, WAYS), (*of, 256, 4, 500, 120, WAYS), ("cifar10", "cnn", 64, 0, 500, 20, WAYS)]
     for width, depth in ((16, 3), (64, 3), (256, 4), (1024, 4), (1024, 10)):  # p
