@@ -154,8 +154,8 @@ def ppf(p: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[
     """
     alpha, sigma = _check_density_alpha(alpha), check_sigma(sigma)
     p = np.asarray(p, dtype=float)
-    if not np.all((p >= 0) & (p <= 1)):
-        bad = p[~((p >= 0) & (p <= 1))]
+    bad = p[~((p >= 0) & (p <= 1))]
+    if bad.size:
         raise ValueError(f"{bad.size} of {p.size} probabilities are not in [0, 1], the first is {bad[0]}: 0 <= p <= 1")
     q = np.minimum(p, 1 - p)
     if alpha == 2:

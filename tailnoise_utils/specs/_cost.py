@@ -87,9 +87,8 @@ def _work(asked: dict[str, Any]) -> Work:
     problem = Problem(spec, snapshots.images(spec.dataset, spec.n_train, spec.n_test))
     WAYS[way](_small(problem))()
     x, y = problem.cut[0]
-    torch.autograd.grad(
-        problem.loss(problem.model(x), y), list(problem.model.parameters())
-    )  # the network is there, too
+    weights = list(problem.model.parameters())  # of the network itself, which is built here
+    torch.autograd.grad(problem.loss(problem.model(x), y), weights)
     return WAYS[way](problem)
 
 
