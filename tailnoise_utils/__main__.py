@@ -37,7 +37,8 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine, one thread each.")] = None,
     dask: Annotated[str | None, typer.Option(help="Scheduler of a Dask cluster, such as tcp://node1:8786.")] = None,
     together: Annotated[
-        bool, typer.Option("--together", help="Train the seeds of a setting stacked, for a GPU; in one process.")
+        bool,
+        typer.Option("--together", help="Train the seeds and losses of a setting stacked, for a GPU; in one process."),
     ] = False,
 ) -> None:
     """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""

@@ -1,10 +1,13 @@
 """Where the runs of experiments are computed: on the CPU, or on the GPU that ``TAILNOISE_DEVICE`` names."""
 
 import os
+from pathlib import Path
 
 import torch
 
-__all__ = ["device", "name"]
+from . import data
+
+__all__ = ["device", "kept_in", "name"]
 
 
 def device() -> torch.device:
@@ -34,6 +37,19 @@ def device() -> torch.device:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
     return found
+
+
+def kept_in(kind: str) -> Path:
+    """Folder of the cache for what runs leave: a GPU rounds differently from a CPU, and has its own.
+
+    Args:
+        kind: of what is kept.
+
+    Returns:
+        The folder, there or not.
+    """
+    where = device().type
+    return data.cache_folder() / (kind if where == "cpu" else f"{kind}-{where}")
 
 
 def name(of: torch.device) -> str:

@@ -20,11 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from . import data, files, models, store
-from .device import device
-from .train import Diverged, stackable, train, train_stacked
+from .device import device, kept_in
+from .stacked import stackable, train_stacked
+from .train import Diverged, train
 from .weights import iteration_of, load_weights, save_weights
 
-__all__ = ["Snapshots", "TrainSpec", "images", "kept_in", "train_together"]
+__all__ = ["Snapshots", "TrainSpec", "images", "stack_of", "train_together"]
 
 CHECKPOINT_SECONDS = 30.0
 _SEED = 10**6  # of the order of training and of dropout, before the seed of the run
@@ -109,19 +110,6 @@ def _images(name: str, n_train: int, n_test: int, where: torch.device) -> data.D
     found = data.load(name, n_train=n_train, n_test=n_test)
     moved = {key: getattr(found, key).to(where) for key in ("x_train", "y_train", "x_test", "y_test")}
     return replace(found, **moved)
-
-
-def kept_in(kind: str) -> Path:
-    """Folder of the cache for what runs leave: a GPU rounds differently from a CPU, and has its own.
-
-    Args:
-        kind: of what is kept.
-
-    Returns:
-        The folder, there or not.
-    """
-    where = device().type
-    return data.cache_folder() / (kind if where == "cpu" else f"{kind}-{where}")
 
 
 class Snapshots:
@@ -242,8 +230,20 @@ class Snapshots:
             save_weights(file, model, iteration=iteration, seconds=seconds)
 
 
+def stack_of(spec: TrainSpec) -> TrainSpec:
+    """What runs whose networks are trained together have in common.
+
+    Args:
+        spec: one of the runs.
+
+    Returns:
+        The same for all of them: the run with the seed 0 and no loss.
+    """
+    return replace(spec, seed=0, loss="")
+
+
 def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
-    """Train what is missing of runs that differ in their seed alone, their networks stacked.
+    """Train what is missing of runs that differ in their seed and loss alone, their networks stacked.
 
     Weights and checkpoints are those of :class:`Snapshots`, where the runs then find their training done. What was killed
     goes on from the newest point that all of the unfinished runs have, so that they stay together, and ends bit for bit
@@ -254,11 +254,11 @@ def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
         data_sha256: of their data.
 
     Raises:
-        ValueError: runs that differ in more than their seed.
+        ValueError: runs that differ in more.
     """
-    specs = sorted(set(specs), key=lambda spec: spec.seed)
-    if len({replace(spec, seed=0) for spec in specs}) > 1:
-        raise ValueError("runs that are trained together differ in their seed alone; these differ in more")
+    specs = sorted(set(specs), key=lambda spec: (spec.loss, spec.seed))
+    if len({stack_of(spec) for spec in specs}) > 1:
+        raise ValueError("runs that are trained together differ in their seed and loss alone; these differ in more")
     with ExitStack() as held:
         runs = [Snapshots(spec, data_sha256) for spec in specs]
         for folder in sorted(one.folder for one in runs):  # in one order: no two processes wait for each other
@@ -272,12 +272,13 @@ def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
 def _train_group(group: list[tuple[Snapshots, nn.Module, int, float]], start: int) -> None:
     """Train networks that have the same number of steps behind them, in so many seconds each."""
     spec = group[0][0].spec
-    what, how = _asked(spec)
+    (_, pictures), how = _asked(spec)
     began = last = time.monotonic()
     pauses = {*spec.snapshots, *range(start, spec.iterations, _PAUSE), spec.iterations}
     seeds = [_SEED + one.spec.seed for one, *_ in group]
+    losses = [models.LOSSES[one.spec.loss] for one, *_ in group]
     networks = [model for _, model, *_ in group]
-    for point, diverged in train_stacked(networks, *what, **how, snapshots=pauses, seeds=seeds, start=start):
+    for point, diverged in train_stacked(networks, losses, pictures, **how, snapshots=pauses, seeds=seeds, start=start):
         now = time.monotonic()
         due = now - last >= CHECKPOINT_SECONDS
         for (one, model, _, before), verdict in zip(group, diverged, strict=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from . import cluster, files, store
 from .experiments import grid
 from .runs import Finished, finish
-from .snapshots import train_together
+from .snapshots import stack_of, train_together
 from .specs import Spec
 from .specs._measured import Measured, forget_rows
 
@@ -104,7 +104,7 @@ def run(
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
         client: of :func:`tailnoise_utils.cluster.connect`, whose workers make the runs; None: this process does.
-        together: train the networks that differ in their seed alone stacked, where that can be
+        together: train the networks that differ in their seed and loss alone stacked, where that can be
             (:func:`tailnoise_utils.snapshots.train_together`); in this process only.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
@@ -158,7 +158,7 @@ def _here(
                 store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
                 try:
                     if together and isinstance(spec, Measured):
-                        same = [t for t in trainings if replace(t, seed=spec.train.seed) == spec.train]
+                        same = [t for t in trainings if stack_of(t) == stack_of(spec.train)]
                         train_together(same, sha256)
                     outcome: Finished | Exception = finish(spec, progress)
                 except OSError:

@@ -1,25 +1,19 @@
 """Plain stochastic gradient descent, as the paper trains: no momentum, no weight decay."""
 
-import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
-from torch.nn.modules.dropout import _DropoutNd
 
+from ._steps import ADVICE, check, drawn, step_size
 from .data import Dataset
 from .gradient import as_found, private_randomness, seed_torch
-from .minibatches import check_batch_size
 from .parameters import trainable
 
-__all__ = ["ORDERS", "SCHEDULES", "Diverged", "evaluate", "stackable", "train", "train_stacked"]
+__all__ = ["Diverged", "evaluate", "train"]
 
-SCHEDULES = ("constant", "halved")
-ORDERS = ("random", "data")
 _CHUNK = 1000  # samples evaluated at a time: their activations stay small
-_ADVICE = "at lr = {:g}: try {:g} or less"
 
 
 class Diverged(RuntimeError):
@@ -76,12 +70,12 @@ def train(
         Diverged: if the loss, or a weight at a snapshot or at the end, is NaN or infinite; what came before stays good.
     """
     x, y = data.x_train, data.y_train
-    _check(len(x), batch_size, lr, iterations, snapshots, schedule, order, start)
-    advice = _ADVICE.format(lr, lr / 10)
+    check(len(x), batch_size, lr, iterations, snapshots, schedule, order, start)
+    advice = ADVICE.format(lr, lr / 10)
     parameters = trainable(model)
 
     device = parameters[0].device
-    batches = _minibatches(len(x), batch_size, None if order == "data" else seed, start, x.device)
+    batches = drawn(len(x), batch_size, None if order == "data" else seed, start, x.device)
     done = start
     for point in sorted({*snapshots, iterations}):
         if point < start:
@@ -96,108 +90,13 @@ def train(
                 gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
                 with torch.no_grad():
                     for w, g in zip(parameters, gradient, strict=True):
-                        w.sub_(g, alpha=_step_size(lr, schedule, iteration, iterations))
+                        w.sub_(g, alpha=step_size(lr, schedule, iteration, iterations))
                 each(iteration + 1)
         done = point
         if not all(bool(w.isfinite().all()) for w in parameters):
             raise Diverged(f"some weights are NaN or infinite after {point} iterations {advice}")
         if point in snapshots:
             yield point
-
-
-def train_stacked(
-    networks: Sequence[nn.Module],
-    loss_fn: Callable[[Tensor, Tensor], Tensor],
-    data: Dataset,
-    *,
-    batch_size: int,
-    lr: float | int,
-    iterations: int,
-    snapshots: Collection[int],
-    seeds: Sequence[int],
-    schedule: str = "constant",
-    order: str = "random",
-    start: int = 0,
-    each: Callable[[int], object] = lambda iteration: None,
-) -> Iterator[tuple[int, list[str]]]:
-    """Train networks of one architecture together: parameters stacked, one batched product for all, each its own images.
-
-    The steps of each network are those of :func:`train` with its seed, up to the rounding of the products. It is meant for
-    a GPU, which small networks leave idle one by one.
-
-    Args:
-        networks: the networks, equal but for their weights, without dropout and buffers (those of batch normalisation).
-        loss_fn: as :func:`train`.
-        data: as :func:`train`.
-        batch_size: as :func:`train`.
-        lr: as :func:`train`.
-        iterations: as :func:`train`.
-        snapshots: as :func:`train`.
-        seeds: of the shuffling, one a network.
-        schedule: as :func:`train`.
-        order: as :func:`train`.
-        start: as :func:`train`.
-        each: as :func:`train`.
-
-    Yields:
-        The number of steps taken, at each of ``snapshots`` in ascending order, and for each network "" or, once it has
-        diverged, the message of :class:`Diverged`: its weights are then of no use, the others go on.
-
-    Raises:
-        ValueError: as :func:`train`; another number of seeds than networks, or networks that cannot be stacked.
-    """
-    x, y = data.x_train, data.y_train
-    _check(len(x), batch_size, lr, iterations, snapshots, schedule, order, start)
-    if len(seeds) != len(networks):
-        raise ValueError(f"{len(seeds)} seeds for {len(networks)} networks: give one each")
-    if not stackable(networks[0]):
-        raise ValueError("networks with dropout or buffers cannot be stacked: train them one by one, with train")
-    advice = _ADVICE.format(lr, lr / 10)
-    weights, _ = stack_module_state(list(networks))
-    moving = [w for w in weights.values() if w.requires_grad]
-    outputs = vmap(lambda own, x: functional_call(networks[0], own, (x,)))
-    orders = [None if order == "data" else seed for seed in seeds]
-    batches = zip(*(_minibatches(len(x), batch_size, of, start, x.device) for of in orders), strict=True)
-    done, ended = start, [""] * len(networks)
-    at = torch.full((len(networks),), -1, device=x.device)  # the step with the first infinite loss, and that loss
-    wrong = torch.zeros(len(networks), device=x.device)
-    for point in sorted({*snapshots, iterations}):
-        if point < start:
-            continue
-        for iteration, batch in zip(range(done, point), batches, strict=False):
-            chosen = torch.stack(batch)
-            scores = outputs(weights, x[chosen])
-            losses = torch.stack([loss_fn(*of) for of in zip(scores, y[chosen], strict=True)])
-            gradient = torch.autograd.grad(losses.sum(), moving, allow_unused=True, materialize_grads=True)
-            with torch.no_grad():
-                new = ~losses.isfinite() & (at < 0)
-                at, wrong = at.where(~new, iteration), wrong.where(~new, losses)
-                for w, g in zip(moving, gradient, strict=True):
-                    w.sub_(g, alpha=_step_size(lr, schedule, iteration, iterations))
-            each(iteration + 1)
-        done = point
-        for i, network in enumerate(networks):
-            with torch.no_grad():
-                for name, w in network.named_parameters():
-                    w.copy_(weights[name][i])
-            if at[i] >= 0:
-                ended[i] = ended[i] or f"the loss is {wrong[i].item()} after {at[i].item()} iterations {advice}"
-            elif not all(bool(w.isfinite().all()) for w in network.parameters()):
-                ended[i] = ended[i] or f"some weights are NaN or infinite after {point} iterations {advice}"
-        if point in snapshots:
-            yield point, list(ended)
-
-
-def stackable(network: nn.Module) -> bool:
-    """Whether :func:`train_stacked` takes such networks.
-
-    Args:
-        network: one of them.
-
-    Returns:
-        Whether it has neither dropout, whose masks would be others than alone, nor buffers.
-    """
-    return not any(isinstance(module, _DropoutNd) or module._buffers for module in network.modules())
 
 
 @torch.no_grad()
@@ -231,56 +130,3 @@ def evaluate(
             loss += loss_fn(outputs, classes).item() * len(inputs)
             hits += int((outputs.argmax(1) == classes).sum())
     return loss / len(x), hits / len(x)
-
-
-def _check(
-    n: int,
-    batch_size: int,
-    lr: float | int,
-    iterations: int,
-    snapshots: Collection[int],
-    schedule: str,
-    order: str,
-    start: int,
-) -> None:
-    """Refuse settings that do not fit, n being the number of training images."""
-    check_batch_size(n, batch_size)
-    if not 0 < lr < math.inf:
-        raise ValueError(f"lr = {lr}: the step size must be positive and finite, such as 0.1")
-    if iterations < 0:
-        raise ValueError(f"iterations = {iterations}: take 0 or more")
-    outside = sorted(point for point in snapshots if not 0 <= point <= iterations)
-    if fractions := [point for point in snapshots if point != int(point)]:
-        raise ValueError(f"snapshots {fractions} are no whole numbers of iterations: give integers")
-    if outside:
-        raise ValueError(f"snapshots {outside} lie outside the run: take points from 0 to iterations = {iterations}")
-    if not 0 <= start <= iterations:
-        raise ValueError(f"start = {start} lies outside the run: take 0 to iterations = {iterations}")
-    for name, value, known in (("schedule", schedule, SCHEDULES), ("order", order, ORDERS)):
-        if value not in known:
-            raise ValueError(f"unknown {name} {value!r}: take one of {', '.join(known)}")
-
-
-def _step_size(lr: float | int, schedule: str, iteration: int, iterations: int) -> float | int:
-    """The step size of a step, after its halvings."""
-    return lr if schedule == "constant" else lr / 2 ** (3 * iteration // iterations)
-
-
-def _minibatches(
-    n: int, batch_size: int, seed: int | None, start: int, device: torch.device
-) -> Iterator[Int64[Tensor, " b"]]:
-    """Give minibatches without end from step `start` on, each epoch a new permutation of the samples (None: data order).
-
-    Permutations are drawn on the CPU: the same everywhere.
-
-    Yields:
-        Indices of the samples of one minibatch.
-    """
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
-    epoch, first = divmod(start, n // batch_size)
-    for _ in range(epoch if generator else 0):
-        torch.randperm(n, generator=generator)
-    while True:
-        samples = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
-        yield from samples.view(-1, batch_size)[first:].to(device)
-        first = 0

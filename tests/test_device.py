@@ -43,7 +43,8 @@ def test_a_gpu_is_asked_for_float32_and_for_the_same_numbers_again(monkeypatch):
 
 def test_network_and_images_go_there_and_what_is_kept_lies_apart(monkeypatch):
     here = snapshots.images("digits", 200, 50)
-    monkeypatch.setattr(snapshots, "device", lambda: torch.device("meta"))
+    for module in (device, snapshots):
+        monkeypatch.setattr(module, "device", lambda: torch.device("meta"))
     there = snapshots.images("digits", 200, 50)
     assert {getattr(there, key).device.type for key in ("x_train", "y_train", "x_test", "y_test")} == {"meta"}
     assert here.x_train.device.type == "cpu"
@@ -51,7 +52,7 @@ def test_network_and_images_go_there_and_what_is_kept_lies_apart(monkeypatch):
     for model in ("fcn", "cnn"):
         built = snapshots.TrainSpec(**vars(TRAIN) | {"model": model}).build()
         assert {w.device.type for w in built.parameters()} == {"meta"}
-    assert snapshots.kept_in("rows") == data.cache_folder() / "rows-meta"
+    assert device.kept_in("rows") == data.cache_folder() / "rows-meta"
     assert snapshots.Snapshots(TRAIN, "0").folder.parent == data.cache_folder() / "snapshots-meta"
     monkeypatch.undo()
     assert snapshots.Snapshots(TRAIN, "0").folder.parent == data.cache_folder() / "snapshots"

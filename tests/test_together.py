@@ -179,17 +179,34 @@ def test_one_that_diverges_ends_and_the_others_go_on(results_in, monkeypatch):
 
 
 def test_what_cannot_be_trained_together_is_refused(grid):
-    with pytest.raises(ValueError, match="differ in their seed alone; these differ in more"):
+    with pytest.raises(ValueError, match="differ in their seed and loss alone; these differ in more"):
         train_together([TRAIN, replace(TRAIN, lr=0.2)], digest())
     with pytest.raises(ValueError, match="trained together in one process"):
         sweep.run("iterations", "smoke", client=object(), together=True)
 
 
-def test_all_that_differ_in_their_seed_alone_are_asked_for(grid, monkeypatch):
+def test_all_that_differ_in_their_seed_and_loss_alone_are_asked_for(results_in, monkeypatch):
+    trains = (*SEEDS[:2], replace(TRAIN, lr=0.2), replace(TRAIN, loss="hinge"))
+    specs = tuple(AnatomySpec(t, 20, (12,)) for t in trains)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
     asked = []
-    monkeypatch.setattr(sweep, "train_together", lambda specs, sha256: asked.append([spec.seed for spec in specs]))
+    monkeypatch.setattr(sweep, "train_together", lambda specs, sha256: asked.append([(s.loss, s.seed) for s in specs]))
     assert len(sweep.run("iterations", "smoke", together=True).runs) == 4
-    assert asked == [[0, 1, 2], [0, 1, 2], [0, 1, 2], [0]]
+    three = [("nll", 0), ("nll", 1), ("hinge", 0)]
+    assert asked == [three, three, [("nll", 0)], three]
+
+
+def test_networks_of_both_losses_are_trained_together_each_by_its_own(results_in, monkeypatch):
+    specs = [TRAIN, replace(TRAIN, loss="hinge")]
+    for spec in specs:
+        Snapshots(spec, digest()).train(lambda steps: None)
+    alone = [weights(spec, 12) for spec in specs]
+    assert not torch.allclose(*alone, rtol=1e-2)
+    monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / "other"))
+    train_together(specs, digest())
+    assert [Snapshots(spec, digest()).together() for spec in specs] == [2, 2]
+    for spec, wanted in zip(specs, alone, strict=True):
+        torch.testing.assert_close(weights(spec, 12), wanted, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("words", [[], ["--together"]])

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import data
-from tailnoise_utils.models import cnn, fcn, linear_hinge
-from tailnoise_utils.train import Diverged, evaluate, train, train_stacked
+from tailnoise_utils.models import fcn
+from tailnoise_utils.train import Diverged, evaluate, train
 
 SETTINGS = {"batch_size": 4, "lr": 0.1, "iterations": 10, "snapshots": (10,), "seed": 3}
 
@@ -302,69 +302,3 @@ def test_frozen_and_unreached_parameters() -> None:
 def test_evaluate_needs_a_sample() -> None:
     with pytest.raises(ValueError, match="0 samples have no mean loss"):
         evaluate(fcn(9, 5, 3, 4, seed=1), cross_entropy, torch.zeros(0, 9), torch.zeros(0, dtype=torch.int64))
-
-
-def stacked(networks: list[nn.Module], seeds: list[int], **change: object) -> list[tuple[int, list[str]]]:
-    """Train networks together, with the settings of the other tests."""
-    settings = {name: value for name, value in (SETTINGS | change).items() if name not in ("seed", "loss")}
-    return list(train_stacked(networks, change.get("loss", cross_entropy), dataset(), seeds=seeds, **settings))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{}, {"loss": linear_hinge}, {"schedule": "halved", "order": "data"}, {"start": 5}],
-    ids=["plain", "hinge", "halved, in data order", "taken up again"],
-)
-def test_stacked_networks_take_the_steps_that_they_take_alone(change: dict) -> None:
-    together, alone = ([fcn(9, 5, 3, 4, seed=seed) for seed in (1, 2, 3)] for _ in range(2))
-    together[2].linear2.weight.requires_grad_(False)
-    alone[2] = copy.deepcopy(together[2])
-    for network in (*together[:2], *alone[:2]):
-        network.linear2.weight.requires_grad_(False)
-    asked = change | {"iterations": 12, "snapshots": (5, 12)}
-    points = stacked(together, [11, 12, 13], **asked)
-    assert points == [(5, ["", "", ""]), (12, ["", "", ""])]
-    for network, other, seed in zip(together, alone, (11, 12, 13), strict=True):
-        before = weights(other)
-        settings = {name: value for name, value in (SETTINGS | asked).items() if name != "loss"} | {"seed": seed}
-        list(train(other, change.get("loss", cross_entropy), dataset(), **settings))
-        torch.testing.assert_close(weights(network), weights(other), rtol=1e-5, atol=1e-7)
-        assert same([network.linear2.weight], [before[1]])
-        assert not same(weights(network)[:1], before[:1])
-
-
-def test_stacked_networks_hold_their_weights_at_each_pause() -> None:
-    networks, alone = [fcn(9, 5, 3, 4, seed=s) for s in (1, 2)], fcn(9, 5, 3, 4, seed=2)
-    steps = train_stacked(
-        networks, cross_entropy, dataset(), batch_size=4, lr=0.1, iterations=10, snapshots=range(11), seeds=[7, 8]
-    )
-    settings = SETTINGS | {"snapshots": range(11), "seed": 8}
-    for (point, _), other in zip(steps, train(alone, cross_entropy, dataset(), **settings), strict=True):
-        assert point == other
-        torch.testing.assert_close(weights(networks[1]), weights(alone), rtol=1e-5, atol=1e-7)
-
-
-def test_of_stacked_networks_one_may_diverge_and_the_others_go_on() -> None:
-    networks, alone = [fcn(9, 5, 3, 4, seed=seed) for seed in (1, 2)], fcn(9, 5, 3, 4, seed=2)
-    with torch.no_grad():
-        for w in networks[0].parameters():
-            w.mul_(1e12)
-    wrong = copy.deepcopy(networks[0])
-    points = stacked(networks, [11, 12], snapshots=(0, 1, 10))
-    assert points[0] == (0, ["", ""])
-    with pytest.raises(Diverged) as error:
-        list(train(wrong, cross_entropy, dataset(), **SETTINGS | {"seed": 11}))
-    assert points[2] == (10, [str(error.value), ""])
-    list(train(alone, cross_entropy, dataset(), **SETTINGS | {"seed": 12}))
-    torch.testing.assert_close(weights(networks[1]), weights(alone), rtol=1e-5, atol=1e-7)
-
-
-def test_networks_that_cannot_be_stacked_are_refused() -> None:
-    with pytest.raises(ValueError, match="networks with dropout or buffers cannot be stacked"):
-        stacked([cnn(2, 4, seed=s) for s in (1, 2)], [1, 2])
-    with pytest.raises(ValueError, match="networks with dropout or buffers cannot be stacked"):
-        stacked([nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Linear(9, 4)) for _ in range(2)], [1, 2])
-    with pytest.raises(ValueError, match="1 seeds for 2 networks"):
-        stacked([fcn(9, 5, 3, 4, seed=s) for s in (1, 2)], [1])
-    with pytest.raises(ValueError, match="the step size must be positive"):
-        stacked([fcn(9, 5, 3, 4, seed=s) for s in (1, 2)], [1, 2], lr=0.0)

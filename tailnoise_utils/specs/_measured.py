@@ -15,7 +15,7 @@ from filelock import Timeout
 
 from .. import data, device, files, store
 from ..measure import NothingAlive
-from ..snapshots import Snapshots, TrainSpec, images, kept_in
+from ..snapshots import Snapshots, TrainSpec, images
 from ..weights import load_weights, save_weights
 
 Row = dict[str, Any]
@@ -25,7 +25,7 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 def _rows_of(run: str) -> Path:
     """Where the rows of each snapshot lie until the run of that name is stored."""
-    return kept_in("rows") / run
+    return device.kept_in("rows") / run
 
 
 def forget_rows(runs: Iterable[str]) -> None:

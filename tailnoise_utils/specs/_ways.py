@@ -27,8 +27,9 @@ from ..minibatches import Minibatches
 from ..noise import centre, noise_matrix, stack
 from ..parameters import slices, units
 from ..snapshots import TrainSpec
+from ..stacked import train_stacked
 from ..tail_index import mohammadi
-from ..train import train, train_stacked
+from ..train import train
 from .cost import PASSES
 
 __all__ = ["IMPORTS", "SAMPLERS", "WAYS", "Problem", "Work"]
@@ -89,7 +90,7 @@ def _training(problem: Problem, *, networks: int = 1, stacked: bool = False, thr
         trained = copy.deepcopy(initial)
         torch.set_num_threads(threads)
         if stacked:
-            list(train_stacked(trained, problem.loss, images, seeds=seeds, **how))
+            list(train_stacked(trained, [problem.loss] * networks, images, seeds=seeds, **how))
         else:
             for network, seed in zip(trained, seeds, strict=True):
                 list(train(network, problem.loss, images, seed=seed, **how))
