@@ -70,7 +70,7 @@ class Gradient:
     """The gradient of the mean loss of one minibatch.
 
     Attributes:
-        parts: one tensor a trainable parameter, in the order of ``model.parameters()``; emptied by :meth:`flat`.
+        parts: one tensor a trainable parameter, in the order of ``model.parameters()``; emptied by :meth:`pieces`.
         loss: the mean loss of the minibatch.
         samples: their number, None where the batch has no tensor with samples.
         labelled: how many of them count for the accuracy: all but those that the loss ignores, None as `hits`.
@@ -100,13 +100,22 @@ class Gradient:
         """
         if out is None:
             out = self.parts[0].new_empty(sum(part.numel() for part in self.parts), dtype=self.dtype)
+        for at, piece in self.pieces():
+            out[at].copy_(piece)
+        return out
+
+    def pieces(self) -> Iterator[tuple[slice, Float[Tensor, " k"]]]:
+        """The parts one after another, each row-major; each is let go when the next one is asked for.
+
+        Yields:
+            Where it lies in the whole gradient, and the part as a vector.
+        """
         start = 0
         self.parts.reverse()
         while self.parts:
-            part = self.parts.pop()
-            out[start : start + part.numel()].copy_(part.reshape(-1))
-            start += part.numel()
-        return out
+            piece = self.parts.pop().reshape(-1)
+            yield slice(start, start + len(piece)), piece
+            start += len(piece)
 
 
 def gradient(

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from . import controls, tail_index
 from ._passes import Bar, Progress, Work
-from .gradient import Loss, private_randomness
+from .gradient import Gradient, Loss, private_randomness
 from .noise import centre, check_count, count, stack
 from .parameters import slices, trainable, units
 from .report import Report
@@ -142,7 +142,7 @@ def measure(
             if anatomy:  # of the gradients as they are: centring costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
                 taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest)
-            live, rows, published = _of_matrix(centre(matrix))
+            live, rows, published = _of_matrix(centre(matrix), [w.numel() for w in weights])
         else:
             live, rows, published = _from_passes(work, P, p)
         if not bool(live.any()):
@@ -173,18 +173,18 @@ def measure(
 
 
 def _of_matrix(
-    noise: Float[Tensor, "P p"],
-) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], tail_index.TailIndex | None]:
-    """Live coordinates, the rows of the matrix, the published estimate in its own arithmetic."""
+    noise: Float[Tensor, "P p"], sizes: list[int]
+) -> tuple[Bool[Tensor, " p"], Iterable[Iterable[Tensor]], tail_index.TailIndex | None]:
+    """Live coordinates, the rows of the matrix in pieces, the published estimate in its own arithmetic."""
     live = torch.zeros(noise.shape[1], dtype=torch.bool, device=noise.device)
     for row in noise[1:]:
         live |= row != noise[0]
     published = tail_index.mohammadi(noise, convention="published") if bool(live.any()) else None
-    return live, noise, published
+    return live, (row.split(sizes) for row in noise), published
 
 
-def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Tensor], None]:
-    """Live coordinates after a first pass; the rows as a second one makes them."""
+def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Iterable[Tensor]], None]:
+    """Live coordinates after a first pass; the rows in pieces as a second one makes them."""
     first = mean = live = None
     for found in work.first():  # no name holds a row, here and below: none is there while the next gradient is made
         if first is None:
@@ -192,27 +192,29 @@ def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterab
             live = torch.zeros(p, dtype=torch.bool, device=first.device)
             mean = torch.zeros(p, dtype=torch.float64, device=first.device)
             continue
-        _take(found.flat(), first, mean, live)
+        _take(found, first, mean, live)
     check_count(len(work.losses), P)
     for total, x0 in zip(mean.split(CHUNK), first.split(CHUNK), strict=True):
         total.div_(P).add_(x0)
-    return live, (_centred(found.flat(), mean, live) for found in work.second()), None
+    return live, (_centred(found, mean, live) for found in work.second()), None
 
 
-def _take(
-    row: Float[Tensor, " p"], first: Float[Tensor, " p"], sums: Float64[Tensor, " p"], live: Bool[Tensor, " p"]
-) -> None:
+def _take(found: Gradient, first: Float[Tensor, " p"], sums: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> None:
     """Add a gradient, less the first one, to the sums, and note where the two differ."""
-    for x, x0, total, alive in zip(*(t.split(CHUNK) for t in (row, first, sums, live)), strict=True):
-        total += x.double() - x0
-        alive |= x != x0
+    for at, piece in found.pieces():
+        for x, x0, total, alive in zip(*(t.split(CHUNK) for t in (piece, first[at], sums[at], live[at])), strict=True):
+            total += x.double() - x0
+            alive |= x != x0
 
 
-def _centred(row: Float[Tensor, " p"], mean: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> Float[Tensor, " p"]:
-    """Take the mean from a gradient, in place; exact zeros where dead, as in the matrix."""
-    for x, of_mean, alive in zip(*(t.split(CHUNK) for t in (row, mean, live)), strict=True):
-        x.copy_(x.double() - of_mean).mul_(alive)
-    return row
+def _centred(found: Gradient, mean: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> Iterator[Float[Tensor, " k"]]:
+    """A gradient less the mean, in pieces; exact zeros where dead, as in the matrix."""
+    dtype = found.dtype
+    for at, piece in found.pieces():
+        noise = torch.empty_like(piece, dtype=dtype)
+        for out, x, of_mean, alive in zip(*(t.split(CHUNK) for t in (noise, piece, mean[at], live[at])), strict=True):
+            out.copy_(x.double() - of_mean).mul_(alive)
+        yield noise
 
 
 def _anatomy(

@@ -42,10 +42,10 @@ def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) 
 
     Args:
         model: the network.
-        groups: name to names of parameters; by default one group for every module that owns some.
+        groups: name to names of parameters, in any order; by default one group for every module that owns some.
 
     Returns:
-        Name to slices, in the order in which the parameters were named.
+        Name to slices, in the order of ``model.parameters()``.
 
     Raises:
         ValueError: a group is empty, or names a parameter twice or one that is not there.
@@ -68,7 +68,7 @@ def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) 
             )
         if not names or len(set(names)) < len(names):
             raise ValueError(f"group {group!r} is empty or names a parameter twice: {list(names)}")
-    return {group: [where[name] for name in names] for group, names in groups.items()}
+    return {group: [part for name, part in where.items() if name in names] for group, names in groups.items()}
 
 
 def units(model: nn.Module) -> list[slice]:

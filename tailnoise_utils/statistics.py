@@ -1,6 +1,7 @@
 """What is measured of a noise matrix, row by row, in memory that does not grow with the number of rows."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from .report import Group
 from .tail_index import TailIndex
 from .tail_index.blocks import CHUNK
-from .tail_index.rows import RowBlocks
+from .tail_index.rows import PermutedRowBlocks, RowBlocks
 
 __all__ = ["Statistics"]
 
@@ -21,7 +22,7 @@ class Statistics:
     Args:
         P: number of rows to come.
         live: which coordinates are not the same in all rows.
-        slices: of each group, where its parameters lie in a row.
+        slices: of each group, where its parameters lie in a row, in that order.
         seed: of the permutation of the columns.
 
     Attributes:
@@ -31,41 +32,51 @@ class Statistics:
     def __init__(self, P: int, live: Bool[Tensor, " p"], slices: dict[str, list[slice]], seed: int) -> None:
         self.norms: list[float] = []
         self._live, self._all = live, bool(live.all())
-        p, p_live = len(live), int(live.sum())
+        p, p_live = len(live), int(live.count_nonzero())
         self._dead = 1 - p_live / p
         self._published = _blocks(P, p, "published")
-        self._clean, self._permuted = RowBlocks(P, p_live), RowBlocks(P, p_live)
-        self._columns = _permuted(live, seed)
-        self._slices = slices
+        self._clean = RowBlocks(P, p_live)
+        self._permuted = PermutedRowBlocks(P, p_live, _order(p_live, seed).to(live.device))
         self._groups = {}
+        self._of: dict[tuple[int, int], list[tuple[RowBlocks | str, RowBlocks | str]]] = {}  # by parameter, its groups'
         for name, parts in slices.items():
-            alive = sum(int(live[part].sum()) for part in parts)
+            alive = sum(int(live[part].count_nonzero()) for part in parts)
             size = sum(part.stop - part.start for part in parts)
-            self._groups[name] = (size, alive, _blocks(P, size, "published"), _blocks(P, alive, "clean"))
+            own = _blocks(P, size, "published"), _blocks(P, alive, "clean")
+            self._groups[name] = (size, alive, *own)
+            for part in parts:
+                self._of.setdefault((part.start, part.stop), []).append(own)
 
-    def add(self, row: Float[Tensor, " p"]) -> None:
+    def add(self, row: Iterable[Tensor]) -> None:
         """Take the next row.
 
         Args:
-            row: of the noise matrix, exact zeros where dead.
+            row: of the noise matrix, a piece for each parameter, exact zeros where dead; a piece is let go as soon as the
+                next one is asked for.
         """
-        self.norms.append(math.sqrt(sum(float(wide.dot(wide)) for wide in map(Tensor.double, row.split(CHUNK)))))
-        _feed(self._published, row)
-        self._clean.add(*self._alive(row, slice(None)))
-        self._permuted.add(*(row.index_select(0, columns) for columns in self._columns.split(CHUNK)))
-        for name, (_, _, published, clean) in self._groups.items():
-            parts = self._slices[name]
-            _feed(published, *(row[part] for part in parts))
-            _feed(clean, *(piece for part in parts for piece in self._alive(row, part)))
+        square, start = 0.0, 0
+        for piece in row:
+            stop = start + len(piece)
+            groups = self._of.get((start, stop), [])
+            for x, live in self._chunks(piece, start, stop):
+                wide = x.double()
+                square += float(wide.dot(wide))
+                for published, clean in ((self._published, self._clean), *groups):
+                    _feed(published, x)
+                    _feed(clean, live)
+                self._permuted.add(live)
+            start = stop
+        self.norms.append(math.sqrt(square))
 
-    def _alive(self, row: Float[Tensor, " p"], part: slice) -> list[Tensor]:
-        """The live entries of a part of a row, piece by piece."""
-        if self._all:
-            return [row[part]]
-        pieces = zip(row[part].split(CHUNK), self._live[part].split(CHUNK), strict=True)
-        if row.device.type == "cpu" and row.dtype is not torch.bfloat16:  # NumPy takes a tenth of the time
-            return [torch.from_numpy(x.numpy()[alive.numpy()]) for x, alive in pieces]
-        return [x[alive] for x, alive in pieces]
+    def _chunks(self, piece: Float[Tensor, " k"], start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The entries of a piece of a row, and the live ones among them, as many at a time as the cache holds."""
+        for x, alive in zip(piece.split(CHUNK), self._live[start:stop].split(CHUNK), strict=True):
+            if self._all:
+                yield x, x
+            elif x.device.type == "cpu" and x.dtype is not torch.bfloat16:  # NumPy takes a tenth of the time
+                yield x, torch.from_numpy(x.numpy()[alive.numpy()])
+            else:
+                yield x, x[alive]
 
     def published(self) -> TailIndex:
         """The published convention, but summed in float64.
@@ -95,19 +106,14 @@ class Statistics:
         return clean, permuted, found
 
 
-def _permuted(live: Bool[Tensor, " p"], seed: int) -> Int[Tensor, " p_live"]:
-    """Where the live coordinates are, in random order; in 32 bits where that is enough, for it is kept all along."""
-    kind = torch.int32 if len(live) < 2**31 else torch.int64
-    columns = torch.randperm(int(live.sum()), generator=torch.Generator().manual_seed(seed), dtype=kind)
-    if not bool(live.all()):
-        places, filled = torch.empty_like(columns), 0
-        for i, part in enumerate(live.cpu().split(CHUNK)):
-            found = part.nonzero().flatten() + i * CHUNK
-            places[filled : filled + len(found)] = found
-            filled += len(found)
-        for part in columns.split(CHUNK):
-            part.copy_(places.index_select(0, part))
-    return columns.to(live.device)
+def _order(p: int, seed: int) -> Int[Tensor, " p"]:
+    """Where each column stands in random order; in 32 bits where that is enough, for it is kept all along."""
+    kind = torch.int32 if p < 2**30 else torch.int64
+    columns = torch.randperm(p, generator=torch.Generator().manual_seed(seed), dtype=kind)
+    order = torch.empty_like(columns)
+    for i, part in enumerate(columns.split(CHUNK)):
+        order[part.long()] = torch.arange(i * CHUNK, i * CHUNK + len(part), dtype=kind)
+    return order
 
 
 def _blocks(P: int, p: int, convention: str) -> RowBlocks | str:
@@ -120,10 +126,10 @@ def _blocks(P: int, p: int, convention: str) -> RowBlocks | str:
         return str(error)
 
 
-def _feed(blocks: RowBlocks | str, *pieces: Tensor) -> None:
-    """Add a row where there is an accumulator."""
+def _feed(blocks: RowBlocks | str, piece: Tensor) -> None:
+    """Add to a row where there is an accumulator."""
     if isinstance(blocks, RowBlocks):
-        blocks.add(*pieces)
+        blocks.add(piece)
 
 
 def _result(blocks: RowBlocks | str) -> tuple[TailIndex | None, str]:
