@@ -20,7 +20,7 @@ from .noise import centre, check_count, count, stack
 from .parameters import slices, trainable, units
 from .report import Report
 from .statistics import Statistics
-from .tail_index.blocks import CHUNK
+from .tail_index._entries import CHUNK, alive
 
 __all__ = ["NothingAlive", "measure"]
 
@@ -176,9 +176,7 @@ def _of_matrix(
     noise: Float[Tensor, "P p"], sizes: list[int]
 ) -> tuple[Bool[Tensor, " p"], Iterable[Iterable[Tensor]], tail_index.TailIndex | None]:
     """Live coordinates, the rows of the matrix in pieces, the published estimate in its own arithmetic."""
-    live = torch.zeros(noise.shape[1], dtype=torch.bool, device=noise.device)
-    for row in noise[1:]:
-        live |= row != noise[0]
+    live = alive(noise)
     published = tail_index.mohammadi(noise, convention="published") if bool(live.any()) else None
     return live, (row.split(sizes) for row in noise), published
 
@@ -202,9 +200,9 @@ def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterab
 def _take(found: Gradient, first: Float[Tensor, " p"], sums: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> None:
     """Add a gradient, less the first one, to the sums, and note where the two differ."""
     for at, piece in found.pieces():
-        for x, x0, total, alive in zip(*(t.split(CHUNK) for t in (piece, first[at], sums[at], live[at])), strict=True):
+        for x, x0, total, mask in zip(*(t.split(CHUNK) for t in (piece, first[at], sums[at], live[at])), strict=True):
             total += x.double() - x0
-            alive |= x != x0
+            mask |= x != x0
 
 
 def _centred(found: Gradient, mean: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> Iterator[Float[Tensor, " k"]]:
@@ -212,8 +210,8 @@ def _centred(found: Gradient, mean: Float64[Tensor, " p"], live: Bool[Tensor, " 
     dtype = found.dtype
     for at, piece in found.pieces():
         noise = torch.empty_like(piece, dtype=dtype)
-        for out, x, of_mean, alive in zip(*(t.split(CHUNK) for t in (noise, piece, mean[at], live[at])), strict=True):
-            out.copy_(x.double() - of_mean).mul_(alive)
+        for out, x, of_mean, mask in zip(*(t.split(CHUNK) for t in (noise, piece, mean[at], live[at])), strict=True):
+            out.copy_(x.double() - of_mean).mul_(mask)
         yield noise
 
 

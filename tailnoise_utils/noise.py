@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from .gradient import Gradient, Loss, gradients, private_randomness
 from .minibatches import check_batch_size
 from .parameters import trainable
-from .tail_index.blocks import CHUNK
+from .tail_index._entries import CHUNK
 
 __all__ = ["centre", "check_count", "count", "noise_matrix", "stack"]
 

@@ -1,16 +1,17 @@
 """What is measured of a noise matrix, row by row, in memory that does not grow with the number of rows."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .report import Group
 from .tail_index import TailIndex
-from .tail_index.blocks import CHUNK
+from .tail_index._entries import CHUNK, chosen, sum_of_logs
+from .tail_index.blocks import PUBLISHED_EPSILON
 from .tail_index.rows import PermutedRowBlocks, RowBlocks
 
 __all__ = ["Statistics"]
@@ -58,25 +59,16 @@ class Statistics:
         for piece in row:
             stop = start + len(piece)
             groups = self._of.get((start, stop), [])
-            for x, live in self._chunks(piece, start, stop):
-                wide = x.double()
+            for x, alive in zip(piece.split(CHUNK), self._live[start:stop].split(CHUNK), strict=True):
+                wide, live = x.double(), x if self._all else chosen(x, alive)
                 square += float(wide.dot(wide))
+                logs, logs_live = sum_of_logs(x, PUBLISHED_EPSILON), sum_of_logs(live, 0.0)
                 for published, clean in ((self._published, self._clean), *groups):
-                    _feed(published, x)
-                    _feed(clean, live)
-                self._permuted.add(live)
+                    _feed(published, x, logs)
+                    _feed(clean, live, logs_live)
+                self._permuted.add(live, logs_live)
             start = stop
         self.norms.append(math.sqrt(square))
-
-    def _chunks(self, piece: Float[Tensor, " k"], start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The entries of a piece of a row, and the live ones among them, as many at a time as the cache holds."""
-        for x, alive in zip(piece.split(CHUNK), self._live[start:stop].split(CHUNK), strict=True):
-            if self._all:
-                yield x, x
-            elif x.device.type == "cpu" and x.dtype is not torch.bfloat16:  # NumPy takes a tenth of the time
-                yield x, torch.from_numpy(x.numpy()[alive.numpy()])
-            else:
-                yield x, x[alive]
 
     def published(self) -> TailIndex:
         """The published convention, but summed in float64.
@@ -126,10 +118,10 @@ def _blocks(P: int, p: int, convention: str) -> RowBlocks | str:
         return str(error)
 
 
-def _feed(blocks: RowBlocks | str, piece: Tensor) -> None:
+def _feed(blocks: RowBlocks | str, piece: Tensor, logs: tuple[float, int]) -> None:
     """Add to a row where there is an accumulator."""
     if isinstance(blocks, RowBlocks):
-        blocks.add(piece)
+        blocks.add(piece, logs)
 
 
 def _result(blocks: RowBlocks | str) -> tuple[TailIndex | None, str]:

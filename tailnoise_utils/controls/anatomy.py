@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ..noise import centre
+from ..tail_index._entries import chosen
 from ._result import Anatomy
 from ._tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .across import gram
@@ -78,7 +79,7 @@ def anatomy(
     U = U.float() if torch.finfo(dtype).bits < 32 else U
     taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
     mask = alive(taken)
-    gradients = taken if bool(mask.all()) else taken[:, mask]
+    gradients = taken if bool(mask.all()) else chosen(taken, mask)
     live = gradients if centred else centre(gradients.clone())
     del taken
     whole_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the clean estimate has it

@@ -44,8 +44,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .. import stable
+from ..tail_index._entries import CHUNK, chosen
 from ..tail_index._result import check_finite
-from ..tail_index.blocks import CHUNK
 from .pooled import Estimate, TooFew, alive, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, random_signs, shuffle
 
@@ -151,7 +151,7 @@ def parts(
     check_finite(U, "the noise matrix")
     live = alive(U)
     if not bool(live.all()):
-        U, gradients = U[:, live], None if gradients is None else gradients[:, live]
+        U, gradients = chosen(U, live), None if gradients is None else chosen(gradients, live)
     p = U.shape[1]
     K = P * p
     largest = P // 2 * p // 2
@@ -266,7 +266,7 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
         found[: pairs // 2] = D[: pairs // 2] * (-means[1]).exp_()
         found[pairs // 2 :] = D[pairs // 2 :] * (-means[0]).exp_()
     if not bool(kept.all()):
-        out = out[:, kept]
+        out = chosen(out, kept)
     if not out.numel():
         raise TooFew("no column has differences in both halves of the pairs that are not zero: no scales to divide by")
     return out

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from ..tail_index.blocks import CHUNK
+from ..tail_index import _entries
+from ..tail_index._entries import CHUNK, chosen
 
 __all__ = ["Estimate", "TooFew", "alive", "curve", "jackknifed", "live_columns", "of_rows", "of_shuffled", "row_logs"]
 
@@ -74,7 +75,7 @@ def live_columns(U: Float[Tensor, "P p"]) -> Float[Tensor, "P live"]:
         ValueError: nothing is left.
     """
     live = alive(U)
-    return U if bool(live.all()) else U[:, live]
+    return U if bool(live.all()) else chosen(U, live)
 
 
 def alive(U: Float[Tensor, "P p"]) -> Bool[Tensor, " p"]:
@@ -89,9 +90,7 @@ def alive(U: Float[Tensor, "P p"]) -> Bool[Tensor, " p"]:
     Raises:
         TooFew: there is none.
     """
-    live = torch.zeros(U.shape[1], dtype=torch.bool, device=U.device)
-    for row in U[1:]:
-        live |= row != U[0]
+    live = _entries.alive(U)
     if not bool(live.any()):
         raise TooFew("nothing is alive: every column of the noise matrix is constant over the minibatches")
     return live

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from .. import stable
+from ._entries import CHUNK, alive, all_zero, chosen, row_sums_of_logs
 from ._result import Sample, TailIndex, as_numbers, check_finite
 
 PUBLISHED_EPSILON = 2.2204e-16
 CONVENTIONS = ("published", "clean")
-CHUNK = 2**17  # entries that are in float64 at a time: 1 MB, which stays in the processor's cache
 
 
 def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") -> TailIndex:
@@ -175,8 +175,8 @@ class _Blocks:
         out = torch.empty(self.K2, 4, dtype=torch.float64, device=self.flat.device)
         step = max(1, CHUNK // self.K1)
         for part, X in zip(out.split(step), self.rows().split(step), strict=True):
-            part[:, 0], part[:, 1] = _row_sums_of_logs(X.sum(1, keepdim=True, dtype=torch.float64), self.epsilon)
-            part[:, 2], part[:, 3] = _row_sums_of_logs(X, self.epsilon)
+            part[:, 0], part[:, 1] = row_sums_of_logs(X.sum(1, keepdim=True, dtype=torch.float64), self.epsilon)
+            part[:, 2], part[:, 3] = row_sums_of_logs(X, self.epsilon)
         return out
 
     def jackknife(self, logs: Tensor) -> float:
@@ -196,42 +196,6 @@ def jackknife(per_row: Tensor, K1: int) -> float:
     return float(((left_out - left_out.mean()).square().sum() * (P - 1) / P).sqrt())
 
 
-def sum_of_logs(values: Tensor, epsilon: float) -> tuple[float, int]:
-    """Sum of log(|values| + epsilon) in float64 without those that are log 0, and how many are left."""
-    found = _positive(values, epsilon)
-    total = float(_fewer(found, values.dtype).log().sum())
-    if total > -math.inf:
-        return total, values.numel()
-    found = found[found != 0]
-    return float(found.log_().sum()), found.numel()
-
-
-def _row_sums_of_logs(values: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The same of every row."""
-    found = _positive(values, epsilon)
-    total = _fewer(found, values.dtype).log().sum(1)
-    if bool((total > -math.inf).all()):
-        return total, torch.full_like(total, values.shape[1])
-    counts = found != 0
-    return found.masked_fill_(~counts, 1.0).log_().sum(1), counts.sum(1).double()
-
-
-def _positive(values: Tensor, epsilon: float) -> Tensor:
-    """|values| + epsilon in float64, a new tensor."""
-    return values.abs().double().add_(epsilon)
-
-
-def _fewer(found: Tensor, dtype: torch.dtype) -> Tensor:
-    """Numbers with the same sum of logarithms: of what was float32, whose products float64 holds, those of four or five."""
-    fourth, more = divmod(found.shape[-1], 4)
-    if dtype == torch.float64 or fourth < 4:
-        return found
-    first, second, third, last, rest = found.split([*[fourth] * 4, more], -1)
-    products = (first * second).mul_(third).mul_(last)
-    products[..., :more].mul_(rest)
-    return products
-
-
 def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     """Check the input, drop what the convention drops, choose K1."""
     if convention not in CONVENTIONS:
@@ -241,18 +205,18 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
         raise ValueError(f"expected a sample (K,) or a noise matrix (P >= 2, p), got shape {tuple(x.shape)}")
     what = "the sample" if x.ndim == 1 else "the noise matrix"
     check_finite(x, what)
-    if not bool(x.any()):
+    if all_zero(x):
         raise ValueError(f"nothing is alive: all entries of {what} of shape {tuple(x.shape)} are exactly zero")
     info: dict[str, float | int] = {}
     if convention == "published":
         x = x.float()
         check_finite(x, f"in float32, as published, {what}")
-        if not bool(x.any()):
+        if all_zero(x):
             raise ValueError(f"in float32, as published, every entry of {what} underflows to zero; rescale the data")
     elif x.ndim == 2:
-        live = (x != x[0]).any(0)
+        live = alive(x)
         info["dead_share"] = 1 - int(live.sum()) / len(live) if len(live) else 1.0
-        x = x if bool(live.all()) else x[:, live]
+        x = x if bool(live.all()) else chosen(x, live)
     flat = x.reshape(-1)
     K = len(flat)
     if not K:
