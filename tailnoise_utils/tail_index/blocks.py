@@ -5,7 +5,9 @@ log|Y| exceeds that of log|X| by (log K1) / alpha. Corollary 2.4 takes the mean,
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -153,12 +155,18 @@ def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, c
 class _Blocks:
     """The entries that take part, read row by row, cut into K2 blocks of K1 (what is left over does not take part)."""
 
-    flat: Tensor
+    x: Tensor
+    live: Tensor | None  # mask of the columns that take part, None for all, and for a sample
     K1: int
     K2: int
-    p: int | None  # columns of the matrix, None for a sample
+    p: int | None  # number of those columns, None for a sample
     epsilon: float
     info: dict[str, float | int]
+
+    @cached_property
+    def flat(self) -> Tensor:
+        """The entries one after another: a view, or a copy where columns are left out."""
+        return (self.x if self.live is None else chosen(self.x, self.live)).reshape(-1)
 
     def rows(self) -> Tensor:
         """The blocks as rows, (K2, K1), a view."""
@@ -172,12 +180,26 @@ class _Blocks:
 
     def logs(self) -> Tensor:
         """Per block, in float64: log|Y|, whether it counts, the sum of log|X|, how many count; shape (K2, 4)."""
-        out = torch.empty(self.K2, 4, dtype=torch.float64, device=self.flat.device)
-        step = max(1, CHUNK // self.K1)
-        for part, X in zip(out.split(step), self.rows().split(step), strict=True):
+        out, done = torch.empty(self.K2, 4, dtype=torch.float64, device=self.x.device), 0
+        for X in self._some_rows():
+            part = out[done : done + len(X)]
+            done += len(X)
             part[:, 0], part[:, 1] = row_sums_of_logs(X.sum(1, keepdim=True, dtype=torch.float64), self.epsilon)
             part[:, 2], part[:, 3] = row_sums_of_logs(X, self.epsilon)
         return out
+
+    def _some_rows(self) -> Iterator[Tensor]:
+        """The blocks as rows, as many at a time as the cache holds: fresh memory for all would cost more than the rest."""
+        step = max(1, CHUNK // self.K1)
+        if self.live is None:
+            yield from self.rows().split(step)
+            return
+        rest = self.x.new_empty(0)
+        for lines in self.x.split(max(1, CHUNK // self.x.shape[1])):
+            rest = torch.cat([rest, chosen(lines, self.live).reshape(-1)])
+            whole = len(rest) // self.K1
+            yield from rest[: whole * self.K1].view(whole, self.K1).split(step)
+            rest = rest[whole * self.K1 :]
 
     def jackknife(self, logs: Tensor) -> float:
         """Standard error of 1 / alpha^ from leaving out one row of the matrix at a time."""
@@ -208,6 +230,7 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     if all_zero(x):
         raise ValueError(f"nothing is alive: all entries of {what} of shape {tuple(x.shape)} are exactly zero")
     info: dict[str, float | int] = {}
+    live, p = None, x.shape[1] if x.ndim == 2 else None
     if convention == "published":
         x = x.float()
         check_finite(x, f"in float32, as published, {what}")
@@ -215,17 +238,16 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
             raise ValueError(f"in float32, as published, every entry of {what} underflows to zero; rescale the data")
     elif x.ndim == 2:
         live = alive(x)
-        info["dead_share"] = 1 - int(live.sum()) / len(live) if len(live) else 1.0
-        x = x if bool(live.all()) else chosen(x, live)
-    flat = x.reshape(-1)
-    K = len(flat)
+        p = int(live.count_nonzero())
+        info["dead_share"] = 1 - p / len(live) if len(live) else 1.0
+        live = None if p == len(live) else live
+    K = x.numel() if p is None else len(x) * p
     if not K:
         raise ValueError("nothing is alive: every column of the noise matrix is constant over the minibatches")
     check_size(K)
     info["K1"] = K1 = block_length(K, K1, convention)
     info["K2"] = K2 = K // K1
-    p = x.shape[1] if x.ndim == 2 else None
-    return _Blocks(flat, K1, K2, p, PUBLISHED_EPSILON if convention == "published" else 0.0, info)
+    return _Blocks(x, live, K1, K2, p, PUBLISHED_EPSILON if convention == "published" else 0.0, info)
 
 
 def check_size(K: int) -> None:
