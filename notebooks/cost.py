@@ -136,7 +136,7 @@ Markdown(caption)
 # %% [markdown]
 # ## Seeds together
 #
-# An epoch of three seeds of an FCN on MNIST, one after another ({func}`~tailnoise_utils.train.train`) and with their parameters stacked, one batched product for all ({func}`~tailnoise_utils.train.train_stacked`,
+# An epoch of three seeds of an FCN on MNIST, one after another ({func}`~tailnoise_utils.train.train`) and with their parameters stacked, one batched product for all ({func}`~tailnoise_utils.stacked.train_stacked`,
 # `run --together`; seeds and losses of an architecture). Milliseconds are those of a step of one network; *least* and *most* are of in turn over stacked.
 
 # %% tags=["hide-input"]

@@ -106,8 +106,26 @@ def test_runs_in_smoke(topic: str, checkout: Path, make: Make) -> None:
     assert not misplaced_figures(notebook)
 
 
+def execute(topic: str, profile: str) -> None:
+    """Execute a notebook here: a kernel takes seconds to start."""
+    names: dict[str, object] = {}
+    for cell in jupytext.read(ROOT / "notebooks" / f"{topic}.py").cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+        if "parameters" in cell.metadata.get("tags", ()):
+            names["profile"] = profile
+
+
 @pytest.mark.parametrize("topic", TOPICS)
-def test_unknown_profile_names_the_valid_ones(topic: str, tmp_path: Path) -> None:
+def test_unknown_profile_names_the_valid_ones(topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    with pytest.raises(ValueError, match="unknown profile 'nonsense'") as error:
+        execute(topic, "nonsense")
+    assert all(profile in str(error.value) for profile in experiments.PROFILES)
+
+
+def test_papermill_ends_with_the_error_of_a_notebook(tmp_path: Path) -> None:
+    topic = TOPICS[0]
     source, target = tmp_path / "source.ipynb", tmp_path / "target.ipynb"
     jupytext.write(jupytext.read(ROOT / "notebooks" / f"{topic}.py"), source)
     command = [sys.executable, "-m", "papermill", source, target, "-p", "profile", "nonsense", "-k", "python3"]

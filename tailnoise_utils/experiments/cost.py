@@ -35,7 +35,9 @@ def cost(profile: str) -> tuple[Spec, ...]:
     shapes += [(*of, width, depth, 500, 20, SEEDS) for width in (16, 64, 256) for depth in (2, 6)]
     shapes += [(*of, width, depth, 500, 20, PARALLEL) for width, depth in ((16, 6), (64, 6), (256, 6), (1024, 4))]
     others = SamplerCostSpec(_SAMPLERS, 7 * _TIMES, 10**6, 0), ImportCostSpec(_IMPORTS, 3 * _TIMES)  # each is short
-    return *(_spec(*shape, replicates=_TIMES) for shape in shapes), *others
+    return *(
+        _spec(*shape, replicates=_TIMES * (3 if shape[-1] in (SEEDS, PARALLEL) else 1)) for shape in shapes
+    ), *others
 
 
 def _spec(

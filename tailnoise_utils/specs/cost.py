@@ -110,8 +110,8 @@ class _Timed(Drawn, ABC):
             Per way (scope) and time (x): "seconds", and "flop/s" (a float32 matrix product in the same process, mean of
             before and after); "bytes" (the most that the first time had in use, in that process alone, beyond what was
             there before it; Linux only), "1/alpha (published)" where it gives a noise matrix or that number; "load" (mean
-            number of processes of the machine that were at work, in the minute before each round, this one among them
-            from the second on); and what is counted.
+            number of processes of the machine that were at work, in the minute before each round and after the last, this
+            one among them from the second on); and what is counted.
 
         Raises:
             RuntimeError: a way failed; the message has the end of what it said.
@@ -124,12 +124,12 @@ class _Timed(Drawn, ABC):
                 running[way] = stack.enter_context(_Process(self._asked() | {"way": way}, errors))
                 progress(1 / 2 / len(self.ways))
             for k in range(self.replicates):
-                found.append({"scope": "all", "quantity": "load", "x": float(k), "value": os.getloadavg()[0]})
+                found.append(_load(k))
                 for way, process in running.items():
                     if process.spent < _ENOUGH:
                         found += [row | {"scope": way} for row in process.again()]
                     progress(1 / 2 / len(self.ways) / self.replicates)
-        return found + self._counted()
+        return [*found, _load(self.replicates), *self._counted()]
 
     def again(self, path: Path) -> list[Row] | None:
         """What is counted; no time can be had again.
@@ -149,6 +149,11 @@ class _Timed(Drawn, ABC):
     def _counted(self) -> list[Row]:
         """Rows that are the same everywhere."""
         return []
+
+
+def _load(k: int) -> Row:
+    """How busy the machine was before round k."""
+    return {"scope": "all", "quantity": "load", "x": float(k), "value": os.getloadavg()[0]}
 
 
 @dataclass(frozen=True)
