@@ -137,7 +137,7 @@ Markdown(caption)
 # ## Seeds together
 #
 # An epoch of three seeds of an FCN on MNIST, one after another ({func}`~tailnoise_utils.train.train`) and with their parameters stacked, one batched product for all ({func}`~tailnoise_utils.stacked.train_stacked`,
-# `run --together`; seeds and losses of an architecture). Milliseconds are those of a step of one network; *least* and *most* are of in turn over stacked.
+# `run --together`; seeds and losses of a setting). Milliseconds are those of a step of one network; *least* and *most* are of in turn over stacked.
 
 # %% tags=["hide-input"]
 together = plots.together_table(results, SEEDS)

@@ -21,6 +21,7 @@ __all__ = ["Gradient", "as_found", "gradient", "gradients", "private_randomness"
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
+_JOINED = 2**15  # entries up to which parts of a gradient are joined
 _NO_PAIR = (
     ", of type {}, no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for loss_fn(model(x), y)"
 )
@@ -105,17 +106,24 @@ class Gradient:
         return out
 
     def pieces(self) -> Iterator[tuple[slice, Float[Tensor, " k"]]]:
-        """The parts one after another, each row-major; each is let go when the next one is asked for.
+        """The parts one after another, each row-major, small ones joined; here each is let go before the next is made.
 
         Yields:
-            Where it lies in the whole gradient, and the part as a vector.
+            Where it lies in the whole gradient, and a part, or several, as a vector.
         """
         start = 0
         self.parts.reverse()
         while self.parts:
-            piece = self.parts.pop().reshape(-1)
-            yield slice(start, start + len(piece)), piece
-            start += len(piece)
+            few = [self.parts.pop().reshape(-1)]
+            stop = start + len(few[0])
+            while self.parts and stop + self.parts[-1].numel() - start <= _JOINED:
+                few.append(self.parts.pop().reshape(-1))
+                stop += len(few[-1])
+            piece = torch.cat(few) if len(few) > 1 else few[0]
+            del few
+            yield slice(start, stop), piece
+            del piece
+            start = stop
 
 
 def gradient(

@@ -85,8 +85,8 @@ def measure(
             refused where two are (streaming).
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the columns.
-        groups: name to names of parameters; by default one group for every module that owns trainable parameters. An
-            empty mapping for none.
+        groups: name to names of parameters, which are read in the model's order; by default one group for every module
+            that owns trainable parameters. An empty mapping for none.
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model, so that
             the matrix and its copy take half.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
@@ -142,7 +142,9 @@ def measure(
             if anatomy:  # of the gradients as they are: centring costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
                 taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest)
-            live, rows, published = _of_matrix(centre(matrix), [w.numel() for w in weights])
+            live, rows, published = _of_matrix(
+                centre(matrix),
+            )
         else:
             live, rows, published = _from_passes(work, P, p)
         if not bool(live.any()):
@@ -173,12 +175,12 @@ def measure(
 
 
 def _of_matrix(
-    noise: Float[Tensor, "P p"], sizes: list[int]
+    noise: Float[Tensor, "P p"],
 ) -> tuple[Bool[Tensor, " p"], Iterable[Iterable[Tensor]], tail_index.TailIndex | None]:
-    """Live coordinates, the rows of the matrix in pieces, the published estimate in its own arithmetic."""
+    """Live coordinates, the rows of the matrix, the published estimate in its own arithmetic."""
     live = alive(noise)
     published = tail_index.mohammadi(noise, convention="published") if bool(live.any()) else None
-    return live, (row.split(sizes) for row in noise), published
+    return live, ([row] for row in noise), published
 
 
 def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Iterable[Tensor]], None]:
@@ -194,7 +196,7 @@ def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterab
     check_count(len(work.losses), P)
     for total, x0 in zip(mean.split(CHUNK), first.split(CHUNK), strict=True):
         total.div_(P).add_(x0)
-    return live, (_centred(found, mean, live) for found in work.second()), None
+    return live, (_centred(found, mean) for found in work.second()), None
 
 
 def _take(found: Gradient, first: Float[Tensor, " p"], sums: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> None:
@@ -205,14 +207,16 @@ def _take(found: Gradient, first: Float[Tensor, " p"], sums: Float64[Tensor, " p
             mask |= x != x0
 
 
-def _centred(found: Gradient, mean: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> Iterator[Float[Tensor, " k"]]:
-    """A gradient less the mean, in pieces; exact zeros where dead, as in the matrix."""
+def _centred(found: Gradient, mean: Float64[Tensor, " p"]) -> Iterator[Float[Tensor, " k"]]:
+    """A gradient less the mean, in pieces; exact zeros where dead, where the mean is exactly what all are."""
     dtype = found.dtype
     for at, piece in found.pieces():
-        noise = torch.empty_like(piece, dtype=dtype)
-        for out, x, of_mean, mask in zip(*(t.split(CHUNK) for t in (noise, piece, mean[at], live[at])), strict=True):
-            out.copy_(x.double() - of_mean).mul_(mask)
+        noise = torch.empty_like(piece, dtype=dtype)  # not in place: gradients may share their memory
+        for out, x, of_mean in zip(*(t.split(CHUNK) for t in (noise, piece, mean[at])), strict=True):
+            out.copy_(x.double() - of_mean)
+        del piece
         yield noise
+        del noise
 
 
 def _anatomy(

@@ -113,7 +113,7 @@ def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) ->
         >>> linear_hinge(torch.tensor([[2.0, -0.5]]), torch.tensor([0]))
         tensor(0.2500)
     """
-    here = y.device.type == "cpu"  # a GPU would have to be waited for; there torch itself ends the program
+    here = y.device.type == "cpu"  # a GPU would have to be waited for; there torch itself stops, with an assertion
     if here and len(y) and (int(y.min()) < 0 or int(y.max()) >= outputs.shape[1]):
         bad = int(y.min()) if int(y.min()) < 0 else int(y.max())
         last = outputs.shape[1] - 1

@@ -15,7 +15,7 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
         model: the network.
 
     Returns:
-        Those that require a gradient.
+        Those that require a gradient, and hold numbers.
 
     Raises:
         ValueError: no torch module, no such parameter, a complex one, or gradients are switched off for good.
@@ -24,7 +24,7 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
         raise ValueError(
             f"the model is of type {type(model).__name__}, no torch.nn.Module: give model, loss_fn, batches in this order"
         )
-    parameters = [w for w in model.parameters() if w.requires_grad]
+    parameters = [w for w in model.parameters() if w.requires_grad and w.numel()]
     if not parameters:
         raise ValueError(
             f"{type(model).__name__} has no trainable parameter: call requires_grad_() on some; or, if it is the loss, "
@@ -52,7 +52,7 @@ def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) 
     """
     where, start = {}, 0
     for name, w in model.named_parameters():
-        if w.requires_grad:
+        if w.requires_grad and w.numel():
             where[name] = slice(start, start + w.numel())
             start += w.numel()
     if groups is None:

@@ -1,6 +1,8 @@
 """Plain SGD of several networks of one architecture at once, for a GPU that small ones leave idle one by one."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Int64, Shaped
@@ -10,6 +12,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from ._steps import ADVICE, check, drawn, step_size
 from .data import Dataset
+from .parameters import trainable
 
 __all__ = ["stackable", "train_stacked"]
 
@@ -35,8 +38,8 @@ def train_stacked(
 
     The steps of each network are those of :func:`tailnoise_utils.train.train` with its loss and seed, up to the rounding of
     the products. On a CUDA device a step is recorded once as a CUDA graph and then replayed, so that the time to start its
-    hundred kernels, most of a small network's step, is spent once. No step waits for the device: that a loss is infinite is
-    noted there, and read at the next pause.
+    hundred kernels is spent once. No step asks the device for a number: that a loss is infinite is noted there, and read at
+    the next pause.
 
     Args:
         networks: the networks, equal but for their weights, without dropout and buffers (those of batch normalisation).
@@ -57,14 +60,17 @@ def train_stacked(
         diverged, the message of :class:`~tailnoise_utils.train.Diverged`: its weights are then of no use, the others go on.
 
     Raises:
-        ValueError: as :func:`~tailnoise_utils.train.train`; another number of losses or seeds than networks, or networks
-            that cannot be stacked.
+        ValueError: as :func:`~tailnoise_utils.train.train`; no networks, another number of losses or seeds than networks,
+            or networks that cannot be stacked.
     """
     n, device = len(data.x_train), data.x_train.device
     check(n, batch_size, lr, iterations, snapshots, schedule, order, start)
     for what, given in (("losses", loss_fns), ("seeds", seeds)):
         if len(given) != len(networks):
             raise ValueError(f"{len(given)} {what} for {len(networks)} networks: give one each")
+    if not networks:
+        raise ValueError("0 networks: give one or more")
+    trainable(networks[0])
     if not stackable(networks[0]):
         raise ValueError("networks with dropout or buffers cannot be stacked: train them one by one, with train")
     advice = ADVICE.format(lr, lr / 10)
@@ -129,7 +135,7 @@ class _Stack:
         self._outputs = vmap(lambda weights, images: functional_call(one, weights, (images,)))
         self._done = torch.tensor(start, device=x.device)
         self.chosen = torch.zeros(count * batch_size, dtype=torch.int64, device=x.device)
-        self.lr = self._moving[0].new_zeros(())
+        self.lr = torch.zeros((), dtype=torch.float64, device=x.device)  # the weights keep their type beside one number
         self.at = torch.full((count,), -1, device=x.device)
         self.wrong = torch.zeros(count, device=x.device)
 
@@ -159,7 +165,7 @@ class _Replayed:
 
     def __init__(self, work: Callable[[], object], device: torch.device) -> None:
         self._work, self._device, self._times = work, device, 0
-        self._graph = None
+        self._graph, self._stream = None, _side(device) if device.type == "cuda" else None
 
     def __call__(self) -> None:
         """Do it."""
@@ -176,15 +182,21 @@ class _Replayed:
         self._times += 1
 
     def _aside(self) -> None:
-        """Do it on another stream than the default one, on which nothing can be recorded."""
-        usual, other = torch.cuda.current_stream(), torch.cuda.Stream()
-        other.wait_stream(usual)
-        with torch.cuda.stream(other):
+        """Do it on the stream of the recording: on the default one nothing can be recorded."""
+        usual = torch.cuda.current_stream()
+        self._stream.wait_stream(usual)
+        with torch.cuda.stream(self._stream):
             self._work()
-        usual.wait_stream(other)
+        usual.wait_stream(self._stream)
 
     def _record(self) -> None:
         """Record it, which does not do it."""
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, stream=self._stream):
             self._work()
+
+
+@cache
+def _side(device: torch.device) -> Any:
+    """One stream a device for all recordings: cuBLAS keeps memory for each that it has seen."""
+    return torch.cuda.Stream(device)

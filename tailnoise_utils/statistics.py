@@ -1,11 +1,13 @@
 """What is measured of a noise matrix, row by row, in memory that does not grow with the number of rows."""
 
 import math
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .report import Group
@@ -39,36 +41,49 @@ class Statistics:
         self._clean = RowBlocks(P, p_live)
         self._permuted = PermutedRowBlocks(P, p_live, _order(p_live, seed).to(live.device))
         self._groups = {}
-        self._of: dict[tuple[int, int], list[tuple[RowBlocks | str, RowBlocks | str]]] = {}  # by parameter, its groups'
+        self._at, self._square = 0, 0.0  # entries of the present row, and the sum of their squares
+        cuts = sorted({0, p, *(end for parts in slices.values() for part in parts for end in (part.start, part.stop))})
+        self._ends = cuts[1:]
+        self._of: list[list[tuple[RowBlocks | str, RowBlocks | str]]] = [
+            [] for _ in self._ends
+        ]  # groups up to each end
         for name, parts in slices.items():
             alive = sum(int(live[part].count_nonzero()) for part in parts)
             size = sum(part.stop - part.start for part in parts)
             own = _blocks(P, size, "published"), _blocks(P, alive, "clean")
             self._groups[name] = (size, alive, *own)
             for part in parts:
-                self._of.setdefault((part.start, part.stop), []).append(own)
+                for groups in self._of[bisect_right(self._ends, part.start) : bisect_left(self._ends, part.stop) + 1]:
+                    groups.append(own)
 
     def add(self, row: Iterable[Tensor]) -> None:
         """Take the next row.
 
         Args:
-            row: of the noise matrix, a piece for each parameter, exact zeros where dead; a piece is let go as soon as the
-                next one is asked for.
+            row: of the noise matrix, whole or cut into consecutive pieces, exact zeros where dead; no piece is held while
+                the next one is made.
         """
-        square, start = 0.0, 0
-        for piece in row:
-            stop = start + len(piece)
-            groups = self._of.get((start, stop), [])
-            for x, alive in zip(piece.split(CHUNK), self._live[start:stop].split(CHUNK), strict=True):
+        deque(map(self._take, row), maxlen=0)
+        self.norms.append(math.sqrt(self._square))
+        self._at, self._square = 0, 0.0
+
+    def _take(self, piece: Float[Tensor, " k"]) -> None:
+        """Take the next piece of a row."""
+        start = self._at
+        self._at = stop = start + len(piece)
+        i = bisect_right(self._ends, start)
+        while start < stop:
+            last = min(self._ends[i], stop)
+            own, piece = piece[: last - start], piece[last - start :]
+            for x, alive in zip(own.split(CHUNK), self._live[start:last].split(CHUNK), strict=True):
                 wide, live = x.double(), x if self._all else chosen(x, alive)
-                square += float(wide.dot(wide))
+                self._square += float(wide.dot(wide))
                 logs, logs_live = sum_of_logs(x, PUBLISHED_EPSILON), sum_of_logs(live, 0.0)
-                for published, clean in ((self._published, self._clean), *groups):
+                for published, clean in ((self._published, self._clean), *self._of[i]):
                     _feed(published, x, logs)
                     _feed(clean, live, logs_live)
                 self._permuted.add(live, logs_live)
-            start = stop
-        self.norms.append(math.sqrt(square))
+            start, i = last, i + 1
 
     def published(self) -> TailIndex:
         """The published convention, but summed in float64.

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
+from tailnoise_utils import gradient as module_of_gradient
 from tailnoise_utils import measure as module
 from tailnoise_utils import statistics, tail_index
+from tailnoise_utils.gradient import Gradient
 from tailnoise_utils.measure import measure
 from tailnoise_utils.minibatches import Minibatches
 from tailnoise_utils.models import fcn
@@ -103,6 +105,8 @@ def test_columns_are_permuted_without_putting_a_row_in_order(P: int, p: int, K1:
 
 
 def test_rows_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="an order of 4 columns for rows of 5 entries"):
+        PermutedRowBlocks(2, 5, torch.arange(4))
     rows = RowBlocks(2, 5)
     rows.add(torch.ones(4))
     with pytest.raises(
@@ -344,11 +348,17 @@ def test_groups() -> None:
     model = fcn(16, 7, 3, 3, seed=1)
     batches = Minibatches(*samples(), 6, seed=0)
     U = noise_matrix(model, cross_entropy, batches)
-    ends = {"ends": ["linear1.weight", "linear3.weight"]}
-    found = measure(model, cross_entropy, batches, groups=ends).groups
-    assert list(found) == ["ends"]
-    columns = torch.cat([U[:, : 16 * 7], U[:, -21:]], dim=1)
-    assert found["ends"].clean.inverse == pytest.approx(tail_index.mohammadi(columns).inverse, rel=1e-12)
+    # They may share parameters, and are read in the order of the model, whatever is named first.
+    asked = {"ends": ["linear3.weight", "linear1.weight"], "last": ["linear3.weight"]}
+    columns = {"ends": torch.cat([U[:, : 16 * 7], U[:, -21:]], dim=1), "last": U[:, -21:]}
+    for method in ("matrix", "streaming"):
+        found = measure(model, cross_entropy, batches, groups=asked, method=method).groups
+        assert list(found) == ["ends", "last"]
+        for name, of in columns.items():
+            rel = 1e-12 if method == "matrix" else 1e-6
+            assert found[name].clean.inverse == pytest.approx(tail_index.mohammadi(of).inverse, rel=rel)
+            published = tail_index.mohammadi(of, convention="published")
+            assert found[name].published.inverse == pytest.approx(published.inverse, rel=1e-5)
     assert not measure(model, cross_entropy, batches, groups={}).groups
     with pytest.raises(ValueError, match=r"group 'a' names linear9\.weight, .* those are: linear1\.weight, linear2"):
         measure(model, cross_entropy, batches, groups={"a": ["linear9.weight"]})
@@ -370,6 +380,46 @@ def test_tied_parameters_count_once_and_a_bare_parameter_belongs_to_the_model() 
     report = measure(Tied(), cross_entropy, Minibatches(*samples(), 6, seed=0))
     assert {name: group.p for name, group in report.groups.items()} == {"Tied": 3, "a": 16 * 17, "b": 16}
     assert report.p == 16 * 17 + 16 + 3
+
+
+def test_gradients_that_share_their_memory_are_each_centred_once() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.u, self.v = (nn.Parameter(torch.zeros(16, 3)) for _ in range(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ (self.u + self.v)
+
+    batches = Minibatches(*samples(), 6, seed=0)
+    one, other = (measure(Twice(), cross_entropy, batches, method=m, anatomy=False) for m in ("matrix", "streaming"))
+    np.testing.assert_allclose(other.norms, one.norms, rtol=1e-6)
+    assert_same(one.clean, other.clean, 1e-6)
+
+
+def test_a_parameter_without_numbers_has_no_noise() -> None:
+    class Empty(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(16, 3)
+            self.nothing = nn.Parameter(torch.zeros(0, 5))
+
+    batches = Minibatches(*samples(), 6, seed=0)
+    for method in ("matrix", "streaming"):
+        report = measure(Empty(), cross_entropy, batches, method=method)
+        assert (report.p, report.groups["Empty"].p) == (51, 51)
+
+
+@pytest.mark.parametrize("joined", [0, 30, 10**6])
+def test_small_gradients_are_joined_large_ones_come_alone(joined: int, monkeypatch) -> None:
+    monkeypatch.setattr(module_of_gradient, "_JOINED", joined)
+    sizes = [40, 10, 12, 9, 50, 3]
+    parts = [torch.arange(size, dtype=torch.float64 if size == 12 else torch.float32).view(1, -1) for size in sizes]
+    whole = torch.cat([part.flatten() for part in parts])
+    pieces = list(Gradient(list(parts), 0.0, None, None, None).pieces())
+    expected = {0: sizes, 30: [40, 22, 9, 50, 3], 10**6: [124]}[joined]
+    assert [len(piece) for _, piece in pieces] == expected
+    assert all(torch.equal(whole[at], piece.double()) for at, piece in pieces)
+    assert sum(at.stop - at.start for at, _ in pieces) == 124
 
 
 def test_a_group_without_an_estimate_says_why_and_does_not_stop_the_others() -> None:

@@ -93,6 +93,10 @@ def test_networks_that_cannot_be_stacked_are_refused() -> None:
         together([fcn(9, 5, 3, 4, seed=s) for s in (1, 2)], [1])
     with pytest.raises(ValueError, match="1 losses for 2 networks"):
         together([fcn(9, 5, 3, 4, seed=s) for s in (1, 2)], [1, 2], [cross_entropy])
+    with pytest.raises(ValueError, match="0 networks: give one or more"):
+        together([], [])
+    with pytest.raises(ValueError, match="has no trainable parameter"):
+        together([fcn(9, 5, 3, 4, seed=s).requires_grad_(False) for s in (1, 2)], [1, 2])
     with pytest.raises(ValueError, match="the step size must be positive"):
         together([fcn(9, 5, 3, 4, seed=s) for s in (1, 2)], [1, 2], lr=0.0)
 
@@ -112,33 +116,61 @@ def test_a_step_reads_nothing_back_and_so_can_be_recorded(loss) -> None:
         float(stack.wrong[0])
 
 
-def test_a_step_works_on_tensors_that_stay_where_they_are() -> None:
-    stack = stack_on("cpu", cross_entropy)
-    fixed = [stack.chosen, stack.lr, stack.at, stack.wrong, stack._done, *stack._weights.values()]
-    places = [(id(tensor), tensor.data_ptr()) for tensor in fixed]
-    stack.lr.fill_(0.1)
-    before = [w.detach().clone() for w in stack._weights.values()]
-    stack.step()
-    after = [stack.chosen, stack.lr, stack.at, stack.wrong, stack._done, *stack._weights.values()]
-    assert [(id(tensor), tensor.data_ptr()) for tensor in after] == places
-    assert stack._done == 1
-    assert not any(torch.equal(w, old) for w, old in zip(stack._weights.values(), before, strict=True))
+def test_all_steps_work_on_the_same_tensors_which_alone_tell_them_apart(monkeypatch) -> None:
+    devices, places, told, done = [], [], [], []
+
+    class Watched(stacked._Replayed):
+        def __init__(self, work, device) -> None:
+            super().__init__(work, device)
+            self.stack = work.__self__
+            devices.append(device)
+
+        def __call__(self) -> None:
+            of = self.stack
+            fixed = [of.chosen, of.lr, of.at, of.wrong, of._done, of._x, of._y, *of._weights.values()]
+            places.append([(id(tensor), tensor.data_ptr()) for tensor in fixed])
+            told.append((of.chosen.tolist(), float(of.lr)))
+            done.append(int(of._done))
+            super().__call__()
+
+    monkeypatch.setattr(stacked, "_Replayed", Watched)
+    together([fcn(9, 5, 3, 4, seed=s) for s in (1, 2)], [11, 12], schedule="halved", snapshots=(0, 5, 10))
+    assert devices == [torch.device("cpu")]
+    assert places == [places[0]] * 10
+    assert done == list(range(10))
+    assert len({tuple(chosen) for chosen, _ in told}) == 10
+    assert [lr for _, lr in told] == [0.1] * 4 + [0.05] * 3 + [0.025] * 3
+
+
+def test_weights_that_are_not_finite_at_a_pause_end_a_network_alone() -> None:
+    networks = [fcn(9, 5, 3, 4, seed=s) for s in (1, 2)]
+    with torch.no_grad():
+        networks[1].linear1.weight[0, 0] = torch.nan
+    wrong = copy.deepcopy(networks[1])
+    ((_, ended),) = together(networks, [11, 12], iterations=0, snapshots=(0,))
+    with pytest.raises(Diverged, match="some weights are NaN or infinite after 0 iterations") as error:
+        list(train(wrong, cross_entropy, dataset(), **COMMON | {"seed": 12, "iterations": 0, "snapshots": (0,)}))
+    assert ended == ["", str(error.value)]
 
 
 class Cuda:
     """Stands in for ``torch.cuda``, and notes what is done, on which stream, and what is recorded."""
 
     def __init__(self) -> None:
-        self.stream_now, self.recording, self.log = "default", None, []
+        self.stream_now, self.recording, self.device_now, self.made, self.log = "default", None, None, 0, []
 
     def work(self) -> None:
+        assert str(self.device_now) == "cuda:1"
         if self.recording is None:
             self.log.append(f"done on {self.stream_now}")
         else:
             self.recording.held.append("recorded")
+            self.log.append(f"recorded on {self.stream_now}")
 
-    def Stream(self):
-        return Stream("another", self.log)
+    def Stream(self, device):
+        assert str(device) == "cuda:1"
+        self.made += 1
+        return Stream(f"another {self.made}", self.log)
 
     def current_stream(self):
         return Stream(self.stream_now, self.log)
@@ -150,13 +182,16 @@ class Cuda:
         self.stream_now = "default"
 
     @contextmanager
-    def device(self, _):
+    def device(self, device):
+        self.device_now = device
         yield
+        self.device_now = None
 
     @contextmanager
-    def graph(self, graph):
+    def graph(self, graph, *, stream):
         self.recording = graph
-        yield
+        with self.stream(stream):
+            yield
         self.recording = None
 
     def CUDAGraph(self):
@@ -183,16 +218,22 @@ def test_on_a_cuda_device_some_steps_are_done_aside_and_then_one_is_recorded_and
     cuda = Cuda()
     for name in ("Stream", "current_stream", "stream", "device", "graph", "CUDAGraph"):
         monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
-    step = stacked._Replayed(cuda.work, torch.device("cuda"))
-    for _ in range(6):
-        step()
-    aside = ["another waits for default", "done on another", "default waits for another"]
-    assert cuda.log == [*aside * 3, *["replayed 1"] * 3]
+    stacked._side.cache_clear()
+    try:
+        for _ in range(2):  # one group of networks after another
+            cuda.log.clear()
+            step = stacked._Replayed(cuda.work, torch.device("cuda:1"))
+            for _ in range(6):
+                step()
+            aside = ["another 1 waits for default", "done on another 1", "default waits for another 1"]
+            assert cuda.log == [*aside * 3, "recorded on another 1", *["replayed 1"] * 3]
+    finally:
+        stacked._side.cache_clear()
 
 
-def test_elsewhere_each_step_is_done(monkeypatch) -> None:
-    cuda = Cuda()
-    step = stacked._Replayed(cuda.work, torch.device("cpu"))
+def test_elsewhere_each_step_is_done() -> None:
+    done = []
+    step = stacked._Replayed(lambda: done.append(1), torch.device("cpu"))
     for _ in range(5):
         step()
-    assert cuda.log == ["done on default"] * 5
+    assert len(done) == 5

@@ -141,6 +141,40 @@ def test_clean_is_its_definition(shape):
     assert (index.info["K1"], index.info["K2"], index.info["zeros"]) == (K1, x.size // K1, 1)
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 40, 10**6])
+@pytest.mark.parametrize("K1", [None, 2, 45])
+def test_blocks_go_on_from_one_portion_of_rows_to_the_next(chunk, K1, monkeypatch):
+    U = np.random.default_rng(0).standard_normal((30, 13))
+    U[:, 0] = 3.0  # the same in all rows
+    U[0, 5] = U[:3, 6] = 0.25  # but not everywhere
+    expected = tail_index.mohammadi(U[:, 1:].copy(), K1)
+    for module in (tail_index.blocks, tail_index._entries):
+        monkeypatch.setattr(module, "CHUNK", chunk)
+    found = tail_index.mohammadi(U, K1)
+    assert found.inverse == pytest.approx(expected.inverse, rel=1e-12)
+    assert found.inverse_se == pytest.approx(expected.inverse_se, rel=1e-12)
+    assert found.info == expected.info | {"dead_share": 1 - 12 / 13}
+
+
+@pytest.mark.parametrize("shape", [(40,), (20, 2), (2, 20)])
+def test_zeros_at_the_beginning_are_not_all(shape, monkeypatch):
+    monkeypatch.setattr(tail_index._entries, "CHUNK", 4)
+    x = np.zeros(40)
+    x[20:] = np.random.default_rng(0).standard_normal(20)
+    assert tail_index.mohammadi(x.reshape(shape)).alpha > 0
+    with pytest.raises(ValueError, match="nothing is alive"):
+        tail_index.mohammadi(0 * x.reshape(shape))
+
+
+def test_what_is_not_contiguous_is_read_as_it_looks():
+    U = np.random.default_rng(0).standard_normal((30, 20)).astype(np.float32)
+    U[:, 3] = 1.0
+    for convention in tail_index.CONVENTIONS:
+        expected = tail_index.mohammadi(torch.from_numpy(U), convention=convention)
+        for other in (torch.from_numpy(U.T.copy()).T, torch._neg_view(torch.from_numpy(-U))):
+            assert tail_index.mohammadi(other, convention=convention).inverse == expected.inverse
+
+
 def test_clean_drops_dead_columns_and_reports_their_share():
     U = sas(1.3, 600).reshape(6, 100)
     dead = U.copy()

@@ -1,4 +1,4 @@
-"""Networks of several seeds trained together, stacked: the weights, rows and files of runs that are trained alone."""
+"""Networks of several seeds and losses trained together, stacked: the weights, rows and files of runs trained alone."""
 
 from dataclasses import replace
 

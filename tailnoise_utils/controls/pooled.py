@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from ..tail_index import _entries
-from ..tail_index._entries import CHUNK, chosen
 
 __all__ = ["Estimate", "TooFew", "alive", "curve", "jackknifed", "live_columns", "of_rows", "of_shuffled", "row_logs"]
 
@@ -75,7 +74,7 @@ def live_columns(U: Float[Tensor, "P p"]) -> Float[Tensor, "P live"]:
         ValueError: nothing is left.
     """
     live = alive(U)
-    return U if bool(live.all()) else chosen(U, live)
+    return U if bool(live.all()) else _entries.chosen(U, live)
 
 
 def alive(U: Float[Tensor, "P p"]) -> Bool[Tensor, " p"]:
@@ -107,7 +106,7 @@ def row_logs(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P 2"]:
     """
     out = torch.empty(len(U), 2, dtype=torch.float64, device=U.device)
     for found, row in zip(out, U, strict=True):
-        pieces = [_sum_of_logs(piece) for piece in row.split(CHUNK)]
+        pieces = [_sum_of_logs(piece) for piece in row.split(_entries.CHUNK)]
         found.copy_(torch.stack(pieces).sum(0))
     return out
 

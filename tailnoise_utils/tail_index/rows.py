@@ -89,10 +89,10 @@ class RowBlocks:
         if self._left < self.p:
             logs = sum_of_logs(self._among(X, self._left), self.epsilon)
         self._sums[self._rows, 2:] += logs
-        if self._before:
-            head = sum_of_logs(self._among(X, min(self._left, self.K1 - self._before)), self.epsilon)
-            self._sums[self._rows, 2:] -= head
-            self._sums[self._first, 2:] += head
+        if self._before and len(head := self._among(X, min(self._left, self.K1 - self._before))):
+            of_head = sum_of_logs(head, self.epsilon)
+            self._sums[self._rows, 2:] -= of_head
+            self._sums[self._first, 2:] += of_head
 
     def _sum(self, X: Tensor) -> None:
         """Add the next entries to the sums of their blocks."""
@@ -151,7 +151,8 @@ class RowBlocks:
 class PermutedRowBlocks(RowBlocks):
     """The same of a matrix whose columns are permuted, while its rows come as they are: no row is ever put in order.
 
-    An entry is added to the sum of the block that it falls into.
+    An entry is added to the sum of the block that it falls into; on a GPU in no fixed order, so that the last digits may
+    differ from time to time.
 
     Args:
         P: number of rows to come.
@@ -160,11 +161,13 @@ class PermutedRowBlocks(RowBlocks):
         K1: as of :class:`RowBlocks`.
 
     Raises:
-        ValueError: as :class:`RowBlocks`.
+        ValueError: as :class:`RowBlocks`; an order of another length than a row.
     """
 
-    def __init__(self, P: int, p: int, order: Int[Tensor, " p"], K1: int | None = None) -> None:
+    def __init__(self, P: int, p: int, order: Int[Tensor, " columns"], K1: int | None = None) -> None:
         super().__init__(P, p, K1)
+        if len(order) != p:
+            raise ValueError(f"an order of {len(order)} columns for rows of {p} entries: give one place each")
         self._order = order
 
     def _places(self, X: Tensor) -> Tensor:
