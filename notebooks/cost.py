@@ -17,10 +17,14 @@
 # **The question.** The paper's experiments are said to have taken three weeks on eight GPUs, and its code keeps all minibatch gradients about three times. How close is a
 # measurement to the arithmetic that it cannot do without, how much memory does it need, and what would the paper's whole grid take?
 #
+# **In short**, on one core: the noise matrix of an FCN of width 256 and depth 4 takes {glue:text}`cost_middle_noise_matrix_operations:.2f` times its counted operations. A measurement takes {glue:text}`cost_middle_measure_matrix:.1f` times as long as the matrix; with the anatomy, as a user has it by
+# default, {glue:text}`cost_middle_measure,_with_anatomy_matrix:.1f` times, and then the published procedure, which gives one number, takes {glue:text}`cost_middle_measure,_with_anatomy_published:.2f` times as long as that. It keeps {glue:text}`cost_middle_published_procedure_MB:.0f` MB where a measurement that streams keeps {glue:text}`cost_middle_measure,_streaming_MB:.0f`. {glue:text}`cost_met` of
+# {glue:text}`cost_asked` bounds that were set beforehand are met.
+#
 # One measurement, each of its parts, a training epoch and other ways to the same numbers are timed, each in a process of its own with one thread, once it has done the same for something small. One is at work at a time; all are timed once, then all
 # a second and a third time (but for a way that has taken 20 seconds), so that a ratio is of times that are near each other: ratios are taken within a round, and what is shown is their median. A time is set against
 # the operations of the gradients, forwards and backwards (none for the images' own), as torch counts them, at the rate of a float32 matrix product ($1024 \times 1024$), which each process takes before and
-# after: the median over the ways of the round. Memory is the most that the first time had in use beyond what was there before it. The weights are the initial ones; minibatches in data order.
+# after: the median over the ways of the round; of what takes all gradients twice, *streaming*, they count twice. Memory is the most that the first time had in use beyond what was there before it. The weights are the initial ones; minibatches in data order.
 #
 # * *bare loop*: forwards and backwards over minibatches that are cut beforehand, nothing kept; *training*: an epoch of SGD, {func}`~tailnoise_utils.train.train`.
 # * *noise matrix*: {func}`~tailnoise_utils.noise.noise_matrix`. *alpha^*, *anatomy* (of the whole network, and *by layer* with layers and units as a measurement has it): what is made of it, with the matrix there.
@@ -55,7 +59,8 @@ times = table.drop(columns=["MB", "× 4p bytes", "1/alpha (published)"])
 times.style.format(precision=2, na_rep="–").format("{:.4f}", subset=["seconds", "spread"], na_rep="–")
 
 # %% [markdown]
-# Memory of the first time, and the published $1/\hat\alpha$ of all ways that give it or the noise matrix:
+# Times are medians, the *spread* is the largest less the smallest; a ratio is a median of ratios, not a ratio of medians, and good to a tenth or two. Memory of the first time, in MB and in vectors of
+# $p$ numbers in float32 (4p bytes), and the published $1/\hat\alpha$ of all ways that give it or the noise matrix:
 
 # %% tags=["hide-input"]
 other = table[["MB", "× 4p bytes", "1/alpha (published)"]]
@@ -107,9 +112,9 @@ glue("cost_apart", f"{((found.max() - found.min()) / found.mean()).max():.0e}", 
 # ## What was asked, and what is met
 #
 # The bounds were set before anything was measured; {glue:text}`cost_met` of {glue:text}`cost_asked` are met. Where the bare loop itself is above a bound, no way through torch's products meets it on this machine. Two more
-# are not in the table: simulating exits in `smoke` (60 s on 2 cores), and the paper's grid of FCNs on one GPU (4 h), for which there was none. The published procedure takes {glue:text}`cost_small_published_procedure_operations:.1f` times the counted operations of the gradients for
+# are not in the table: simulating exits in `smoke` (60 s on 2 cores; what `metastability` takes is on the page "Reproduce"), and the paper's grid of FCNs on one GPU (4 h), for which there was none. The published procedure takes {glue:text}`cost_small_published_procedure_operations:.1f` times the counted operations of the gradients for
 # 100 × 3 and {glue:text}`cost_middle_published_procedure_operations:.1f` times for 256 × 4: a measurement that did nothing else than these could not be further ahead of it. A ratio is the median over the rounds, beside the least and the most; where these lie on both sides of the bound it is too close to say
-# (of one round that cannot be seen). Two ways of a round can be a minute and a half apart, and the machine's speed drifts by a tenth or two meanwhile: that a noise matrix seems faster than the bare loop that it contains shows how far a ratio can be trusted. Maximum likelihood comes from the page on [the estimator](estimator.ipynb).
+# (of one round that cannot be seen). Of several networks the one with the worst median is shown. Two ways of a round can be a minute and a half apart, and the machine's speed drifts by a tenth or two meanwhile: that a noise matrix seems faster than the bare loop that it contains shows how far a ratio can be trusted. Maximum likelihood comes from the page on [the estimator](estimator.ipynb).
 
 # %% tags=["hide-input"]
 if profile == "smoke":

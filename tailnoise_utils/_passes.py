@@ -91,6 +91,6 @@ class Work:
 
 
 _WAY_OUT = (
-    "the noise does not fit the memory budget, so the data is gone through twice and has to be the same (a DataLoader "
+    "the noise is streamed, so the data is gone through twice and has to be the same (a DataLoader "
     "without shuffling or random augmentation, a list, Minibatches); or raise `memory`, or take method='matrix'"
 )

@@ -25,7 +25,7 @@ from .tail_index._entries import CHUNK, alive
 __all__ = ["NothingAlive", "measure"]
 
 _METHODS = ("auto", "matrix", "streaming")
-_STREAMED = "none where the noise is streamed: it needs the matrix (method='matrix', or raise `memory`)"
+_STREAMED = "the noise is streamed, and they need its matrix (method='matrix', or raise `memory`)"
 _REPEATED = 0.01  # share of the samples that may be in more than one minibatch
 
 

@@ -208,6 +208,16 @@ def test_networks_are_trained_in_two_ways(ways, one, other, sizes):
     assert line[f"{other}, MB"] == pytest.approx(24 * operations("fcn", "mnist", 64, 6)[1] / 1e6)
 
 
+@pytest.mark.parametrize(("width", "depth"), [(16, 2), (64, 6)])
+def test_of_several_networks_the_worst_is_named(width, depth):
+    def slow(spec, way, k):
+        return 2.0 if way.endswith("stacked") and (spec.train.width, spec.train.depth) == (width, depth) else 1.0
+
+    names = list(targets(slow).index)
+    assert names[11] == f"training, seeds stacked / its operations (widths 16 to 64): FCN {width} × {depth}"
+    assert names[0] == "noise matrix / its operations (FCN 256 × 4)"
+
+
 def test_a_target_is_judged_on_the_rounds_that_both_ways_have():
     table = targets(lost=lambda way, k: way == "published procedure" and k == 2)
     assert table["rounds"].tolist()[5:9] == [2] * 4

@@ -591,7 +591,7 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
     assert {"part tails", "T1 (p)"} <= set(report.to_frame()["quantity"])
     for options, reason in (
         ({"anatomy": False}, "not asked for"),
-        ({"method": "streaming"}, r"none where the noise is streamed: it needs the matrix"),
+        ({"method": "streaming"}, r"the noise is streamed, and they need its matrix"),
     ):
         without = measure(everything(), cross_entropy, batches, **options)
         assert without.anatomy is None

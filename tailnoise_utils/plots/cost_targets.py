@@ -18,8 +18,8 @@ def cost_targets(results: Results, estimators: Results) -> pd.DataFrame:
     Returns:
         By what is compared: what was asked ("≤ 1.15", say), the number of rounds, the median over them of a ratio within
         each, the least and the most, and whether it is met: "yes", "no", or "too close to say" where rounds differ about
-        it. Of several networks or conventions, the one with the worst median. Estimators were timed one after another, each
-        by its median: one number.
+        it. Of several networks or conventions, the one with the worst median, the network named. Estimators were timed one
+        after another, each by its median: one number.
 
     Raises:
         ValueError: something was not measured.
@@ -32,7 +32,8 @@ def cost_targets(results: Results, estimators: Results) -> pd.DataFrame:
         return [times[(times["network"] == network) & (times["scope"] == way)][column]]
 
     def each(chosen: pd.DataFrame, way: str, column: str) -> list[pd.Series]:
-        return [one[column] for _, one in chosen[chosen["scope"] == way].groupby("run")]
+        here = chosen[chosen["scope"] == way]
+        return [one[column].rename(network) for network, one in here.groupby("network", sort=False)]
 
     published, matrix = "published procedure ×", "× noise matrix"
     large, wide = fcn[fcn["parameters"] >= 1e6], fcn[fcn["width"] >= 256]
@@ -106,6 +107,8 @@ def cost_targets(results: Results, estimators: Results) -> pd.DataFrame:
         worst = (max if relation == "≤" else min)(found, key=lambda of: of.median())
         holds = worst.le(bound) if relation == "≤" else worst.ge(bound)
         met = "yes" if holds.all() else "too close to say" if holds.any() else "no"
+        if worst.name in set(times["network"]):
+            name = f"{name}: {worst.name.split(',')[0]}"
         lines[name] = (f"{relation} {bound:g}", len(worst), worst.median(), worst.min(), worst.max(), met)
     columns = ["asked", "rounds", "measured", "least", "most", "met"]
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns).rename_axis("ratio")
