@@ -18,6 +18,8 @@ from .tail_index.rows import PermutedRowBlocks, RowBlocks
 
 __all__ = ["Statistics"]
 
+_Blocks = tuple[RowBlocks | str, RowBlocks | str]  # published and clean, or why there is none
+
 
 class Statistics:
     """What is measured of the rows of the noise matrix, each seen once.
@@ -44,9 +46,7 @@ class Statistics:
         self._at, self._square = 0, 0.0  # entries of the present row, and the sum of their squares
         cuts = sorted({0, p, *(end for parts in slices.values() for part in parts for end in (part.start, part.stop))})
         self._ends = cuts[1:]
-        self._of: list[list[tuple[RowBlocks | str, RowBlocks | str]]] = [
-            [] for _ in self._ends
-        ]  # groups up to each end
+        self._of: list[list[_Blocks]] = [[] for _ in self._ends]  # of the groups that have what lies before each end
         for name, parts in slices.items():
             alive = sum(int(live[part].count_nonzero()) for part in parts)
             size = sum(part.stop - part.start for part in parts)

@@ -280,7 +280,7 @@ def test_a_block_belongs_to_the_row_in_which_it_begins():
 
 
 def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
-    monkeypatch.setattr(pooled, "CHUNK", 7)
+    monkeypatch.setattr(pooled._entries, "CHUNK", 7)
     U = torch.from_numpy(normal((3, 40), 50)).float()
     U[1, 10:19] = 0
     found = pooled.row_logs(U)
