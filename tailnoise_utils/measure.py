@@ -142,9 +142,7 @@ def measure(
             if anatomy:  # of the gradients as they are: centring costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
                 taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest)
-            live, rows, published = _of_matrix(
-                centre(matrix),
-            )
+            live, rows, published = _of_matrix(centre(matrix))
         else:
             live, rows, published = _from_passes(work, P, p)
         if not bool(live.any()):

@@ -11,10 +11,10 @@ CHUNK = 2**17  # entries that are in float64 at a time: 1 MB, which stays in the
 
 def all_zero(x: Tensor) -> bool:
     """Whether there is nothing but zeros; it looks no further than to the first other number's chunk."""
-    return not any(bool(part.any()) for part in x.split(_lines(x)))
+    return not any(bool(part.any()) for part in x.split(lines(x)))
 
 
-def _lines(x: Tensor) -> int:
+def lines(x: Tensor) -> int:
     """How many rows of a matrix, or entries of a sample, to look at at a time."""
     return max(1, CHUNK // max(1, math.prod(x.shape[1:])))
 
@@ -22,7 +22,7 @@ def _lines(x: Tensor) -> int:
 def alive(x: Tensor) -> Tensor:
     """Which columns of a matrix are not the same in all rows, as a mask."""
     found = torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
-    for part in x[1:].split(_lines(x)):
+    for part in x[1:].split(lines(x)):
         differ = part != x[0]
         found |= differ[0] if len(part) == 1 else differ.any(0)
     return found

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import stable
-from ._entries import CHUNK, alive, all_zero, chosen, row_sums_of_logs
+from ._entries import CHUNK, alive, all_zero, chosen, lines, row_sums_of_logs
 from ._result import Sample, TailIndex, as_numbers, check_finite
 
 PUBLISHED_EPSILON = 2.2204e-16
@@ -195,8 +195,8 @@ class _Blocks:
             yield from self.rows().split(step)
             return
         rest = self.x.new_empty(0)
-        for lines in self.x.split(max(1, CHUNK // self.x.shape[1])):
-            rest = torch.cat([rest, chosen(lines, self.live).reshape(-1)])
+        for part in self.x.split(lines(self.x)):
+            rest = torch.cat([rest, chosen(part, self.live).reshape(-1)])
             whole = len(rest) // self.K1
             yield from rest[: whole * self.K1].view(whole, self.K1).split(step)
             rest = rest[whole * self.K1 :]
