@@ -7,7 +7,7 @@ BIN ?= .venv/bin
 JOBS ?= 2
 MAKEFLAGS += --jobs=$(JOBS)
 
-PROFILES := smoke laptop paper
+PROFILES := smoke laptop constant paper full
 TOPICS := $(basename $(notdir $(wildcard notebooks/*.py)))
 EXECUTED := $(TOPICS:%=book/executed/%.ipynb)
 PACKAGE := $(wildcard tailnoise_utils/*.py tailnoise_utils/*/*.py)

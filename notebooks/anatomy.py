@@ -209,19 +209,19 @@ Markdown(
 # %% [markdown]
 # ## At the paper's length
 #
-# The same settings at the 65,000 iterations of the paper (as we understand it: "paper" is our name for that profile), as far as they
+# The same settings at the 65,000 iterations of the paper (as we understand it: "constant" is our name for that profile), as far as they
 # have been run: after training, means over the seeds, and in brackets p-values, as above. The index of single *columns* is 2 for Gaussian noise.
 
 # %% tags=["hide-input"]
 try:
-    longer, shorter = (sweep.stored("anatomy", which, whole=False) for which in ("paper", "laptop"))
+    longer, shorter = (sweep.stored("anatomy", which, whole=False) for which in ("constant", "laptop"))
 except sweep.MissingResults:  # not here: the page's own runs stand in for both
     longer = shorter = results
 long, short = (plots.anatomy_table(of).xs("after training", level="when") for of in (longer, shorter))
 plots.with_spread(long, "clean", "T1", "norms", "columns, 3", "columns, 30", "accuracy")
 
 # %% tags=["remove-input"]
-of = len(experiments.grid("anatomy", "paper"))
+of = len(experiments.grid("anatomy", "constant"))
 counts = plots.with_settings(longer).groupby("setting", observed=True)["run"].nunique()
 Markdown(
     (

@@ -167,7 +167,7 @@ Markdown(line(verdict))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "As the first figure, for the trainings of 65,000 iterations that are stored: loss and accuracy, and below them the tail index in three ways, against the iteration."}}
 try:
-    longer = sweep.stored("iterations", "paper", whole=False)
+    longer = sweep.stored("iterations", "constant", whole=False)
 except sweep.MissingResults:  # not here: the page's own runs stand in
     longer = results
 plots.iterations(longer)

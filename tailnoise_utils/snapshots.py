@@ -25,7 +25,7 @@ from .stacked import stackable, train_stacked
 from .train import Diverged, train
 from .weights import iteration_of, load_weights, save_weights
 
-__all__ = ["Snapshots", "TrainSpec", "images", "stack_of", "train_together"]
+__all__ = ["PaperTrainSpec", "Snapshots", "TrainSpec", "images", "stack_of", "train_together"]
 
 CHECKPOINT_SECONDS = 30.0
 _SEED = 10**6  # of the order of training and of dropout, before the seed of the run
@@ -90,6 +90,19 @@ class TrainSpec:
         raise ValueError(f"unknown model {self.model!r}: the models are fcn, cnn")
 
 
+@dataclass(frozen=True)
+class PaperTrainSpec(TrainSpec):
+    """Train as the paper's code does: until every training image is classified correctly, on a schedule of full length.
+
+    Attributes:
+        horizon: steps that the schedule is made for; the run itself ends after ``iterations`` at the latest.
+        look: training stops before the first step whose number is a multiple of this and at which the network fits.
+    """
+
+    horizon: int
+    look: int
+
+
 def images(name: str, n_train: int, n_test: int) -> data.Dataset:
     """One data set where runs are computed, kept between the runs of a grid.
 
@@ -131,19 +144,22 @@ class Snapshots:
         """Where the weights after `point` steps lie, there or not."""
         return self.folder / f"{point}.npz"
 
-    def train(self, progress: Callable[[int], object]) -> str:
+    def train(
+        self, progress: Callable[[int], object], each: Callable[[int, nn.Module], object] = lambda point, model: None
+    ) -> str:
         """Make what is missing.
 
         Args:
             progress: told the number of steps done, those of an earlier time included.
+            each: called at every snapshot that is made, with the number of steps and the network as it is then.
 
         Returns:
             "", or, if the run diverged, the message that says when; the snapshots before that are there.
         """
         with files.lock(self.folder):  # another process with the same training waits, and finds it done
-            return self._train(progress)
+            return self._train(progress, each)
 
-    def _train(self, progress: Callable[[int], object]) -> str:
+    def _train(self, progress: Callable[[int], object], measure: Callable[[int, nn.Module], object]) -> str:
         """Make what is missing, alone."""
         verdict = ""
         for stale in self.folder.glob(".*.part"):
@@ -152,6 +168,7 @@ class Snapshots:
             progress(self.spec.iterations)
             return json.loads(self._end.read_text())["diverged"]
         model, start, before = self._resume()
+        point = start
         progress(start)
         began = last = time.monotonic()
 
@@ -170,9 +187,12 @@ class Snapshots:
             ):
                 if not self.path(point).exists():
                     self._save(self.path(point), model, point, before + time.monotonic() - began)
+                paused = time.monotonic()
+                measure(point, model)
+                began += time.monotonic() - paused
         except Diverged as error:
             verdict = str(error)
-        self._finish(verdict, before + time.monotonic() - began)
+        self._finish(verdict, before + time.monotonic() - began, iterations=point)
         return verdict
 
     @property
@@ -180,15 +200,20 @@ class Snapshots:
         """What became of the training lies here, once it is finished."""
         return self.folder / "end.json"
 
-    def _finish(self, verdict: str, seconds: float, together: int = 1) -> None:
+    def _finish(self, verdict: str, seconds: float, together: int = 1, iterations: int | None = None) -> None:
         """Write that the training is finished: "" or when it diverged, its wall time, how many were trained together."""
+        end = {"diverged": verdict, "seconds": seconds, "together": together, "iterations": iterations}
         with files.atomic(self._end) as file:
-            file.write(json.dumps({"diverged": verdict, "seconds": seconds, "together": together}).encode())
+            file.write(json.dumps(end).encode())
         (self.folder / "checkpoint.npz").unlink(missing_ok=True)
 
     def seconds(self) -> float:
         """Wall time of the finished training, all its parts together."""
         return json.loads(self._end.read_text())["seconds"]
+
+    def iterations(self) -> int | None:
+        """The last snapshot of the finished training, None of one that was stacked."""
+        return json.loads(self._end.read_text()).get("iterations")
 
     def together(self) -> int:
         """How many networks the finished training was stacked with, itself among them."""
@@ -297,5 +322,5 @@ def _train_group(group: list[tuple[Snapshots, nn.Module, int, float]], start: in
 def _asked(spec: TrainSpec) -> tuple[tuple[Callable[..., Tensor], data.Dataset], dict[str, Any]]:
     """Loss and images, and the settings, as the functions that train take them."""
     what = models.LOSSES[spec.loss], images(spec.dataset, spec.n_train, spec.n_test)
-    names = ("batch_size", "lr", "schedule", "order", "iterations")
-    return what, {name: getattr(spec, name) for name in names}
+    names = ("batch_size", "lr", "schedule", "order", "iterations", "horizon", "look")
+    return what, {name: getattr(spec, name) for name in names if hasattr(spec, name)}

@@ -11,7 +11,7 @@ from .data import Dataset
 from .gradient import as_found, private_randomness, seed_torch
 from .parameters import trainable
 
-__all__ = ["Diverged", "evaluate", "train"]
+__all__ = ["Diverged", "evaluate", "fits", "train"]
 
 _CHUNK = 1000  # samples evaluated at a time: their activations stay small
 
@@ -34,6 +34,8 @@ def train(
     order: str = "random",
     start: int = 0,
     each: Callable[[int], object] = lambda iteration: None,
+    horizon: int | None = None,
+    look: int | None = None,
 ) -> Iterator[int]:
     r"""Train a model in place, pausing at the points where it is to be measured.
 
@@ -61,9 +63,12 @@ def train(
         order: ``"random"``, or ``"data"``: the same minibatches in data order in every epoch, as in the paper's code.
         start: number of steps that the weights in `model` have behind them.
         each: called after every step with the number of steps taken.
+        horizon: the length of run that the schedule is made for, where the run is cut short of it; None: ``iterations``.
+        look: training stops before the first step whose number is a multiple of this and at which every training image
+            is classified correctly (in eval mode); None: never.
 
     Yields:
-        The number of steps taken, at each of ``snapshots`` in ascending order.
+        The number of steps taken, at each of ``snapshots`` in ascending order, and where training stops.
 
     Raises:
         ValueError: for settings that do not fit (when the first point is asked for).
@@ -73,6 +78,11 @@ def train(
     check(len(x), batch_size, lr, iterations, snapshots, schedule, order, start)
     advice = ADVICE.format(lr, lr / 10)
     parameters = trainable(model)
+    horizon = iterations if horizon is None else horizon
+    if horizon < iterations or (look is not None and look < 1):
+        raise ValueError(
+            f"horizon = {horizon}, look = {look}: take a horizon of {iterations} or more, a look of 1 or more"
+        )
 
     device = parameters[0].device
     batches = drawn(len(x), batch_size, None if order == "data" else seed, start, x.device)
@@ -80,9 +90,12 @@ def train(
     for point in sorted({*snapshots, iterations}):
         if point < start:
             continue
+        stopped = False
         with private_randomness(device):
             model.train()
             for iteration, batch in zip(range(done, point), batches, strict=False):
+                if stopped := bool(look) and iteration % look == 0 and fits(model, x, y):
+                    break
                 seed_torch(seed, iteration, device)
                 loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
                 if not loss.isfinite():
@@ -90,13 +103,24 @@ def train(
                 gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
                 with torch.no_grad():
                     for w, g in zip(parameters, gradient, strict=True):
-                        w.sub_(g, alpha=step_size(lr, schedule, iteration, iterations))
+                        w.sub_(g, alpha=step_size(lr, schedule, iteration, horizon))
                 each(iteration + 1)
-        done = point
+        done = point = iteration if stopped else point
         if not all(bool(w.isfinite().all()) for w in parameters):
             raise Diverged(f"some weights are NaN or infinite after {point} iterations {advice}")
-        if point in snapshots:
+        if point in snapshots or stopped:
             yield point
+        if stopped:
+            return
+
+
+@torch.no_grad()
+def fits(model: nn.Module, x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]) -> bool:
+    """Tell whether every sample is classified correctly, looking no further than the first chunk with one that is not."""
+    with as_found(model):
+        model.eval()
+        pairs = zip(x.split(_CHUNK), y.split(_CHUNK), strict=True)
+        return all(bool((model(inputs).argmax(1) == classes).all()) for inputs, classes in pairs)
 
 
 @torch.no_grad()

@@ -281,7 +281,7 @@ def test_the_papers_operations_are_those_of_its_grids():
 
     measured = made_up(experiments.grid("cost", "laptop"), seconds)
     table = plots.paper_operations({"CPU": 1e12, "GPU": 1e14}, measured)
-    specs = experiments.grid("fcn_size", "paper")
+    specs = experiments.grid("fcn_size", "constant")
     each = [operations(s.train.model, s.train.dataset, s.train.width, s.train.depth)[0] for s in specs]
     assert table.loc["fcn_size", "trainings"] == 972
     assert table.loc["fcn_size", "training"] == 65_000 * 500 * sum(each)
@@ -296,7 +296,7 @@ def test_the_papers_operations_are_those_of_its_grids():
     assert table.loc["all", "trainings"] < table["trainings"].iloc[:-1].sum()
     trainings, repeated = set(), 0.0
     for name in experiments.EXPERIMENTS:
-        own = {s.train for s in experiments.grid(name, "paper") if isinstance(s, Measured)}
+        own = {s.train for s in experiments.grid(name, "constant") if isinstance(s, Measured)}
         for t in own & trainings:
             repeated += longer(t) * t.iterations * t.batch_size * operations(t.model, t.dataset, t.width, t.depth)[0]
         trainings |= own

@@ -351,7 +351,7 @@ def test_load_gives_only_the_present_grid(tiny_grid, monkeypatch):
     assert list(part.runs["seed"]) == [1, 2]
     assert set(part.rows["run"]) == set(part.runs["run"])
     with pytest.raises(sweep.MissingResults, match=r"3 of the 3 runs .* run iterations --profile paper"):
-        sweep.stored("iterations", "paper", whole=False)
+        sweep.stored("iterations", "constant", whole=False)
 
 
 def test_two_processes_lose_nothing(tiny_grid, monkeypatch):

@@ -1,8 +1,8 @@
 """What the book runs: the grid of every experiment in every profile.
 
-Profiles: ``smoke`` (scikit-learn's digits, seconds, computed where it is needed) and ``laptop`` (real data, hours,
-results committed); ``paper`` (the paper's own grids and lengths, for a cluster or a GPU; where an experiment has no
-larger form, as in ``laptop``).
+Profiles: ``smoke`` (scikit-learn's digits, seconds, computed where it is needed), ``laptop`` (real data, hours, results
+committed), ``paper`` (the paper's own settings, some 45 core-hours), ``full`` (the same at every size of the paper, for a
+cluster or a GPU) and ``constant`` (65,000 steps of a constant size). Where an experiment has no such form, as in ``laptop``.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,13 @@ from ..specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec,
 from ._trainings import few, finely, training
 from .cost import cost
 from .metastability import metastability, metastability_limit
+from .paper import PAPER
 from .sizes import cnn_size, fcn_size
 from .variations import batch_size, departures
 
 __all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
 
-PROFILES = ("smoke", "laptop", "paper")
+PROFILES = ("smoke", "laptop", "constant", "paper", "full")
 _FAST = (
     "mohammadi",
     "mohammadi (published)",
@@ -45,7 +46,7 @@ def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
         ]
         if profile == "laptop":  # finely enough for a jump of alpha^ to be seen
             settings = [of | {"snapshots": finely(of["iterations"])} for of in settings]
-    if profile == "paper":
+    if profile == "constant":
         settings = [of | {"iterations": 65_000} for of in settings]
     trainings = [training(**of, profile=profile, seed=seed) for of in settings for seed in range(3)]
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
@@ -70,7 +71,9 @@ def _noise_histogram(profile: str) -> tuple[Spec, ...]:
 
 def _anatomy_trainings(profile: str) -> list[TrainSpec]:
     """FCN of two sizes each way on MNIST and CIFAR-10, CNN; both losses (`paper`, long: cross-entropy); 3 seeds in turn."""
-    fcn_steps, cnn_steps, losses = (65_000, 65_000, ("nll",)) if profile == "paper" else (4000, 3000, ("nll", "hinge"))
+    fcn_steps, cnn_steps, losses = (
+        (65_000, 65_000, ("nll",)) if profile == "constant" else (4000, 3000, ("nll", "hinge"))
+    )
     fcn = {"model": "fcn", "iterations": fcn_steps, "snapshots": few(fcn_steps)}
     cnn = {"model": "cnn", "iterations": cnn_steps, "dataset": "cifar10", "width": 16}
     settings: list[dict[str, Any]] = [
@@ -173,7 +176,9 @@ def grid(experiment: str, profile: str) -> tuple[Spec, ...]:
     """
     if experiment not in EXPERIMENTS:
         raise ValueError(f"unknown experiment {experiment!r}; choose one of {', '.join(EXPERIMENTS)}")
-    return EXPERIMENTS[experiment](check_profile(profile))
+    if (profile := check_profile(profile)) in ("paper", "full") and experiment in PAPER:
+        return PAPER[experiment](full=profile == "full")
+    return EXPERIMENTS[experiment](profile)
 
 
 def check_profile(profile: str) -> str:

@@ -15,7 +15,7 @@ def fcn_size(profile: str) -> tuple[Spec, ...]:
     widths, depths, iterations, points = (4, 16, 64, 256), (2, 4, 6, 10), 4000, few(4000)
     if profile == "smoke":
         datasets, losses, widths, depths, iterations, points = ("digits",), ("nll",), (4, 16), (2, 4), 100, (100,)
-    if profile == "paper":
+    if profile == "constant":
         widths, depths, iterations, points = _POWERS[1:], tuple(range(2, 11)), 65_000, _LATE
     grid = [(*of, seed) for seed in range(3) for of in product(datasets, losses, depths, widths)]
     if profile == "laptop":  # the paper's largest width once, after the first seed of all others
@@ -44,12 +44,12 @@ def cnn_size(profile: str) -> tuple[Spec, ...]:
     filters, lengths = (4, 8, 16, 32), {"nll": 10_000, "hinge": 3000}
     if profile == "smoke":
         datasets, losses, filters = ("digits32",), ("nll",), (2, 4)
-    if profile == "paper":
+    if profile == "constant":
         filters = _POWERS[:9]
     specs = []
     for seed, dataset, loss, width in product(range(3), datasets, losses, filters):
-        iterations = {"smoke": 60, "paper": 65_000}.get(profile, lengths[loss])
-        points = {"smoke": (60,), "paper": _LATE}.get(profile, few(iterations))
+        iterations = {"smoke": 60, "constant": 65_000}.get(profile, lengths[loss])
+        points = {"smoke": (60,), "constant": _LATE}.get(profile, few(iterations))
         # Snapshots as `iterations` has them: the CNNs that are there too are trained once.
         snapshots = finely(iterations) if (loss, profile) == ("nll", "laptop") else points
         more = {"width": width, "loss": loss, "iterations": iterations, "snapshots": snapshots, "seed": seed}

@@ -14,7 +14,7 @@ def batch_size(profile: str) -> tuple[Spec, ...]:
     if profile == "smoke":
         datasets, depths, width, P, iterations = ("digits",), (2,), 16, 20, 400
         trained_at, sizes = (15, 150), (10, 50, 150)
-    if profile == "paper":
+    if profile == "constant":
         trained_at, iterations = (50, 100, 200, 1000, 2000, 5000), 65_000
     specs = []
     for seed, dataset, depth in product(range(3), datasets, depths):

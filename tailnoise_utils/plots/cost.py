@@ -142,7 +142,7 @@ def paper_operations(rates: Mapping[str, float], measured: Results) -> pd.DataFr
     trained: dict[TrainSpec, int] = {}
     training, measuring = (_longer(measured, way) for way in ("training", "measure, with anatomy"))
     for name in EXPERIMENTS:
-        specs = [spec for spec in grid(name, "paper") if isinstance(spec, Measured)]
+        specs = [spec for spec in grid(name, "constant") if isinstance(spec, Measured)]
         each = {spec.train: operations(*_network(spec.train))[0] for spec in specs}
         costs = {t: t.iterations * t.batch_size * count for t, count in each.items()}
         pieces = [(spec.train, len(spec.points) * spec.pictures_per_point * each[spec.train]) for spec in specs]
