@@ -39,17 +39,19 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import controls, experiments, plots, stable, sweep
+from tailnoise_utils import diagnosis, stable
+from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study.experiments import runner
 
-results = sweep.load("anatomy", profile)
+results = runner.load("anatomy", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}.*"
 status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
-at_end = plots.untrained(results)
+at_end = figures.untrained(results)
 Markdown(
     f"Profile `{profile}`: FCN (width × number of weight matrices) and CNN (filters), trained by SGD with step size "
-    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {status}. {plots.provenance_line(results)}."
+    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {status}. {figures.provenance_line(results)}."
 )
 
 # %% [markdown]
@@ -68,7 +70,7 @@ Markdown(
 # ## What the distance to 2 is made of
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars, one a setting, before and after training: the parts of one over alpha-hat minus one half. Dependence is the longest part nearly everywhere in fully connected networks; tails are below a tenth before training and long after it on MNIST with cross-entropy."}}
-plots.waterfall(results)
+figures.waterfall(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -86,7 +88,7 @@ Markdown(
 # {glue:text}`T1_of_195:.2f`, {glue:text}`T1_of_190:.2f` and {glue:text}`T1_of_150:.2f`.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "T1 against the iteration, one panel for each kind of network, data set and loss: in fully connected networks inside or near the Gaussian bands before training, and far above them afterwards on MNIST; near them throughout on CIFAR-10 at width 32 and depth 3; in the convolutional network far above them from the start."}}
-plots.along_training(results)
+figures.along_training(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -99,7 +101,7 @@ Markdown(
 # differences of pairs of minibatches, is flat for one, and falls to 1/2 if the variance is finite.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Mean of one over alpha-hat of single coordinates against the block length: above one half for short blocks after training and falling towards it, while stable surrogates stay near two thirds."}}
-plots.column_index(results)
+figures.column_index(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -113,7 +115,7 @@ Markdown(
 # covariance has (bands; what the error of the measured covariance would add to them is taken out, see [](../methods.md)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Standard deviation of the logarithm of the noise norm against the iteration, beside the Gaussian band."}}
-plots.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=None)
+figures.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=None)
 
 # %% tags=["remove-input"]
 Markdown(caption + " All runs.")
@@ -124,7 +126,7 @@ Markdown(caption + " All runs.")
 # For independent entries of one stable law these lines would be flat.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Pooled alpha-hat against the block length, before and after training: no line is flat."}}
-plots.against_block_length(results)
+figures.against_block_length(results)
 
 # %% tags=["remove-input"]
 Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000$." + at_end)
@@ -138,24 +140,24 @@ Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000
 # that *tails* weighs: a little below 1/2 if all are alike, next to 0 where *tails* hang on a few of them.
 
 # %% tags=["hide-input"]
-table = plots.anatomy_table(results)
-plots.with_spread(table, "published", "clean", "K1 = 1000")
+table = figures.anatomy_table(results)
+figures.with_spread(table, "published", "clean", "K1 = 1000")
 
 # %% tags=["hide-input"]
-plots.with_spread(table, "dependence", "layout", "scales", "tails", "columns of half")
+figures.with_spread(table, "dependence", "layout", "scales", "tails", "columns of half")
 
 # %% [markdown]
 # The tests: T1 and the spread of the norms; the index of single *columns* at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
 
 # %% tags=["hide-input"]
-plots.with_spread(table, "T1", "norms", "columns, 3", "columns, 30")
+figures.with_spread(table, "T1", "norms", "columns, 3", "columns, 30")
 
 # %% [markdown]
 # Mean excess kurtosis of projections onto 200 random directions, and onto the 10 directions in which the other half of the minibatches
 # varies most. Gaussian noise has $-6/(P + 1)$, or $-0.05$ and (of half as many minibatches) $-0.1$.
 
 # %% tags=["hide-input"]
-plots.with_spread(table, "kurtosis, random", "kurtosis, leading")
+figures.with_spread(table, "kurtosis, random", "kurtosis, leading")
 
 # %% [markdown]
 # Share that Anderson and Darling's test finds not normal, at a false discovery rate of 5 %: of single coordinates, of units (one random
@@ -164,7 +166,7 @@ plots.with_spread(table, "kurtosis, random", "kurtosis, leading")
 
 # %% tags=["hide-input"]
 kinds = ("coordinates", "units", "random", "leading")
-plots.with_spread(table, *(f"not normal, {kind}" for kind in kinds), "accuracy")
+figures.with_spread(table, *(f"not normal, {kind}" for kind in kinds), "accuracy")
 
 # %% tags=["remove-cell"]
 before, after = table.xs("before training", level="when"), table.xs("after training", level="when")
@@ -188,7 +190,7 @@ glue("dependence_share_least", float(left.min()), display=False)
 glue("settings", len(before), display=False)
 for alpha in (1.95, 1.9, 1.5):
     rows = stable.sample(alpha, (120, 20_000), generator=torch.Generator().manual_seed(0))
-    glue(f"T1_of_{100 * alpha:.0f}", float(controls.t1(rows - rows.mean(0)).mean()), display=False)
+    glue(f"T1_of_{100 * alpha:.0f}", float(diagnosis.t1(rows - rows.mean(0)).mean()), display=False)
 for name, rows in chosen.items():
     rows = rows if len(rows) else after  # small data has no such settings
     glue(f"count_{name}", len(rows), display=False)
@@ -214,15 +216,15 @@ Markdown(
 
 # %% tags=["hide-input"]
 try:
-    longer, shorter = (sweep.stored("anatomy", which, whole=False) for which in ("constant", "laptop"))
-except sweep.MissingResults:  # not here: the page's own runs stand in for both
+    longer, shorter = (runner.stored("anatomy", which, whole=False) for which in ("constant", "laptop"))
+except runner.MissingResults:  # not here: the page's own runs stand in for both
     longer = shorter = results
-long, short = (plots.anatomy_table(of).xs("after training", level="when") for of in (longer, shorter))
-plots.with_spread(long, "clean", "T1", "norms", "columns, 3", "columns, 30", "accuracy")
+long, short = (figures.anatomy_table(of).xs("after training", level="when") for of in (longer, shorter))
+figures.with_spread(long, "clean", "T1", "norms", "columns, 3", "columns, 30", "accuracy")
 
 # %% tags=["remove-input"]
 of = len(experiments.grid("anatomy", "constant"))
-counts = plots.with_settings(longer).groupby("setting", observed=True)["run"].nunique()
+counts = figures.with_settings(longer).groupby("setting", observed=True)["run"].nunique()
 Markdown(
     (
         f"*None is stored: profile `{profile}`"
@@ -230,7 +232,7 @@ Markdown(
         else f"*Profile `paper`: {len(longer.runs)} of {of} runs"
     )
     + f"; seeds of each setting: {', '.join(f'{name} {count}' for name, count in counts.items())}. "
-    f"{plots.provenance_line(longer)}.*{plots.untrained(longer)} The differences behind *tails*, *scales* and the "
+    f"{figures.provenance_line(longer)}.*{figures.untrained(longer)} The differences behind *tails*, *scales* and the "
     "columns of these runs were taken of centred float32 noise, in which small entries lose digits. The parts are not shown for that; a mean over columns is a "
     "little off."
 )

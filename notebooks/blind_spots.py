@@ -41,7 +41,8 @@ import math
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import blind_spots, experiments, plots, sweep
+from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study.experiments import blind_spots, runner
 
 count = {"smoke": 12, "laptop": 60}[experiments.check_profile(profile)]
 caption = f"*Profile `{profile}`, seed {seed}, {count} replicates; synthetic data, computed on this page.*"
@@ -56,7 +57,7 @@ caption = f"*Profile `{profile}`, seed {seed}, {count} replicates; synthetic dat
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Dot plot for six laws. Left: the mean of one over alpha-hat of noise and of its Gaussian surrogate agree for each law, near two thirds for independent stable entries and for correlated Gaussian ones, near one half for Gaussian, latent and elliptical ones. Right: T1 is about 0.6 on the three stable laws and zero on all surrogates and Gaussian laws."}}
 pooled = blind_spots.surrogates(3 * count, seed=seed)
-plots.noise_and_surrogate(pooled)
+figures.noise_and_surrogate(pooled)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -101,7 +102,7 @@ Markdown(
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars for eight laws, measured parts above hatched parts of theory, which agree: dependence for correlated Gaussian noise, scales for unequal ones, scales and negative layout for sorted ones, tails for stable noise, tails and an equally long negative dependence for latent and elliptical stable noise."}}
 known = blind_spots.known_parts(count, seed=seed)
-plots.known_parts(known)
+figures.known_parts(known)
 
 # %% tags=["remove-input"]
 exact = known[~known["law"].str.contains("latent|elliptical")]
@@ -118,7 +119,7 @@ Markdown(
 # In numbers: mean ± standard error, and in brackets what theory has.
 
 # %% tags=["hide-input"]
-plots.parts_table(known)
+figures.parts_table(known)
 
 # %% [markdown]
 # ## The power of the tests
@@ -131,15 +132,15 @@ plots.parts_table(known)
 # elliptical (the last two with 30 factors). Above each table: kind of coordinates, minibatches × columns.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Shaded tables of rejection rates in per cent, a column of tables for each kind of coordinates, a row for each size of the matrix; in each a line a law and a column a test. Cells of pure stable noise are dark for T1, for both kinds of projections and for the norms, from the index 1.95 or 1.9 on; those of the index of single columns only from 1.8 or 1.5 on. Cells of a tenth of stable noise are light but for small indices, and lighter where coordinates depend on each other. Gaussian noise: about 5 per cent or less."}}
-results = sweep.load("power", profile)
-plots.power_of_tests(results)
+results = runner.load("power", profile)
+figures.power_of_tests(results)
 
 # %% tags=["remove-input"]
-runs, rates, words = results.runs, plots.power_table(results), functools.partial(plots.power_words, results)
-error = plots.power_table(results, "se").max(axis=None)
+runs, rates, words = results.runs, figures.power_table(results), functools.partial(figures.power_words, results)
+error = figures.power_table(results, "se").max(axis=None)
 counts = runs.groupby(["P", "width"])["replicates"].first().items()
 Markdown(
-    f"*Profile `{profile}`, seed {runs['seed'].max()}; {plots.provenance_line(results)}. Matrices of each law: "
+    f"*Profile `{profile}`, seed {runs['seed'].max()}; {figures.provenance_line(results)}. Matrices of each law: "
     + ", ".join(f"{n} of {P} × {width:,}" for (P, width), n in counts)
     + f"; {runs['draws'].max()} surrogates beside each. Binomial standard error of a number: at most {100 * error:.0f}.*"
 )
@@ -182,7 +183,7 @@ Markdown(f"""
 
 # %% tags=["hide-input"]
 names = ["T1", "columns, 3", "columns, 30", "random", "leading", "norms", "conclusion"]
-limits = plots.power_limits(results).set_axis(names, axis=1)
+limits = figures.power_limits(results).set_axis(names, axis=1)
 limits.loc["SaS"]
 
 # %% [markdown]
@@ -210,7 +211,7 @@ glue("spots_columns_195", float(pure.xs(1.95, level="alpha")["columns, K1 = 30"]
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Alpha-hat of Gaussian entries against the share of exact zeros: it stays at two and a little above in the clean convention, and falls steeply below one in the published one, a little less so when the loss is multiplied by 0.001. Dots lie on the lines of the closed form."}}
 zeros = blind_spots.zeros(max(count // 4, 3), seed=seed)
-plots.zero_shares(zeros)
+figures.zero_shares(zeros)
 
 # %% tags=["remove-input"]
 off = (zeros["1/alpha"] - zeros["closed"]).abs().max()
@@ -230,7 +231,7 @@ Markdown(
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "One over alpha-hat against the block length in two panels. Independent entries give flat lines in both. Gaussian noise correlated in tens falls from 0.9 towards 0.64 as listed, and rises from one half in a random order; Gaussian noise with sorted scales is near one half as listed and falls from 0.73 in a random order."}}
 lengths = blind_spots.block_lengths(max(count // 4, 3), seed=seed)
-plots.block_length_and_order(lengths)
+figures.block_length_and_order(lengths)
 
 # %% tags=["remove-input"]
 ends = 1 / lengths.set_index(["law", "order", "K1"])["value"].unstack()[[10, 1000]]

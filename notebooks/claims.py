@@ -32,8 +32,8 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import claims, plots
-from tailnoise_utils.claims.pages import line, with_formulas
+from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study.claims.pages import line, with_formulas
 
 verdicts = claims.verdicts(profile)
 counts = {word: sum(v.verdict == word and v.claim.startswith("C") for v in verdicts) for word in claims.VERDICTS}
@@ -44,7 +44,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A row for each claim and a column for each verdict, with a square where the claim stands; the paper's nine claims above our three."}}
-plots.verdicts(verdicts)
+figures.verdicts(verdicts)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -54,7 +54,7 @@ Markdown(
 # %% [markdown]
 # ## The rules, each in a sentence
 #
-# The whole of each rule is in the docstring of the function of its name ({mod}`tailnoise_utils.claims`). Where a rule says nothing
+# The whole of each rule is in the docstring of the function of its name ({mod}`tailnoise_utils.study.claims`). Where a rule says nothing
 # else, a claim must hold in all settings and both conventions ([](../methods.md)), for networks that trained, at the last snapshot.
 
 # %% tags=["hide-input"]

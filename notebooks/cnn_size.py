@@ -28,20 +28,21 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import claims, plots, sweep
-from tailnoise_utils.claims.pages import line
+from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study.claims.pages import line
+from tailnoise_utils.study.experiments import runner
 
-results = sweep.load("cnn_size", profile)
+results = runner.load("cnn_size", profile)
 runs = results.runs
-caption = f"*Profile `{profile}`: {plots.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {figures.provenance_line(results)}.*"
 
 # %% tags=["remove-input"]
 glue("cnn_runs", len(runs), display=False)
 glue("cnn_lost", int((runs["status"] != "complete").sum()), display=False)
 for loss, steps in (lengths := runs.groupby("loss")["iterations"].max()).items():
     glue(f"cnn_steps_{loss}", int(steps), display=False)
-words = ", ".join(f"{steps:,} ({plots.LOSSES[loss]})" for loss, steps in lengths.items())
-Markdown(f"Profile `{profile}`, iterations: {words}. Runs: {plots.statuses(results)}.")
+words = ", ".join(f"{steps:,} ({figures.LOSSES[loss]})" for loss, steps in lengths.items())
+Markdown(f"Profile `{profile}`, iterations: {words}. Runs: {figures.statuses(results)}.")
 
 # %% [markdown]
 # ## alpha-hat and accuracy against the number of filters
@@ -49,7 +50,7 @@ Markdown(f"Profile `{profile}`, iterations: {words}. Runs: {plots.statuses(resul
 # Lines: means over the seeds that trained; bars: their range. Open marks: runs that did not train.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A column of two panels for each data set and loss, against the number of filters on a logarithmic axis: above alpha-hat, published and at one block length, on training and on test images; below the accuracy on both."}}
-plots.against_filters(results)
+figures.against_filters(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -60,11 +61,11 @@ Markdown(caption)
 # The smallest and the largest networks: $\hat\alpha$ of the training images, mean ± standard deviation over the seeds that trained (over all where none did), and the training accuracy. Below, all sizes and both splits.
 
 # %% tags=["hide-input"]
-plots.readable(plots.corner_table(results))
+figures.readable(figures.corner_table(results))
 
 # %% tags=["hide-input", "hide-output"]
-size = plots.size_table(results)
-plots.readable(size).style.format(precision=3, na_rep="–")
+size = figures.size_table(results)
+figures.readable(size).style.format(precision=3, na_rep="–")
 
 # %% [markdown]
 # ## Runs that did not train
@@ -72,7 +73,7 @@ plots.readable(size).style.format(precision=3, na_rep="–")
 # Training accuracy below twice chance at the end. They are kept, drawn open, and enter no statement about trained networks. How many of each size trained:
 
 # %% tags=["hide-input"]
-plots.readable(plots.trained_table(results))
+figures.readable(figures.trained_table(results))
 
 # %% [markdown]
 # ## What it is made of, against the size
@@ -80,7 +81,7 @@ plots.readable(plots.trained_table(results))
 # T1, which looks at each coordinate *across the minibatches* (0 for Gaussian noise), and the parts of $1/\hat\alpha - 1/2$ ([](anatomy.ipynb)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the number of filters, a column for each data set and loss: alpha-hat, T1, dependence, layout, scales and tails."}}
-plots.anatomy_against_width(results)
+figures.anatomy_against_width(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)

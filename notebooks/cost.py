@@ -26,9 +26,9 @@
 # the operations of the gradients, forwards and backwards (none for the images' own), as torch counts them, at the rate of a float32 matrix product ($1024 \times 1024$), which each process takes before and
 # after: the median over the ways of the round; of what takes all gradients twice, *streaming*, they count twice. Memory is the most that the first time had in use beyond what was there before it. The weights are the initial ones; minibatches in data order.
 #
-# * *bare loop*: forwards and backwards over minibatches that are cut beforehand, nothing kept; *training*: an epoch of SGD, {func}`~tailnoise_utils.train.train`.
-# * *noise matrix*: {func}`~tailnoise_utils.noise.noise_matrix`. *alpha^*, *anatomy* (of the whole network, and *by layer* with layers and units as a measurement has it): what is made of it, with the matrix there.
-#   *measure*: the whole measurement without the anatomy, {func}`~tailnoise_utils.measure.measure`, by the matrix or in two passes that keep no matrix (*streaming*); *with anatomy*: as a user has it by default.
+# * *bare loop*: forwards and backwards over minibatches that are cut beforehand, nothing kept; *training*: an epoch of SGD, {func}`~tailnoise_utils.study.networks.train.train`.
+# * *noise matrix*: {func}`~tailnoise_utils.noise.matrix.noise_matrix`. *alpha^*, *anatomy* (of the whole network, and *by layer* with layers and units as a measurement has it): what is made of it, with the matrix there.
+#   *measure*: the whole measurement without the anatomy, {func}`~tailnoise_utils.measurement.one_call.measure`, by the matrix or in two passes that keep no matrix (*streaming*); *with anatomy*: as a user has it by default.
 # * *published procedure*: what the paper's code does, written out from its description: images converted and normalised one by one, in data order, all gradients kept in a list, their noise in another, and
 #   all of it in one vector; then its estimator, whose logarithms take two more. *Images in memory*: the same without the conversion.
 # * *vmap over minibatches*: the gradients of ten minibatches at a time by `torch.func.vmap`. *gradient of each sample*: those of single images by `vmap`, 256 MiB of them at a time, averaged over each minibatch.
@@ -40,21 +40,22 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import plots, sweep
-from tailnoise_utils.specs.cost import PARALLEL, SEEDS, WAYS
+from tailnoise_utils.study import figures
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.cost_spec import PARALLEL, SEEDS, WAYS
 
-results = sweep.load("cost", profile)
+results = runner.load("cost", profile)
 rows = results.rows
 load = rows.loc[rows["quantity"] == "load", "value"].max()
 rate = float(rows.loc[rows["quantity"] == "flop/s", "value"].median())
 glue("cost_gflops", rate / 1e9, display=False)
-caption = f"*Profile `{profile}`: {plots.provenance_line(results)}. One thread at {rate / 1e9:.0f} Gflop/s (median); largest load of the machine in the minute before a round {load:.1f}, the process itself counted.*"
+caption = f"*Profile `{profile}`: {figures.provenance_line(results)}. One thread at {rate / 1e9:.0f} Gflop/s (median); largest load of the machine in the minute before a round {load:.1f}, the process itself counted.*"
 
 # %% [markdown]
 # ## The numbers
 
 # %% tags=["hide-input"]
-table = plots.cost_table(results)
+table = figures.cost_table(results)
 times = table.drop(columns=["MB", "× 4p bytes", "1/alpha (published)"])
 times.style.format(precision=2, na_rep="–").format("{:.4f}", subset=["seconds", "spread"], na_rep="–")
 
@@ -120,7 +121,7 @@ glue("cost_apart", f"{((found.max() - found.min()) / found.mean()).max():.0e}", 
 if profile == "smoke":
     found = Markdown("They are about networks that `smoke` does not have.")
 else:
-    found = plots.cost_targets(results, sweep.load("estimator", profile))
+    found = figures.cost_targets(results, runner.load("estimator", profile))
 met = [] if profile == "smoke" else list(found["met"])
 glue("cost_met", met.count("yes"), display=False)
 glue("cost_asked", len(met), display=False)
@@ -133,7 +134,7 @@ found if profile == "smoke" else found.style.format(precision=2)
 # keeps a few vectors of length $p$, whatever $P$ is.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two rows of three panels on logarithmic axes, seconds above and megabytes below, against the parameters, the minibatches and the images: a line for each of seven ways, and a dotted one that grows in proportion."}}
-plots.cost_growth(results)
+figures.cost_growth(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -141,11 +142,11 @@ Markdown(caption)
 # %% [markdown]
 # ## Seeds together
 #
-# An epoch of three seeds of an FCN on MNIST, one after another ({func}`~tailnoise_utils.train.train`) and with their parameters stacked, one batched product for all ({func}`~tailnoise_utils.stacked.train_stacked`,
+# An epoch of three seeds of an FCN on MNIST, one after another ({func}`~tailnoise_utils.study.networks.train.train`) and with their parameters stacked, one batched product for all ({func}`~tailnoise_utils.study.networks.stacked.train_stacked`,
 # `run --together`; seeds and losses of a setting). Milliseconds are those of a step of one network; *least* and *most* are of in turn over stacked.
 
 # %% tags=["hide-input"]
-together = plots.together_table(results, SEEDS)
+together = figures.together_table(results, SEEDS)
 for name in ("min", "max"):
     glue(f"cost_stacked_{name}", float(getattr(together["in turn / stacked"], name)()), display=False)
 together.style.format(precision=2)
@@ -159,7 +160,7 @@ together.style.format(precision=2)
 # Milliseconds are those of a step of one network.
 
 # %% tags=["hide-input"]
-parallel = plots.together_table(results, PARALLEL)
+parallel = figures.together_table(results, PARALLEL)
 for name in ("min", "max"):
     glue(f"cost_parallel_{name}", float(getattr(parallel["two threads / two processes"], name)()), display=False)
 parallel[[name for name in parallel if not name.endswith(("operations", "MB"))]].style.format(precision=2)
@@ -169,10 +170,10 @@ parallel[[name for name in parallel if not name.endswith(("operations", "MB"))]]
 #
 # ## Stable samples
 #
-# A million symmetric $\alpha$-stable numbers ($\alpha = 1.5$): ours ({func}`tailnoise_utils.stable.sample`), the formula of {cite:t}`chambers1976` as it is printed, in NumPy, and SciPy's `levy_stable.rvs`.
+# A million symmetric $\alpha$-stable numbers ($\alpha = 1.5$): ours ({func}`tailnoise_utils.stable.law.sample`), the formula of {cite:t}`chambers1976` as it is printed, in NumPy, and SciPy's `levy_stable.rvs`.
 
 # %% tags=["hide-input"]
-plots.sampler_table(results).style.format(precision=3, na_rep="–")
+figures.sampler_table(results).style.format(precision=3, na_rep="–")
 
 # %% [markdown]
 # ## The paper's grid
@@ -182,7 +183,7 @@ plots.sampler_table(results).style.format(precision=3, na_rep="–")
 # trained and measured with (TF32 is off). The scale of the convolutional networks is known to a tenth or so. Of a GPU there is no estimate, for there was none to measure: small networks will take much longer there than their operations.
 
 # %% tags=["hide-input"]
-operations = plots.paper_operations({"2 cores": 2 * rate, "GPU": 50e12}, results)
+operations = figures.paper_operations({"2 cores": 2 * rate, "GPU": 50e12}, results)
 hours = [name for name in operations if name.startswith("hours")]
 for name, column in zip(("cpu", "gpu", "scaled"), hours, strict=True):
     glue(f"paper_hours_{name}", float(operations.loc["all", column]), display=False)

@@ -31,10 +31,11 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import plots, sweep
+from tailnoise_utils.study import figures
+from tailnoise_utils.study.experiments import runner
 
-results = sweep.load("estimator", profile)
-caption = Markdown(f"*Profile `{profile}`: {plots.provenance_line(results)}.*")
+results = runner.load("estimator", profile)
+caption = Markdown(f"*Profile `{profile}`: {figures.provenance_line(results)}.*")
 short = Markdown(f"*Profile `{profile}`.*")
 
 # %% [markdown]
@@ -45,7 +46,7 @@ short = Markdown(f"*Profile `{profile}`.*")
 # small samples it is far off from about $\alpha = 1.5$ on, and at $\alpha = 2$, where there is no power-law tail, always.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, sample sizes 1000 and the largest: bias of the estimated inverse index against the true alpha for eight estimators; in the small sample Hill's falls far below zero from alpha 1.5 on and Corollary 2.2 lies a little below it; in the large one only Hill's at alpha 2 is far off."}}
-plots.estimator_recovery(results)
+figures.estimator_recovery(results)
 # %% tags=["remove-input"]
 caption
 
@@ -56,12 +57,12 @@ caption
 # replicates; a point below the bound is chance.)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left: standard deviation of the estimated alpha against the sample size on two logarithmic axes; most estimators run parallel to the Cramér-Rao bound, the block estimators and Hill fall more slowly. Middle: the ratio of the standard deviation to that bound against alpha. Right: time of one estimate against the sample size."}}
-plots.estimator_efficiency(results)
+figures.estimator_efficiency(results)
 # %% tags=["remove-input"]
 short
 
 # %% tags=["hide-input"]
-table = plots.bias_table(results)
+table = figures.bias_table(results)
 glue("sd_ratio_mohammadi", float(table.loc["Mohammadi 2.4 (clean)", "sd / bound"]), display=False)
 glue("largest_size", float(results.runs["size"].max()), display=False)
 glue("sd_ratio_best", float(table["sd / bound"].min()), display=False)
@@ -75,20 +76,20 @@ table.style.format(precision=4).set_caption("SaS, alpha = 1.5, N = 10,000")
 # neighbours that are correlated, units that are dead.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Dot plot: for eight laws of finite variance, the index that each estimator gives; most dots lie between 1 and 2 although every law is in the domain of attraction of the Gaussian; short black lines, the closed forms, go through the dots of the block estimators."}}
-plots.unstable_laws(results)
+figures.unstable_laws(results)
 # %% tags=["remove-input"]
 short
 
 # %% tags=["hide-input"]
 small = 'style="font-size: 0.75rem"'
-plots.unstable_table(results).style.format(precision=2).set_table_attributes(small)
+figures.unstable_table(results).style.format(precision=2).set_table_attributes(small)
 
 # %% [markdown]
 # The block estimators' answers are no accident of simulation. For $K_1$ large enough they follow from the central limit
 # theorem (formulas in [](../methods.md)), beside what was measured:
 
 # %% tags=["hide-input"]
-forms = plots.closed_form_table(results)
+forms = figures.closed_form_table(results)
 names = {"blocks": "Gaussian, blocks of 10 with correlation 0.9", "zeros": "Gaussian with a share 0.3 of exact zeros"}
 for name, row in names.items():
     for convention in ("clean", "published"):

@@ -33,16 +33,17 @@ import numpy as np
 from IPython.display import HTML, Markdown
 from myst_nb import glue
 
-from tailnoise_utils import claims, experiments, plots, sweep
-from tailnoise_utils.claims.pages import line
+from tailnoise_utils.study import claims, experiments, figures
+from tailnoise_utils.study.claims.pages import line
+from tailnoise_utils.study.experiments import runner
 
-results = sweep.load("iterations", profile)
+results = runner.load("iterations", profile)
 
 # %% tags=["remove-input"]
 runs = results.runs.drop_duplicates(["model", "dataset"])
 glue("profile", profile, display=False)
 words = [
-    f"{r.model.upper()} on {plots.DATA[r.dataset]}: "
+    f"{r.model.upper()} on {figures.DATA[r.dataset]}: "
     + (f"width {r.width}, {r.depth} weight matrices" if r.depth else f"{r.width} filters")
     + f", {r.n_train:,} images, {r.iterations:,} iterations, b = {r.batch_size}"
     for r in runs.itertuples()
@@ -52,17 +53,17 @@ seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 Markdown(f"Profile `{profile}`, step size {runs.iloc[0].lr:g}, seeds {seeds}. {'; '.join(words)}.")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "For each network and data set a column of three panels against the iteration on a logarithmic axis: loss and accuracy on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions and the same after a permutation of the columns."}}
-plots.iterations(results)
+figures.iterations(results)
 # %% tags=["remove-input"]
-Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {plots.provenance_line(results)}.*")
+Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {figures.provenance_line(results)}.*")
 
 # %% [markdown]
 # The same to choose from, one network at a time; pointing at a mark shows its numbers.
 
 # %% tags=["remove-input"]
 HTML(
-    plots.interactive.html(
-        plots.interactive.iterations(results), "Loss, accuracy and alpha-hat along training, with menus"
+    figures.interactive.html(
+        figures.interactive.iterations(results), "Loss, accuracy and alpha-hat along training, with menus"
     )
 )
 
@@ -74,7 +75,7 @@ HTML(
 # dropped, float64, a random partition of the data).
 
 # %% tags=["hide-input"]
-table = plots.first_and_last(results)
+table = figures.first_and_last(results)
 table.style.format(precision=3)
 
 # %% tags=["remove-input"]
@@ -87,10 +88,10 @@ glue("largest_sd", spread, display=False)
 raw = table.drop("clean, columns permuted", level=1)[["first", "last"]]
 glue("lowest", float(raw.to_numpy().min()), display=False)
 glue("highest", float(raw.to_numpy().max()), display=False)
-accuracy = plots.last_value(results, "accuracy", "test")
+accuracy = figures.last_value(results, "accuracy", "test")
 Markdown(
     f"Final test accuracy: {', '.join(f'{name} {value:.1%}' for name, value in accuracy.items())}. "
-    f"Runs: {plots.statuses(results)}."
+    f"Runs: {figures.statuses(results)}."
 )
 
 # %% tags=["remove-cell"]
@@ -116,11 +117,11 @@ glue("iterations_C7", verdict.verdict, display=False)
 # The anatomy ([](anatomy.ipynb)) of the noise of these very networks at some of their snapshots: the distance of $1/\hat\alpha$ to 1/2 in the clean arithmetic, and its parts.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A panel for each network against the iteration: the distance of 1/alpha-hat to 1/2 and its four parts, dependence, layout, scales and tails, with bars over the seeds."}}
-anatomy = sweep.load("iterations_anatomy", profile)
-plots.parts_along_training(anatomy)
+anatomy = runner.load("iterations_anatomy", profile)
+figures.parts_along_training(anatomy)
 
 # %% tags=["remove-input"]
-Markdown(f"*Means over seeds; bars: their range. Profile `{profile}`: {plots.provenance_line(anatomy)}.*")
+Markdown(f"*Means over seeds; bars: their range. Profile `{profile}`: {figures.provenance_line(anatomy)}.*")
 
 # %% tags=["remove-cell"]
 parts = anatomy.table().query("scope == 'all' and split == 'train'")
@@ -140,7 +141,7 @@ for model, of in (("fcn", "published"), ("cnn", "clean")):
 # T1, across the minibatches, with what it is of Gaussian surrogates:
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "T1 against the iteration, a panel for each network, beside the band of its Gaussian surrogates."}}
-plots.along_training(anatomy)
+figures.along_training(anatomy)
 
 # %% [markdown]
 # **The early fall is no tail, and the tails that come later do not show.** On MNIST the distance grows from {glue:text}`fcn_e_0_first:.3f` to {glue:text}`fcn_e_0_low:.3f` at iteration {glue:text}`fcn_low_point`, near the
@@ -157,7 +158,7 @@ Markdown(line(verdict))
 
 # %% [markdown]
 # The rule's tests of a jump and of a faster rise find too much: a window around a minimum is not like others, and the accuracies along one training depend on each other
-# ({func}`tailnoise_utils.claims.phases`). A "reproduced" by them would mean little; "not reproduced" stands. In `laptop` snapshots are 100 steps apart from the 100th to the 2,000th iteration and 500
+# ({func}`tailnoise_utils.study.claims.phases`). A "reproduced" by them would mean little; "not reproduced" stands. In `laptop` snapshots are 100 steps apart from the 100th to the 2,000th iteration and 500
 # after it, in `paper` 10,000 to 20,000 at the end: a jump between two of them shows as a step, one that is over before the next does not show at all.
 
 # %% [markdown]
@@ -167,18 +168,18 @@ Markdown(line(verdict))
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "As the first figure, for the trainings of 65,000 iterations that are stored: loss and accuracy, and below them the tail index in three ways, against the iteration."}}
 try:
-    longer = sweep.stored("iterations", "constant", whole=False)
-except sweep.MissingResults:  # not here: the page's own runs stand in
+    longer = runner.stored("iterations", "constant", whole=False)
+except runner.MissingResults:  # not here: the page's own runs stand in
     longer = results
-plots.iterations(longer)
+figures.iterations(longer)
 
 # %% tags=["remove-input"]
 own = "*None is stored: these are the runs above." if longer is results else "*Profile `paper`: "
 own += "" if longer is results else f"{len(longer.runs)} of {len(experiments.grid('iterations', 'paper'))} runs."
-Markdown(f"{own} {plots.provenance_line(longer)}.*")
+Markdown(f"{own} {figures.provenance_line(longer)}.*")
 
 # %% tags=["hide-input"]
-plots.first_and_last(longer).style.format(precision=3)
+figures.first_and_last(longer).style.format(precision=3)
 
 # %% [markdown]
 # ## What the paper says, what we find, how sure

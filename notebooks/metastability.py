@@ -40,10 +40,11 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import claims, plots, sweep
+from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study.experiments import runner
 
-results = sweep.load("metastability", profile)
-origin = f"Profile `{profile}`, seed 0: {plots.provenance_line(results)}."
+results = runner.load("metastability", profile)
+origin = f"Profile `{profile}`, seed 0: {figures.provenance_line(results)}."
 short = f"Profile `{profile}`, seed 0."
 particles = results.runs[results.runs["vary"].notna()].groupby("alpha")["particles"].max()
 
@@ -54,7 +55,7 @@ particles = results.runs[results.runs["vary"].notna()].groupby("alpha")["particl
 # maxima are at the same height.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left: an objective with four minima, the second wide and shallow, the third narrow and deep. Middle: a path under Lévy noise that stays close to a minimum for long and jumps between wells, sometimes over one. Right: a path under Brownian noise that fills its well and climbs to neighbouring ones, most of the time in the deep third."}}
-plots.landscape_and_paths(results)
+figures.landscape_and_paths(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -69,7 +70,7 @@ Markdown(
 # $1.5\,a$, from where it seldom comes back.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four panels of mean exit times with lines of theory through the points. Lévy noise: rising straight lines against the half-width and falling ones against the noise on logarithmic axes, steeper for larger alpha; horizontal lines against the depth. Brownian noise: exponential growth with the barrier over D, on the exact curve, which lies a little above the limit formula."}}
-plots.exit_times(results)
+figures.exit_times(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -79,7 +80,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-slopes = plots.slope_table(results)
+slopes = figures.slope_table(results)
 slopes.style.format(precision=3).set_caption("Slopes of ln T, 95 % intervals from low to high")
 
 # %% tags=["remove-input"]
@@ -101,7 +102,7 @@ Markdown(
 # its time?
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Simulated rates over theory for twelve pairs of wells and each alpha. For the smallest alpha all are near one; for larger alpha some, first of all those out of the shallow second well, lie a few percent above it. A grey band marks five percent."}}
-plots.move_rates(results)
+figures.move_rates(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -110,10 +111,10 @@ Markdown(
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Bars of the share of time in each well, wells ordered by width, for each noise. Under Lévy noise the narrow, deepest well has the smallest share, about an eighth, and the wide ones about a quarter to a third; under Brownian noise the narrow, deep well has the largest, about two fifths, and the wide, shallow one the smallest. Black marks of theory lie on the bars."}}
-plots.occupation(results)
+figures.occupation(results)
 
 # %% tags=["remove-input"]
-shares = plots.occupation_table(results)
+shares = figures.occupation_table(results)
 off = (shares["share"] - shares["theory"]).abs()
 glue("meta_share_off", float(off.max()), display=False)
 glue("meta_narrow_levy", float(shares.loc[("α = 1.5", "well 3"), "share"]), display=False)
@@ -139,10 +140,10 @@ shares.style.format(precision=3, formatter={"se": "{:.4f}"})
 # near the maximum cross it and come back, an effect of the order of $\varepsilon$. Under Brownian noise every second one does.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Exit time over theory against the time step. Left, Brownian: counted on the maximum it is too long, by more the longer the step; with the shifted edge, and past the maximum, it is near one throughout. Right, Lévy: nearly flat in the time step; counted past the maximum near one, on the maximum two to nine percent below, most for the largest alpha."}}
-plots.time_step(results)
+figures.time_step(results)
 
 # %% tags=["remove-input"]
-runs = plots.exit_runs(results).query("vary == 'dt' and alpha == 2 and edge == 1 and dt == 0.01").set_index("shifted")
+runs = figures.exit_runs(results).query("vary == 'dt' and alpha == 2 and edge == 1 and dt == 0.01").set_index("shifted")
 late = runs["exit time"] / runs["exit time, exact"] - 1
 glue("meta_late", float(late[False]), display=False)
 Markdown(
@@ -174,7 +175,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-plots.largest_deviations(results).style.format(precision=3)
+figures.largest_deviations(results).style.format(precision=3)
 
 # %% [markdown]
 # ## Towards the limit
@@ -183,18 +184,18 @@ plots.largest_deviations(results).style.format(precision=3)
 # again with other random numbers, at the same $\varepsilon$ and at others, and once with half the time step.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Simulated rate over theory for moves between neighbouring wells against the noise scale. The ratios come down towards one as the noise falls; at the largest noise the rates out of the wide, shallow second well are ten to twenty percent too large, at the smallest all are within about three percent. Hollow markers of half the time step lie near the filled ones."}}
-more = sweep.load("metastability_limit", profile)
-plots.toward_the_limit(more)
+more = runner.load("metastability_limit", profile)
+figures.toward_the_limit(more)
 
 # %% tags=["remove-input"]
-found = plots.rates_by_noise(more).loc[("well 2", 3.0)]
+found = figures.rates_by_noise(more).loc[("well 2", 3.0)]
 halved = found.xs(found.index.levels[1].min(), level="dt").iloc[0]
 found = found.xs(found.index.levels[1].max(), level="dt")
 least, most, again = found.iloc[0], found.iloc[-1], found.loc[0.12]
 glue("meta_least", float(least["value"]), display=False)
 glue("meta_most", float(most["value"]), display=False)
 Markdown(
-    f"*Profile `{profile}`, seed 1: {plots.provenance_line(more)}. 95 % intervals; grey: 5 %; hollow: half the time step; points are moved apart a little.* From "
+    f"*Profile `{profile}`, seed 1: {figures.provenance_line(more)}. 95 % intervals; grey: 5 %; hollow: half the time step; points are moved apart a little.* From "
     f"well 2 to 3: {most['value']:.3f} ± {1.96 * most['se']:.3f} at ε = {most.name:g}, {again['value']:.3f} ± {1.96 * again['se']:.3f} "
     f"at ε = 0.12 ({halved['value']:.3f} ± {1.96 * halved['se']:.3f} with half the time step), {least['value']:.3f} ± "
     f"{1.96 * least['se']:.3f} at ε = {least.name:g}."

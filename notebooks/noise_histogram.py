@@ -31,12 +31,13 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils import claims, plots, sweep
-from tailnoise_utils.claims.pages import line
+from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study.claims.pages import line
+from tailnoise_utils.study.experiments import runner
 
-results = sweep.load("noise_histogram", profile)
+results = runner.load("noise_histogram", profile)
 run = results.runs.iloc[0]
-setting = f"CNN with {run.width} filters on {plots.DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
+setting = f"CNN with {run.width} filters on {figures.DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
 glue("setting", setting, display=False)
 Markdown(
     f"Profile `{profile}`: {setting}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "
@@ -50,10 +51,10 @@ Markdown(
 # ## Histograms
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Histograms in a grid: a column for each iteration, a row for the norm of the gradient noise and for each of three references, on one logarithmic axis. The norms of independent Gaussian entries form a spike, those of independent stable entries spread over orders of magnitude; the gradient noise and the Gaussian vectors of the same covariance lie between."}}
-plots.norm_histograms(results)
+figures.norm_histograms(results)
 
 # %% tags=["remove-input"]
-Markdown(f"*Profile `{profile}`: {plots.provenance_line(results)}.*")
+Markdown(f"*Profile `{profile}`: {figures.provenance_line(results)}.*")
 
 # %% [markdown]
 # ## Quantiles against quantiles
@@ -61,7 +62,7 @@ Markdown(f"*Profile `{profile}`: {plots.provenance_line(results)}.*")
 # Each law over its own median; on the dotted line the norm of the noise has the shape of that reference.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "QQ plots on logarithmic axes, one panel an iteration: quantiles of the noise norm against those of the three references. Independent Gaussian entries give a vertical line, independent stable entries a flat curve, Gaussian vectors of the same covariance the points nearest to the dotted diagonal."}}
-plots.norm_quantiles(results)
+figures.norm_quantiles(results)
 
 # %% [markdown]
 # ## The numbers
@@ -72,7 +73,7 @@ plots.norm_quantiles(results)
 # the last iteration here (the figures show all).
 
 # %% tags=["hide-input"]
-table = plots.norm_table(results)
+table = figures.norm_table(results)
 table.T.style.format(precision=3)
 
 # %% tags=["remove-input"]

@@ -18,7 +18,7 @@
 # be known to read it?
 #
 # All it takes is a model, a loss and minibatches that can be gone through again. They have to be a random partition of the data, drawn
-# once: {class}`tailnoise_utils.minibatches.Minibatches` shuffles tensors and cuts them, and `list(DataLoader(data, b, shuffle=True, drop_last=True))` is one
+# once: {class}`tailnoise_utils.noise.minibatches.Minibatches` shuffles tensors and cuts them, and `list(DataLoader(data, b, shuffle=True, drop_last=True))` is one
 # too (a `DataLoader` that shuffles would do so at every pass; one that does not keeps the order of the data). As an example, a small network
 # with batch normalisation and dropout, which is none of the paper's, on scikit-learn's digits.
 
@@ -28,7 +28,7 @@ batch_size = 50
 seed = 0
 
 # %% tags=["remove-cell"]
-from tailnoise_utils.experiments import check_profile
+from tailnoise_utils.study.experiments import check_profile
 
 check_profile(profile)
 
@@ -36,7 +36,7 @@ check_profile(profile)
 import torch
 from torch import nn
 
-from tailnoise_utils import data, train
+from tailnoise_utils.study.networks import data, train
 
 digits = data.load("digits")
 with torch.random.fork_rng():
@@ -54,8 +54,8 @@ print(f"trained for {next(steps)} iterations")
 # ## In five lines
 
 # %% tags=["show-input"]
-from tailnoise_utils.measure import measure
-from tailnoise_utils.minibatches import Minibatches
+from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.noise.minibatches import Minibatches
 
 batches = Minibatches(digits.x_train, digits.y_train, batch_size, seed=seed)
 report = measure(model, loss_fn, batches)

@@ -1,24 +1,39 @@
 """Extract minibatch gradient noise and estimate its tail index.
 
-The package behind the book that reproduces arXiv:1901.06053 (Simsekli, Sagun and Gurbuzbalaban, ICML 2019):
+The utils, which anyone can install:
 
-* :mod:`tailnoise_utils.stable`: the symmetric alpha-stable law,
-* :mod:`tailnoise_utils.tail_index`: estimators of its index, one function per cited formula,
-* :mod:`tailnoise_utils.measure`: measure the gradient noise of any model in one call; its parts are
-  :mod:`~tailnoise_utils.minibatches`, :mod:`~tailnoise_utils.gradient`, :mod:`~tailnoise_utils.noise`,
-* :mod:`tailnoise_utils.controls`: why alpha^ is below 2: its parts, surrogates, tests across the minibatches,
-* :mod:`tailnoise_utils.data`, :mod:`~tailnoise_utils.models`, :mod:`~tailnoise_utils.train`,
-  :mod:`~tailnoise_utils.snapshots`: the paper's data sets and networks, trained by plain SGD,
-* :mod:`tailnoise_utils.landscape`, :mod:`~tailnoise_utils.levy_sde`, :mod:`~tailnoise_utils.metastability`: exits from
-  wells under Levy and Brownian noise, simulated and in theory,
-* :mod:`tailnoise_utils.claims`: the rules that turn stored rows into verdicts on the paper's claims,
-* :mod:`tailnoise_utils.specs`, :mod:`~tailnoise_utils.experiments`, :mod:`~tailnoise_utils.runs`,
-  :mod:`~tailnoise_utils.sweep`, :mod:`~tailnoise_utils.cluster`, :mod:`~tailnoise_utils.store`: what the book runs, in this
-  process or on workers, and its rows with provenance,
-* :mod:`tailnoise_utils.plots`: the style and drawings of the figures.
+* :mod:`tailnoise_utils.measurement`: measure the gradient noise of any model in one call;
+* :mod:`tailnoise_utils.noise`: the noise matrix, gradients, minibatches;
+* :mod:`tailnoise_utils.tail_index`: estimators of the tail index, one function per cited formula;
+* :mod:`tailnoise_utils.diagnosis`: why the joint estimate is below 2;
+* :mod:`tailnoise_utils.stable`: the symmetric alpha-stable law.
 
-Modules are imported where they are needed: ``import tailnoise_utils`` itself loads none of them.
+:mod:`tailnoise_utils.study` is the study of arXiv:1901.06053 (Simsekli, Sagun and Gurbuzbalaban, ICML 2019) that uses them.
+
+Names are imported when they are first used: ``import tailnoise_utils`` itself loads nothing.
 """
 
-__version__ = "0.1.0"
-__all__ = ["__version__"]
+from importlib import import_module
+
+from ._version import __version__
+
+_HOMES = {
+    "ESTIMATORS": "tail_index",
+    "Minibatches": "noise",
+    "measure": "measurement",
+    "mohammadi": "tail_index",
+    "noise_matrix": "noise",
+}
+__all__ = ["ESTIMATORS", "Minibatches", "__version__", "measure", "mohammadi", "noise_matrix"]  # noqa: F822
+
+
+def __getattr__(name: str) -> object:
+    """Import a name from where it lives."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the names of the face."""
+    return sorted(__all__)

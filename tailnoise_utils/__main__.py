@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from . import __version__, cluster, experiments, provenance, store, sweep
+from tailnoise_utils._version import __version__
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import cluster, runner
+from tailnoise_utils.study.results import provenance, store
 
 _HELP = "Run and show the book's experiments."
-_CLEAR = (ArithmeticError, ImportError, OSError, ValueError, sweep.MissingResults)  # errors that explain themselves
+_CLEAR = (ArithmeticError, ImportError, OSError, ValueError, runner.MissingResults)  # errors that explain themselves
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 Profile = Annotated[str, typer.Option(help=f"One of: {', '.join(experiments.PROFILES)}.")]
 Experiment = Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}.")]
@@ -45,15 +48,15 @@ def run(
     names = list(experiments.EXPERIMENTS) if experiment == "all" else [experiment]
     try:
         if dask is None:
-            sweep.find_data(names, profile)
+            runner.find_data(names, profile)
         with cluster.connect(workers=workers, address=dask) as client:
             if fresh:
-                sweep.forget(names, profile, client=client)
+                runner.forget(names, profile, client=client)
             for name in names:
                 total = len(experiments.grid(name, profile))
                 layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
                 with tqdm(total=total, desc=f"{name} ({profile})", bar_format=layout) as bar:
-                    sweep.run(name, profile, client=client, together=together, progress=partial(_advance, bar))
+                    runner.run(name, profile, client=client, together=together, progress=partial(_advance, bar))
                 typer.echo(store.path_of(name, profile))
     except KeyboardInterrupt:
         typer.echo(
@@ -74,19 +77,19 @@ def show(
     figure: Annotated[Path | None, typer.Option(help="Also draw the figure into this file (.png, .svg, .pdf).")] = None,
 ) -> None:
     """Show what is stored of an experiment: its runs with their provenance, and a summary of its numbers."""
-    from . import plots  # matplotlib, needed only here
+    from tailnoise_utils.study import figures  # matplotlib, needed only here
 
-    results = sweep.stored(experiment, profile)
+    results = runner.stored(experiment, profile)
     same = results.runs.astype(str).nunique() == 1
     path = store.path_of(experiment, profile)
     typer.echo(f"{path}\n{len(results.runs)} runs, {len(results.rows)} rows; common to all runs:")
     typer.echo("\n".join(f"  {name}: {value}" for name, value in results.runs.loc[:, same].iloc[0].items()))
     typer.echo("different:\n" + results.runs.loc[:, ~same].drop(columns="spec_digest").to_string(index=False))
-    typer.echo(plots.summary(experiment, results).to_string())
+    typer.echo(figures.summary(experiment, results).to_string())
     if figure:
         figure = figure if figure.suffix else figure.with_suffix(".png")
         figure.parent.mkdir(parents=True, exist_ok=True)
-        plots.FIGURES[experiment](results).savefig(figure, dpi=150)
+        figures.FIGURES[experiment](results).savefig(figure, dpi=150)
         typer.echo(figure)
 
 
@@ -100,8 +103,8 @@ def verify(
     passed = True
     for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
         try:
-            found = sweep.verify(name, profile)
-        except sweep.MissingResults as error:
+            found = runner.verify(name, profile)
+        except runner.MissingResults as error:
             if experiment != "all":
                 raise
             passed = False
@@ -127,8 +130,8 @@ def claims_(
     ] = False,
 ) -> None:
     """Judge every claim by what is stored, each by a rule that was fixed before the runs."""
-    from . import claims  # scipy's statistics, needed only here
-    from .claims import pages
+    from tailnoise_utils.study import claims  # scipy's statistics, needed only here
+    from tailnoise_utils.study.claims import pages
 
     verdicts = claims.verdicts(profile)
     for v in verdicts:
@@ -154,7 +157,7 @@ def main() -> None:
         app()
     except _CLEAR as error:
         raise SystemExit(f"error: {error}") from error
-    except sweep.FailedRuns as error:
+    except runner.FailedRuns as error:
         if isinstance(error.__cause__, _CLEAR):
             raise SystemExit(f"error: {error}") from error
         raise

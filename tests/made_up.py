@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from tailnoise_utils.store import Results
+from tailnoise_utils.study.results.store import Results
 
 FCN = [("fcn", data, loss) for data in ("mnist", "cifar10") for loss in ("nll", "hinge")]
 CNN = [("cnn", data, loss) for data in ("cifar10", "cifar100") for loss in ("nll", "hinge")]

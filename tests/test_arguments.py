@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from tailnoise_utils.measure import measure
-from tailnoise_utils.minibatches import Minibatches
-from tailnoise_utils.noise import noise_matrix
+from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.noise.minibatches import Minibatches
 
 GENERATOR = torch.Generator().manual_seed(0)
 X, Y = torch.randn(60, 16, generator=GENERATOR), torch.randint(3, (60,), generator=GENERATOR)

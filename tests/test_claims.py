@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from made_up import CNN, FCN, indices, results, sized
 
-from tailnoise_utils import claims, experiments, store
-from tailnoise_utils.claims import metastability
+from tailnoise_utils.study import claims, experiments
+from tailnoise_utils.study.claims import exits
+from tailnoise_utils.study.results import store
 
 SIZES = {"half_width": (0.5, 1.0, 2.0), "eps": (0.05, 0.1, 0.2), "height": (0.5, 1.0, 2.0)}
 
@@ -116,9 +117,7 @@ def test_slopes_are_weighted_and_have_the_error_that_the_weights_imply():
     x, y, se = np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.5, 2.0]), np.array([0.1, 0.2, 0.4])
     design = np.stack([np.ones(3), x], 1) / se[:, None]
     (_, slope), *_ = np.linalg.lstsq(design, y / se, rcond=None)
-    assert metastability._line(x, y, se) == pytest.approx(
-        (slope, np.linalg.inv(design.T @ design)[1, 1] ** 0.5), rel=1e-12
-    )
+    assert exits._line(x, y, se) == pytest.approx((slope, np.linalg.inv(design.T @ design)[1, 1] ** 0.5), rel=1e-12)
 
 
 def test_the_series_in_the_time_step_is_no_slope_and_no_rate():

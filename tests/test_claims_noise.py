@@ -8,10 +8,11 @@ import pytest
 from made_up import jitter, results
 from scipy import stats
 
-from tailnoise_utils import claims, synthetic
-from tailnoise_utils.claims import norms
-from tailnoise_utils.claims import training as phases
-from tailnoise_utils.store import Results
+from tailnoise_utils.study import claims
+from tailnoise_utils.study.claims import iterations as phases
+from tailnoise_utils.study.claims import norms
+from tailnoise_utils.study.results.store import Results
+from tailnoise_utils.tail_index import known_laws
 
 LAWS = ("norm, Gaussian (independent)", "norm, stable (independent)", "norm, Gaussian (same covariance)")
 
@@ -46,7 +47,7 @@ def lognormal(spread):
 
 
 def elliptical(generator, count, point):
-    scales = np.sqrt(synthetic.positive_stable(index(point) / 2, count, generator))
+    scales = np.sqrt(known_laws.positive_stable(index(point) / 2, count, generator))
     return scales * np.exp(0.15 * generator.standard_normal(count))
 
 

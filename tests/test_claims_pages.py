@@ -4,9 +4,9 @@ import matplotlib as mpl
 import pytest
 from typer.testing import CliRunner
 
-from tailnoise_utils import claims, plots
 from tailnoise_utils.__main__ import app
-from tailnoise_utils.claims import pages
+from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study.claims import pages
 
 mpl.use("agg")
 
@@ -58,7 +58,7 @@ def test_a_page_without_its_marks_is_refused(page):
 
 
 def test_every_verdict_has_its_square():
-    figure = plots.verdicts(VERDICTS)
+    figure = figures.verdicts(VERDICTS)
     (axes,) = figure.axes
     places = {
         line.get_label(): tuple(line.get_xydata()[0]) for line in axes.get_lines() if line.get_label() in claims.RULES

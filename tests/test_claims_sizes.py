@@ -8,9 +8,9 @@ import pytest
 from made_up import CNN, FCN, indices, jitter, sized
 from scipy import stats
 
-from tailnoise_utils import claims
-from tailnoise_utils.claims import sizes
-from tailnoise_utils.claims.selection import CONVENTIONS, SETTING, at_end, values
+from tailnoise_utils.study import claims
+from tailnoise_utils.study.claims import sizes
+from tailnoise_utils.study.results.reading import CONVENTIONS, SETTING, at_end, values
 
 FILTERS = {"depths": (0,), "widths": (4, 8, 16, 32)}
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tailnoise_utils import claims
+from tailnoise_utils.study import claims
 
 # Shrout and Fleiss (1979), Table 2: six targets, four judges; BMS = 11.24, WMS = 6.26, ICC(1,1) = .17 (their Table 4).
 RATINGS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]

@@ -8,9 +8,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from tailnoise_utils import __version__, data, experiments, snapshots, store, sweep
+from tailnoise_utils import __version__
 from tailnoise_utils.__main__ import app
-from tailnoise_utils.specs import AnatomySpec
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.specs import AnatomySpec
+from tailnoise_utils.study.networks import data, snapshots
+from tailnoise_utils.study.results import store
 
 
 @pytest.fixture
@@ -53,9 +57,9 @@ def test_run_show_and_list(results_in):
 def test_run_all_and_fresh(results_in, monkeypatch):
     asked = []
 
-    monkeypatch.setattr(sweep, "run", lambda name, profile, **more: asked.append((name, profile)))
-    monkeypatch.setattr(sweep, "forget", lambda names, profile, client: asked.append((*names, profile, "forgotten")))
-    monkeypatch.setattr(sweep, "find_data", lambda names, profile: None)
+    monkeypatch.setattr(runner, "run", lambda name, profile, **more: asked.append((name, profile)))
+    monkeypatch.setattr(runner, "forget", lambda names, profile, client: asked.append((*names, profile, "forgotten")))
+    monkeypatch.setattr(runner, "find_data", lambda names, profile: None)
     assert CliRunner().invoke(app, ["run", "all", "--profile", "laptop"]).exit_code == 0
     assert asked == [(name, "laptop") for name in experiments.EXPERIMENTS]
     asked.clear()
@@ -78,7 +82,7 @@ def test_an_absent_data_set_is_found_before_any_run(results_in, monkeypatch):
     assert CliRunner().invoke(app, ["run", "all"]).exit_code == 0
     # What is stored needs no data any more.
     monkeypatch.setattr(AnatomySpec, "data_sha256", None)
-    sweep.find_data(["first"], "smoke")
+    runner.find_data(["first"], "smoke")
 
 
 def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
@@ -86,7 +90,7 @@ def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
         progress(1.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep, "run", run)
+    monkeypatch.setattr(runner, "run", run)
     stopped = CliRunner().invoke(app, ["run", "iterations"])
     assert stopped.exit_code == 130
     assert "Finished runs and checkpoints are stored; the same command (without --fresh) goes on." in stopped.output
@@ -124,7 +128,7 @@ def test_an_error_is_one_clear_line(results_in, monkeypatch, words, message):
 
 def test_verify_fails_when_a_number_differs(results_in, monkeypatch):
     found = pd.DataFrame({"quantity": ["loss", "accuracy"], "value": [1.0, 0.5], "difference": [1e-7, 3e-5]})
-    monkeypatch.setattr(sweep, "verify", lambda name, profile: found)
+    monkeypatch.setattr(runner, "verify", lambda name, profile: found)
     failed = CliRunner().invoke(app, ["verify", "iterations"])
     assert failed.exit_code == 1
     assert "accuracy" in failed.output
@@ -139,10 +143,10 @@ def test_verify_all_goes_on_after_an_experiment_that_is_not_there(results_in, mo
 
     def verify(name, profile):
         if name == "power":
-            raise sweep.MissingResults("no results of power")
+            raise runner.MissingResults("no results of power")
         return fine
 
-    monkeypatch.setattr(sweep, "verify", verify)
+    monkeypatch.setattr(runner, "verify", verify)
     done = CliRunner().invoke(app, ["verify"])
     assert done.exit_code == 1
     assert "no results of power" in done.output

@@ -11,7 +11,7 @@ import pytest
 from distributed import LocalCluster
 from test_sweep import GRID, until
 
-from tailnoise_utils import cluster
+from tailnoise_utils.study.experiments import cluster
 
 
 @pytest.mark.parametrize(

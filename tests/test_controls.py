@@ -10,14 +10,14 @@ import scipy.stats
 import torch
 from problems import COLUMNS, P, centred, elliptical, latent, normal, sas, torch_seed
 
-from tailnoise_utils import controls
-from tailnoise_utils.controls import across
-from tailnoise_utils.noise import centre
+from tailnoise_utils import diagnosis
+from tailnoise_utils.diagnosis import per_coordinate
+from tailnoise_utils.noise.matrix import centre
 
 
 @pytest.mark.parametrize("rank", [3, 40])
 def test_t1_has_mean_zero_for_gaussian_columns_of_any_covariance(rank):
-    values = [float(controls.t1(latent(2.0, rank, seed, rows=20)).mean()) for seed in range(400)]
+    values = [float(diagnosis.t1(latent(2.0, rank, seed, rows=20)).mean()) for seed in range(400)]
     assert abs(np.mean(values)) < 4 * np.std(values, ddof=1) / 20
     assert np.std(values, ddof=1) / 20 < 0.006  # the constant with P for P - 1 would be off by 0.026
 
@@ -26,25 +26,29 @@ def test_t1_does_not_depend_on_the_scale_of_a_column():
     U = centred(sas(1.8, (P, 200), 43))
     scales = torch.logspace(-36, 15, 200)
     small = U * scales
-    assert torch.allclose(controls.t1(small), controls.t1(U), atol=1e-4)
+    assert torch.allclose(diagnosis.t1(small), diagnosis.t1(U), atol=1e-4)
 
 
 def test_t1_sees_tails():
     for alpha in (1.5, 1.9):
-        assert controls.t1(centred(sas(alpha, (P, COLUMNS), 18))).mean() > 0.02
-    assert controls.t1(elliptical(1.5, 0)).mean() > 0.1
+        assert diagnosis.t1(centred(sas(alpha, (P, COLUMNS), 18))).mean() > 0.02
+    assert diagnosis.t1(elliptical(1.5, 0)).mean() > 0.1
 
 
 @pytest.mark.parametrize("alpha", [1.2, 1.5, 1.8, 2.0])
 def test_columns_have_the_index_of_their_law_at_every_block_length(alpha):
-    lengths = controls.column_lengths(P)
+    lengths = diagnosis.column_lengths(P)
     assert lengths == (2, 3, 5, 10, 15, 20, 30, 50)
     U = centred(sas(alpha, (P, 20_000), 19))
-    found = controls.column_inverse(U, lengths)
+    found = diagnosis.column_inverse(U, lengths)
     se = found.std(1) / math.sqrt(20_000)
     assert bool(((found.mean(1) - 1 / alpha).abs() < 4 * se).all())
-    surrogates = controls.stable_null(
-        U[:, :50], lambda S: controls.column_inverse(S, lengths).mean(1), alpha=alpha, draws=80, generator=torch_seed(0)
+    surrogates = diagnosis.stable_null(
+        U[:, :50],
+        lambda S: diagnosis.column_inverse(S, lengths).mean(1),
+        alpha=alpha,
+        draws=80,
+        generator=torch_seed(0),
     )
     assert bool(((surrogates.mean(0) - 1 / alpha).abs() < 4 * surrogates.std(0) / math.sqrt(80)).all())
 
@@ -53,14 +57,14 @@ def test_what_is_left_over_of_the_pair_differences_is_dropped():
     U = centred(sas(1.5, (23, 7), 46))  # 11 pairs, and a row too many
     lengths = (2, 3, 4, 6, 11)  # of which 1, 2, 3, 5 and none are left over
     D = [U[2 * i].double() - U[2 * i + 1].double() for i in range(11)]
-    for K1, found in zip(lengths, controls.column_inverse(U, lengths), strict=True):
+    for K1, found in zip(lengths, diagnosis.column_inverse(U, lengths), strict=True):
         blocks = [D[at : at + K1] for at in range(0, 11 - K1 + 1, K1)]
         ln_Y = sum(sum(block).abs().log() for block in blocks) / len(blocks)
         ln_X = sum(x.abs().log() for block in blocks for x in block) / (K1 * len(blocks))
         assert torch.allclose(found, (ln_Y - ln_X) / math.log(K1), atol=1e-5), K1
-    assert controls.column_lengths(23) == (2, 3, 5, 10)
-    assert controls.column_lengths(20) == (2, 3, 5, 10)
-    assert controls.column_lengths(19) == (2, 3, 5)
+    assert diagnosis.column_lengths(23) == (2, 3, 5, 10)
+    assert diagnosis.column_lengths(20) == (2, 3, 5, 10)
+    assert diagnosis.column_lengths(19) == (2, 3, 5)
 
 
 def test_pair_differences_are_needed_because_centred_columns_are_biased():
@@ -74,15 +78,15 @@ def test_p_values_are_uniform_under_the_null():
     draws, found = 39, []
     for seed in range(100):
         U = latent(2.0, 3, seed, columns=60)
-        generator, G = torch_seed(seed), controls.gram(U)
+        generator, G = torch_seed(seed), diagnosis.gram(U)
 
         def statistic(of, G=G):
-            M = controls.gram(of)
-            kurtosis = float(controls.excess_kurtosis(of[:, :20]).mean())
-            return torch.tensor([float(controls.t1(of).mean()), controls.norm_spread(M), kurtosis]).double()
+            M = diagnosis.gram(of)
+            kurtosis = float(diagnosis.excess_kurtosis(of[:, :20]).mean())
+            return torch.tensor([float(diagnosis.t1(of).mean()), diagnosis.norm_spread(M), kurtosis]).double()
 
-        null = controls.gaussian_null(U, statistic, draws=draws, generator=generator)
-        found.append([controls.judge(float(v), of).p for v, of in zip(statistic(U), null.T, strict=True)])
+        null = diagnosis.gaussian_null(U, statistic, draws=draws, generator=generator)
+        found.append([diagnosis.judge(float(v), of).p for v, of in zip(statistic(U), null.T, strict=True)])
     smooth = np.array(found) - np.random.default_rng(21).random((100, 3)) / (draws + 1)
     for column in smooth.T:
         assert scipy.stats.kstest(column, "uniform").pvalue > 0.001
@@ -91,8 +95,8 @@ def test_p_values_are_uniform_under_the_null():
 def test_null_distributions_have_centred_columns():
     U, settings = latent(2.0, 3, 0, columns=50), {"draws": 19, "generator": torch_seed(0)}
     means = lambda S: S.mean(0).abs().max().double()  # noqa: E731
-    assert float(controls.gaussian_null(U, means, **settings).max()) < 1e-5
-    assert float(controls.stable_null(U, means, alpha=1.5, **settings).max()) < 1e-3
+    assert float(diagnosis.gaussian_null(U, means, **settings).max()) < 1e-5
+    assert float(diagnosis.stable_null(U, means, alpha=1.5, **settings).max()) < 1e-3
 
 
 def test_stray_zeros_contribute_no_logarithm():
@@ -101,11 +105,11 @@ def test_stray_zeros_contribute_no_logarithm():
     logs = np.where(U[:, 0] != 0, np.log(np.abs(U[:, 0].numpy()) + (U[:, 0] == 0).numpy()), np.nan)
     constant = (math.log(P - 1) + scipy.special.psi(0.5) - scipy.special.psi((P - 1) / 2)) / 2
     expected = constant - np.nanmean(logs) + math.log(float(U[:, 0].square().mean())) / 2
-    assert float(controls.t1(U)[0]) == pytest.approx(expected, abs=1e-5)
+    assert float(diagnosis.t1(U)[0]) == pytest.approx(expected, abs=1e-5)
     D = (U[::2, 0] - U[1::2, 0]).numpy().astype(float)
     ln_D, ln_Y = np.log(np.abs(D[D != 0])), np.log(np.abs(D.reshape(-1, 5).sum(1)))
     expected = (ln_Y.mean() - ln_D.mean()) / math.log(5)
-    assert float(controls.column_inverse(U, [5])[0, 0]) == pytest.approx(expected, abs=1e-5)
+    assert float(diagnosis.column_inverse(U, [5])[0, 0]) == pytest.approx(expected, abs=1e-5)
 
 
 def counted(dtype, roundings=8.0, b=50, columns=400):
@@ -121,11 +125,11 @@ def test_differences_that_may_be_zero_but_for_rounding_are_counted(dtype):
     counts, rounded = counted(dtype)
     equal = float((counts[::2] == counts[1::2]).double().mean())
     assert equal > 0.1
-    assert controls.unresolved(counts) == 0  # exact zeros are resolved
-    assert controls.unresolved(rounded) == pytest.approx(equal, abs=0.02)  # rounding leaves some of them equal
+    assert diagnosis.unresolved(counts) == 0  # exact zeros are resolved
+    assert diagnosis.unresolved(rounded) == pytest.approx(equal, abs=0.02)  # rounding leaves some of them equal
     late = torch.cat([torch.from_numpy(normal((P, 100), 54)).to(dtype), rounded], 1)
     late[: P // 2] += 1 / 7  # still: all columns and pairs count
-    assert controls.unresolved(late) == pytest.approx(equal * 400 / 500, abs=0.02)
+    assert diagnosis.unresolved(late) == pytest.approx(equal * 400 / 500, abs=0.02)
 
 
 @pytest.mark.parametrize("b", [2, 50, 2000])
@@ -133,28 +137,28 @@ def test_however_many_differences_are_rounding_they_are_counted(b):
     """At b = 2 two thirds are, and the median of a column is; at b = 2000 few, beside differences that are small, too."""
     counts, rounded = counted(torch.float32, roundings=25, b=b)
     equal = float((counts[::2] == counts[1::2]).double().mean())
-    assert controls.unresolved(rounded) == pytest.approx(equal, rel=0.05)
+    assert diagnosis.unresolved(rounded) == pytest.approx(equal, rel=0.05)
     few = torch.cat([torch.from_numpy(normal((P, 350), 59)).float(), rounded[:, :50]], 1)
     of_few = float((counts[::2, :50] == counts[1::2, :50]).double().mean())
-    assert controls.unresolved(few) == pytest.approx(of_few * 50 / 400, rel=0.05)
+    assert diagnosis.unresolved(few) == pytest.approx(of_few * 50 / 400, rel=0.05)
 
 
 def test_a_coordinate_of_nothing_but_rounding_is_counted():
     g = torch.from_numpy(1 + 1e-7 * np.random.default_rng(60).integers(-3, 4, (P, 50))).float()
-    assert controls.unresolved(g) == pytest.approx(float((g[::2] != g[1::2]).double().mean()))
+    assert diagnosis.unresolved(g) == pytest.approx(float((g[::2] != g[1::2]).double().mean()))
 
 
 def test_what_rounding_is_depends_on_the_precision():
     g = torch.from_numpy(1 + 1e-6 * normal((P, 500), 61))
-    assert controls.unresolved(g) == 0
-    assert controls.unresolved(g.float()) > 0.5
+    assert diagnosis.unresolved(g) == 0
+    assert diagnosis.unresolved(g.float()) > 0.5
 
 
 @pytest.mark.parametrize("share", [1e-1, 1e-3, 1e-5])
 def test_noise_that_is_small_beside_its_mean_is_resolved(share):
     """As of a regression on features far from zero: differences are small beside the gradients, and real."""
     g = torch.from_numpy(1 + share * normal((P, 2000), 55)).float()
-    assert controls.unresolved(g) < 1e-3
+    assert diagnosis.unresolved(g) < 1e-3
 
 
 def test_gradients_keep_the_digits_of_differences_that_centring_takes():
@@ -163,22 +167,22 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     g = torch.from_numpy(rng.standard_normal((P, 300)) * 2e-10)
     g[rng.integers(P, size=300), torch.arange(300)] = 1.0
     U = g - g.mean(0)
-    exact = controls.parts(U)
-    assert controls.parts(U.float()).tails.value < exact.tails.value - 0.5
-    found = controls.parts(U.float(), gradients=g.float())
+    exact = diagnosis.parts(U)
+    assert diagnosis.parts(U.float()).tails.value < exact.tails.value - 0.5
+    found = diagnosis.parts(U.float(), gradients=g.float())
     assert found.half == pytest.approx(exact.half, abs=0.01)
-    assert controls.parts(U.float()).half != pytest.approx(exact.half, abs=0.05)
+    assert diagnosis.parts(U.float()).half != pytest.approx(exact.half, abs=0.05)
     assert found.tails.value == pytest.approx(exact.tails.value, rel=1e-3)
     assert found.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
-    whole = controls.anatomy(g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19)
+    whole = diagnosis.anatomy(g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19)
     assert whole.unresolved == {"all": 0, "a": 0, "b": 0}
     for K1 in (2, 30):
-        value = float(controls.column_inverse(U, [K1]).mean())
-        assert float(controls.column_inverse(U.float(), [K1]).nanmean()) != pytest.approx(value, rel=0.01)
+        value = float(diagnosis.column_inverse(U, [K1]).mean())
+        assert float(diagnosis.column_inverse(U.float(), [K1]).nanmean()) != pytest.approx(value, rel=0.01)
         assert whole.tests["all", "1/alpha (columns)", K1].value == pytest.approx(value, rel=1e-3)
     assert whole.parts["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
-    assert whole.parts["b"].tails.value == pytest.approx(controls.parts(U[:, 100:]).tails.value, rel=1e-2)
-    assert controls.anatomy(U.float(), draws=19).unresolved == {}
+    assert whole.parts["b"].tails.value == pytest.approx(diagnosis.parts(U[:, 100:]).tails.value, rel=1e-2)
+    assert diagnosis.anatomy(U.float(), draws=19).unresolved == {}
 
 
 def test_gradients_have_the_anatomy_of_their_noise():
@@ -187,9 +191,9 @@ def test_gradients_have_the_anatomy_of_their_noise():
     g[:, 100:200] = 0.25  # dead
     settings = {"draws": 19, "max_entries": P * 500, "groups": {"a": [slice(0, 300)], "b": [slice(300, 900)]}}
     before = g.clone()
-    found = controls.anatomy(g, centred=False, **settings)
+    found = diagnosis.anatomy(g, centred=False, **settings)
     assert torch.equal(g, before)
-    expected = controls.anatomy(centre(g.clone()), **settings)
+    expected = diagnosis.anatomy(centre(g.clone()), **settings)
     for name, one in expected.parts.items():
         assert found.parts[name].dependence == one.dependence
         assert found.parts[name].tails.value == pytest.approx(one.tails.value, abs=1e-5)
@@ -200,15 +204,15 @@ def test_gradients_have_the_anatomy_of_their_noise():
     _, rounded = counted(torch.float32)
     rounded[:, :100] = 0.5
     settings |= {"max_entries": P * 250, "groups": {"a": [slice(0, 250)], "b": [slice(250, 400)]}}
-    whole = controls.anatomy(rounded, centred=False, **settings)
-    assert whole.unresolved["all"] == pytest.approx(controls.unresolved(rounded[:, 100:]), abs=0.02)
+    whole = diagnosis.anatomy(rounded, centred=False, **settings)
+    assert whole.unresolved["all"] == pytest.approx(diagnosis.unresolved(rounded[:, 100:]), abs=0.02)
     assert {"quantity": "anatomy unresolved", "value": whole.unresolved["all"]} in whole.rows()
     assert "none, for" in repr(whole)
 
 
 def test_rounding_is_counted_in_each_group():
     g = torch.cat([torch.from_numpy(normal((P, 200), 62)).float(), counted(torch.float32, columns=200)[1]], 1)
-    found = controls.anatomy(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
+    found = diagnosis.anatomy(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
     assert found.unresolved["a"] < 1e-3
     assert found.unresolved["b"] == pytest.approx(2 * found.unresolved["all"], rel=0.01)
     assert "in the group 'b')" in found.doubt
@@ -216,8 +220,8 @@ def test_rounding_is_counted_in_each_group():
 
 def test_judge_counts_the_surrogates_that_reach_the_value():
     null = torch.arange(99, dtype=torch.float64)
-    assert [controls.judge(v, null).p for v in (-1.0, 98.0, 99.0)] == [1.0, 0.02, 0.01]
-    assert math.isnan(controls.judge(math.nan, null).p)
+    assert [diagnosis.judge(v, null).p for v in (-1.0, 98.0, 99.0)] == [1.0, 0.02, 0.01]
+    assert math.isnan(diagnosis.judge(math.nan, null).p)
 
 
 def test_spread_of_norms():
@@ -225,9 +229,9 @@ def test_spread_of_norms():
     for alpha in (1.5, 1.9):
         expected = math.pi / math.sqrt(24) * math.sqrt(4 / alpha**2 - 1)
         for make in (lambda seed: centred(sas(alpha, (P, 5000), 22, seed)), lambda seed: elliptical(alpha, seed)):  # noqa: B023
-            spreads = [controls.norm_spread(controls.gram(make(seed))) for seed in range(8)]
+            spreads = [diagnosis.norm_spread(diagnosis.gram(make(seed))) for seed in range(8)]
             assert np.mean(spreads) == pytest.approx(expected, rel=0.25)
-    gaussian = controls.norm_spread(controls.gram(centred(normal((P, 5000), 23))))
+    gaussian = diagnosis.norm_spread(diagnosis.gram(centred(normal((P, 5000), 23))))
     assert gaussian == pytest.approx(math.sqrt(1 / 10_000), rel=0.25)
 
 
@@ -246,9 +250,9 @@ def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
     for seed in range(150):
         rng = np.random.default_rng([38, seed])
         U = LAWS[law](rng)
-        G = controls.gram(centred(U).double())
-        null = np.log(controls.gaussian_norms(G, U.shape[1], (99, P), rng)).std(1, ddof=1)
-        found = controls.judge(controls.norm_spread(G), torch.from_numpy(null))
+        G = diagnosis.gram(centred(U).double())
+        null = np.log(diagnosis.gaussian_norms(G, U.shape[1], (99, P), rng)).std(1, ddof=1)
+        found = diagnosis.judge(diagnosis.norm_spread(G), torch.from_numpy(null))
         values, nulls, p = [*values, found.value], [*nulls, found.null], [*p, found.p]
     assert np.mean(nulls) == pytest.approx(np.mean(values), rel=0.015)
     assert np.mean(np.array(p) <= 0.05) <= 0.08
@@ -262,9 +266,9 @@ def test_norms_of_gaussian_noise_are_seldom_beyond_all_surrogates(law):
     for seed in range(1500):
         rng = np.random.default_rng([52, seed])
         U = LAWS[law](rng)[:40]
-        G = controls.gram(centred(U).double())
-        null = np.log(controls.gaussian_norms(G, U.shape[1], (99, len(U)), rng)).std(1, ddof=1)
-        found.append(controls.norm_spread(G) > null.max())
+        G = diagnosis.gram(centred(U).double())
+        null = np.log(diagnosis.gaussian_norms(G, U.shape[1], (99, len(U)), rng)).std(1, ddof=1)
+        found.append(diagnosis.norm_spread(G) > null.max())
     assert 0.002 < np.mean(found) <= 0.03
 
 
@@ -274,7 +278,7 @@ def test_sums_over_distinct_rows_are_what_they_say():
     pairs = sum(M[i, j] ** 2 for i, j in itertools.permutations(range(6), 2))
     chains = sum(M[i, j] * M[j, k] for i, j, k in itertools.permutations(range(6), 3))
     apart = sum(M[i, j] * M[k, m] for i, j, k, m in itertools.permutations(range(6), 4))
-    assert across._distinct(torch.from_numpy(M)) == pytest.approx((pairs, chains, apart))
+    assert per_coordinate._distinct(torch.from_numpy(M)) == pytest.approx((pairs, chains, apart))
 
 
 def test_few_rows_tell_how_norms_spread_without_bias():
@@ -282,9 +286,9 @@ def test_few_rows_tell_how_norms_spread_without_bias():
     for shape, spread in (((16, 40), 1 / math.sqrt(80)), ((16, 4), None)):
         rng, values, nulls, sizes = np.random.default_rng(41), [], [], []
         for _ in range(400):
-            G = controls.gram(centred(rng.standard_normal(shape)).double())
-            norms = controls.gaussian_norms(G, shape[1], (50, 16), rng)
-            values.append(controls.norm_spread(G))
+            G = diagnosis.gram(centred(rng.standard_normal(shape)).double())
+            norms = diagnosis.gaussian_norms(G, shape[1], (50, 16), rng)
+            values.append(diagnosis.norm_spread(G))
             nulls.append(np.log(norms).std(1, ddof=1).mean())
             sizes.append(np.square(norms).mean() / float(G.trace() / 15))
         assert np.mean(nulls) == pytest.approx(np.mean(values), rel=0.05)
@@ -297,16 +301,16 @@ def test_one_heavy_row_does_not_widen_its_own_reference():
     rng = np.random.default_rng(42)
     U = rng.standard_normal((P, 1000))
     U[7] *= 20
-    G = controls.gram(centred(U).double())
-    null = np.log(controls.gaussian_norms(G, 1000, (99, P), rng)).std(1, ddof=1)
+    G = diagnosis.gram(centred(U).double())
+    null = np.log(diagnosis.gaussian_norms(G, 1000, (99, P), rng)).std(1, ddof=1)
     assert null.mean() < 0.04  # with the fourth powers of that row: 0.5
-    assert controls.norm_spread(G) > 0.2
+    assert diagnosis.norm_spread(G) > 0.2
 
 
 def test_the_spread_of_a_scale_of_rows_is_found():
     rng = np.random.default_rng(39)
     U = rng.standard_normal((P, 1000)) * np.exp(0.05 * rng.standard_normal((P, 1)))
-    found = controls.anatomy(centred(U), draws=39)
+    found = diagnosis.anatomy(centred(U), draws=39)
     test = found.tests["all", "sd of ln norm", None]
     assert test.p == 1 / 40
     assert test.value == pytest.approx(math.hypot(0.05, 1 / math.sqrt(2000)), rel=0.2)
@@ -315,25 +319,25 @@ def test_the_spread_of_a_scale_of_rows_is_found():
 
 def test_projections_of_elliptical_noise_are_found_and_of_gaussian_noise_are_not():
     for U, share in ((latent(2.0, 10, 0), 0.0), (elliptical(1.5, 0), 1.0)):
-        G = controls.gram(U)
+        G = diagnosis.gram(U)
         for Y in (
-            controls.random_projections(G, 100, torch_seed(0)),
-            controls.leading_projections(G, 10, torch_seed(0)),
+            diagnosis.random_projections(G, 100, torch_seed(0)),
+            diagnosis.leading_projections(G, 10, torch_seed(0)),
         ):
-            found = controls.discoveries(controls.anderson_darling(Y)[1])
+            found = diagnosis.discoveries(diagnosis.anderson_darling(Y)[1])
             assert float(found.double().mean()) == pytest.approx(share, abs=0.4)
 
 
 def test_random_projections_have_the_covariance_of_the_rows():
-    G = controls.gram(latent(2.0, 5, 1, rows=12))
-    Y = controls.random_projections(G, 200_000, torch_seed(1))
+    G = diagnosis.gram(latent(2.0, 5, 1, rows=12))
+    Y = diagnosis.random_projections(G, 200_000, torch_seed(1))
     assert torch.allclose(Y @ Y.T / 200_000, G, atol=float(0.02 * G.abs().max()))
 
 
 def test_leading_directions_are_fitted_on_the_other_half():
     U = centred(normal((40, 300), 24))
     U[:, :5] *= 30
-    found = controls.leading_projections(controls.gram(U), 3, torch_seed(2))
+    found = diagnosis.leading_projections(diagnosis.gram(U), 3, torch_seed(2))
     halves = torch.randperm(40, generator=torch_seed(2)).split(20)
     for block, (fitted, other) in zip(found.split(3, 1), (halves, halves[::-1]), strict=True):
         own = U[fitted] - U[fitted].mean(0)
@@ -345,38 +349,38 @@ def test_leading_directions_are_fitted_on_the_other_half():
     spiked[np.arange(P), np.arange(P)] = (
         1e3  # every row an outlier of its own: directions of the same rows would follow
     )
-    leading = controls.leading_projections(controls.gram(spiked), 10, torch_seed(0))
-    assert float(controls.excess_kurtosis(leading).mean()) < 1
+    leading = diagnosis.leading_projections(diagnosis.gram(spiked), 10, torch_seed(0))
+    assert float(diagnosis.excess_kurtosis(leading).mean()) < 1
 
 
 def test_no_more_leading_directions_than_the_noise_has():
-    found = controls.leading_projections(controls.gram(latent(2.0, 2, 3, rows=41, columns=50)), 10, torch_seed(0))
+    found = diagnosis.leading_projections(diagnosis.gram(latent(2.0, 2, 3, rows=41, columns=50)), 10, torch_seed(0))
     assert found.shape == (20, 4)  # of 41 minibatches one is left out
     assert bool((found.std(0) > 0.1).all())
 
 
 def test_excess_kurtosis_is_scipys():
     Y = torch.from_numpy(5 + sas(1.5, (30, 4), 47)).float()
-    assert np.allclose(controls.excess_kurtosis(Y), scipy.stats.kurtosis(Y.double().numpy()), rtol=1e-6)
-    assert float(controls.excess_kurtosis(torch.tensor([[-1.0], [1.0]]))) == -2
+    assert np.allclose(diagnosis.excess_kurtosis(Y), scipy.stats.kurtosis(Y.double().numpy()), rtol=1e-6)
+    assert float(diagnosis.excess_kurtosis(torch.tensor([[-1.0], [1.0]]))) == -2
 
 
 def test_inner_products_of_long_rows_are_taken_in_pieces(monkeypatch):
-    monkeypatch.setattr(across, "_CHUNK", 7)
+    monkeypatch.setattr(per_coordinate, "_CHUNK", 7)
     U = centred(normal((6, 40), 48))
-    assert torch.allclose(controls.gram(U), (U @ U.T).double(), atol=1e-4)
+    assert torch.allclose(diagnosis.gram(U), (U @ U.T).double(), atol=1e-4)
 
 
 def test_rows_of_zeros_have_no_part_in_the_spread_of_norms():
     U = centred(normal((6, 40), 49))
     U[2] = 0
     norms = U[[0, 1, 3, 4, 5]].double().norm(dim=1)
-    assert controls.norm_spread(controls.gram(U)) == pytest.approx(float(norms.log().std()), rel=1e-5)
+    assert diagnosis.norm_spread(diagnosis.gram(U)) == pytest.approx(float(norms.log().std()), rel=1e-5)
 
 
 def test_anderson_darling_is_scipys_and_its_p_values_are_uniform():
     Y = torch.from_numpy(normal((60, 4000), 26))
-    A, p = controls.anderson_darling(Y)
+    A, p = diagnosis.anderson_darling(Y)
     z = np.sort(scipy.stats.zscore(Y[:, 0].numpy(), ddof=1))
     weights = 2 * np.arange(1, 61) - 1
     expected = -60 - np.mean(weights * (scipy.stats.norm.logcdf(z) + scipy.stats.norm.logsf(z[::-1])))
@@ -390,19 +394,19 @@ def test_anderson_darling_is_scipys_and_its_p_values_are_uniform():
     found = np.interp(list(table.values()), A[order].numpy(), p[order].numpy())
     assert found == pytest.approx(list(table), rel=0.025)
     assert float(p[order].diff().abs().max()) < 0.01  # the pieces of the fit meet
-    assert float(controls.anderson_darling(torch.from_numpy(sas(0.5, (60, 1), 27)))[1]) < 1e-12
+    assert float(diagnosis.anderson_darling(torch.from_numpy(sas(0.5, (60, 1), 27)))[1]) < 1e-12
 
 
 def test_discoveries_are_benjamini_and_hochbergs():
     p = torch.from_numpy(np.random.default_rng(28).random(200) ** 3)
     adjusted = scipy.stats.false_discovery_control(p.numpy())
-    assert np.array_equal(controls.discoveries(p, 0.05).numpy(), adjusted <= 0.05)
-    assert 0 < int(controls.discoveries(p, 0.05).sum()) < 200
+    assert np.array_equal(diagnosis.discoveries(p, 0.05).numpy(), adjusted <= 0.05)
+    assert 0 < int(diagnosis.discoveries(p, 0.05).sum()) < 200
     assert bool(
-        controls.discoveries(torch.tensor([0.03, 0.02, 0.049]).double()).all()
+        diagnosis.discoveries(torch.tensor([0.03, 0.02, 0.049]).double()).all()
     )  # the last one carries the others
-    assert bool(controls.discoveries(torch.tensor([0.049]).double()))
-    assert not bool(controls.discoveries(torch.tensor([0.051]).double()))
+    assert bool(diagnosis.discoveries(torch.tensor([0.049]).double()))
+    assert not bool(diagnosis.discoveries(torch.tensor([0.051]).double()))
 
 
 def test_errors_name_the_value_the_limit_and_the_way_out():
@@ -410,42 +414,45 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
     bad = U.clone()
     bad[3, 4] = math.nan
     cases = [
-        (lambda: controls.parts(U[:15]), "P = 15 rows are too few.* 16 or more"),
-        (lambda: controls.parts(bad), r"1 NaN and 0 infinite entries, the first at index \(3, 4\)"),
-        (lambda: controls.parts(0 * U), "nothing is alive"),
-        (lambda: controls.parts(U, K1=1), r"K1 = 1 is not within 2\.\.1500"),
-        (lambda: controls.parts(U, K1=1501), r"K1 = 1501 is not within 2\.\.1500"),
-        (lambda: controls.curve(U, lengths=(15,)), "K1 = 15 is no multiple of 10"),
-        (lambda: controls.expected_scaled(15, 100), "P = 15 rows are too few"),
-        (lambda: controls.scaled_differences(torch.eye(P)[:, :1] * 0 + 1), "no scales to divide by"),
-        (lambda: controls.column_inverse(U, [5, 1]), r"K1 = 1 is not within 2\.\.60"),
-        (lambda: controls.column_inverse(U, [61]), r"K1 = 61 is not within 2\.\.60"),
-        (lambda: controls.gaussian_null(U, controls.t1, draws=18, generator=torch_seed(0)), "draws = 18.* 19 or more"),
+        (lambda: diagnosis.parts(U[:15]), "P = 15 rows are too few.* 16 or more"),
+        (lambda: diagnosis.parts(bad), r"1 NaN and 0 infinite entries, the first at index \(3, 4\)"),
+        (lambda: diagnosis.parts(0 * U), "nothing is alive"),
+        (lambda: diagnosis.parts(U, K1=1), r"K1 = 1 is not within 2\.\.1500"),
+        (lambda: diagnosis.parts(U, K1=1501), r"K1 = 1501 is not within 2\.\.1500"),
+        (lambda: diagnosis.curve(U, lengths=(15,)), "K1 = 15 is no multiple of 10"),
+        (lambda: diagnosis.expected_scaled(15, 100), "P = 15 rows are too few"),
+        (lambda: diagnosis.scaled_differences(torch.eye(P)[:, :1] * 0 + 1), "no scales to divide by"),
+        (lambda: diagnosis.column_inverse(U, [5, 1]), r"K1 = 1 is not within 2\.\.60"),
+        (lambda: diagnosis.column_inverse(U, [61]), r"K1 = 61 is not within 2\.\.60"),
         (
-            lambda: controls.gaussian_norms(controls.gram(U[:3]).double(), 50, (1,), np.random.default_rng()),
+            lambda: diagnosis.gaussian_null(U, diagnosis.t1, draws=18, generator=torch_seed(0)),
+            "draws = 18.* 19 or more",
+        ),
+        (
+            lambda: diagnosis.gaussian_norms(diagnosis.gram(U[:3]).double(), 50, (1,), np.random.default_rng()),
             "P = 3 rows",
         ),
         (
-            lambda: controls.gaussian_norms(0 * controls.gram(U), 50, (1,), np.random.default_rng()),
+            lambda: diagnosis.gaussian_norms(0 * diagnosis.gram(U), 50, (1,), np.random.default_rng()),
             "all rows are equal",
         ),
-        (lambda: controls.anatomy(U[:15]), "P = 15 rows are too few"),
-        (lambda: controls.anatomy(U, draws=3), "draws = 3.* 19 or more"),
-        (lambda: controls.anatomy(0 * U), "nothing is alive"),
-        (lambda: controls.anatomy(U, groups={"x": [slice(40, 51)]}), "group 'x'.* p = 50"),
-        (lambda: controls.sample_columns(50, {"x": [slice(3, 5)]}, 2), "limit = 2 is below the 3 pieces"),
-        (lambda: controls.stable_surrogate(U, 2.1, torch_seed(0)), "alpha = 2.1"),
-        (lambda: controls.anderson_darling(U[:7]), "series of 7 numbers are too short"),
-        (lambda: controls.log_scale(U, 5, 5), r"b = 5 is not within 1\.\.4"),
+        (lambda: diagnosis.anatomy(U[:15]), "P = 15 rows are too few"),
+        (lambda: diagnosis.anatomy(U, draws=3), "draws = 3.* 19 or more"),
+        (lambda: diagnosis.anatomy(0 * U), "nothing is alive"),
+        (lambda: diagnosis.anatomy(U, groups={"x": [slice(40, 51)]}), "group 'x'.* p = 50"),
+        (lambda: diagnosis.sample_columns(50, {"x": [slice(3, 5)]}, 2), "limit = 2 is below the 3 pieces"),
+        (lambda: diagnosis.stable_surrogate(U, 2.1, torch_seed(0)), "alpha = 2.1"),
+        (lambda: diagnosis.anderson_darling(U[:7]), "series of 7 numbers are too short"),
+        (lambda: diagnosis.log_scale(U, 5, 5), r"b = 5 is not within 1\.\.4"),
         (
-            lambda: controls.log_scale(0 * U, 1, 200),
+            lambda: diagnosis.log_scale(0 * U, 1, 200),
             "0 minibatches with noise that is not exactly zero: give two or more",
         ),
-        (lambda: controls.log_scale(U[:1], 1, 200), "1 minibatches with noise"),
-        (lambda: controls.stable_log_scale([1, 5], 200, 1), "alpha = 1 is not within 1 < alpha <= 2"),
-        (lambda: controls.stable_log_scale([1, 200], 200, 1.5), r"from 1 to 200 are not within 1\.\.199"),
-        (lambda: controls.implied_alpha([1], [0.0]), "two or more of each"),
-        (lambda: controls.implied_alpha([2, 1], [0.0, 1.0]), "not positive and increasing"),
+        (lambda: diagnosis.log_scale(U[:1], 1, 200), "1 minibatches with noise"),
+        (lambda: diagnosis.stable_log_scale([1, 5], 200, 1), "alpha = 1 is not within 1 < alpha <= 2"),
+        (lambda: diagnosis.stable_log_scale([1, 200], 200, 1.5), r"from 1 to 200 are not within 1\.\.199"),
+        (lambda: diagnosis.implied_alpha([1], [0.0]), "two or more of each"),
+        (lambda: diagnosis.implied_alpha([2, 1], [0.0, 1.0]), "not positive and increasing"),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=message):

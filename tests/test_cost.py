@@ -17,11 +17,15 @@ from filelock import Timeout
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from tailnoise_utils import data, experiments, files, models, noise, snapshots, stable
-from tailnoise_utils.minibatches import Minibatches
-from tailnoise_utils.specs import CostSpec, ImportCostSpec, SamplerCostSpec, _cost, _ways
-from tailnoise_utils.specs import cost as module
-from tailnoise_utils.specs.cost import PARALLEL, PASSES, SEEDS, WAYS, operations
+from tailnoise_utils import noise, stable
+from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import cost_spec as module
+from tailnoise_utils.study.experiments import cost_ways, cost_worker
+from tailnoise_utils.study.experiments.cost_spec import PARALLEL, PASSES, SEEDS, WAYS, operations
+from tailnoise_utils.study.experiments.specs import CostSpec, ImportCostSpec, SamplerCostSpec
+from tailnoise_utils.study.networks import data, models, snapshots
+from tailnoise_utils.study.results import files
 from tailnoise_utils.tail_index import mohammadi
 
 SETTING = snapshots.TrainSpec("digits", 120, 1, "fcn", 6, 3, "nll", 20, 0.1, "constant", "random", 6, (), 1)
@@ -29,7 +33,7 @@ SETTING = snapshots.TrainSpec("digits", 120, 1, "fcn", 6, 3, "nll", 20, 0.1, "co
 
 @pytest.fixture
 def problem():
-    return _ways.Problem(SETTING, data.load("digits", n_train=120, n_test=1))
+    return cost_ways.Problem(SETTING, data.load("digits", n_train=120, n_test=1))
 
 
 def test_operations_of_a_fully_connected_network_are_those_of_its_products():
@@ -51,7 +55,7 @@ def test_operations_of_a_convolutional_network_are_those_of_its_positions():
 
 @pytest.mark.parametrize("way", sorted(set(PASSES) - {"training, two processes"}))
 def test_each_way_takes_the_gradients_that_are_counted(way, problem):
-    work = _ways.WAYS[way](problem)
+    work = cost_ways.WAYS[way](problem)
     with FlopCounterMode(display=False) as counted:
         work()
     each, _ = operations("fcn", "digits", 6, 3)
@@ -60,7 +64,7 @@ def test_each_way_takes_the_gradients_that_are_counted(way, problem):
 
 def test_what_is_made_of_the_noise_takes_no_gradient(problem):
     for way in set(WAYS) - set(PASSES) - {"anatomy", "anatomy, by layer"}:
-        work = _ways.WAYS[way](problem)
+        work = cost_ways.WAYS[way](problem)
         with FlopCounterMode(display=False) as counted:
             work()
         assert not counted.get_total_flops()
@@ -68,13 +72,13 @@ def test_what_is_made_of_the_noise_takes_no_gradient(problem):
 
 @pytest.mark.parametrize("way", ["noise matrix", "vmap over minibatches", "gradient of each sample"])
 def test_ways_to_the_noise_matrix_give_the_same_one(way, problem, monkeypatch):
-    monkeypatch.setattr(_ways, "_TOGETHER", 4)  # of 6 minibatches
-    monkeypatch.setattr(_ways, "_BYTES", 7 * 4 * (64 * 6 + 36 + 60))  # 7 samples of 20
+    monkeypatch.setattr(cost_ways, "_TOGETHER", 4)  # of 6 minibatches
+    monkeypatch.setattr(cost_ways, "_BYTES", 7 * 4 * (64 * 6 + 36 + 60))  # 7 samples of 20
     mapped, vmap = [], torch.func.vmap
     monkeypatch.setattr(torch.func, "vmap", lambda of, **more: mapped.append(more.get("in_dims")) or vmap(of, **more))
     x, y = problem.data.x_train, problem.data.y_train
     expected = noise.noise_matrix(problem.model, cross_entropy, Minibatches(x, y, 20, order="data"))
-    found = _ways.WAYS[way](problem)()
+    found = cost_ways.WAYS[way](problem)()
     assert found.shape == (6, 480)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
     assert mapped == ([] if way == "noise matrix" else [(None, 0, 0)])
@@ -82,11 +86,11 @@ def test_ways_to_the_noise_matrix_give_the_same_one(way, problem, monkeypatch):
 
 def test_all_ways_to_the_noise_matrix_of_a_convolutional_network_give_the_same_one():
     setting = replace(SETTING, dataset="digits32", model="cnn", width=4, depth=0)
-    problem = _ways.Problem(setting, data.load("digits32", n_train=120, n_test=1))
+    problem = cost_ways.Problem(setting, data.load("digits32", n_train=120, n_test=1))
     batches = [(x.double(), y) for x, y in problem.cut]
     expected = noise.noise_matrix(copy.deepcopy(problem.model).double(), cross_entropy, batches).float()
     for way in ("noise matrix", "vmap over minibatches", "gradient of each sample"):
-        torch.testing.assert_close(_ways.WAYS[way](problem)(), expected, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(cost_ways.WAYS[way](problem)(), expected, rtol=1e-3, atol=1e-6)
 
 
 ALPHAS = ["measure", "measure, streaming", "measure, with anatomy", "alpha^, published"]
@@ -97,15 +101,15 @@ def test_ways_to_alpha_give_the_same_one(way, problem, monkeypatch):
     # All pixels count and no unit is dead: exact zeros would be rounding errors in one way, and zeros in another.
     problem.data.x_train.add_(0.5)
     problem.spec = replace(SETTING, depth=2, seed=3)
-    one_by_one = _ways._Images.__getitem__
+    one_by_one = cost_ways._Images.__getitem__
     monkeypatch.setattr(
-        _ways._Images, "__getitem__", lambda self, i: (one_by_one(self, i)[0] + 0.5, one_by_one(self, i)[1])
+        cost_ways._Images, "__getitem__", lambda self, i: (one_by_one(self, i)[0] + 0.5, one_by_one(self, i)[1])
     )
-    images = _ways._Images(data.load("digits", n_train=120, n_test=1))
-    monkeypatch.setattr(_ways, "_Images", lambda found: images)
+    images = cost_ways._Images(data.load("digits", n_train=120, n_test=1))
+    monkeypatch.setattr(cost_ways, "_Images", lambda found: images)
     expected = mohammadi(problem.noise(), convention="published")
     assert expected.info["K1"] > 10
-    assert _ways.WAYS[way](problem)() == pytest.approx(expected.inverse, rel=1e-4)
+    assert cost_ways.WAYS[way](problem)() == pytest.approx(expected.inverse, rel=1e-4)
 
 
 @pytest.mark.parametrize("way", [way for way in PASSES if not way.startswith("training")])
@@ -113,7 +117,7 @@ def test_no_unit_is_dropped_but_in_training(way, monkeypatch):
     seen, forward = [], torch.nn.Dropout.forward
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: seen.append(self.training) or forward(self, x))
     setting = replace(SETTING, dataset="digits32", model="cnn", width=4)
-    _ways.WAYS[way](_ways.Problem(setting, data.load("digits32", n_train=120, n_test=1)))()
+    cost_ways.WAYS[way](cost_ways.Problem(setting, data.load("digits32", n_train=120, n_test=1)))()
     assert seen
     assert not any(seen)
 
@@ -123,21 +127,21 @@ def test_the_written_out_estimate_is_the_published_one():
         U = torch.from_numpy(stable.sample(1.5, shape[0] * shape[1], generator=np.random.default_rng(0))).float()
         U[::7] = 0
         expected = mohammadi(U.view(shape), convention="published").inverse
-        assert _ways._two_means(U) == pytest.approx(expected, rel=1e-6)
+        assert cost_ways._two_means(U) == pytest.approx(expected, rel=1e-6)
 
 
 def test_measuring_is_asked_for_what_it_says(problem, monkeypatch):
     asked = {}
-    original = _ways.measure
+    original = cost_ways.measure
 
     def measure(*of, **options):
         asked[way] = options, original(*of, **options)
         return asked[way][1]
 
-    monkeypatch.setattr(_ways, "measure", measure)
-    problem = _ways.Problem(replace(SETTING, batch_size=5), problem.data)  # 24 minibatches: enough for an anatomy
+    monkeypatch.setattr(cost_ways, "measure", measure)
+    problem = cost_ways.Problem(replace(SETTING, batch_size=5), problem.data)  # 24 minibatches: enough for an anatomy
     for way in ALPHAS[:3]:
-        _ways.WAYS[way](problem)()
+        cost_ways.WAYS[way](problem)()
     assert {way: of[1].method for way, of in asked.items()} == {
         "measure": "matrix",
         "measure, streaming": "streaming",
@@ -150,8 +154,8 @@ def test_measuring_is_asked_for_what_it_says(problem, monkeypatch):
 
 
 def test_the_parts_are_those_of_the_noise_of_this_network(problem, monkeypatch):
-    problem = _ways.Problem(replace(SETTING, batch_size=5), problem.data)
-    U, own = problem.noise(), {way: _ways.WAYS[way](problem)() for way in set(WAYS) - set(PASSES)}
+    problem = cost_ways.Problem(replace(SETTING, batch_size=5), problem.data)
+    U, own = problem.noise(), {way: cost_ways.WAYS[way](problem)() for way in set(WAYS) - set(PASSES)}
     assert own["alpha^, clean"] == mohammadi(U)
     assert own["alpha^, published"] == mohammadi(U, convention="published").inverse
     assert (own["anatomy"].P, own["anatomy"].p) == (24, 480)
@@ -160,9 +164,9 @@ def test_the_parts_are_those_of_the_noise_of_this_network(problem, monkeypatch):
     assert ("all", "units") in own["anatomy, by layer"].found
     assert ("all", "units") not in own["anatomy"].found
     asked = []
-    monkeypatch.setattr(_ways.controls, "anatomy", lambda U, *, centred, **more: asked.append((U, centred)))
+    monkeypatch.setattr(cost_ways.controls, "anatomy", lambda U, *, centred, **more: asked.append((U, centred)))
     for way in ("anatomy", "anatomy, by layer"):
-        _ways.WAYS[way](problem)()
+        cost_ways.WAYS[way](problem)()
     assert all(not centred and torch.equal(G, problem.raw()) for G, centred in asked)  # it takes the mean off itself
     torch.testing.assert_close(problem.raw() - problem.raw().mean(0), U, rtol=1e-4, atol=1e-7)
     assert not torch.allclose(problem.raw(), U, atol=1e-3)
@@ -170,8 +174,8 @@ def test_the_parts_are_those_of_the_noise_of_this_network(problem, monkeypatch):
 
 def test_the_published_procedure_takes_every_image_once_and_keeps_three_copies(problem, monkeypatch):
     taken, made, there = [], [], []
-    one_by_one, cat = _ways._Images.__getitem__, torch.cat
-    monkeypatch.setattr(_ways._Images, "__getitem__", lambda self, i: taken.append(i) or one_by_one(self, i))
+    one_by_one, cat = cost_ways._Images.__getitem__, torch.cat
+    monkeypatch.setattr(cost_ways._Images, "__getitem__", lambda self, i: taken.append(i) or one_by_one(self, i))
 
     def counted(parts, *of):
         there.append({ref().data_ptr() for ref in made if ref() is not None} | {part.data_ptr() for part in parts})
@@ -180,24 +184,24 @@ def test_the_published_procedure_takes_every_image_once_and_keeps_three_copies(p
         return result
 
     monkeypatch.setattr(torch, "cat", counted)
-    _ways.WAYS["published procedure"](problem)()
+    cost_ways.WAYS["published procedure"](problem)()
     assert taken == list(range(120))
     assert len(there[-1]) == 6 + 6  # gradients and their noise, when the vector of all is made of it
-    monkeypatch.setattr(_ways, "_Images", None)
-    _ways.WAYS["published procedure, images in memory"](problem)()
+    monkeypatch.setattr(cost_ways, "_Images", None)
+    cost_ways.WAYS["published procedure, images in memory"](problem)()
     assert len(there[-1]) == 6 + 6
 
 
 def test_the_published_procedure_has_the_layout_of_its_own_time():
     spec = replace(SETTING, dataset="digits32", model="cnn", width=4, depth=0)
-    problem = _ways.Problem(spec, data.load("digits32", n_train=120, n_test=1))
+    problem = cost_ways.Problem(spec, data.load("digits32", n_train=120, n_test=1))
     assert problem.model[0].weight.is_contiguous(memory_format=torch.channels_last)
     seen = []
     register = torch.nn.modules.module.register_module_forward_pre_hook(
         lambda module, of: seen.append(module.weight.is_contiguous()) if isinstance(module, torch.nn.Conv2d) else None
     )
     try:
-        _ways.WAYS["published procedure"](problem)()
+        cost_ways.WAYS["published procedure"](problem)()
     finally:
         register.remove()
     assert seen
@@ -208,7 +212,7 @@ def test_the_published_procedure_has_the_layout_of_its_own_time():
 @pytest.mark.parametrize("name", ["digits", "digits32"])
 def test_images_one_by_one_are_the_images(name):
     found = data.load(name, n_train=30, n_test=1)
-    one_by_one = _ways._Images(found)
+    one_by_one = cost_ways._Images(found)
     assert len(one_by_one) == 30
     torch.testing.assert_close(torch.stack([one_by_one[i][0] for i in range(30)]), found.x_train, rtol=0, atol=1e-6)
     assert [one_by_one[i][1] for i in range(30)] == found.y_train.tolist()
@@ -218,12 +222,12 @@ def test_images_one_by_one_are_the_images(name):
 def test_training_is_an_epoch_of_networks_of_their_own_each_time(way, problem):
     spec = replace(SETTING, lr=0.03, schedule="halved", loss="hinge")
     problem.spec = spec
-    work = _ways.WAYS[way](problem)
+    work = cost_ways.WAYS[way](problem)
     expected = []
     for seed in range(1, 1 + PASSES[way]):
         network = replace(spec, seed=seed).build()
         how = {"lr": 0.03, "schedule": "halved", "order": "random", "batch_size": 20, "iterations": 6, "snapshots": ()}
-        list(_ways.train(network, models.LOSSES["hinge"], problem.data, seed=seed, **how))
+        list(cost_ways.train(network, models.LOSSES["hinge"], problem.data, seed=seed, **how))
         expected.append(torch.cat([w.detach().flatten() for w in network.parameters()]))
     for _ in range(2):  # the second time begins where the first began
         found = [torch.cat([w.detach().flatten() for w in network.parameters()]) for network in work()]
@@ -231,21 +235,21 @@ def test_training_is_an_epoch_of_networks_of_their_own_each_time(way, problem):
 
 
 def test_only_one_way_stacks(problem, monkeypatch):
-    monkeypatch.setattr(_ways, "train_stacked", None)
+    monkeypatch.setattr(cost_ways, "train_stacked", None)
     for way in ("training", "training, seeds in turn", "training, two threads"):
-        _ways.WAYS[way](problem)()
+        cost_ways.WAYS[way](problem)()
     monkeypatch.undo()
-    monkeypatch.setattr(_ways, "train", None)
-    _ways.WAYS["training, seeds stacked"](problem)()
+    monkeypatch.setattr(cost_ways, "train", None)
+    cost_ways.WAYS["training, seeds stacked"](problem)()
 
 
 @pytest.mark.parametrize(("way", "threads"), [("training", 1), ("training, two threads", 2)])
 def test_only_one_way_has_two_threads(way, threads, problem, monkeypatch):
     before, seen = torch.get_num_threads(), []
-    original = _ways.train
-    monkeypatch.setattr(_ways, "train", lambda *of, **how: seen.append(torch.get_num_threads()) or original(*of, **how))
+    original = cost_ways.train
+    monkeypatch.setattr(cost_ways, "train", lambda *of, **how: seen.append(torch.get_num_threads()) or original(*of, **how))
     try:
-        _ways.WAYS[way](problem)()
+        cost_ways.WAYS[way](problem)()
         assert seen == [threads] * PASSES[way]
         assert torch.get_num_threads() == 1  # the rate is that of one
     finally:
@@ -253,7 +257,7 @@ def test_only_one_way_has_two_threads(way, threads, problem, monkeypatch):
 
 
 def test_two_processes_are_at_work_together_each_with_a_seed_of_its_own(problem, monkeypatch, tmp_path):
-    original = _ways.train
+    original = cost_ways.train
 
     def train(network, *of, seed, **how):
         (tmp_path / f"{os.getpid()} {seed}").touch()
@@ -264,8 +268,8 @@ def test_two_processes_are_at_work_together_each_with_a_seed_of_its_own(problem,
         yield from original(network, *of, seed=seed, **how)
         (tmp_path / f"{os.getpid()} {seed} done").touch()
 
-    monkeypatch.setattr(_ways, "train", train)
-    work = _ways.WAYS["training, two processes"](problem)
+    monkeypatch.setattr(cost_ways, "train", train)
+    work = cost_ways.WAYS["training, two processes"](problem)
     assert not list(tmp_path.iterdir())  # they wait
     work()
     there = sorted(path.name for path in tmp_path.iterdir())
@@ -282,15 +286,15 @@ def test_two_processes_are_at_work_together_each_with_a_seed_of_its_own(problem,
 
 
 def test_a_process_that_fails_is_an_error(problem, monkeypatch):
-    monkeypatch.setattr(_ways, "train", None)
-    work = _ways.WAYS["training, two processes"](problem)
+    monkeypatch.setattr(cost_ways, "train", None)
+    work = cost_ways.WAYS["training, two processes"](problem)
     with pytest.raises(EOFError):
         work()
 
 
-@pytest.mark.parametrize("way", _ways.SAMPLERS)
+@pytest.mark.parametrize("way", cost_ways.SAMPLERS)
 def test_samplers_draw_the_law(way):
-    found = np.abs(_ways.SAMPLERS[way](20_000, np.random.default_rng(4)))
+    found = np.abs(cost_ways.SAMPLERS[way](20_000, np.random.default_rng(4)))
     expected = np.abs(stable.sample(1.5, 200_000, generator=np.random.default_rng(5)))
     for q in (0.1, 0.5, 0.9, 0.99):
         assert (found < np.quantile(expected, q)).mean() == pytest.approx(q, abs=5 * math.sqrt(q * (1 - q) / 20_000))
@@ -302,10 +306,10 @@ def rows_of(found):
 
 def test_the_rate_is_that_of_a_product(monkeypatch):
     now = iter([0.0, 8.0, 10.0, 14.0, 20.0, 24.0, 30.0, 34.0, 40.0, 44.0, 50.0, 54.0])
-    monkeypatch.setattr(_cost.time, "perf_counter", lambda: next(now))
-    monkeypatch.setattr(_cost, "_SIDE", 100)
+    monkeypatch.setattr(cost_worker.time, "perf_counter", lambda: next(now))
+    monkeypatch.setattr(cost_worker, "_SIDE", 100)
     with FlopCounterMode(display=False) as counted:
-        rate = _cost._rate()
+        rate = cost_worker._rate()
     assert rate == counted.get_total_flops() / 6 / 4.0  # the first one, which takes 8 s, is not counted
 
 
@@ -313,10 +317,10 @@ def test_time_and_rate_are_those_of_the_work(monkeypatch):
     done = []
     clock = iter([100.0, 107.0])
     rates = iter([1.0, 3.0])
-    monkeypatch.setattr(_cost, "_rate", lambda: done.append("rate") or next(rates))
-    monkeypatch.setattr(_cost, "_in_use", lambda: done.append("memory"))
-    monkeypatch.setattr(_cost.time, "perf_counter", lambda: next(clock))
-    found = rows_of(_cost._measured(lambda: done.append("work"), 1))
+    monkeypatch.setattr(cost_worker, "_rate", lambda: done.append("rate") or next(rates))
+    monkeypatch.setattr(cost_worker, "_in_use", lambda: done.append("memory"))
+    monkeypatch.setattr(cost_worker.time, "perf_counter", lambda: next(clock))
+    found = rows_of(cost_worker._measured(lambda: done.append("work"), 1))
     assert found == {"seconds": 7.0, "flop/s": 2.0}
     assert done == ["rate", "work", "rate"]
 
@@ -326,33 +330,33 @@ def test_memory_is_the_most_that_the_first_time_had():
         np.ones(2**23)  # 64 MiB, let go of
         return np.ones(2**22)
 
-    assert rows_of(_cost._measured(lambda: None, 0))["bytes"] < 1e6  # of the product that gives the rate, nothing
-    assert rows_of(_cost._measured(work, 0))["bytes"] == pytest.approx(2**26, rel=0.05)
-    assert "bytes" not in rows_of(_cost._measured(work, 1))
+    assert rows_of(cost_worker._measured(lambda: None, 0))["bytes"] < 1e6  # of the product that gives the rate, nothing
+    assert rows_of(cost_worker._measured(work, 0))["bytes"] == pytest.approx(2**26, rel=0.05)
+    assert "bytes" not in rows_of(cost_worker._measured(work, 1))
 
 
 def test_what_was_free_before_is_not_in_use():
     torch.ones(2**18).clone()  # warm
     parts = [torch.ones(2**16) for _ in range(64)]  # 16 MiB in pieces that the allocator keeps
     del parts
-    work = rows_of(_cost._measured(lambda: [torch.ones(2**16) for _ in range(64)], 0))
+    work = rows_of(cost_worker._measured(lambda: [torch.ones(2**16) for _ in range(64)], 0))
     assert 0.9 < work["bytes"] / 2**24 < 1.3  # not next to nothing, because the pieces were there already
 
 
 def test_a_noise_matrix_gives_its_number_the_first_time():
     U = torch.from_numpy(stable.sample(1.5, 4000, generator=np.random.default_rng(0))).float().view(20, 200)
     expected = mohammadi(U, convention="published").inverse
-    assert rows_of(_cost._measured(lambda: U, 0))["1/alpha (published)"] == expected
-    assert "1/alpha (published)" not in rows_of(_cost._measured(lambda: U, 1))
+    assert rows_of(cost_worker._measured(lambda: U, 0))["1/alpha (published)"] == expected
+    assert "1/alpha (published)" not in rows_of(cost_worker._measured(lambda: U, 1))
 
 
 def test_the_process_measures_once_a_line_with_one_thread(monkeypatch, capsys):
     threads, done = torch.get_num_threads(), []
     work = lambda: done.append(torch.get_num_threads())  # noqa: E731
-    monkeypatch.setattr(_cost, "_work", lambda asked: done.append(asked) or work)
+    monkeypatch.setattr(cost_worker, "_work", lambda asked: done.append(asked) or work)
     try:
         torch.set_num_threads(2)
-        _cost.main(io.StringIO('{"way": "x"}\nagain\nagain\n'))
+        cost_worker.main(io.StringIO('{"way": "x"}\nagain\nagain\n'))
     finally:
         torch.set_num_threads(threads)
     first, *rows = capsys.readouterr().out.splitlines()
@@ -375,8 +379,8 @@ def test_a_way_is_done_once_on_something_small_before_it_is_timed(model, monkeyp
             assert problem.model.training  # built
         return lambda: done.append(problem)
 
-    monkeypatch.setitem(_cost.WAYS, "measure", way)
-    work = _cost._work({"way": "measure", "train": asdict(setting)})
+    monkeypatch.setitem(cost_worker.WAYS, "measure", way)
+    work = cost_worker._work({"way": "measure", "train": asdict(setting)})
     small, whole = prepared
     assert "model" in vars(whole)  # it is built before it is timed
     assert done == [small]
@@ -395,7 +399,7 @@ def test_a_way_is_done_once_on_something_small_before_it_is_timed(model, monkeyp
 def test_every_way_can_be_done_on_something_small(model, way):
     dataset = {"fcn": "digits", "cnn": "digits32"}[model]
     setting = replace(SETTING, dataset=dataset, model=model, width=32)
-    _ways.WAYS[way](_cost._small(_ways.Problem(setting, data.load(dataset, n_train=120, n_test=1))))()
+    cost_ways.WAYS[way](cost_worker._small(cost_ways.Problem(setting, data.load(dataset, n_train=120, n_test=1))))()
 
 
 def test_ways_take_turns_and_what_takes_long_is_not_repeated(monkeypatch):
@@ -457,10 +461,10 @@ def test_others_have_nothing_that_can_be_had_again(spec, tmp_path):
 
 def test_imports_are_of_what_they_say(monkeypatch):
     ran = []
-    monkeypatch.setattr(_ways.subprocess, "run", lambda command, check: ran.append((command[1:], check)))
-    for way in _ways.IMPORTS:
-        _cost._work({"way": way})()
-    wanted = ("import torch", "import torch, tailnoise_utils", "import torch, tailnoise_utils.measure")
+    monkeypatch.setattr(cost_ways.subprocess, "run", lambda command, check: ran.append((command[1:], check)))
+    for way in cost_ways.IMPORTS:
+        cost_worker._work({"way": way})()
+    wanted = ("import torch", "import torch, tailnoise_utils", "import torch, tailnoise_utils.measurement.one_call")
     assert ran == [(["-c", of], True) for of in wanted for _ in range(2)]  # once before it is timed
 
 
@@ -486,14 +490,14 @@ def test_two_runs_wait_for_each_other():
 
 
 def test_the_grids_ask_for_ways_that_there_are():
-    others = {SamplerCostSpec: _ways.SAMPLERS, ImportCostSpec: _ways.IMPORTS}
+    others = {SamplerCostSpec: cost_ways.SAMPLERS, ImportCostSpec: cost_ways.IMPORTS}
     for profile in experiments.PROFILES:
         specs = experiments.grid("cost", profile)
         assert len(set(specs)) == len(specs)
         for spec in specs:
-            assert set(spec.ways) <= set(others.get(type(spec), _ways.WAYS))
+            assert set(spec.ways) <= set(others.get(type(spec), cost_ways.WAYS))
     laptop = [spec for spec in experiments.grid("cost", "laptop") if isinstance(spec, CostSpec)]
     assert max(operations(s.train.model, s.train.dataset, s.train.width, s.train.depth)[1] for s in laptop) > 9e6
     assert {spec.replicates for spec in laptop} == {3, 9}
     assert all(spec.replicates == 9 for spec in laptop if spec.ways in (SEEDS, PARALLEL))  # which are short
-    assert {*WAYS, *SEEDS, *PARALLEL} == set(_ways.WAYS) == {way for spec in laptop for way in spec.ways}
+    assert {*WAYS, *SEEDS, *PARALLEL} == set(cost_ways.WAYS) == {way for spec in laptop for way in spec.ways}

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tailnoise_utils import experiments, plots, store
-from tailnoise_utils.specs import CostSpec, ImportCostSpec, _ways
-from tailnoise_utils.specs._measured import Measured
-from tailnoise_utils.specs.cost import PARALLEL, PASSES, SEEDS, WAYS, operations
+from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study.experiments import cost_ways
+from tailnoise_utils.study.experiments.cost_spec import PARALLEL, PASSES, SEEDS, WAYS, operations
+from tailnoise_utils.study.experiments.spec import Measured
+from tailnoise_utils.study.experiments.specs import CostSpec, ImportCostSpec
+from tailnoise_utils.study.results import store
 
 
 def made_up(specs, seconds):
@@ -31,14 +33,14 @@ def made_up(specs, seconds):
 
 def test_the_table_has_medians_and_ratios_within_rounds():
     specs = experiments.grid("cost", "laptop")
-    ways = list(_ways.WAYS)
+    ways = list(cost_ways.WAYS)
     slower = (1.0, 2.0, 0.5)  # all ways alike in a round, at half the rate where they take twice as long
 
     def seconds(spec, way, k):
         return (1.0 + (ways.index(way) if way in ways else 0)) * slower[k]
 
     results = made_up(specs, seconds)
-    table = plots.cost_table(results)
+    table = figures.cost_table(results)
     assert list(table.index.unique("network")) == [
         "FCN 100 × 3, MNIST, 120 × 500",
         "FCN 256 × 4, MNIST, 120 × 500",
@@ -61,16 +63,16 @@ def test_operations_take_the_rate_that_all_ways_of_a_round_had():
     results = made_up(experiments.grid("cost", "laptop")[:1], lambda spec, way, k: 1.0)
     rows = results.rows
     odd = (rows["quantity"] == "flop/s") & (rows["scope"] == "training")
-    table = plots.cost_table(results)
+    table = figures.cost_table(results)
     rows.loc[odd, "value"] *= 3
-    pd.testing.assert_frame_equal(plots.cost_table(store.Results(rows, results.runs)), table)
+    pd.testing.assert_frame_equal(figures.cost_table(store.Results(rows, results.runs)), table)
 
 
 def test_one_time_has_no_spread_and_no_memory_is_no_error():
     results = made_up(experiments.grid("cost", "smoke")[:1], lambda spec, way, k: 1.0)
     rows = results.rows
     rows = rows[((rows["x"].isna()) | (rows["x"] == 0)) & (rows["quantity"] != "bytes")]
-    table = plots.cost_table(store.Results(rows.reset_index(drop=True), results.runs))
+    table = figures.cost_table(store.Results(rows.reset_index(drop=True), results.runs))
     assert set(table["times"]) == {1}
     assert table[["spread", "MB"]].isna().all(axis=None)
 
@@ -95,7 +97,7 @@ TIMES = {
     "SaS samples, scipy": 3.5,
     "import torch": 2.0,
     "import tailnoise_utils": 2.1,
-    "import tailnoise_utils.measure": 2.3,
+    "import tailnoise_utils.measurement.one_call": 2.3,
 }
 
 
@@ -126,7 +128,7 @@ def targets(change=lambda spec, way, k: 1.0, rates=(1.0, 2.0, 0.5), specs=None, 
     results = made_up(specs or experiments.grid("cost", "laptop"), seconds)
     kept = [not lost(way, k) for way, k in zip(results.rows["scope"], results.rows["x"], strict=True)]
     rows = results.rows[kept].reset_index(drop=True)
-    return plots.cost_targets(store.Results(rows, results.runs), estimators)
+    return figures.cost_targets(store.Results(rows, results.runs), estimators)
 
 
 def test_targets_are_ratios_of_the_ways_that_they_name():
@@ -157,7 +159,7 @@ def test_targets_are_ratios_of_the_ways_that_they_name():
     assert missed("SaS samples", 1.2) == [13]
     assert missed("SaS samples", 1.3) == [12, 13]
     assert missed("import tailnoise_utils", 1.3) == [15]
-    assert missed("import tailnoise_utils.measure", 1.1) == [15]
+    assert missed("import tailnoise_utils.measurement.one_call", 1.1) == [15]
 
 
 def test_the_memory_that_counts_is_that_of_large_networks_above_the_bare_loop():
@@ -174,7 +176,7 @@ def test_the_memory_that_counts_is_that_of_large_networks_above_the_bare_loop():
     for chosen, expected in ((own < 1e6, 5.0), (own > 9e6, 7.0)):
         rows = results.rows.copy()
         rows.loc[bytes_ & chosen, "value"] = 32.0 * own[bytes_ & chosen]
-        table = plots.cost_targets(store.Results(rows, results.runs), estimators)
+        table = figures.cost_targets(store.Results(rows, results.runs), estimators)
         assert table["measured"].iloc[9] == pytest.approx(expected)
 
 
@@ -197,7 +199,7 @@ def test_rounds_that_differ_about_a_target_are_too_close_to_say():
 def test_networks_are_trained_in_two_ways(ways, one, other, sizes):
     specs = experiments.grid("cost", "laptop")
     times = {0: (3.0, 6.0), 1: (4.0, 4.0), 2: (2.0, 8.0)}
-    table = plots.together_table(made_up(specs, lambda spec, way, k: times[k][way == ways[0]]), ways)
+    table = figures.together_table(made_up(specs, lambda spec, way, k: times[k][way == ways[0]]), ways)
     assert list(table.index) == [f"FCN {w} × {d}, MNIST, 20 × 500" for w, d in sizes]
     line, networks = table.loc["FCN 64 × 6, MNIST, 20 × 500"], PASSES[ways[0]]
     assert line[f"{one}, ms"] == pytest.approx(6000 / (20 * networks))
@@ -235,7 +237,7 @@ def test_targets_of_what_was_not_measured_are_not_met():
 
 def test_growth_is_drawn_against_each_size():
     specs = experiments.grid("cost", "laptop")
-    figure = plots.cost_growth(
+    figure = figures.cost_growth(
         made_up(specs, lambda spec, way, k: spec.train.width + spec.train.n_train if hasattr(spec, "train") else 1.0)
     )
     drawn = [{line.get_label(): line.get_xydata() for line in axes.lines} for axes in figure.axes]
@@ -251,7 +253,7 @@ def test_growth_is_drawn_against_each_size():
 
 
 def test_in_smoke_what_was_measured_of_two_networks_is_drawn():
-    figure = plots.cost_growth(made_up(experiments.grid("cost", "smoke"), lambda spec, way, k: 1.0))
+    figure = figures.cost_growth(made_up(experiments.grid("cost", "smoke"), lambda spec, way, k: 1.0))
     drawn = [line.get_label() for line in figure.axes[0].lines]
     assert drawn == ["noise matrix", "in proportion", "measure", "measure, streaming"]
 
@@ -259,11 +261,11 @@ def test_in_smoke_what_was_measured_of_two_networks_is_drawn():
 def test_samplers_are_compared_with_ours():
     specs = experiments.grid("cost", "smoke")
     results = made_up(specs, lambda spec, way, k: 2.0 + k if "NumPy" in way else 2.0)
-    table = plots.sampler_table(results)
+    table = figures.sampler_table(results)
     assert table["× ours"].tolist() == [1.0, 1.5]
     assert table["spread"].tolist() == [0.0, 2.0]
     once = results.rows[~(results.rows["x"] > 0)].reset_index(drop=True)
-    assert plots.sampler_table(store.Results(once, results.runs))["spread"].isna().all()
+    assert figures.sampler_table(store.Results(once, results.runs))["spread"].isna().all()
 
 
 def test_the_papers_operations_are_those_of_its_grids():
@@ -280,7 +282,7 @@ def test_the_papers_operations_are_those_of_its_grids():
         return 5.0 if t.model == "cnn" else 2.0 if t.width < 80 else 3.0
 
     measured = made_up(experiments.grid("cost", "laptop"), seconds)
-    table = plots.paper_operations({"CPU": 1e12, "GPU": 1e14}, measured)
+    table = figures.paper_operations({"CPU": 1e12, "GPU": 1e14}, measured)
     specs = experiments.grid("fcn_size", "constant")
     each = [operations(s.train.model, s.train.dataset, s.train.width, s.train.depth)[0] for s in specs]
     assert table.loc["fcn_size", "trainings"] == 972

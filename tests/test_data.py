@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from tailnoise_utils import data, download
+from tailnoise_utils.study.networks import data, download
 
 Arrays = dict[str, np.ndarray]
 REAL = Path(os.environ.get("TAILNOISE_DATA") or "/absent")

@@ -4,7 +4,8 @@ import pytest
 import torch
 from test_experiments import TINY, TRAIN
 
-from tailnoise_utils import data, device, runs, snapshots
+from tailnoise_utils.study.experiments import runs
+from tailnoise_utils.study.networks import data, device, snapshots
 
 
 def test_runs_are_computed_on_the_cpu_unless_something_else_is_named(monkeypatch):

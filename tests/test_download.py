@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import torch
 
-from tailnoise_utils import data, download
+from tailnoise_utils.study.networks import data, download
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [

@@ -12,12 +12,14 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import data, experiments, noise, snapshots, store, sweep, synthetic, tail_index
-from tailnoise_utils.measure import measure
-from tailnoise_utils.minibatches import Minibatches, check_batch_size
-from tailnoise_utils.models import LOSSES, fcn
-from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import (
+from tailnoise_utils import noise, tail_index
+from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.norms import _norm_references
+from tailnoise_utils.study.experiments.spec import Measured
+from tailnoise_utils.study.experiments.specs import (
     AnatomySpec,
     BatchSizeSpec,
     CostSpec,
@@ -30,9 +32,12 @@ from tailnoise_utils.specs import (
     ScalingSpec,
     WellsSpec,
 )
-from tailnoise_utils.specs._measured import Measured
-from tailnoise_utils.specs.norms import _norm_references
-from tailnoise_utils.train import evaluate, train
+from tailnoise_utils.study.networks import data, snapshots
+from tailnoise_utils.study.networks.models import LOSSES, fcn
+from tailnoise_utils.study.networks.snapshots import TrainSpec
+from tailnoise_utils.study.networks.train import evaluate, train
+from tailnoise_utils.study.results import store
+from tailnoise_utils.tail_index import known_laws
 
 TRAIN = TrainSpec(
     dataset="digits",
@@ -153,7 +158,7 @@ def test_a_diverged_run_keeps_what_came_before_and_says_so(results_in, monkeypat
     assert rows[-1] == {"quantity": "diverged", "value": 0.0}
     assert wild.status(rows) == "diverged"
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (wild, TINY))
-    results = sweep.run("iterations", "smoke")
+    results = runner.run("iterations", "smoke")
     assert next(iter(results.runs["status"])) == "diverged"
     assert len(results.runs) == 2  # and the next one ran
 
@@ -204,8 +209,8 @@ def _without_a_value(self, path, again=Measured.again):
 
 
 def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
-    sweep.run("iterations", "smoke")
-    found = sweep.verify("iterations", "smoke")
+    runner.run("iterations", "smoke")
+    found = runner.verify("iterations", "smoke")
     assert set(found["iteration"]) == {6}
     assert len(found) > 20
     assert found["difference"].max() == 0
@@ -215,17 +220,17 @@ def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
     changed = (rows["quantity"] == "1/alpha (clean)") & (rows["iteration"] == 6) & (rows["scope"] == "linear2")
     rows.loc[changed, "value"] *= 1.001
     store.write(path, rows, results.records())
-    assert sweep.verify("iterations", "smoke")["difference"].max() == pytest.approx(0.001, rel=0.01)
+    assert runner.verify("iterations", "smoke")["difference"].max() == pytest.approx(0.001, rel=0.01)
     rows.loc[changed, "value"] = np.nan
     store.write(path, rows, results.records())
-    assert sweep.verify("iterations", "smoke")["difference"].isna().sum() == 1
+    assert runner.verify("iterations", "smoke")["difference"].isna().sum() == 1
     with monkeypatch.context() as nothing:
-        nothing.setattr("tailnoise_utils.specs._measured.Measured.again", _without_a_value)
-        assert (sweep.verify("iterations", "smoke")["difference"] == 0).all()
+        nothing.setattr("tailnoise_utils.study.experiments.spec.Measured.again", _without_a_value)
+        assert (runner.verify("iterations", "smoke")["difference"] == 0).all()
     with monkeypatch.context() as other:
         other.setattr(NoiseSpec, "data_sha256", lambda self: "f" * 64)
         with pytest.raises(ValueError, match="the data here has ffff"):
-            sweep.verify("iterations", "smoke")
+            runner.verify("iterations", "smoke")
     for new, old in ((rows, rows[~changed]), (rows[~changed], rows)):  # a number more or fewer than is stored
         store.write(path, old, results.records())
         again = [row for row in new.to_dict("records") if (row["run"], row["iteration"]) == (results.runs["run"][0], 6)]
@@ -234,17 +239,17 @@ def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
             with pytest.raises(
                 ValueError, match=r"numbers were measured again, .* of them the same ones: the code has"
             ):
-                sweep.verify("iterations", "smoke")
-    sweep.sample_of(path).unlink()
-    with pytest.raises(sweep.MissingResults, match=r"no snapshot is stored in .*--fresh"):
-        sweep.verify("iterations", "smoke")
+                runner.verify("iterations", "smoke")
+    runner.sample_of(path).unlink()
+    with pytest.raises(runner.MissingResults, match=r"no snapshot is stored in .*--fresh"):
+        runner.verify("iterations", "smoke")
 
 
 def test_verify_repeats_a_quick_synthetic_run(results_in, monkeypatch):
     spec = EstimatorSpec("sas", 1.5, 400, 5, ("mohammadi",), seed=3)
     monkeypatch.setitem(experiments.EXPERIMENTS, "estimator", lambda profile: (spec,))
-    sweep.run("estimator", "smoke")
-    assert sweep.verify("estimator", "smoke")["difference"].max() == 0
+    runner.run("estimator", "smoke")
+    assert runner.verify("estimator", "smoke")["difference"].max() == 0
     assert replace(spec, size=10**6).again(results_in) is None  # it takes too long
     assert replace(spec, estimators=("maximum_likelihood",)).again(results_in) is None
 
@@ -253,7 +258,7 @@ def test_estimator_rows_are_means_over_replicates():
     spec = EstimatorSpec("sas", 1.5, 400, 5, ("mohammadi", "mohammadi (published)", "log_moment"), seed=3)
     rows = {(row["scope"], row["quantity"]): row for row in spec.rows(lambda share: None)}
     generator = np.random.default_rng([3, 400, 1500])
-    samples = [synthetic.law("sas").sample(1.5, 400, generator) for _ in range(5)]
+    samples = [known_laws.law("sas").sample(1.5, 400, generator) for _ in range(5)]
     found = np.array([tail_index.log_moment(sample).inverse for sample in samples])
     row = rows["log_moment", "1/alpha"]
     assert row["value"] == pytest.approx(found.mean(), rel=1e-14)
@@ -280,18 +285,18 @@ def test_a_run_is_stored_at_once_and_not_repeated(tiny_grid, monkeypatch):
     monkeypatched = {"healthy": False}
     monkeypatch.setattr(NoiseSpec, "rows", rows)
     with pytest.raises(KeyboardInterrupt):
-        sweep.run("iterations", "smoke")
+        runner.run("iterations", "smoke")
     assert list(store.read(store.path_of("iterations", "smoke")).runs["seed"]) == [1]
     monkeypatched["healthy"] = True
     shares = []
-    results = sweep.run("iterations", "smoke", progress=shares.append)
+    results = runner.run("iterations", "smoke", progress=shares.append)
     assert done == [1, 2]  # the first run was not repeated
     assert sorted(results.runs["seed"]) == [1, 2]
     assert sum(shares) == pytest.approx(2)
-    sweep.run("iterations", "smoke")
+    runner.run("iterations", "smoke")
     assert done == [1, 2]
-    sweep.forget(["iterations"], "smoke")
-    sweep.run("iterations", "smoke")
+    runner.forget(["iterations"], "smoke")
+    runner.run("iterations", "smoke")
     assert done == [1, 2, 1, 2]
 
 
@@ -306,52 +311,52 @@ def test_a_run_counts_the_seconds_of_all_processes_that_had_a_part_in_it(tiny_gr
 
     monkeypatch.setattr(NoiseSpec, "measure", measure)
     with pytest.raises(KeyboardInterrupt):
-        sweep.run("iterations", "smoke")
+        runner.run("iterations", "smoke")
     [measured] = data.cache_folder().glob("rows/*/0.json")
     measured.write_text(json.dumps(json.loads(measured.read_text()) | {"seconds": 1000.0}))
     [trained] = data.cache_folder().glob("snapshots/*/end.json")
     trained.write_text(json.dumps(json.loads(trained.read_text()) | {"seconds": 30_000.0}))
-    first, second = sweep.run("iterations", "smoke").runs["seconds"]
+    first, second = runner.run("iterations", "smoke").runs["seconds"]
     assert 31_000 < first < 31_500
     assert 0 < second < 500
     assert not list(data.cache_folder().glob("rows/*/*"))
 
 
 def test_stored_runs_come_in_the_order_of_the_grid(tiny_grid, monkeypatch):
-    sweep.run("iterations", "smoke")
+    runner.run("iterations", "smoke")
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: tiny_grid[::-1])
-    assert list(sweep.stored("iterations", "smoke").runs["seed"]) == [2, 1]
+    assert list(runner.stored("iterations", "smoke").runs["seed"]) == [2, 1]
 
 
 def test_what_is_resumed_equals_what_ran_in_one_go(tiny_grid, results_in, monkeypatch):
-    whole = sweep.run("iterations", "smoke").rows
+    whole = runner.run("iterations", "smoke").rows
     monkeypatch.setenv("TAILNOISE_RESULTS", str(results_in / "again"))
     with monkeypatch.context() as first_only:
         first_only.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: tiny_grid[:1])
-        sweep.run("iterations", "smoke")
-    assert sweep.run("iterations", "smoke").rows.equals(whole)
+        runner.run("iterations", "smoke")
+    assert runner.run("iterations", "smoke").rows.equals(whole)
 
 
 def test_load_computes_in_smoke_and_refuses_elsewhere(tiny_grid):
-    with pytest.raises(sweep.MissingResults, match=r"2 of the 2 runs .* run iterations --profile laptop"):
-        sweep.load("iterations", "laptop")
-    assert len(sweep.load("iterations", "smoke").runs) == 2
+    with pytest.raises(runner.MissingResults, match=r"2 of the 2 runs .* run iterations --profile laptop"):
+        runner.load("iterations", "laptop")
+    assert len(runner.load("iterations", "smoke").runs) == 2
 
 
 def test_load_gives_only_the_present_grid(tiny_grid, monkeypatch):
-    sweep.run("iterations", "laptop")
+    runner.run("iterations", "laptop")
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: tiny_grid[1:])
-    results = sweep.load("iterations", "laptop")
+    results = runner.load("iterations", "laptop")
     assert list(results.runs["seed"]) == [2]
     assert set(results.rows["run"]) == set(results.runs["run"])
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (*tiny_grid, tiny(seed=3)))
-    with pytest.raises(sweep.MissingResults, match="1 of the 3 runs"):
-        sweep.load("iterations", "laptop")
-    part = sweep.stored("iterations", "laptop", whole=False)
+    with pytest.raises(runner.MissingResults, match="1 of the 3 runs"):
+        runner.load("iterations", "laptop")
+    part = runner.stored("iterations", "laptop", whole=False)
     assert list(part.runs["seed"]) == [1, 2]
     assert set(part.rows["run"]) == set(part.runs["run"])
-    with pytest.raises(sweep.MissingResults, match=r"3 of the 3 runs .* run iterations --profile paper"):
-        sweep.stored("iterations", "constant", whole=False)
+    with pytest.raises(runner.MissingResults, match=r"3 of the 3 runs .* run iterations --profile paper"):
+        runner.stored("iterations", "constant", whole=False)
 
 
 def test_two_processes_lose_nothing(tiny_grid, monkeypatch):
@@ -366,7 +371,7 @@ def test_two_processes_lose_nothing(tiny_grid, monkeypatch):
         return original(self, progress)
 
     monkeypatch.setattr(NoiseSpec, "rows", rows)
-    results = sweep.run("iterations", "smoke")
+    results = runner.run("iterations", "smoke")
     assert sorted(results.runs["seed"]) == [1, 2]
     assert not results.rows.duplicated(["run", "iteration", "split", "scope", "quantity", "x"]).any()
 
@@ -374,20 +379,20 @@ def test_two_processes_lose_nothing(tiny_grid, monkeypatch):
 def test_subsets_of_other_sizes_lie_in_one_file(monkeypatch, results_in):
     specs = (TINY, tiny(n_train=400), tiny(n_train=400, seed=2))
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
-    assert sweep.run("iterations", "laptop").runs["data_sha256"].nunique() == 2
+    assert runner.run("iterations", "laptop").runs["data_sha256"].nunique() == 2
 
 
 def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):
     with monkeypatch.context() as first_only:
         first_only.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: tiny_grid[:1])
-        sweep.run("iterations", "laptop")
+        runner.run("iterations", "laptop")
     monkeypatch.setattr(NoiseSpec, "data_sha256", lambda self: "f" * 64)
     with pytest.raises(ValueError, match=r"the data here has ffff.*--fresh"):
-        sweep.run("iterations", "laptop")
+        runner.run("iterations", "laptop")
     assert list(store.read(store.path_of("iterations", "laptop")).runs["seed"]) == [1]
 
 
-@pytest.mark.parametrize("function", [experiments.grid, sweep.run, sweep.load])
+@pytest.mark.parametrize("function", [experiments.grid, runner.run, runner.load])
 def test_unknown_names_list_the_valid_ones(function):
     with pytest.raises(
         ValueError,
@@ -405,7 +410,7 @@ def test_grids_are_sound(name, profile):
     assert len({store.digest(spec) for spec in specs}) == len(specs)
     for spec in specs:
         if isinstance(spec, EstimatorSpec):
-            synthetic.law(spec.law)
+            known_laws.law(spec.law)
             continue
         if isinstance(spec, PowerSpec):
             spec.noise(0)
@@ -432,13 +437,13 @@ def test_absent_data_says_how_to_get_it_and_keeps_nothing_half_done(results_in, 
     monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
     snapshots._images.cache_clear()
     with pytest.raises(data.DataNotFound, match="TAILNOISE_DATA"):
-        sweep.run("iterations", "laptop")
+        runner.run("iterations", "laptop")
     assert not list(results_in.rglob("*"))
     kept = store.path_of("iterations", "laptop")
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"results")
     with pytest.raises(data.DataNotFound):
-        sweep.forget(["estimator", "iterations"], "laptop")
+        runner.forget(["estimator", "iterations"], "laptop")
     assert kept.read_bytes() == b"results"
 
 
@@ -480,7 +485,7 @@ def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monk
         asked.append((batches.indices.tolist(), options))
         return measure(model, loss_fn, batches, **options | {"anatomy": False})
 
-    monkeypatch.setattr("tailnoise_utils.specs.noise.measure", spy)
+    monkeypatch.setattr("tailnoise_utils.study.experiments.iterations.measure", spy)
     AnatomySpec(TRAIN, 10, (0,)).measure(TRAIN.build(), lambda share: None)
     replace(TINY, noise_mode="train").measure(TRAIN.build(), lambda share: None)
     x, y = torch.zeros(200), torch.zeros(200)
@@ -496,13 +501,13 @@ def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monk
 def test_rows_do_not_depend_on_the_memory_that_others_leave(tiny_grid, monkeypatch):
     spec, model = AnatomySpec(TRAIN, 10, (0, 6)), TRAIN.build()
     alone = spec.measure(model, lambda share: None)
-    monkeypatch.setattr("tailnoise_utils.measure._free", lambda device: 0)
+    monkeypatch.setattr("tailnoise_utils.measurement.one_call._free", lambda device: 0)
     assert repr(spec.measure(model, lambda share: None)) == repr(alone)
 
 
 def test_unknown_law_lists_the_valid_ones():
     with pytest.raises(ValueError, match="unknown law 'levy'; choose one of sas, student"):
-        synthetic.law("levy")
+        known_laws.law("levy")
 
 
 @pytest.mark.skipif("TAILNOISE_DATA" not in os.environ, reason="needs the data in TAILNOISE_DATA, as .ci/run has it")
@@ -512,7 +517,7 @@ def test_unknown_law_lists_the_valid_ones():
 )
 def test_the_committed_results_can_be_had_again(experiment):
     """The committed snapshot of a trained network measured again from the data, or a short run made again."""
-    found = sweep.verify(experiment, "laptop")
+    found = runner.verify(experiment, "laptop")
     assert len(found) > {"iterations": 20, "metastability": 2}.get(experiment, 5)
     # Another processor rounds otherwise: here and there a unit is then on the other side of its kink, parts of alpha^,
     # which are small differences, move by up to some hundredths of 0.1, and p-values by one or two of a hundred surrogates.

@@ -8,8 +8,8 @@ import pytest
 from test_browser import CHROMIUM, visit
 from test_variation_plots import NAN, TRAIN, alphas, made_up, results_of
 
-from tailnoise_utils import experiments
-from tailnoise_utils.plots import interactive
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.figures import interactive
 
 SPECS = experiments.grid("fcn_size", "laptop")
 

@@ -17,9 +17,11 @@ import torch
 from distributed import Client, LocalCluster
 from test_sweep import GRID, check, environment, in_one_process, nothing_is_left
 
-from tailnoise_utils import experiments, store, sweep
-from tailnoise_utils.snapshots import Snapshots
-from tailnoise_utils.specs import NoiseSpec
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.specs import NoiseSpec
+from tailnoise_utils.study.networks.snapshots import Snapshots
+from tailnoise_utils.study.results import store
 
 
 class Killer:
@@ -70,7 +72,7 @@ def survive(folder: Path, kills: int, seed: int) -> None:
             with LocalCluster(n_workers=2, **options) as local, Client(local, set_as_default=False) as client:
                 killer = Killer(local, min(3, kills - done), generator)
                 before = killer.left
-                check(sweep.run("iterations", "smoke", client=client, progress=killer), wanted)
+                check(runner.run("iterations", "smoke", client=client, progress=killer), wanted)
                 done += before - killer.left
             nothing_is_left(broken / "cache")
         print(f"{done} kills survived", flush=True)

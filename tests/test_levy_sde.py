@@ -10,10 +10,10 @@ import pytest
 from scipy.integrate import dblquad, quad
 from scipy.linalg import expm
 
-from tailnoise_utils import levy_sde, stable
-from tailnoise_utils import metastability as theory
-from tailnoise_utils.landscape import Landscape, SymmetricWell
-from tailnoise_utils.specs import ExitSpec, WellsSpec
+from tailnoise_utils import stable
+from tailnoise_utils.study.exits import levy_sde, theory
+from tailnoise_utils.study.exits.landscape import Landscape, SymmetricWell
+from tailnoise_utils.study.experiments.specs import ExitSpec, WellsSpec
 
 WELLS = Landscape((-1.0, 1.2, 3.1, 4.7), (0.0, 2.4, 3.8), (0.8, 0.6, 1.0, 0.8))
 WELL = SymmetricWell(2.0, 3.0)

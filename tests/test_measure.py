@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from tailnoise_utils import gradient as module_of_gradient
-from tailnoise_utils import measure as module
-from tailnoise_utils import statistics, tail_index
-from tailnoise_utils.gradient import Gradient
-from tailnoise_utils.measure import measure
-from tailnoise_utils.minibatches import Minibatches
-from tailnoise_utils.models import fcn
-from tailnoise_utils.noise import noise_matrix
-from tailnoise_utils.tail_index.rows import PermutedRowBlocks, RowBlocks
+from tailnoise_utils import tail_index
+from tailnoise_utils.measurement import one_call as module
+from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.noise.gradient import Gradient
+from tailnoise_utils.noise import gradient as module_of_gradient
+from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils.study.networks.models import fcn
+from tailnoise_utils.tail_index.streaming import PermutedRowBlocks, RowBlocks
 
 
 def samples(n: int = 60) -> tuple[Tensor, Tensor]:
@@ -168,7 +168,7 @@ def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
     batches = Minibatches(*samples(), 4, seed=1)
     whole = measure(everything(), cross_entropy, batches, method=method)
     assert whole.dead_share > 0
-    for one in (module, statistics):
+    for one in (module, estimates):
         monkeypatch.setattr(one, "CHUNK", 7)
     pieces = measure(everything(), cross_entropy, batches, method=method)
     assert_same(whole.clean, pieces.clean, 1e-12)
@@ -606,8 +606,8 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
 
 
 def test_measuring_loads_what_it_needs_alone() -> None:
-    lines = "import sys, torch; old = set(sys.modules); import tailnoise_utils.measure; print(*set(sys.modules) - old)"
+    lines = "import sys, torch; old = set(sys.modules); import tailnoise_utils.measurement.one_call; print(*set(sys.modules) - old)"
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "tailnoise_utils.controls" in loaded
+    assert "tailnoise_utils.diagnosis" in loaded
     assert not loaded & {"matplotlib", "pandas", "scipy", "dask", "distributed", "torchvision", "plotly"}

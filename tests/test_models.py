@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tailnoise_utils.models import cnn, fcn, linear_hinge
+from tailnoise_utils.study.networks.models import cnn, fcn, linear_hinge
 
 
 @pytest.mark.parametrize(

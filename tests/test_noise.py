@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
-from tailnoise_utils.gradient import gradient, seed_torch
-from tailnoise_utils.minibatches import Minibatches, check_batch_size
-from tailnoise_utils.models import LOSSES, cnn, fcn, linear_hinge
-from tailnoise_utils.noise import noise_matrix
+from tailnoise_utils.noise.gradient import gradient
+from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
+from tailnoise_utils.noise.torch_state import seed_torch
+from tailnoise_utils.study.networks.models import LOSSES, cnn, fcn, linear_hinge
 
 N, B = 60, 6
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

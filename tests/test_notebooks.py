@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from conftest import ROOT, Make
 
-from tailnoise_utils import experiments
+from tailnoise_utils.study import experiments
 
 pytestmark = pytest.mark.xdist_group("book")  # these share one copy of the project
 

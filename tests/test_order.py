@@ -12,10 +12,11 @@ from problems import normal, sas
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import controls, data
-from tailnoise_utils._marks import marks, repeated
-from tailnoise_utils.measure import measure
-from tailnoise_utils.minibatches import Minibatches
+from tailnoise_utils import diagnosis
+from tailnoise_utils.measurement.marks import marks, repeated
+from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils.study.networks import data
 
 
 def inner(U: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ def alike(seed: int) -> Tensor:
 
 @pytest.mark.parametrize("law", [lambda seed: torch.from_numpy(sas(1.2, (30, 50), seed)), alike])
 def test_of_a_random_partition_the_p_values_are_uniform(law: Callable[[int], Tensor]) -> None:
-    found = torch.tensor([controls.order(inner(law(seed)), permutations=99, seed=seed) for seed in range(400)])
+    found = torch.tensor([diagnosis.order(inner(law(seed)), permutations=99, seed=seed) for seed in range(400)])
     for level in (0.05, 0.2, 0.5, 0.8):
         error = (level * (1 - level) / 400) ** 0.5
         assert abs(float((found <= level).double().mean()) - level) < 3 * error
@@ -48,14 +49,14 @@ def test_p_value_is_the_share_of_orders_that_are_as_far_from_their_mean() -> Non
     far = (sums - sums.mean()).abs()
     exact = float((far >= far[0] * (1 - 1e-9)).double().mean())
     assert 0.05 < exact < 0.95
-    assert controls.order(U @ U.T, permutations=20_000, seed=1) == pytest.approx(exact, abs=0.015)
+    assert diagnosis.order(U @ U.T, permutations=20_000, seed=1) == pytest.approx(exact, abs=0.015)
 
 
 @pytest.mark.parametrize("weight", [0.7, -0.7])
 def test_neighbours_that_are_alike_or_unlike_are_found(weight: float) -> None:
     X = torch.from_numpy(normal((41, 300), 7))
-    assert controls.order(inner(X[1:])) > 0.01
-    assert controls.order(inner(X[1:] + weight * X[:-1])) == 0.001
+    assert diagnosis.order(inner(X[1:])) > 0.01
+    assert diagnosis.order(inner(X[1:] + weight * X[:-1])) == 0.001
 
 
 def batches(kind: str) -> list[tuple[Tensor, Tensor]]:
@@ -119,15 +120,15 @@ def test_one_layer_in_half_precision_is_enough() -> None:
 
 @pytest.mark.parametrize(("p", "doubted"), [(0.001, True), (0.002, False), (0.04, False)])
 def test_only_an_order_that_none_of_999_reaches_is_doubted(p: float, doubted: bool, monkeypatch) -> None:
-    monkeypatch.setattr(sys.modules["tailnoise_utils.controls.anatomy"], "order", lambda G, seed: p)
+    monkeypatch.setattr(sys.modules["tailnoise_utils.diagnosis.assembly"], "order", lambda G, seed: p)
     U = torch.randn(20, 300, generator=torch.Generator().manual_seed(3))
-    found = controls.anatomy(U - U.mean(0), draws=19)
+    found = diagnosis.anatomy(U - U.mean(0), draws=19)
     assert found.order == p
     assert bool(found.doubt) == doubted
 
 
 def test_rows_that_are_all_unlike_have_no_order() -> None:
-    assert controls.order(inner(torch.eye(20).double())) == 1
+    assert diagnosis.order(inner(torch.eye(20).double())) == 1
 
 
 def parted(kind: str, i: int) -> dict[str, Any]:

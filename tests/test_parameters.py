@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from tailnoise_utils.parameters import trainable, units
+from tailnoise_utils.noise.parameters import trainable, units
 
 
 def test_units_are_rows_of_matrices_and_whole_filters():

@@ -9,12 +9,13 @@ import scipy.stats
 import torch
 from problems import COLUMNS, LN_Z, P, centred, elliptical, latent, normal, sas, torch_seed
 
-from tailnoise_utils import controls, stable, synthetic, tail_index
-from tailnoise_utils.controls import pooled
+from tailnoise_utils import diagnosis, stable, tail_index
+from tailnoise_utils.diagnosis import joint
+from tailnoise_utils.tail_index import known_laws
 
 
 def replicates(make, count, **settings):
-    return [controls.parts(make(seed), seed=seed, **settings) for seed in range(count)]
+    return [diagnosis.parts(make(seed), seed=seed, **settings) for seed in range(count)]
 
 
 def mean_and_se(found, name):
@@ -32,7 +33,7 @@ def assert_parts(found, **expected):
 
 def offset(alpha, K1):
     """What the error of the scales adds to e_2."""
-    return controls.expected_scaled(P, K1, alpha) - 1 / alpha
+    return diagnosis.expected_scaled(P, K1, alpha) - 1 / alpha
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.5])
@@ -56,11 +57,11 @@ def test_parts_of_independent_noise_are_its_scales_and_its_tails(alpha, tau):
 
 
 def test_reference_of_the_scaled_differences_is_the_documented_one():
-    assert controls.expected_scaled(120, 5792) - 0.5 == pytest.approx(0.00494, abs=1e-5)
+    assert diagnosis.expected_scaled(120, 5792) - 0.5 == pytest.approx(0.00494, abs=1e-5)
     for alpha in (1.2, 2.0):
         k2 = stable.log_cumulants(alpha)[1]
         first_order = 1 / alpha + alpha * k2 / (2 * 300 * math.log(1000))
-        assert controls.expected_scaled(1200, 1000, alpha) == pytest.approx(first_order, abs=2e-5)
+        assert diagnosis.expected_scaled(1200, 1000, alpha) == pytest.approx(first_order, abs=2e-5)
 
 
 def test_what_a_stable_law_would_show_is_beside_the_parts():
@@ -127,10 +128,10 @@ def test_tails_are_those_of_the_heaviest_columns():
 
     found = replicates(make, 10)
     T = [
-        float(controls.t1(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(found[0].K1)
+        float(diagnosis.t1(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(found[0].K1)
         for seed in range(10)
     ]
-    T1 = [float(controls.t1(make(seed)).mean()) / math.log(found[0].K1) for seed in range(10)]
+    T1 = [float(diagnosis.t1(make(seed)).mean()) / math.log(found[0].K1) for seed in range(10)]
     assert mean_and_se(found, "tails")[0] == pytest.approx(np.mean(T), abs=0.02)
     assert np.mean(T) > 2 * np.mean(T1)
     assert mean_and_se(found, "scales")[0] < -0.02
@@ -138,10 +139,10 @@ def test_tails_are_those_of_the_heaviest_columns():
 
 def test_what_share_of_the_columns_makes_half_of_the_tails():
     U = centred(normal((P, COLUMNS), 57))
-    assert 0.35 < controls.parts(U).half < 0.45
+    assert 0.35 < diagnosis.parts(U).half < 0.45
     U[:, :10] = centred(sas(0.8, (P, 10), 58))
-    found = controls.parts(U)
-    squares = np.sort(controls.scaled_differences(U).double().square().sum(0).numpy())[::-1]
+    found = diagnosis.parts(U)
+    squares = np.sort(diagnosis.scaled_differences(U).double().square().sum(0).numpy())[::-1]
     least = next(k for k in range(1, COLUMNS + 1) if squares[:k].sum() >= squares.sum() / 2)
     assert found.half == pytest.approx(least / COLUMNS)
     assert found.half <= 0.001
@@ -158,7 +159,7 @@ def test_columns_of_many_exact_zeros_are_in_scales():
     found = replicates(make, 10)
     assert mean_and_se(found, "scales")[0] > 0.05
     assert abs(mean_and_se(found, "tails")[0]) < 0.02
-    assert float(controls.t1(make(0)).mean()) > 0.2
+    assert float(diagnosis.t1(make(0)).mean()) > 0.2
 
 
 def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
@@ -183,13 +184,13 @@ def test_latent_stable_noise_has_tails_and_dependence():
 def test_students_tails_are_no_stable_ones():
     make = lambda seed: centred(np.random.default_rng([12, seed]).standard_t(3, (P, COLUMNS)))  # noqa: E731
     found = {K1: replicates(make, 10, K1=K1) for K1 in (50, 1000)}
-    expected = synthetic.law("student").block_inverse(3, 1000, "clean") - 0.5
+    expected = known_laws.law("student").block_inverse(3, 1000, "clean") - 0.5
     assert mean_and_se(found[1000], "e_1")[0] == pytest.approx(expected, abs=0.015)
     assert mean_and_se(found[50], "tails")[0] > mean_and_se(found[1000], "tails")[0] + 0.01 > 0.03
     # Differences are nearer to Gaussian than entries: a little of the tails of entries is left to the scales.
     assert 0 < mean_and_se(found[1000], "scales")[0] < 0.02
-    lengths = controls.column_lengths(P)
-    inverse = torch.stack([controls.column_inverse(make(seed), lengths).mean(1) for seed in range(4)]).mean(0)
+    lengths = diagnosis.column_lengths(P)
+    inverse = torch.stack([diagnosis.column_inverse(make(seed), lengths).mean(1) for seed in range(4)]).mean(0)
     assert inverse[0] > inverse[-1] + 0.02 > 0.52
 
 
@@ -197,27 +198,27 @@ def test_e_0_is_the_clean_estimate_and_dead_columns_do_not_take_part():
     U = centred(sas(1.5, (P, 403), 13))
     U[:, ::7] = 0
     U[5, 3] = 0  # a stray zero
-    parts, index = controls.parts(U), tail_index.mohammadi(U)
+    parts, index = diagnosis.parts(U), tail_index.mohammadi(U)
     assert parts.e_0.value == pytest.approx(index.inverse - 0.5, rel=1e-5)
     assert parts.e_0.se == pytest.approx(index.inverse_se, rel=0.02)
     alive = U[:, (U != 0).any(0)]
     assert parts.p == alive.shape[1]
-    assert parts == controls.parts(alive)
-    assert controls.parts(1e-6 * U).e_2.value == pytest.approx(parts.e_2.value, abs=1e-5)
+    assert parts == diagnosis.parts(alive)
+    assert diagnosis.parts(1e-6 * U).e_2.value == pytest.approx(parts.e_2.value, abs=1e-5)
     total = parts.dependence.value + parts.layout.value + parts.scales.value + parts.tails.value
     assert total == pytest.approx(parts.e_0.value, rel=1e-9)
 
 
 def test_parts_are_the_clean_estimate_of_the_permuted_entries():
     U = centred(sas(1.5, (P, 50), 36))
-    mixed = controls.permute_within_columns(U, 8)
-    scaled = controls.scaled_differences(U)
+    mixed = diagnosis.permute_within_columns(U, 8)
+    scaled = diagnosis.scaled_differences(U)
     entries = {
         "e_pi": mixed.view(-1),
-        "e_1": controls.shuffle(mixed.view(-1), 9),
-        "e_2": controls.shuffle(controls.random_signs(scaled.view(-1), 11), 10),
+        "e_1": diagnosis.shuffle(mixed.view(-1), 9),
+        "e_2": diagnosis.shuffle(diagnosis.random_signs(scaled.view(-1), 11), 10),
     }
-    parts = controls.parts(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
+    parts = diagnosis.parts(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
     for name, x in entries.items():
         assert getattr(parts, name).value == pytest.approx(tail_index.mohammadi(x, 700).inverse - 0.5, abs=1e-5), name
     D = U[::2] - U[1::2]
@@ -238,7 +239,7 @@ def test_standard_errors_are_the_spread_over_independent_matrices():
 
 def test_curve_is_the_clean_estimate_at_every_block_length():
     U = centred(sas(1.5, (P, 333), 15))
-    found = controls.curve(U)
+    found = diagnosis.curve(U)
     assert list(found) == [10, 20, 50, 100, 200, 500]
     for K1, (value, se) in found.items():
         index = tail_index.mohammadi(U, K1)
@@ -248,29 +249,29 @@ def test_curve_is_the_clean_estimate_at_every_block_length():
 
 def test_curve_has_fifty_blocks_or_more_at_every_length():
     U = torch.from_numpy(normal((20, 250), 47)).float()
-    assert list(controls.curve(U)) == [10, 20, 50, 100]  # 5000 entries: 50 blocks of 100
-    assert list(controls.curve(U[:, 1:])) == [10, 20, 50]
-    assert list(controls.curve(U, lengths=(2500,))) == [2500]  # two blocks, if asked for
+    assert list(diagnosis.curve(U)) == [10, 20, 50, 100]  # 5000 entries: 50 blocks of 100
+    assert list(diagnosis.curve(U[:, 1:])) == [10, 20, 50]
+    assert list(diagnosis.curve(U, lengths=(2500,))) == [2500]  # two blocks, if asked for
     with pytest.raises(ValueError, match=r"K1 = 2510 is no multiple of 10 within 10\.\.2500"):
-        controls.curve(U, lengths=(2510,))
+        diagnosis.curve(U, lengths=(2510,))
 
 
 def test_standard_error_of_the_curve_leaves_out_one_row_at_a_time():
     U = torch.from_numpy(sas(1.5, (6, 40), 48)).float()
     U[0, ::3] = U[2, :20] = U[4, 5] = 0  # a whole block of zeros too
-    value, se = controls.curve(U, lengths=(20,))[20]  # blocks within rows: what is left is a matrix
+    value, se = diagnosis.curve(U, lengths=(20,))[20]  # blocks within rows: what is left is a matrix
     assert value == pytest.approx(tail_index.mohammadi(U, 20).inverse, rel=1e-5)
     left = [tail_index.mohammadi(U[torch.arange(6) != i], 20).inverse for i in range(6)]
     assert se == pytest.approx(math.sqrt(5 / 6 * np.square(left - np.mean(left)).sum()), rel=1e-5)
-    parts = controls.parts(U.repeat(3, 1), K1=20)
+    parts = diagnosis.parts(U.repeat(3, 1), K1=20)
     assert parts.e_0.value == pytest.approx(value - 0.5, rel=1e-6)
 
 
 def test_a_block_belongs_to_the_row_in_which_it_begins():
     U = torch.from_numpy(sas(1.5, (7, 30), 49)).float()
-    logs = pooled.row_logs(U)
+    logs = joint.row_logs(U)
     assert torch.allclose(logs[:, 0], U.double().abs().log().sum(1))
-    value, se = controls.curve(U, lengths=(20,))[20]
+    value, se = diagnosis.curve(U, lengths=(20,))[20]
     ln_Y = U.double().view(-1)[:200].view(10, 20).sum(1).abs().log()  # 10 entries are left over
     rows = np.arange(10) * 20 // 30
     X = torch.where(torch.arange(210) < 200, U.double().view(-1).abs().log(), math.nan).view(7, 30)
@@ -280,10 +281,10 @@ def test_a_block_belongs_to_the_row_in_which_it_begins():
 
 
 def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
-    monkeypatch.setattr(pooled._entries, "CHUNK", 7)
+    monkeypatch.setattr(joint._entries, "CHUNK", 7)
     U = torch.from_numpy(normal((3, 40), 50)).float()
     U[1, 10:19] = 0
-    found = pooled.row_logs(U)
+    found = joint.row_logs(U)
     assert found[:, 1].tolist() == [40, 31, 40]
     assert torch.allclose(found[:, 0], torch.where(U != 0, U.double().abs().log(), 0.0).sum(1))
 
@@ -293,7 +294,7 @@ def test_shuffled_blocks_of_zeros_contribute_no_logarithm():
     blocks = x[:100].double().view(50, 2).sum(1)  # one entry is left over
     ln_Y = blocks[blocks != 0].abs().log()
     assert 30 < len(ln_Y) < 45
-    (value, se), variance = pooled.of_shuffled(x, 2, pooled.row_logs(x[None]))
+    (value, se), variance = joint.of_shuffled(x, 2, joint.row_logs(x[None]))
     assert value == pytest.approx(tail_index.mohammadi(x, 2).inverse - 0.5, rel=1e-5)
     assert variance == pytest.approx(float(ln_Y.var()) / len(ln_Y), rel=1e-5)
     assert se == pytest.approx(math.sqrt(variance) / math.log(2))
@@ -305,12 +306,14 @@ def test_columns_that_are_constant_are_dead_whatever_their_value():
     U[:, 40] = 0
     U[P - 1, 40] = 1e-9  # alive in the last row
     alive = torch.cat([U[:, :7], U[:, 30:]], 1)
-    assert controls.parts(U, K1=50) == controls.parts(alive, K1=50)
-    assert controls.curve(U) == controls.curve(alive)
+    assert diagnosis.parts(U, K1=50) == diagnosis.parts(alive, K1=50)
+    assert diagnosis.curve(U) == diagnosis.curve(alive)
 
 
 def test_scales_leave_zeros_out(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("tailnoise_utils.controls.parts"), "CHUNK", 16)  # two columns at a time
+    monkeypatch.setattr(
+        importlib.import_module("tailnoise_utils.diagnosis.decomposition"), "CHUNK", 16
+    )  # two columns at a time
     U = torch.from_numpy(normal((16, 9), 52)).float()
     U[4:6, 3] = 0.5  # one pair without a difference
     U[:8, 6] = 0.25  # no scale for the second half
@@ -318,7 +321,7 @@ def test_scales_leave_zeros_out(monkeypatch):
     logs = torch.where(D != 0, D.abs().log(), math.nan)
     scales = torch.cat([logs[4:].nanmean(0).expand(4, -1), logs[:4].nanmean(0).expand(4, -1)]).exp()
     kept = torch.arange(9) != 6
-    assert torch.allclose(controls.scaled_differences(U), (D / scales)[:, kept], rtol=1e-4)
+    assert torch.allclose(diagnosis.scaled_differences(U), (D / scales)[:, kept], rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["independent", "latent", "elliptical"])
@@ -333,7 +336,7 @@ def test_the_pooled_statistic_is_blind_to_tails(kind):
     for seed in range(60):
         U = make(seed)
         real.append(tail_index.mohammadi(U, K1).inverse)
-        surrogate.append(tail_index.mohammadi(controls.gaussian_surrogate(U, torch_seed(seed)), K1).inverse)
+        surrogate.append(tail_index.mohammadi(diagnosis.gaussian_surrogate(U, torch_seed(seed)), K1).inverse)
     difference = np.subtract(real, surrogate)
     se = difference.std(ddof=1) / math.sqrt(60)
     assert abs(difference.mean()) < 4 * se
@@ -344,7 +347,7 @@ def test_the_pooled_statistic_is_blind_to_tails(kind):
 
 def test_zeros_meet_the_epsilon_as_the_closed_form_says():
     q, K1, size = 0.9, 50, 500_000
-    x = synthetic.law("zeros").sample(q, size, np.random.default_rng(17))
+    x = known_laws.law("zeros").sample(q, size, np.random.default_rng(17))
     found = tail_index.mohammadi(x, K1, convention="published").inverse
     counts = np.arange(1, K1 + 1)
     share = scipy.stats.binom.pmf(counts, K1, 1 - q) / (1 - q**K1)

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from tailnoise_utils import controls, experiments, plots, sweep
-from tailnoise_utils.controls import _tests
-from tailnoise_utils.plots.power import _limit
-from tailnoise_utils.specs import PowerSpec, power
+from tailnoise_utils import diagnosis
+from tailnoise_utils.diagnosis import tests
+from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study.experiments import power, runner
+from tailnoise_utils.study.experiments.specs import PowerSpec
+from tailnoise_utils.study.figures.power import _limit
 
 SPEC = PowerSpec("latent", 1.8, 1.0, 120, 40, 39, 4, seed=5)
 
@@ -28,22 +30,22 @@ def whitened(U):
 def test_statistics_are_those_of_the_anatomy(monkeypatch):
     """To the last digits, once both draw the same directions and halves."""
     for seed, name in enumerate(("random_projections", "leading_projections")):
-        function = getattr(controls, name)
+        function = getattr(diagnosis, name)
 
         def drawn_alike(G, count, generator, function=function, seed=seed):
             return function(G, count, torch.Generator().manual_seed(seed))
 
-        monkeypatch.setattr(_tests, name, drawn_alike)
-        monkeypatch.setattr(controls, name, drawn_alike)
+        monkeypatch.setattr(tests, name, drawn_alike)
+        monkeypatch.setattr(diagnosis, name, drawn_alike)
     U, _ = SPEC.noise(0)
-    G, generator = controls.gram(U), torch.Generator()
-    values = power._values(U, G, controls.random_projections(G, power._RANDOM, generator), generator)
-    tests = controls.anatomy(U, draws=19).tests
+    G, generator = diagnosis.gram(U), torch.Generator()
+    values = power._values(U, G, diagnosis.random_projections(G, power._RANDOM, generator), generator)
+    tests = diagnosis.anatomy(U, draws=19).tests
     assert len(values) == len(power._TESTS)
-    assert (power._RANDOM, power._LEADING) == (_tests._RANDOM, _tests._LEADING)
+    assert (power._RANDOM, power._LEADING) == (tests._RANDOM, tests._LEADING)
     for value, key in zip(values, power._TESTS.values(), strict=True):
         assert float(value) == pytest.approx(tests[key].value, rel=1e-5), key
-    counted = controls.counted(tests).values()
+    counted = diagnosis.counted(tests).values()
     assert set(counted) == set(power._TESTS.values()) - {("all", "1/alpha (columns)", 3)}
 
 
@@ -52,22 +54,22 @@ def test_the_null_law_is_that_of_the_anatomy(coordinates):
     """Statistics of surrogates Z U / sqrt P, one after another, are those that are made at once from W = Z Q."""
     P, draws = 120, 3
     U, _ = replace(SPEC, coordinates=coordinates).noise(1)
-    random = controls.random_projections(controls.gram(U), 20, torch.Generator().manual_seed(1))
+    random = diagnosis.random_projections(diagnosis.gram(U), 20, torch.Generator().manual_seed(1))
     identity = torch.eye(P, dtype=torch.float64)
     generator = torch.Generator().manual_seed(3)
-    mixing = [controls.gaussian_surrogate(identity, generator, centre=True) for _ in range(draws)]
+    mixing = [diagnosis.gaussian_surrogate(identity, generator, centre=True) for _ in range(draws)]
     Q, S = whitened(U)
     W = math.sqrt(P) * torch.stack([M @ Q for M in mixing], 1)
     found = power._null(W.float(), Q, S, U, random)
 
-    columns = controls.gaussian_null(
+    columns = diagnosis.gaussian_null(
         U,
-        lambda X: torch.cat([controls.t1(X)[None], controls.column_inverse(X, (3, 30))]).mean(1),
+        lambda X: torch.cat([diagnosis.t1(X)[None], diagnosis.column_inverse(X, (3, 30))]).mean(1),
         draws=19,
         generator=torch.Generator().manual_seed(3),
     )[:draws]
     assert torch.allclose(found[:3], columns.T, atol=1e-4)
-    kurtoses = torch.stack([controls.excess_kurtosis(M @ random).mean() for M in mixing])
+    kurtoses = torch.stack([diagnosis.excess_kurtosis(M @ random).mean() for M in mixing])
     assert torch.allclose(found[3], kurtoses, atol=1e-4)
 
 
@@ -79,10 +81,10 @@ def test_leading_projections_are_those_of_the_anatomy(width):
     U[7] *= 20
     Q, S = whitened(U)
     order = torch.randperm(P, generator=torch.Generator().manual_seed(4))[:60]
-    expected = controls.leading_projections(controls.gram(U), 10, torch.Generator().manual_seed(4))
+    expected = diagnosis.leading_projections(diagnosis.gram(U), 10, torch.Generator().manual_seed(4))
     in_order = (Q * S)[order].float()[None].repeat(2, 1, 1)
     found = power._leading_kurtosis(in_order)
-    assert found.tolist() == pytest.approx([float(controls.excess_kurtosis(expected).mean())] * 2, rel=1e-3)
+    assert found.tolist() == pytest.approx([float(diagnosis.excess_kurtosis(expected).mean())] * 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("coordinates", ["independent", "latent", "elliptical"])
@@ -126,7 +128,7 @@ def test_a_conclusion_is_counted_by_its_own_rule(monkeypatch):
 
     def tests(self, replicate):
         at, p = next(chosen)
-        return {key: controls.Comparison(1.0, 0.0, 1.0, p if i == at else 0.5) for i, key in enumerate(keys)}
+        return {key: diagnosis.Comparison(1.0, 0.0, 1.0, p if i == at else 0.5) for i, key in enumerate(keys)}
 
     monkeypatch.setattr(PowerSpec, "_tests", tests)
     assert rates(draws=99)["conclusion"] == 2 / 4  # the first and the last
@@ -147,10 +149,10 @@ def test_too_few_minibatches_are_refused():
 
 
 def test_the_page_says_what_is_stored():
-    results = sweep.load("power", "laptop")
+    results = runner.load("power", "laptop")
     rows = results.table()
-    table, limits = plots.power_table(results), plots.power_limits(results)
-    figure = plots.power_of_tests(results)
+    table, limits = figures.power_table(results), figures.power_limits(results)
+    figure = figures.power_of_tests(results)
     figure.draw_without_rendering()  # or the layout is not applied
     panel = figure.axes[1]
     assert panel.get_title() == "latent, 120 × 200"
@@ -163,7 +165,7 @@ def test_the_page_says_what_is_stored():
     one = own.query("share == 1 and scope == 'T1' and alpha < 2").set_index("alpha")["value"]
     assert limits.loc[("SaS", 120, "latent"), "T1"] == f"{one[one >= 0.8].index.max():g}"
     [rate] = own.query("share == 0.1 and scope == 'T1' and alpha == 1.5")["value"]
-    assert plots.power_words(results, "T1", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
+    assert figures.power_words(results, "T1", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
     assert set(table.index.get_level_values("P")) == {120, 600}
     size = table.query("alpha == 2")
     assert size.mean(axis=None) == pytest.approx(0.05, abs=0.02)
@@ -185,13 +187,13 @@ def test_the_grid_asks_what_the_page_says():
             found = {(s.alpha, s.share) for s in own if s.coordinates == kind}
             wanted = {(alpha, share) for alpha in (1.5, 1.7, 1.8, 1.9, 1.95) for share in (1.0, 0.1)}
             assert found == wanted | {(2.0, 1.0)}
-    assert max(s.width for s in specs) == _tests.COLUMNS
+    assert max(s.width for s in specs) == tests.COLUMNS
     assert all(s.draws >= 19 for s in experiments.grid("power", "smoke"))
 
 
 def test_a_stored_run_can_be_had_again(tmp_path, monkeypatch):
     monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
     monkeypatch.setitem(experiments.EXPERIMENTS, "power", lambda profile: (SPEC,))
-    sweep.run("power", "smoke")
-    assert sweep.verify("power", "smoke")["difference"].max() == 0
+    runner.run("power", "smoke")
+    assert runner.verify("power", "smoke")["difference"].max() == 0
     assert replace(SPEC, replicates=10**6).again(tmp_path) is None

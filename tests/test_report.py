@@ -9,11 +9,11 @@ from conftest import ROOT
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import controls, stable
-from tailnoise_utils import measure as module
-from tailnoise_utils.controls import Comparison, conclusion, counted
-from tailnoise_utils.measure import measure
-from tailnoise_utils.minibatches import Minibatches
+from tailnoise_utils import diagnosis, stable
+from tailnoise_utils.diagnosis import Comparison, conclusion, counted
+from tailnoise_utils.measurement import one_call as module
+from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.noise.minibatches import Minibatches
 
 NAMES = ("T1", "kurtosis (random projections)", "kurtosis (leading projections)", "sd of ln norm")
 
@@ -77,9 +77,9 @@ def test_how_few_make_the_tails_and_how_many_differences_are_rounding_is_printed
     g = torch.randn(40, 600, generator=torch.Generator().manual_seed(6))
     g[:, :300] = 1.0  # dead
     g[0, 400] = 1e6
-    found = controls.anatomy(g, centred=False, draws=19)
+    found = diagnosis.anatomy(g, centred=False, draws=19)
     assert "Half of what tails weigh is of 1 of 300 live coordinates: tails, and scales with" in repr(found)
-    found = controls.anatomy(torch.randn(40, 600, generator=torch.Generator().manual_seed(7)), centred=False, draws=19)
+    found = diagnosis.anatomy(torch.randn(40, 600, generator=torch.Generator().manual_seed(7)), centred=False, draws=19)
     most = round(found.parts["all"].half * 600)
     assert 100 < most < 300
     assert "Half of what tails weigh" not in repr(found)
@@ -93,17 +93,17 @@ def test_how_few_make_the_tails_and_how_many_differences_are_rounding_is_printed
 
 
 def test_rounding_forbids_a_conclusion() -> None:
-    assert controls.doubt({"all": 2e-3, "first": 0.3}, torch.float32) == controls.doubt({}, torch.float64) == ""
-    found = controls.doubt({"all": 2.1e-3, "first": 0.0, "last": 0.3}, torch.float32)
+    assert diagnosis.doubt({"all": 2e-3, "first": 0.3}, torch.float32) == diagnosis.doubt({}, torch.float64) == ""
+    found = diagnosis.doubt({"all": 2.1e-3, "first": 0.0, "last": 0.3}, torch.float32)
     assert found.startswith(
         "0.2% of the differences between minibatches (30.0% in the group 'last') may be rounding errors"
     )
     assert "Leave layers behind a dead one out, with requires_grad_(False)" in found
-    assert controls.doubt({"all": 2.1e-3}, torch.float64).startswith(
+    assert diagnosis.doubt({"all": 2.1e-3}, torch.float64).startswith(
         "0.2% of the differences between minibatches may be"
     )
     for dtype in (torch.float16, torch.bfloat16):
-        assert f"gradients in {str(dtype)[6:]} have too few digits" in controls.doubt({"all": 0.0}, dtype)
+        assert f"gradients in {str(dtype)[6:]} have too few digits" in diagnosis.doubt({"all": 0.0}, dtype)
 
 
 def test_conclusions_of_noise_that_is_known() -> None:
@@ -111,7 +111,7 @@ def test_conclusions_of_noise_that_is_known() -> None:
     gaussian = torch.randn(40, 500, generator=generator)
     heavy = stable.sample(1.7, (40, 500), generator=generator).float()
     for U, words in ((gaussian, "none of 5 tests (*)"), (heavy, "is heavier than Gaussian noise")):
-        found = controls.anatomy(U - U.mean(0), draws=99)
+        found = diagnosis.anatomy(U - U.mean(0), draws=99)
         last = repr(found)[repr(found).index("Conclusion:") :]
         assert " ".join(last.split()) == conclusion(found.tests, 99)
         assert words in conclusion(found.tests, 99)
@@ -201,7 +201,7 @@ def test_noise_of_whole_numbers_has_no_conclusion(dtype: torch.dtype) -> None:
 def test_few_are_fewer_than_a_hundred() -> None:
     for p in (99, 100):
         U = torch.randn(20, p, generator=torch.Generator().manual_seed(3))
-        assert ("of which only" in repr(controls.anatomy(U - U.mean(0), draws=19))) == (p < 100)
+        assert ("of which only" in repr(diagnosis.anatomy(U - U.mean(0), draws=19))) == (p < 100)
 
 
 def test_small_noise_beside_a_large_mean_has_a_conclusion() -> None:
@@ -221,16 +221,16 @@ def test_differences_of_a_measurement_are_of_gradients_before_they_are_centred()
     g[torch.randint(60, (200,), generator=generator), torch.arange(200)] = 1.0
     batches = [(row[None], torch.zeros(1)) for row in g.float()]
     report = measure(nn.Linear(200, 1, bias=False), lambda outputs, _: outputs.mean(), batches, seed=3, draws=19)
-    exact = controls.parts(g - g.mean(0), seed=3).tails.value
+    exact = diagnosis.parts(g - g.mean(0), seed=3).tails.value
     assert report.anatomy.parts["all"].tails.value == pytest.approx(exact, rel=1e-3)
-    assert controls.parts((g - g.mean(0)).float(), seed=3).tails.value < exact - 0.3
+    assert diagnosis.parts((g - g.mean(0)).float(), seed=3).tails.value < exact - 0.3
 
 
 def test_groups_keep_their_order_where_one_is_dead() -> None:
     U = torch.randn(20, 300, generator=torch.Generator().manual_seed(2))
     U[:, 100:200] = 0
     groups = {name: [slice(at, at + 100)] for name, at in (("a", 0), ("b", 100), ("c", 200))}
-    lines = repr(controls.anatomy(U - U.mean(0), groups=groups, draws=19)).splitlines()
+    lines = repr(diagnosis.anatomy(U - U.mean(0), groups=groups, draws=19)).splitlines()
     scopes = [line.split()[0] for line in lines if re.match(r"  [abc] ", line)]
     assert scopes == ["a", "b", "c"]
     assert any(line.startswith("  b     none: ") for line in lines)

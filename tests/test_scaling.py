@@ -9,10 +9,12 @@ import torch
 from problems import LN_Z, P, sas
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import controls, data
-from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import ScalingSpec, _minibatches
-from tailnoise_utils.specs._minibatches import draw
+from tailnoise_utils import diagnosis
+from tailnoise_utils.study.experiments import minibatches
+from tailnoise_utils.study.experiments.minibatches import draw
+from tailnoise_utils.study.experiments.specs import ScalingSpec
+from tailnoise_utils.study.networks import data
+from tailnoise_utils.study.networks.snapshots import TrainSpec
 
 
 def about_the_mean(X, b, count, rng):
@@ -30,7 +32,7 @@ def test_log_scale_is_corrected_for_sampling_without_replacement(b, count):
     U[:, :50] = 0
     U[0, 60:70] = 0
     groups = {"dead": [slice(0, 50)], "some": [slice(40, 100), slice(200, 10_000)]}
-    found = controls.log_scale(iter(U), b, n, groups=groups)
+    found = diagnosis.log_scale(iter(U), b, n, groups=groups)
     assert set(found) == {"all", "some"}
     expected = math.log(3 / math.sqrt(b)) + LN_Z
     for value, _ in found.values():
@@ -38,21 +40,21 @@ def test_log_scale_is_corrected_for_sampling_without_replacement(b, count):
     chosen = torch.zeros(20_000, dtype=torch.bool)
     chosen[100:110] = True
     logs = U[:, 100:110].abs().log().mean(1)
-    [(value, se)] = controls.log_scale(U, b, n, live=chosen).values()
+    [(value, se)] = diagnosis.log_scale(U, b, n, live=chosen).values()
     assert value == pytest.approx(float(logs.mean()) - math.log(1 - b / n) / 2, abs=1e-5)
     assert se == pytest.approx(float(logs.std()) / math.sqrt(count), rel=1e-4)
 
 
 def test_what_float32_cannot_hold_counts_as_zero():
     rows = torch.tensor([[1e-50, 2.0], [1e-50, 2.0], [3.0, 2.0]], dtype=torch.float64)
-    value = controls.log_scale(rows, 1, 10)["all"].value
+    value = diagnosis.log_scale(rows, 1, 10)["all"].value
     assert value == pytest.approx((5 * math.log(2) + math.log(3)) / 6 - math.log(0.9) / 2, abs=1e-6)
 
 
 def test_log_scale_does_not_depend_on_the_number_of_minibatches():
     X = np.random.default_rng(36).standard_normal((120, 20_000))
     found = [
-        controls.log_scale(about_the_mean(X, 30, count, np.random.default_rng(37)), 30, 120) for count in (2, 4, 40)
+        diagnosis.log_scale(about_the_mean(X, 30, count, np.random.default_rng(37)), 30, 120) for count in (2, 4, 40)
     ]
     assert [one["all"].value for one in found] == pytest.approx([math.log(30**-0.5) + LN_Z] * 3, abs=0.02)
 
@@ -64,16 +66,16 @@ def test_implied_alpha_of_a_stable_law(alpha):
     found = []
     for seed in range(2):
         X = sas(alpha, (n, 2000), 33, seed)
-        scales = [controls.log_scale(about_the_mean(X, b, P, rng), b, n)["all"].value for b in sizes]
-        found.append(controls.implied_alpha(sizes, scales))
-    expected = controls.implied_alpha(sizes, controls.stable_log_scale(sizes, n, alpha))
+        scales = [diagnosis.log_scale(about_the_mean(X, b, P, rng), b, n)["all"].value for b in sizes]
+        found.append(diagnosis.implied_alpha(sizes, scales))
+    expected = diagnosis.implied_alpha(sizes, diagnosis.stable_log_scale(sizes, n, alpha))
     assert np.mean(found, axis=0) == pytest.approx(expected, abs=0.03)
     assert expected[:3] == pytest.approx([alpha] * 3, abs=0.06)
     assert alpha < 2 or expected == pytest.approx([2.0] * 5, abs=1e-9)
 
 
 def test_implied_alpha_is_never_clipped():
-    exact = controls.implied_alpha([1, 10, 100], np.log([1, 10**-0.5, 10**-1.5]))
+    exact = diagnosis.implied_alpha([1, 10, 100], np.log([1, 10**-0.5, 10**-1.5]))
     assert exact[0] == pytest.approx(2)
     assert exact[1] == math.inf or abs(exact[1]) > 1e12
 
@@ -101,7 +103,7 @@ SCALING = ScalingSpec(TRAIN, points=(0, 6), batch_sizes=(1, 7, 50, 100), minibat
     "chunk", [1000, 30]
 )  # images at a time: 50 are 30 and 20, the 200 of the full gradient end in 20
 def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
-    monkeypatch.setattr(_minibatches, "_CHUNK", chunk)
+    monkeypatch.setattr(minibatches, "_CHUNK", chunk)
     model, pictures = TRAIN.build(), data.load("digits", n_train=200, n_test=50)
     with torch.no_grad():
         model.linear1.weight[3] = 0  # a dead unit: a row here, a column of the next layer

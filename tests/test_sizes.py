@@ -6,10 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tailnoise_utils import data, experiments, sweep, tail_index
-from tailnoise_utils.models import LOSSES
-from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import AnatomySpec, SplitsSpec
+from tailnoise_utils import tail_index
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.specs import AnatomySpec, SplitsSpec
+from tailnoise_utils.study.networks import data
+from tailnoise_utils.study.networks.models import LOSSES
+from tailnoise_utils.study.networks.snapshots import TrainSpec
 
 TRAIN = TrainSpec(
     dataset="digits",
@@ -74,7 +77,7 @@ def test_what_is_measured_of_the_training_images_does_not_change():
 
 
 def test_test_images_without_noise_are_said_to_have_none(monkeypatch):
-    from tailnoise_utils.specs import splits
+    from tailnoise_utils.study.experiments import splits
 
     U = torch.ones(5, 9)
     monkeypatch.setattr(splits, "noise_matrix", lambda *of: U)
@@ -125,7 +128,7 @@ def test_the_paper_has_as_many_runs_as_it_says():
 
 @pytest.mark.parametrize("experiment", ["fcn_size", "cnn_size"])
 def test_smoke_is_measured_to_its_end(experiment, results_in):
-    results = sweep.run(experiment, "smoke")
+    results = runner.run(experiment, "smoke")
     assert len(results.runs) == len(experiments.grid(experiment, "smoke"))
     table = results.table()
     assert not results.rows.duplicated(["run", "iteration", "split", "scope", "quantity", "x"]).any()
@@ -133,4 +136,4 @@ def test_smoke_is_measured_to_its_end(experiment, results_in):
     splits = {"train"} if experiment == "fcn_size" else {"train", "test"}
     assert set(last["split"]) == splits
     assert len(last[last["scope"] == "all"]) == len(splits) * len(results.runs)
-    assert sweep.verify(experiment, "smoke")["difference"].max() == 0
+    assert runner.verify(experiment, "smoke")["difference"].max() == 0

@@ -10,7 +10,8 @@ import torch
 from scipy import stats
 from scipy.special import zeta
 
-from tailnoise_utils import stable, stable_density
+from tailnoise_utils import stable
+from tailnoise_utils.stable import density
 
 ALPHAS = (0.3, 0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 1.99, 2.0)
 
@@ -264,8 +265,8 @@ def test_quantiles_invert_the_distribution(alpha):
 def test_quantiles_take_few_steps(alpha, monkeypatch):
     """Newton's steps, not bisection alone, which would take over forty."""
     calls = []
-    cdf = stable_density.cdf
-    monkeypatch.setattr(stable_density, "cdf", lambda *args: calls.append(1) or cdf(*args))
+    cdf = density.cdf
+    monkeypatch.setattr(density, "cdf", lambda *args: calls.append(1) or cdf(*args))
     stable.ppf([1e-9, 0.001, 0.2, 0.4, 0.499, 0.95], alpha)
     assert 2 < len(calls) < 25
 

@@ -9,10 +9,10 @@ from test_train import SETTINGS, dataset, same, weights
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import stacked
-from tailnoise_utils.models import cnn, fcn, linear_hinge
-from tailnoise_utils.stacked import train_stacked
-from tailnoise_utils.train import Diverged, train
+from tailnoise_utils.study.networks import stacked
+from tailnoise_utils.study.networks.models import cnn, fcn, linear_hinge
+from tailnoise_utils.study.networks.stacked import train_stacked
+from tailnoise_utils.study.networks.train import Diverged, train
 
 COMMON = {name: value for name, value in SETTINGS.items() if name != "seed"}
 

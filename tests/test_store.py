@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import Timeout
 
-from tailnoise_utils import files, store
+from tailnoise_utils.study.results import files, store
 
 
 @dataclass(frozen=True)

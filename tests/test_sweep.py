@@ -16,11 +16,13 @@ import torch
 from distributed import Client, LocalCluster
 from filelock import Timeout
 
-from tailnoise_utils import experiments, files, store, sweep
-from tailnoise_utils.runs import finish
-from tailnoise_utils.snapshots import Snapshots, TrainSpec
-from tailnoise_utils.specs import NoiseSpec
-from tailnoise_utils.specs._measured import forget_rows
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.runs import finish
+from tailnoise_utils.study.experiments.spec import forget_rows
+from tailnoise_utils.study.experiments.specs import NoiseSpec
+from tailnoise_utils.study.networks.snapshots import Snapshots, TrainSpec
+from tailnoise_utils.study.results import files, store
 
 pytestmark = pytest.mark.xdist_group("sweep")  # one cluster for all
 
@@ -132,7 +134,7 @@ def in_one_process(folder: Path, patch: pytest.MonkeyPatch) -> store.Results:
     for name, value in environment(folder).items():
         patch.setenv(name, value)
     patch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID)
-    return sweep.run("iterations", "smoke")
+    return runner.run("iterations", "smoke")
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +152,7 @@ def workers(tmp_path_factory):
 def client(workers):
     local, _ = workers
     with Client(local, set_as_default=False) as client:
-        sweep._each("forget", GRID, client)
+        runner._each("forget", GRID, client)
         yield client
 
 
@@ -165,7 +167,7 @@ def test_workers_make_the_rows_of_one_process(whole, client, workers, tiny_grid,
     for address in client.scheduler_info()["workers"]:  # more threads than one would change the last digits
         client.submit(torch.set_num_threads, 2, workers=[address], pure=False).result()
     shares = []
-    check(sweep.run("iterations", "smoke", client=client, progress=shares.append), whole)
+    check(runner.run("iterations", "smoke", client=client, progress=shares.append), whole)
     assert sum(shares) == pytest.approx(len(GRID))
     assert min(shares) >= 0
     assert len(shares) > 1 + len(GRID)  # some are of runs in the middle
@@ -174,15 +176,15 @@ def test_workers_make_the_rows_of_one_process(whole, client, workers, tiny_grid,
     with pytest.MonkeyPatch.context() as nothing:
         nothing.setattr(Client, "submit", lambda *words, **options: pytest.fail("a stored run is made again"))
         shares.clear()
-        check(sweep.run("iterations", "smoke", client=client, progress=shares.append), whole)
+        check(runner.run("iterations", "smoke", client=client, progress=shares.append), whole)
     assert sum(shares) == len(GRID)
-    assert sweep.verify("iterations", "smoke")["difference"].max() == 0  # the sample came along
+    assert runner.verify("iterations", "smoke")["difference"].max() == 0  # the sample came along
 
 
 def test_what_is_forgotten_is_forgotten_by_the_workers(client, workers, tiny_grid):
-    sweep.run("iterations", "smoke", client=client)
+    runner.run("iterations", "smoke", client=client)
     assert list(workers[1].glob("snapshots/*/end.json"))
-    sweep.forget(["iterations"], "smoke", client=client)
+    runner.forget(["iterations"], "smoke", client=client)
     assert not list(workers[1].glob("snapshots/*/*"))
     assert not list(store.path_of("iterations", "smoke").parent.glob("[!.]*"))
 
@@ -191,8 +193,8 @@ def test_the_other_runs_are_stored_when_one_fails(client, tiny_grid, monkeypatch
     bad, good = spec_of(GRID[1].train, noise_batch_size=7), GRID[1]
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (bad, good))
     for by in (client, None):
-        with pytest.raises(sweep.FailedRuns, match=r"1 of the 2 runs failed, the others are stored\n") as failed:
-            sweep.run("iterations", "smoke", client=by)
+        with pytest.raises(runner.FailedRuns, match=r"1 of the 2 runs failed, the others are stored\n") as failed:
+            runner.run("iterations", "smoke", client=by)
         assert str(failed.value).endswith("\n  noise_batch_size 7")
         assert "\nValueError: " in str(failed.value)
         assert isinstance(failed.value.__cause__, ValueError)
@@ -202,7 +204,7 @@ def test_the_other_runs_are_stored_when_one_fails(client, tiny_grid, monkeypatch
 
 
 def test_runs_on_other_data_are_not_stored_beside_the_first(client, tiny_grid, monkeypatch):
-    sweep.run("iterations", "smoke", client=client)
+    runner.run("iterations", "smoke", client=client)
     path = store.path_of("iterations", "smoke")
     results = store.read(path)
     records = [record | {"data_sha256": "f" * 64} for record in results.records()]
@@ -210,7 +212,7 @@ def test_runs_on_other_data_are_not_stored_beside_the_first(client, tiny_grid, m
     store.write(path, results.rows[results.rows["run"].isin({record["run"] for record in kept})], kept)
     before = path.read_bytes()
     with pytest.raises(store.OtherData, match=r"used data with SHA-256 ffff.* --fresh"):
-        sweep.run("iterations", "smoke", client=client)
+        runner.run("iterations", "smoke", client=client)
     assert path.read_bytes() == before
 
 
@@ -223,7 +225,7 @@ def test_workers_stop_when_the_sweep_is_stopped(client, workers, tiny_grid, monk
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sweep.run("iterations", "smoke", client=client, progress=stop)
+        runner.run("iterations", "smoke", client=client, progress=stop)
     until(lambda: not sum(client.run(lambda dask_worker: dask_worker.state.executing_count).values()), "idle workers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAILNOISE_CACHE", str(workers[1]))
@@ -241,7 +243,7 @@ def test_two_sweeps_of_one_grid_lose_nothing(where, whole, request, tiny_grid, t
             _, errors = process.communicate()
             assert process.returncode == 0, errors
             assert "4.0/4 runs" in errors
-    check(sweep.stored("iterations", "smoke"), whole)
+    check(runner.stored("iterations", "smoke"), whole)
     nothing_is_left(tmp_path / "cache")
 
 
@@ -257,7 +259,7 @@ def test_nobody_else_measures_a_run_meanwhile(tiny_grid, monkeypatch):
 
     monkeypatch.setattr(NoiseSpec, "measure", measure)
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID[1:2])
-    sweep.run("iterations", "smoke")
+    runner.run("iterations", "smoke")
     assert len(held) == 2
 
 
@@ -278,7 +280,7 @@ def test_rows_go_where_another_process_stores_the_run_while_this_one_holds_it(ti
 
     monkeypatch.setattr(NoiseSpec, "alone", alone)
     done = []
-    sweep.run("iterations", "smoke", progress=done.append)
+    runner.run("iterations", "smoke", progress=done.append)
     assert sum(done) == 1
     nothing_is_left(tmp_path / "cache")
 
@@ -294,7 +296,7 @@ def test_ctrl_c_keeps_what_is_finished_and_stops_the_workers(whole, tiny_grid, t
         assert "Traceback" not in errors
         until(lambda: not alive(process.pid), "the end of all processes")
     assert 1 <= len(store.read(path).runs) < len(GRID)
-    check(sweep.run("iterations", "smoke"), whole)
+    check(runner.run("iterations", "smoke"), whole)
     nothing_is_left(tmp_path / "cache")
 
 

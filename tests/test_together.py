@@ -7,10 +7,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tailnoise_utils import experiments, snapshots, sweep
 from tailnoise_utils.__main__ import app
-from tailnoise_utils.snapshots import Snapshots, TrainSpec, train_together
-from tailnoise_utils.specs import AnatomySpec
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.specs import AnatomySpec
+from tailnoise_utils.study.networks import snapshots
+from tailnoise_utils.study.networks.snapshots import Snapshots, TrainSpec, train_together
 
 TRAIN = TrainSpec("digits", 200, 20, "fcn", 8, 3, "nll", 20, 0.1, "constant", "random", 12, (0, 6, 12), 0)
 SEEDS = [replace(TRAIN, seed=seed) for seed in range(3)]
@@ -40,7 +42,7 @@ def weights(spec, point):
 
 
 def test_runs_trained_together_are_those_trained_alone(grid, results_in, monkeypatch):
-    alone = sweep.run("iterations", "smoke").rows
+    alone = runner.run("iterations", "smoke").rows
     wanted = [weights(spec, 6) for spec in SEEDS]
     monkeypatch.setenv("TAILNOISE_RESULTS", str(results_in / "again"))
     monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / "other"))
@@ -49,7 +51,7 @@ def test_runs_trained_together_are_those_trained_alone(grid, results_in, monkeyp
         snapshots, "train_stacked", lambda *of, **more: calls.append(more["seeds"]) or stacked(*of, **more)
     )
     monkeypatch.setattr(snapshots, "train", lambda *of, **more: calls.append(more["seed"]) or single(*of, **more))
-    together = sweep.run("iterations", "smoke", together=True)
+    together = runner.run("iterations", "smoke", together=True)
     assert calls == [[10**6, 10**6 + 1, 10**6 + 2], 10**6]  # the other setting has one seed
     told = together.rows["quantity"] == "trained together"
     assert together.rows.loc[told, "value"].tolist() == [3.0, 3.0, 3.0]  # and not of the fourth run
@@ -182,7 +184,7 @@ def test_what_cannot_be_trained_together_is_refused(grid):
     with pytest.raises(ValueError, match="differ in their seed and loss alone; these differ in more"):
         train_together([TRAIN, replace(TRAIN, lr=0.2)], digest())
     with pytest.raises(ValueError, match="trained together in one process"):
-        sweep.run("iterations", "smoke", client=object(), together=True)
+        runner.run("iterations", "smoke", client=object(), together=True)
 
 
 def test_all_that_differ_in_their_seed_and_loss_alone_are_asked_for(results_in, monkeypatch):
@@ -190,8 +192,8 @@ def test_all_that_differ_in_their_seed_and_loss_alone_are_asked_for(results_in, 
     specs = tuple(AnatomySpec(t, 20, (12,)) for t in trains)
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
     asked = []
-    monkeypatch.setattr(sweep, "train_together", lambda specs, sha256: asked.append([(s.loss, s.seed) for s in specs]))
-    assert len(sweep.run("iterations", "smoke", together=True).runs) == 4
+    monkeypatch.setattr(runner, "train_together", lambda specs, sha256: asked.append([(s.loss, s.seed) for s in specs]))
+    assert len(runner.run("iterations", "smoke", together=True).runs) == 4
     three = [("nll", 0), ("nll", 1), ("hinge", 0)]
     assert asked == [three, three, [("nll", 0)], three]
 
@@ -212,6 +214,6 @@ def test_networks_of_both_losses_are_trained_together_each_by_its_own(results_in
 @pytest.mark.parametrize("words", [[], ["--together"]])
 def test_the_command_line_trains_together_where_it_is_told_to(words, results_in, monkeypatch):
     asked = []
-    monkeypatch.setattr(sweep, "run", lambda *of, **more: asked.append(more["together"]))
+    monkeypatch.setattr(runner, "run", lambda *of, **more: asked.append(more["together"]))
     assert CliRunner().invoke(app, ["run", "iterations", *words]).exit_code == 0
     assert asked == [bool(words)]

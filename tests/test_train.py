@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import data
-from tailnoise_utils.models import fcn
-from tailnoise_utils.train import Diverged, evaluate, train
+from tailnoise_utils.study.networks import data
+from tailnoise_utils.study.networks.models import fcn
+from tailnoise_utils.study.networks.train import Diverged, evaluate, train
 
 SETTINGS = {"batch_size": 4, "lr": 0.1, "iterations": 10, "snapshots": (10,), "seed": 3}
 

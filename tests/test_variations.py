@@ -8,13 +8,17 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import data, experiments, store, sweep, tail_index
-from tailnoise_utils.measure import NothingAlive
-from tailnoise_utils.models import cnn
-from tailnoise_utils.snapshots import TrainSpec
-from tailnoise_utils.specs import BatchSizeSpec, DeparturesSpec
-from tailnoise_utils.specs._minibatches import draw
-from tailnoise_utils.specs.departures import largest_divisor
+from tailnoise_utils import tail_index
+from tailnoise_utils.measurement.one_call import NothingAlive
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.experiments.departures_spec import largest_divisor
+from tailnoise_utils.study.experiments.minibatches import draw
+from tailnoise_utils.study.experiments.specs import BatchSizeSpec, DeparturesSpec
+from tailnoise_utils.study.networks import data
+from tailnoise_utils.study.networks.models import cnn
+from tailnoise_utils.study.networks.snapshots import TrainSpec
+from tailnoise_utils.study.results import store
 
 TRAIN = TrainSpec(
     dataset="digits",
@@ -77,7 +81,6 @@ def test_every_size_is_measured_on_equally_many_minibatches():
 
 def test_the_noise_of_few_minibatches_is_about_the_full_gradient(monkeypatch):
     """Not about their own mean, which would take away the part of the noise that they share."""
-    from tailnoise_utils.specs import batch_size
 
     seen = []
     monkeypatch.setattr(batch_size, "indices", lambda U: seen.append(U.clone()) or [])
@@ -208,10 +211,10 @@ def test_departures_are_made_one_at_a_time_and_all_together():
 
 @pytest.mark.parametrize("experiment", ["batch_size", "departures"])
 def test_smoke_is_measured_to_its_end(experiment, results_in):
-    results = sweep.run(experiment, "smoke")
+    results = runner.run(experiment, "smoke")
     assert len(results.runs) == len(experiments.grid(experiment, "smoke"))
     assert not results.rows.duplicated(["run", "iteration", "split", "scope", "quantity", "x"]).any()
     table = results.table()
     ends = table[table["iteration"] == table["iterations"]]
     assert set(ends["run"]) == set(results.runs["run"])
-    assert sweep.verify(experiment, "smoke")["difference"].max() == 0
+    assert runner.verify(experiment, "smoke")["difference"].max() == 0

@@ -6,10 +6,10 @@ error, never clipped. ``ESTIMATORS`` maps names to functions.
 
 from collections.abc import Callable
 
-from ._result import TailIndex
 from .blocks import CONVENTIONS, mohammadi, mohammadi_order
 from .moments import fractional_moment, koutrouvelis, log_moment
 from .quantiles import hill, maximum_likelihood, mcculloch
+from .result import TailIndex
 
 ESTIMATORS: dict[str, Callable[..., TailIndex]] = {
     f.__name__: f

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import stable
-from ._entries import CHUNK, alive, all_zero, chosen, lines, row_sums_of_logs
-from ._result import Sample, TailIndex, as_numbers, check_finite
+from tailnoise_utils import stable
+
+from .logs import CHUNK, alive, all_zero, chosen, lines, row_sums_of_logs
+from .result import Sample, TailIndex, as_numbers, check_finite
 
 PUBLISHED_EPSILON = 2.2204e-16
 CONVENTIONS = ("published", "clean")

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from .. import stable
-from ._result import Sample, TailIndex, as_sample, check_spread
+from tailnoise_utils import stable
+
+from .result import Sample, TailIndex, as_sample, check_spread
 
 
 def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
@@ -24,7 +25,7 @@ def log_moment(x: Sample) -> TailIndex:
         \qquad s^2 = \frac{1}{K-1}\sum_k\bigl(\log|X_k| - \overline{\log|X|}\bigr)^2
 
     Standard error: Var(s^2) = (kappa_4 + 2 kappa_2^2) / K with the cumulants of log|X| of the SaS law
-    (:func:`tailnoise_utils.stable.log_cumulants`), carried to alpha^ by the delta method. 1/alpha^2 is unbiased; alpha^
+    (:func:`tailnoise_utils.stable.law.log_cumulants`), carried to alpha^ by the delta method. 1/alpha^2 is unbiased; alpha^
     has a bias of order 1/K. Domain: 0 < alpha <= 2. Where s^2 <= pi^2/12 no stable law has so little spread: alpha^ is
     inf and the standard error NaN. Exact zeros have no logarithm: they are left out and counted.
     Misleading: it looks at the whole law, small values as much as large ones, so that a spike at zero or unequal scales

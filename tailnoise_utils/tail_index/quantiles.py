@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import stable
-from ._result import Sample, TailIndex, as_sample, check_spread
+from tailnoise_utils import stable
+
+from .result import Sample, TailIndex, as_sample, check_spread
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -146,7 +147,7 @@ def maximum_likelihood(x: Sample) -> TailIndex:
 
     .. math:: (\hat\alpha, \hat\sigma) = \arg\max_{\alpha, \sigma}\sum_k\log f(X_k; \alpha, \sigma)
 
-    Standard error from the Fisher information with sigma unknown (:func:`tailnoise_utils.stable.cramer_rao`), 0 at
+    Standard error from the Fisher information with sigma unknown (:func:`tailnoise_utils.stable.law.cramer_rao`), 0 at
     alpha^ = 2 where the bound degenerates. Efficient: no other regular estimator has a smaller asymptotic variance.
     Domain: alpha as scipy's optimiser reaches it, at most 2 by construction. Misleading as every likelihood is when the
     model is wrong: it answers with the stable law nearest in the Kullback-Leibler sense.

@@ -1,0 +1,167 @@
+"""The anatomy of alpha^: why it is below 2 at one point, as far as one noise matrix can tell."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from tailnoise_utils.noise.matrix import centre
+from tailnoise_utils.tail_index.logs import chosen
+
+from .decomposition import FEWEST_ROWS, parts
+from .joint import TooFew, alive, curve
+from .per_coordinate import gram
+from .result import Anatomy
+from .rounding import doubt, unresolved
+from .row_order import order, order_doubt
+from .surrogates import sample_columns
+from .tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
+
+__all__ = ["Anatomy", "anatomy"]
+
+_UNITS = 1024  # of the whole network
+
+
+def anatomy(
+    U: Float[Tensor, "P p"],
+    *,
+    groups: Mapping[str, Sequence[slice]] | None = None,
+    units: Sequence[slice] = (),
+    seed: int = 0,
+    draws: int = 99,
+    K1: int | None = None,
+    max_entries: int = 2**23,
+    centred: bool = True,
+) -> Anatomy:
+    """Take alpha^ apart, and look across the minibatches, where it cannot look.
+
+    Args:
+        U: noise matrix, one row a minibatch, on any device; the rows in an order that says nothing (a random partition of
+            the data: in data order neighbouring rows may be alike, and all of this means something else).
+        groups: name to slices of a row.
+        units: slices of a row, one for the incoming weights of each neuron or filter.
+        seed: of all permutations, surrogates, directions and samples of coordinates.
+        draws: Gaussian surrogates, 19 or more.
+        K1: block length of the parts. By default that of the clean estimate of the whole network, floor(sqrt(K)) with K
+            its live entries; but where only a part is looked at, a block spans at most a quarter of the live entries of a
+            row that were looked at (or floor(sqrt(K)) entries with K all those, if that is more), and `parts` says what it
+            is. Of a group floor(sqrt(K)) of its own entries that were looked at.
+        max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
+            have their parts taken from half as many.
+        centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
+            differences have all their digits (:func:`~tailnoise_utils.diagnosis.decomposition.parts`), and noise of whole numbers
+            is told, of which nothing is concluded. U itself is not changed.
+
+    Returns:
+        The anatomy.
+
+    Raises:
+        TooFew: fewer than 16 rows, nothing alive, no column with differences in both halves of the pairs, or `max_entries`
+            that do not give every layer one coordinate.
+        ValueError: fewer than 19 draws, NaN or infinity, K1 or a slice out of range.
+    """
+    start = time.perf_counter()
+    P, p = U.shape
+    if P < FEWEST_ROWS:
+        raise TooFew(
+            f"P = {P} rows are too few to look across them: take smaller minibatches, for {FEWEST_ROWS} or more"
+        )
+    if draws < 19:
+        raise ValueError(
+            f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
+        )
+    groups = groups or {}
+    columns = sample_columns(p, groups, max(1, max_entries // P), seed=seed)
+    segments = _runs(columns)
+    dtype = U.dtype
+    U = U.float() if torch.finfo(dtype).bits < 32 else U
+    taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
+    mask = alive(taken)
+    gradients = taken if bool(mask.all()) else chosen(taken, mask)
+    live = gradients if centred else centre(gradients.clone())
+    del taken
+    whole_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the clean estimate has it
+    longest = max(math.isqrt(live.numel()), len(live[0]) // 4)  # a block spans a small part of a row, sampled or not
+    whole = parts(live, K1=K1 or min(whole_K1, longest), seed=seed, gradients=gradients)
+    neurons = _units(units, columns, mask.cpu(), seed)
+    columns = columns[mask.cpu()]
+    members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
+    found, problems = {"all": whole}, {}
+    for name, own in members.items():
+        limit = max_entries // (2 * len(members) * P)
+        try:
+            own = own[sample_columns(len(own), None, max(1, limit), seed=seed)]
+            at = own.to(live.device)
+            found[name] = parts(live[:, at], K1=K1, seed=seed, gradients=gradients[:, at])
+        except ValueError as error:
+            problems[name] = str(error)
+    members = {name: own for name, own in members.items() if len(own)}
+    generator = torch.Generator().manual_seed(seed)
+    picks = {"all": torch.randperm(live.shape[1], generator=generator)[:COLUMNS]}
+    for name, own in members.items():
+        picks[name] = own[torch.randperm(len(own), generator=generator)[:GROUP_COLUMNS]]
+    tests, control, stable_T1 = tests_of_columns(live, gradients, picks, draws, generator)
+    G = gram(live).cpu()
+    more, shares = tests_of_rows(live, G, members, draws, generator)
+    for name, pick in picks.items():
+        shares[name, "coordinates"] = not_normal(live[:, pick.to(live.device)])
+    if neurons:
+        directions = [torch.randn(unit.stop - unit.start, generator=generator).to(live) for unit in neurons]
+        along = [live[:, unit] @ direction for unit, direction in zip(neurons, directions, strict=True)]
+        shares["all", "units"] = not_normal(torch.stack(along, 1))
+    at = {} if centred else {scope: pick.to(live.device) for scope, pick in picks.items()}
+    not_resolved = {scope: unresolved(gradients[:, columns]) for scope, columns in at.items()}
+    in_order = order(G, seed=seed)
+    return Anatomy(
+        P=P,
+        p=p,
+        segments=segments,
+        dead_share=1 - float(mask.double().mean()),
+        unresolved=not_resolved,
+        order=in_order,
+        doubt=order_doubt(in_order) or doubt(not_resolved, dtype),
+        draws=draws,
+        seed=seed,
+        groups=tuple(groups),
+        parts=found,
+        curve=curve(live),
+        tests=tests | more,
+        control=control,
+        stable_T1=stable_T1,
+        found=shares,
+        problems=problems,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _units(
+    units: Sequence[slice], columns: Int64[Tensor, " columns"], mask: Bool[Tensor, " columns"], seed: int
+) -> list[slice]:
+    """Places, among the live columns, of some of the units that are looked at whole and have two live columns or more."""
+    if not units:
+        return []
+    ends = torch.tensor([[unit.start, unit.stop] for unit in units])
+    places = torch.searchsorted(columns, ends)
+    whole = places.diff(dim=1) == ends.diff(dim=1)
+    before = torch.cat([torch.zeros(1, dtype=torch.int64), mask.cumsum(0)])  # live columns before each place
+    found = before[places[whole[:, 0]]]
+    found = found[found.diff(dim=1)[:, 0] > 1]
+    chosen = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))[:_UNITS]
+    return [slice(first, last) for first, last in found[chosen].tolist()]
+
+
+def _runs(columns: Int64[Tensor, " columns"]) -> tuple[tuple[int, int], ...]:
+    """Increasing numbers as runs (start, stop)."""
+    breaks = (columns.diff() != 1).nonzero().flatten().tolist()
+    starts = [0, *(at + 1 for at in breaks)]
+    stops = [*breaks, len(columns) - 1]
+    return tuple((int(columns[a]), int(columns[b]) + 1) for a, b in zip(starts, stops, strict=True))
+
+
+def _within(columns: Int64[Tensor, " columns"], part: slice) -> Int64[Tensor, " own"]:
+    """Places of the columns that lie in a slice."""
+    first, last = torch.searchsorted(columns, torch.tensor([part.start, part.stop])).tolist()
+    return torch.arange(first, last)

@@ -1,0 +1,137 @@
+r"""How the scale of the noise falls with the batch size: the cleanest test, and the only one that needs several.
+
+The mean gradient of b samples of a stable law has the scale :math:`b^{1/\alpha - 1}`; of finite variance, it tends to
+:math:`b^{-1/2}`. The root mean square falls like :math:`b^{-1/2}` by algebra, whatever the law of the samples: it tells
+nothing. The mean *logarithm* tells.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from .joint import Estimate
+
+__all__ = ["implied_alpha", "log_scale", "stable_log_scale"]
+
+
+def log_scale(
+    rows: Iterable[Float[Tensor, " p"]],
+    b: int,
+    n: int,
+    *,
+    groups: Mapping[str, Sequence[slice]] | None = None,
+    live: Bool[Tensor, " p"] | None = None,
+) -> dict[str, Estimate]:
+    r"""Mean logarithm of the noise about the full gradient, corrected for sampling without replacement.
+
+    .. math:: L(b) = \operatorname{mean}_{ij} \ln|g_{ij} - \nabla f_j| - \tfrac12 \ln(1 - b/n)
+
+    b samples drawn without replacement from n have a mean of variance :math:`(1/b - 1/n) S^2`, so that the last term is
+    exact for the standard deviation. About the full gradient the value does not depend on the number of minibatches, as
+    it would about their own mean (by :math:`\tfrac12 \ln(1 - 1/P)` if they are disjoint).
+
+    Args:
+        rows: minibatch gradients less the full gradient, one at a time or as a matrix.
+        b: samples in a minibatch.
+        n: samples in the data.
+        groups: name to slices of a row.
+        live: coordinates to look at, all by default; take the same at every b, for a unit that is dead in all of a few
+            small minibatches comes to life in larger ones.
+
+    Returns:
+        For "all" and every group the mean over the minibatches and its standard error. Exact zeros contribute no
+        logarithm; a group that has fewer than two minibatches with anything else is left out.
+
+    Raises:
+        ValueError: b or n out of range, fewer than two minibatches, or nothing but zeros.
+    """
+    if not 1 <= b < n:
+        raise ValueError(f"b = {b} is not within 1..{n - 1}: a minibatch of all n = {n} samples has no noise")
+    parts = {"all": [slice(None)], **(groups or {})}
+    means: dict[str, list[float]] = {name: [] for name in parts}
+    for row in rows:
+        sizes = row.abs().float()  # what is below its range counts as zero
+        keep = sizes != 0 if live is None else live & (sizes != 0)
+        logs = torch.where(keep, sizes.log_(), 0.0)
+        for name, slices in parts.items():
+            count = sum(int(keep[part].sum()) for part in slices)
+            if count:
+                total = sum(float(logs[part].sum(dtype=torch.float64)) for part in slices)
+                means[name].append(total / count)
+    if len(means["all"]) < 2:
+        raise ValueError(f"{len(means['all'])} minibatches with noise that is not exactly zero: give two or more")
+    shift = math.log1p(-b / n) / 2
+    return {
+        name: Estimate(float(np.mean(of)) - shift, float(np.std(of, ddof=1)) / math.sqrt(len(of)))
+        for name, of in means.items()
+        if len(of) > 1
+    }
+
+
+def stable_log_scale(
+    b: Sequence[int] | Float64[np.ndarray, " sizes"], n: int, alpha: float | int
+) -> Float64[np.ndarray, " sizes"]:
+    r"""What L(b) of :func:`log_scale` is where the samples have a stable law, up to a constant.
+
+    The n samples are independent, SaS of one scale in each coordinate. The full gradient is then heavy-tailed too, and
+    not negligible: with x = b / n,
+
+    .. math:: L(b) - L = (1/\alpha - 1) \ln b + \tfrac1\alpha \ln\bigl[ (1 - x)^\alpha + (1 - x) x^{\alpha - 1} \bigr]
+        - \tfrac12 \ln(1 - x),
+
+    because the minibatch's samples have weights 1/b - 1/n in the noise, all others -1/n. At alpha = 2 the last two terms
+    cancel; below, the index that :func:`implied_alpha` reads is a little smaller than alpha up to about n / 10,
+    and larger near n / 2.
+
+    Args:
+        b: batch sizes, 1 <= b < n.
+        n: samples in the data.
+        alpha: index, 1 < alpha <= 2 (below 1 the mean gradient has no limit).
+
+    Returns:
+        Its values.
+
+    Raises:
+        ValueError: a size or alpha is out of range.
+    """
+    b = np.asarray(b, dtype=float)
+    if not 1 < alpha <= 2:
+        raise ValueError(f"alpha = {alpha} is not within 1 < alpha <= 2: averages of heavier samples do not settle")
+    if b.min() < 1 or b.max() >= n:
+        raise ValueError(f"batch sizes from {b.min():g} to {b.max():g} are not within 1..{n - 1}")
+    x = b / n
+    factor = np.log((1 - x) ** alpha + (1 - x) * x ** (alpha - 1)) / alpha
+    return (1 / alpha - 1) * np.log(b) + factor - np.log1p(-x) / 2
+
+
+def implied_alpha(
+    b: Sequence[int] | Float64[np.ndarray, " sizes"], log_scales: Sequence[float] | Float64[np.ndarray, " sizes"]
+) -> Float64[np.ndarray, " intervals"]:
+    r"""The index that a stable law would need to have for the log-scale to fall as it does.
+
+    .. math:: \hat\alpha = \frac1{1 + \text{slope}}, \qquad
+        \text{slope} = \frac{\Delta\, \text{log-scale}}{\Delta \ln b}
+
+    Args:
+        b: batch sizes, increasing.
+        log_scales: of :func:`log_scale`.
+
+    Returns:
+        The index on every interval, never clipped: above 2 where the scale falls faster than :math:`b^{-1/2}`.
+
+    Raises:
+        ValueError: fewer than two sizes, sizes that do not increase, or lengths that differ.
+    """
+    b, log_scales = np.asarray(b, dtype=float), np.asarray(log_scales, dtype=float)
+    if b.ndim != 1 or b.shape != log_scales.shape or len(b) < 2:
+        raise ValueError(
+            f"batch sizes of shape {b.shape}, log-scales of shape {log_scales.shape}: give two or more of each"
+        )
+    if b[0] <= 0 or not np.all(np.diff(b) > 0):
+        raise ValueError(f"batch sizes {b.tolist()} are not positive and increasing: sort them")
+    with np.errstate(divide="ignore"):
+        return 1 / (1 + np.diff(log_scales) / np.diff(np.log(b)))

@@ -1,0 +1,97 @@
+"""The tests across the minibatches that make up an anatomy, on the whole network and on every group."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from .decomposition import STABLE
+from .joint import Estimate
+from .per_coordinate import (
+    Comparison,
+    column_inverse,
+    column_lengths,
+    gaussian_norms,
+    gaussian_null,
+    gram,
+    judge,
+    norm_spread,
+    stable_null,
+    t1,
+)
+from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
+
+COLUMNS = 4096  # live columns of the whole network that the tests look at; twice as many take twice the time
+GROUP_COLUMNS = 256  # of every group
+_STABLE_DRAWS = 19
+_RANDOM, _LEADING = 200, 10  # projections
+
+
+def tests_of_columns(
+    live: Float[Tensor, "P live"],
+    gradients: Float[Tensor, "P live"],
+    picks: dict[str, Int64[Tensor, " own"]],
+    draws: int,
+    generator: torch.Generator,
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate], Estimate]:
+    """T1 and the block estimate of single columns (of gradients as they are), on samples of columns; positive control."""
+    at = torch.cat(list(picks.values())).to(live.device)
+    U = live[:, at]
+    sizes = [len(pick) for pick in picks.values()]
+    lengths = column_lengths(len(live))
+
+    def statistic(of: Tensor, before: Tensor | None = None) -> Tensor:
+        values = torch.cat([t1(of)[None], column_inverse(of if before is None else before, lengths)])
+        return torch.stack([part.nanmean(1) for part in values.split(sizes, 1)], 1).cpu()
+
+    value = statistic(U, gradients[:, at])
+    null = gaussian_null(U, statistic, draws=draws, generator=generator)
+    stable = stable_null(U, statistic, alpha=STABLE, draws=_STABLE_DRAWS, generator=generator)[:, :, 0]
+    names = [("T1", None), *(("1/alpha (columns)", K1) for K1 in lengths)]
+    tests = {
+        (scope, quantity, x): judge(float(value[i, j]), null[:, i, j])
+        for j, scope in enumerate(picks)
+        for i, (quantity, x) in enumerate(names)
+    }
+    control = {K1: Estimate(float(of.mean()), float(of.std())) for K1, of in zip(lengths, stable.T[1:], strict=True)}
+    return tests, control, Estimate(float(stable[:, 0].mean()), float(stable[:, 0].std()))
+
+
+def tests_of_rows(
+    live: Float[Tensor, "P live"],
+    inner: Float64[Tensor, "P P"],
+    members: dict[str, Int64[Tensor, " own"]],
+    draws: int,
+    generator: torch.Generator,
+) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[tuple[str, str], float]]:
+    """Norms and projections, of which the inner products of the rows tell all; shares that are found not normal."""
+    P = len(live)
+    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    tests: dict[tuple[str, str, int | None], Comparison] = {}
+    shares: dict[tuple[str, str], float] = {}
+    for scope, own in {"all": torch.arange(live.shape[1]), **members}.items():
+        G = inner if scope == "all" else gram(live[:, own.to(live.device)]).cpu()
+        random = random_projections(G, _RANDOM, generator)
+
+        def projections(M: Tensor, G: Tensor = G, random: Tensor = random) -> dict[str, Tensor]:
+            leading = leading_projections(M @ G @ M.T, _LEADING, generator)
+            return {"random projections": M @ random, "leading projections": leading}
+
+        def kurtoses(M: Tensor, projections: Callable[[Tensor], dict[str, Tensor]] = projections) -> Tensor:
+            return torch.stack([excess_kurtosis(Y).mean() for Y in projections(M).values()])
+
+        identity = torch.eye(P, dtype=torch.float64)  # surrogates of it are the mixing matrices themselves
+        null = gaussian_null(identity, kurtoses, draws=draws, generator=generator)
+        for (name, Y), of in zip(projections(identity).items(), null.T, strict=True):
+            tests[scope, f"kurtosis ({name})", None] = judge(float(excess_kurtosis(Y).mean()), of)
+            shares[scope, name] = not_normal(Y)
+        spreads = np.log(gaussian_norms(G, len(own), (draws, P), rng)).std(1, ddof=1)
+        tests[scope, "sd of ln norm", None] = judge(norm_spread(G), torch.from_numpy(spreads))
+    return tests, shares
+
+
+def not_normal(Y: Float[Tensor, "n series"]) -> float:
+    """Share of the series that are found not normal."""
+    return float(discoveries(anderson_darling(Y)[1]).double().mean())

@@ -1,0 +1,6 @@
+"""Measure the gradient noise of any model in one call."""
+
+from .one_call import NothingAlive, measure
+from .report import Group, Report
+
+__all__ = ["Group", "NothingAlive", "Report", "measure"]

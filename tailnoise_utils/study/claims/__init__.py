@@ -1,0 +1,133 @@
+"""The paper's claims and some of our own: a rule on stored rows for each, fixed before the runs it judges; the verdicts.
+
+The rules are in the docstrings of :func:`tailnoise_utils.study.claims.c1` to :func:`tailnoise_utils.study.claims.c9` and
+:func:`tailnoise_utils.study.claims.o1` to :func:`tailnoise_utils.study.claims.o3`. Common to all of them: tests are made on
+1/alpha^; within a claim at a false discovery rate of 5 % over its settings (:func:`tailnoise_utils.study.claims.decide`),
+over claims by Holm's procedure at 5 % (:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by
+themselves; seeds are tested across where there are 5, else variances are pooled over settings
+(:func:`tailnoise_utils.study.claims.over_seeds`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .. import experiments
+from ..experiments import runner
+from ..results.store import Results
+from .batch_size import batch_slopes, c6, o3, scale_slopes
+from .estimators import c2, c2_tests
+from .exits import c9, c9_checks, exit_slopes, rate_ratios
+from .inference import above, benjamini_hochberg, equivalence, fisher, holm, intraclass, least_squares, over_seeds
+from .iterations import c7, phases
+from .norms import c1, norm_distances
+from .ours import o1, o2
+from .sizes import c3, c4, c5, c8
+from .tails import flat_in_b, heavy_or_else, scale_of_norms
+from .verdict import CRITERIA, NOT_TESTED, STATEMENTS, VERDICTS, WORDS, Verdict, decide, lowered
+
+__all__ = [
+    "CRITERIA",
+    "NOT_TESTED",
+    "RULES",
+    "STATEMENTS",
+    "VERDICTS",
+    "WORDS",
+    "Verdict",
+    "above",
+    "batch_slopes",
+    "benjamini_hochberg",
+    "c1",
+    "c2",
+    "c2_tests",
+    "c3",
+    "c4",
+    "c5",
+    "c6",
+    "c7",
+    "c8",
+    "c9",
+    "c9_checks",
+    "decide",
+    "equivalence",
+    "exit_slopes",
+    "fisher",
+    "flat_in_b",
+    "heavy_or_else",
+    "holm",
+    "intraclass",
+    "least_squares",
+    "lowered",
+    "norm_distances",
+    "o1",
+    "o2",
+    "o3",
+    "over_seeds",
+    "phases",
+    "rate_ratios",
+    "scale_of_norms",
+    "scale_slopes",
+    "verdicts",
+]
+
+# Claim to its rule, and the experiments whose results it takes, in this order.
+RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...]]] = {
+    "C1": (c1, ("noise_histogram",)),
+    "C2": (c2, ("estimator",)),
+    "C3": (c3, ("fcn_size", "cnn_size")),
+    "C4": (c4, ("fcn_size",)),
+    "C5": (c5, ("cnn_size",)),
+    "C6": (c6, ("batch_size",)),
+    "C7": (c7, ("iterations",)),
+    "C8": (c8, ("fcn_size", "cnn_size")),
+    "C9": (c9, ("metastability",)),
+    "O1": (o1, ("fcn_size",)),
+    "O2": (o2, ("fcn_size",)),
+    "O3": (o3, ("batch_scaling",)),
+}
+
+
+def verdicts(profile: str) -> list[Verdict]:
+    """Judge every claim by what is stored.
+
+    Args:
+        profile: one of ``experiments.PROFILES``.
+
+    Returns:
+        A verdict a claim, in the order of ``STATEMENTS``; "not tested at this scale" where results are not (all) stored.
+
+    Raises:
+        ValueError: an unknown profile, or a file that is not what it should be.
+    """
+    experiments.check_profile(profile)
+    names = {name for _, needed in RULES.values() for name in needed} | {"iterations_anatomy"}
+    stored = {name: of for name in sorted(names) if (of := _stored(name, profile)) is not None}
+    found = []
+    for claim, (rule, needed) in RULES.items():
+        if missing := [name for name in needed if name not in stored]:
+            verdict = Verdict(claim, NOT_TESTED, f"Not measured: {', '.join(missing)}.")
+        else:
+            verdict = rule(*(stored[name] for name in needed))
+        found.append(replace(verdict, experiments=needed, profile=profile, tails=_tails(claim, stored)))
+    return [v for family in "CO" for v in lowered([v for v in found if v.claim.startswith(family)])]
+
+
+def _stored(experiment: str, profile: str) -> Results | None:
+    """What is stored of an experiment, if all of it is."""
+    if experiment not in experiments.EXPERIMENTS:
+        return None
+    try:
+        return runner.stored(experiment, profile)
+    except runner.MissingResults:
+        return None
+
+
+def _tails(claim: str, stored: dict[str, Results]) -> str:
+    """The second column of a claim."""
+    if claim in ("C2", "C9"):
+        return "Not about gradient noise."
+    if claim == "C1":
+        return scale_of_norms(stored["noise_histogram"]) if "noise_histogram" in stored else "Not measured."
+    if claim in ("C6", "O3"):
+        return flat_in_b(stored["batch_scaling"]) if "batch_scaling" in stored else "Not measured."
+    needed = ("iterations_anatomy",) if claim == "C7" else RULES[claim][1]
+    return heavy_or_else(*(stored[name] for name in needed if name in stored))

@@ -1,0 +1,1 @@
+"""Exits from wells under Levy and Brownian noise, simulated and in theory."""

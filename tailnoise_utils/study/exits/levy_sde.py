@@ -1,0 +1,234 @@
+r"""The stochastic differential equation of a particle in an objective, driven by stable noise, by Euler's scheme.
+
+.. math:: dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t, \qquad E\,e^{i w L_t} = e^{-t |w|^\alpha}
+
+The convention for the noise is that of :mod:`tailnoise_utils.stable.law`: at alpha = 2, L has the variance 2t, *twice* that
+of standard Brownian motion, so that the diffusion constant is :math:`D = \varepsilon^2` and the stationary density
+proportional to :math:`e^{-f / D}`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from tailnoise_utils import stable
+
+from .landscape import Landscape, Objective
+
+__all__ = ["BROADIE", "Visits", "euler", "exit_times", "visits"]
+
+BROADIE = 0.5826  # -zeta(1/2) / sqrt(2 pi), the shift of a barrier in standard deviations of a step
+_BLOCK = 2**16  # numbers drawn at a time
+_STRIDE = 5  # steps from one look at the wells to the next
+_CORE = 0.75  # share of the way from a minimum to a maximum that is surely in the well
+
+
+def euler(
+    objective: Objective,
+    start: Float64[np.ndarray, " n"],
+    *,
+    alpha: float,
+    eps: float,
+    dt: float,
+    rows: int,
+    generator: np.random.Generator,
+) -> Float64[np.ndarray, "rows n"]:
+    r"""Steps of :math:`W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S`, S ~ SaS(1), of many particles at once.
+
+    Args:
+        objective: f.
+        start: where the particles are.
+        alpha: index of the noise, 0 < alpha <= 2.
+        eps: scale of the noise, positive.
+        dt: time step, positive; below 1 over the largest curvature.
+        rows: number of steps.
+        generator: of the noise.
+
+    Returns:
+        Where they are after each step.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+    _check(eps=eps, dt=dt)
+    path = stable.sample(alpha, (rows, len(start)), sigma=eps * dt ** (1 / alpha), generator=generator)
+    x = start
+    for row in path:
+        row += x
+        row -= dt * objective.gradient(x)
+        x = row
+    return path
+
+
+def _check(**values: float | int) -> None:
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} = {value} must be a positive number")
+
+
+def exit_times(
+    objective: Objective,
+    edge: float,
+    *,
+    alpha: float,
+    eps: float,
+    dt: float,
+    particles: int,
+    generator: np.random.Generator,
+    shifted: bool = False,
+) -> Float64[np.ndarray, " particles"]:
+    r"""First times at which particles that start at 0 are seen outside :math:`(-\text{edge}, \text{edge})`.
+
+    They are followed until the last one has left, and looked at once a step, so that the excursions of Brownian motion
+    across the edge between two looks are missed, and exits come late. To first order in the size of a step, that is made
+    good by an edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further inside (`shifted`). For alpha < 2, where
+    particles jump across, there is no such shift.
+
+    Source: Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349 (the shift).
+
+    Args:
+        objective: f.
+        edge: half the length of the interval.
+        alpha: index of the noise.
+        eps: scale of the noise.
+        dt: time step.
+        particles: how many.
+        generator: of the noise.
+        shifted: whether to shift the edge; at alpha = 2 only.
+
+    Returns:
+        One time a particle.
+
+    Raises:
+        ValueError: a number out of range, or a shift for alpha < 2.
+    """
+    if shifted and alpha != 2:
+        raise ValueError(f"shifted at alpha = {alpha}: the shift of the edge is for Brownian noise, alpha = 2, only")
+    _check(edge=edge, eps=eps, dt=dt, particles=particles)
+    edge -= BROADIE * eps * math.sqrt(2 * dt) * shifted
+    if edge <= 0:
+        raise ValueError(f"dt = {dt} shifts the edge beyond 0: give a smaller time step")
+    times, inside, x, done = np.empty(particles), np.arange(particles), np.zeros(particles), 0
+    while len(inside):
+        rows = min(max(_BLOCK // len(inside), 1), 1024)
+        path = euler(objective, x, alpha=alpha, eps=eps, dt=dt, rows=rows, generator=generator)
+        outside = np.abs(path) >= edge
+        first, left = outside.argmax(0), outside.any(0)
+        times[inside[left]] = (done + 1 + first[left]) * dt
+        inside, x, done = inside[~left], path[-1, ~left], done + rows
+    return times
+
+
+@dataclass(frozen=True)
+class Visits:
+    """How often particles went from well to well, and how long they were where.
+
+    Attributes:
+        moves: number of moves from one well (second axis) to another (third), per particle.
+        times: time between a move into a well and the move out of it, per particle and well.
+        shares: share of the time, after the first fifth of the run, spent between the maxima around each minimum.
+    """
+
+    moves: Int64[np.ndarray, "particles r r"]
+    times: Float64[np.ndarray, "particles r"]
+    shares: Float64[np.ndarray, "particles r"]
+
+    def rates(self) -> tuple[Float64[np.ndarray, "r r"], Float64[np.ndarray, "r r"]]:
+        """Moves per time in the well they start from, and the standard errors, from the spread over the particles.
+
+        Returns:
+            Rates and standard errors; NaN where no time was spent.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rate = self.moves.sum(0) / self.times.sum(0)[:, None]
+            residual = self.moves - rate * self.times[:, :, None]
+            n = len(self.times)
+            return rate, np.sqrt((residual**2).sum(0) * n / (n - 1)) / self.times.sum(0)[:, None]
+
+    def occupation(self) -> tuple[Float64[np.ndarray, " r"], Float64[np.ndarray, " r"]]:
+        """Share of time in each well, and its standard error, from the spread over the particles.
+
+        Returns:
+            Shares and standard errors.
+        """
+        return self.shares.mean(0), self.shares.std(0, ddof=1) / math.sqrt(len(self.shares))
+
+
+def visits(
+    landscape: Landscape,
+    *,
+    alpha: float,
+    eps: float,
+    dt: float,
+    time: float,
+    particles: int,
+    generator: np.random.Generator,
+) -> Visits:
+    """Follow particles through the wells of a landscape, an equal number of them starting in each minimum.
+
+    A particle has moved to a well when it is seen there, every fifth step, no further from the minimum than three
+    quarters of the way to a maximum: one that dithers on a maximum does not count as moving to and fro.
+
+    Args:
+        landscape: the wells.
+        alpha: index of the noise.
+        eps: scale of the noise.
+        dt: time step.
+        time: how long each particle is followed.
+        particles: how many; a multiple of the number of wells, two for each at least.
+        generator: of the noise.
+
+    Returns:
+        What they did.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+    m, s = np.asarray(landscape.minima), np.asarray(landscape.maxima)
+    r = len(m)
+    _check(time=time)
+    if particles < 2 * r or particles % r:
+        raise ValueError(f"particles = {particles}: take a multiple of {r}, the number of wells, from {2 * r} on")
+    if time < 10 * _STRIDE * dt:
+        raise ValueError(f"time = {time} is below {10 * _STRIDE} steps of dt = {dt}: follow the particles for longer")
+    # Intervals between these points are, in turn, cores and what lies between them.
+    gates = np.stack([m[:-1] + _CORE * (s - m[:-1]), m[1:] - _CORE * (m[1:] - s)], 1).ravel()
+    well = np.arange(particles) % r
+    moves, times, shares = (np.zeros(particles * k, dtype=np.int64) for k in (r * r, r, r))
+    number, looks = np.arange(particles), round(time / (_STRIDE * dt))
+    for look, x in enumerate(_looks(landscape, m[well], looks, alpha=alpha, eps=eps, dt=dt, generator=generator)):
+        interval = np.searchsorted(gates, x)
+        moved = np.nonzero((interval % 2 == 0) & (interval // 2 != well))[0]
+        moves[(moved * r + well[moved]) * r + interval[moved] // 2] += 1
+        well[moved] = interval[moved] // 2
+        times[number * r + well] += 1
+        if 5 * look >= looks:
+            shares[number * r + np.searchsorted(s, x)] += 1
+    shares = shares.reshape(particles, r)
+    return Visits(
+        moves.reshape(particles, r, r),
+        times.reshape(particles, r) * (_STRIDE * dt),
+        shares / shares.sum(1, keepdims=True),
+    )
+
+
+def _looks(
+    objective: Objective,
+    x: Float64[np.ndarray, " n"],
+    looks: int,
+    *,
+    alpha: float,
+    eps: float,
+    dt: float,
+    generator: np.random.Generator,
+) -> Iterator[Float64[np.ndarray, " n"]]:
+    """Where particles are after every `_STRIDE` steps, `looks` times."""
+    each = max(_BLOCK // (len(x) * _STRIDE), 1)
+    while looks:
+        rows = min(each, looks) * _STRIDE
+        path = euler(objective, x, alpha=alpha, eps=eps, dt=dt, rows=rows, generator=generator)
+        yield from path[_STRIDE - 1 :: _STRIDE]
+        looks, x = looks - rows // _STRIDE, path[-1]

@@ -1,0 +1,182 @@
+"""What the pooled estimate cannot see, and what the tests beside it can: simulations on noise whose law is known.
+
+Each function draws its noise with a fixed seed and gives a table; :mod:`tailnoise_utils.study.figures` draws them.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from tailnoise_utils import diagnosis, tail_index
+from tailnoise_utils.tail_index import known_laws
+
+__all__ = ["block_lengths", "known_parts", "surrogates", "truths", "zeros"]
+
+P = 120
+_ALPHA, _TAU, _RHO = 1.5, 0.8, 0.6  # of the heavy laws; sd of ln scale; what groups of ten share
+_WIDTH, _K1 = 1000, 250  # blocks lie inside rows
+_PARTS_WIDTH, _PARTS_K1 = 2000, 500
+_SIZE = 250_000
+
+
+def _scales(width: int) -> np.ndarray:
+    """Lognormal scales in no order, the same ones always."""
+    return np.exp(_TAU * np.random.default_rng([7, width]).standard_normal(width))
+
+
+def _noise(law: str, shape: tuple[int, int], generator: np.random.Generator) -> Tensor:
+    """Noise of a law by its name in the tables, not centred."""
+    name, _, coordinates = law.partition(", ")
+    alpha = {"Gaussian": 2.0, "SaS 1.5": _ALPHA}[name]
+    if "scales" in coordinates:
+        scales = _scales(shape[1])
+        ordered = np.sort(scales) if "sorted" in coordinates else scales
+        U = known_laws.noise_matrix("independent", alpha, shape, generator) * ordered
+    else:
+        kind = {"i.i.d.": "independent", "correlated in tens": "grouped"}.get(coordinates, coordinates)
+        rank = 30 if kind == "latent" else None
+        U = known_laws.noise_matrix(kind, alpha, shape, generator, rank=rank, rho=_RHO)
+    return torch.from_numpy(U).float()
+
+
+def surrogates(replicates: int, *, seed: int = 0) -> pd.DataFrame:
+    """The pooled 1/alpha^ and T1 of noise, and of its Gaussian surrogate.
+
+    Args:
+        replicates: matrices of each law.
+        seed: of everything.
+
+    Returns:
+        A row a law, replicate and kind (noise, surrogate) with the columns ``1/alpha`` and ``T1``.
+    """
+    laws = ("Gaussian, i.i.d.", "SaS 1.5, i.i.d.", "SaS 1.5, latent", "SaS 1.5, elliptical")
+    laws += ("Gaussian, unequal scales", "Gaussian, correlated in tens")
+    rows = []
+    for i, law in enumerate(laws):
+        for replicate in range(replicates):
+            rng = np.random.default_rng([seed, 1, i, replicate])
+            U = _noise(law, (P, _WIDTH), rng)
+            mixing = torch.Generator().manual_seed(
+                int(rng.integers(2**62))
+            )  # of each law its own: they are independent
+            for kind, X in (("noise", U), ("surrogate", diagnosis.gaussian_surrogate(U, mixing))):
+                inverse = tail_index.mohammadi(X, _K1).inverse
+                T1 = float(diagnosis.t1(X - X.mean(0)).mean())
+                rows.append({"law": law, "replicate": replicate, "kind": kind, "1/alpha": inverse, "T1": T1})
+    return pd.DataFrame(rows)
+
+
+def _excess(scales: np.ndarray, alpha: float = 2.0) -> float:
+    """What unequal scales add to 1/alpha^ of shuffled entries."""
+    return (math.log(np.mean(scales**alpha)) / alpha - np.log(scales).mean()) / math.log(_PARTS_K1)
+
+
+def truths() -> dict[str, dict[str, float]]:
+    r"""The parts as theory has them, for large K1.
+
+    Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
+    mixed entries sees their mean square, :math:`P^{2/\alpha - 1}` times a stable number, in law. This holds for one scale
+    a row and for latent factors alike, to about a hundredth.
+
+    Returns:
+        Law to part to value; what the error of the estimated scales adds, a few thousandths, is in them.
+    """
+    log_K1 = math.log(_PARTS_K1)
+    off = {alpha: diagnosis.expected_scaled(P, _PARTS_K1, alpha) - 1 / alpha for alpha in (2.0, _ALPHA)}
+    none = {"dependence": 0.0, "layout": 0.0, "scales": 0.0, "tails": 0.0}
+    error = off[_ALPHA] - off[2.0]
+    heavy = none | {"scales": -error, "tails": 1 / _ALPHA - 0.5 + error}
+    scales = _scales(_PARTS_WIDTH)
+    windows = np.sort(scales).reshape(-1, _PARTS_K1)
+    unequal = _excess(scales)
+    in_order = (np.log(np.mean(windows**2, axis=1)).mean() / 2 - np.log(scales).mean()) / log_K1
+    seen = {rows: (1 / _ALPHA - 0.5) * math.log(rows) / log_K1 for rows in (P, P // 2)}
+    shared = {"dependence": -seen[P], "layout": 0.0, "scales": seen[P] - seen[P // 2], "tails": seen[P // 2]}
+    return {
+        "Gaussian, i.i.d.": none,
+        "Gaussian, correlated in tens": none | {"dependence": math.log1p((known_laws.BLOCK - 1) * _RHO) / 2 / log_K1},
+        "Gaussian, unequal scales": none | {"scales": unequal},
+        "Gaussian, sorted scales": none | {"layout": in_order - unequal, "scales": unequal},
+        "SaS 1.5, i.i.d.": heavy,
+        "SaS 1.5, unequal scales": heavy | {"scales": _excess(scales, _ALPHA) - error},
+        "SaS 1.5, latent": shared,
+        "SaS 1.5, elliptical": shared,
+    }
+
+
+def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
+    """The parts of noise whose parts are known.
+
+    Args:
+        replicates: matrices of each law.
+        seed: of everything.
+
+    Returns:
+        A row a law and part (``e_0`` is their sum) with its mean over the replicates, its standard error, and its
+        value in :func:`truths`.
+    """
+    rows = []
+    for i, (law, truth) in enumerate(truths().items()):
+        shape = (P, _PARTS_WIDTH)
+        found = [
+            diagnosis.parts(_noise(law, shape, np.random.default_rng([seed, 2, i, k])), K1=_PARTS_K1, seed=k)
+            for k in range(replicates)
+        ]
+        for part, expected in {**truth, "e_0": sum(truth.values())}.items():
+            values = np.array([getattr(one, part).value for one in found])
+            se = values.std(ddof=1) / math.sqrt(replicates)
+            rows.append({"law": law, "part": part, "value": values.mean(), "se": se, "truth": expected})
+    return pd.DataFrame(rows)
+
+
+def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
+    """The pooled alpha^ of independent Gaussian entries of which a share is exactly zero, in both conventions.
+
+    Args:
+        replicates: samples for each share.
+        seed: of everything.
+
+    Returns:
+        A row a share, convention and factor on the loss (1, and 0.001 in the published convention) with the mean of
+        1/alpha^, its standard error, and its closed form.
+    """
+    law, K1 = known_laws.law("zeros"), math.isqrt(_SIZE)
+    rows = []
+    for i, share in enumerate((0.0, 0.1, 0.2, 0.3, 0.4, 0.5)):
+        samples = [law.sample(share, _SIZE, np.random.default_rng([seed, 4, i, k])) for k in range(replicates)]
+        for convention, factor in (("clean", 1.0), ("published", 1.0), ("published", 1e-3)):
+            values = [tail_index.mohammadi(factor * x, K1, convention=convention).inverse for x in samples]
+            closed = law.block_inverse(share, K1, convention)
+            if convention == "published":
+                closed += share * math.log(factor) / math.log(K1)
+            se = float(np.std(values, ddof=1)) / math.sqrt(replicates)
+            row = {"share": share, "convention": convention, "factor": factor}
+            rows.append({**row, "1/alpha": np.mean(values), "se": se, "closed": closed})
+    return pd.DataFrame(rows)
+
+
+def block_lengths(replicates: int, *, seed: int = 0) -> pd.DataFrame:
+    """The pooled 1/alpha^ against K1, with the coordinates as listed and in one random order.
+
+    Args:
+        replicates: matrices of each law.
+        seed: of everything.
+
+    Returns:
+        A row a law, order ("listed", "permuted") and K1 with the mean of 1/alpha^ and its standard error.
+    """
+    laws = ("SaS 1.5, i.i.d.", "Gaussian, i.i.d.", "Gaussian, correlated in tens", "Gaussian, sorted scales")
+    rows = []
+    for i, law in enumerate(laws):
+        for k in range(replicates):
+            generator = np.random.default_rng([seed, 5, i, k])
+            U = _noise(law, (P, _PARTS_WIDTH), generator)
+            order = torch.from_numpy(generator.permutation(_PARTS_WIDTH))
+            for name, X in (("listed", U), ("permuted", U[:, order])):
+                found = diagnosis.curve(X, lengths=(10, 20, 50, 100, 200, 500, 1000))
+                rows += [{"law": law, "order": name, "K1": K1, "value": value} for K1, (value, _) in found.items()]
+    grouped = pd.DataFrame(rows).groupby(["law", "order", "K1"], sort=False)["value"]
+    return grouped.agg(value="mean", se="sem").reset_index()

@@ -1,0 +1,88 @@
+"""What each difference between the paper's text and its public code does to the tail index."""
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from tailnoise_utils.diagnosis.joint import live_columns, of_rows, row_logs
+from tailnoise_utils.measurement.report import index_rows
+from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils.tail_index import mohammadi
+
+from ..networks import models
+from ..networks.train import evaluate
+from .indices import indices
+from .spec import Measured, Progress, Row
+
+__all__ = ["DeparturesSpec", "largest_divisor"]
+
+
+@dataclass(frozen=True)
+class DeparturesSpec(Measured):
+    r"""Train and measure as the text says, or with some of the departures of the code, and estimate in the ways of both.
+
+    How a network is trained is in `train`, how minibatches are made for measuring here; of a noise matrix alpha^ is taken
+
+    * "text": no epsilon inside the logarithm, dead coordinates left out (with them, logarithms of zero; an exact zero that
+      is left contributes none), K1 the divisor of K that is nearest to :math:`\sqrt K`;
+    * "text, dead kept": dead coordinates stay in the blocks, without a logarithm of their own;
+    * "text, epsilon": :math:`2.2 \cdot 10^{-16}` added inside the logarithm, in float32, dead coordinates left out;
+    * "published": epsilon and dead coordinates, as the code has it;
+    * "clean": as "text", with :math:`K_1 = \lfloor\sqrt K\rfloor`, and "1/alpha (pooled)" at x = K1 = 1000.
+
+    The divisor nearest to the root (the text's rule) is the largest one not above it (the code's): divisors come in pairs
+    d, K/d, and of a pair the smaller is never farther from the root, as :math:`d + K/d \ge 2 \sqrt K`.
+
+    Attributes:
+        noise_batch_size: images in a minibatch when noise is measured.
+        noise_order: ``"random"`` (the partition of :class:`NoiseSpec`) or ``"data"``.
+        noise_mode: ``"eval"`` (dropout off) or ``"train"``; its masks come from 3 10^6 + the run's seed.
+        points: which snapshots.
+    """
+
+    noise_batch_size: int
+    noise_order: str
+    noise_mode: str
+    points: tuple[int, ...]
+
+    @property
+    def pictures_per_point(self) -> int:
+        """Every image once."""
+        return self.train.n_train
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Measure one snapshot.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+
+        Returns:
+            1/alpha^ and K1 in each of the ways, the share of dead coordinates, loss and accuracy.
+
+        Raises:
+            NothingAlive: all minibatches have the same gradient.
+        """
+        pictures, loss_fn, seed = self._images(), models.LOSSES[self.train.loss], self.train.seed
+        x, y = pictures.x_train, pictures.y_train
+        loss, accuracy = evaluate(model, loss_fn, x, y)
+        batches = Minibatches(x, y, self.noise_batch_size, order=self.noise_order, seed=2 * 10**6 + seed)
+        U = noise_matrix(model, loss_fn, batches, mode=self.noise_mode, seed=3 * 10**6 + seed)
+        rows = [{"quantity": "loss", "value": loss}, {"quantity": "accuracy", "value": accuracy}, *indices(U)]
+        live = live_columns(U)
+        K1 = largest_divisor(live.numel())
+        rows += index_rows("text", mohammadi(live, K1=K1))
+        rows += index_rows("text, epsilon", mohammadi(live, K1=K1, convention="published"))
+        K1 = largest_divisor(U.numel())
+        excess, _ = of_rows(U, K1, row_logs(U))
+        rows.append({"quantity": "1/alpha (text, dead kept)", "value": excess.value + 0.5, "se": excess.se})
+        rows.append({"quantity": "K1 (text, dead kept)", "value": K1})
+        progress(1.0)
+        return [row | {"split": "train"} for row in rows]
+
+
+def largest_divisor(K: int) -> int:
+    """The largest divisor of K that is not above its root, which is also the divisor nearest to the root."""
+    return next(d for d in range(math.isqrt(K), 0, -1) if K % d == 0)

@@ -1,0 +1,255 @@
+"""A training at the paper's own settings, with its gradient noise measured as training goes on."""
+
+import json
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tailnoise_utils.diagnosis import gaussian_surrogate, sample_columns
+from tailnoise_utils.diagnosis.per_coordinate import gram, norm_spread
+from tailnoise_utils.diagnosis.twins import flip_columns, tail_excess, twin_inverse
+from tailnoise_utils.measurement.one_call import NothingAlive, measure
+from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils.noise.parameters import slices
+from tailnoise_utils.noise.per_sample import images_per_coordinate
+from tailnoise_utils.tail_index import mohammadi
+from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
+from tailnoise_utils.tail_index.logs import alive, chosen
+
+from ..networks import models
+from ..networks.snapshots import PaperTrainSpec, Snapshots
+from ..networks.train import evaluate
+from ..results import files
+from .spec import Measured, Progress, Row
+
+__all__ = ["PaperSpec"]
+
+FIXED_K1 = 1000  # at which networks of different sizes are compared
+_COORDINATES = 4096  # whose images are counted
+_DRAWS = 3  # twins that are drawn, where the closed form is checked
+_EVENTS = (0.0, *(2.0**k for k in range(-7, 10)))  # lower edges of the bins of events
+
+
+@dataclass(frozen=True)
+class PaperSpec(Measured):
+    """Train at the paper's settings and measure the noise of its minibatches, in data order, at every snapshot.
+
+    At every snapshot and on both splits: 1/alpha^ published and corrected, each at its own K1 and at K1 = 1000, of the
+    noise and of its Gaussian twin (closed form); tail excess; dead coordinates; norms; loss and accuracy. At the start, at
+    the snapshot where alpha^, published, of the training set is lowest (the dip), and at the end also: a random partition
+    (seed 2 10^6 + the run's), random signs of the columns (4 10^6), drawn twins (5 10^6), and the images per coordinate
+    of 4,096 coordinates (6 10^6), in bins of events.
+
+    Attributes:
+        noise_batch_size: images in a minibatch when noise is measured.
+        norms: keep all norms of the training minibatches and of one drawn twin (7 10^6 + 1000 the run's seed + iteration).
+        streamed: points at which alpha^ is also taken over minibatches as large as those of the training.
+    """
+
+    train: PaperTrainSpec
+    noise_batch_size: int
+    norms: bool
+    streamed: tuple[int, ...]
+
+    @property
+    def pictures_per_point(self) -> int:
+        """Every image once."""
+        return self.train.n_train + self.train.n_test
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Train and measure as far as it has not been done; killed, it goes on from the last checkpoint.
+
+        Args:
+            progress: told how much is done.
+
+        Returns:
+            What there is to say of every snapshot; "stopped" is the last of them. A run that diverged has the snapshots
+            before it did, and a row "diverged" with the last of them.
+        """
+        spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
+
+        def tell(steps: int) -> None:
+            progress(steps / spec.iterations)
+
+        diverged = snapshots.train(tell, lambda point, model: self._kept(point, model, details=False))
+        stop = snapshots.iterations()
+        points = [point for point in sorted({*spec.snapshots, stop}) if snapshots.path(point).exists()]
+        rows = [row for point in points for row in self._kept(point, None, details=False)]
+        lowest = [row for row in rows if (row["quantity"], row.get("split")) == ("1/alpha (published)", "train")]
+        dip = max(lowest, key=lambda row: row["value"])["iteration"] if lowest else stop
+        for point in sorted({points[0], dip, points[-1]} if points else ()):
+            rows += self._kept(point, None, details=True)
+        rows.append({"quantity": "stopped", "value": float(stop), "iteration": stop})
+        if diverged:
+            rows.append({"quantity": "diverged", "value": float(stop)})
+        return rows
+
+    def _kept(self, point: int, model: nn.Module | None, *, details: bool) -> list[Row]:
+        """The rows of a snapshot, from the cache or measured now."""
+        path = self._rows_folder() / f"{point}{'-details' if details else ''}.json"
+        if not path.exists():
+            start = time.monotonic()
+            model = Snapshots(self.train, self.data_sha256()).load(point) if model is None else model
+            try:
+                rows = self.details(model) if details else self.measure(model, lambda share: None, point)
+            except NothingAlive:
+                rows = [{"quantity": "nothing alive", "value": 1.0}]
+            rows = [row | {"iteration": point} for row in rows]
+            with files.atomic(path) as file:
+                file.write(json.dumps({"rows": rows, "seconds": time.monotonic() - start}).encode())
+        return json.loads(path.read_text())["rows"]
+
+    def measure(self, model: nn.Module, progress: Progress, point: int = 0) -> list[Row]:
+        """Measure one snapshot, both splits in data order.
+
+        Args:
+            model: the network at the snapshot.
+            progress: told how much is done.
+            point: its number of steps.
+
+        Returns:
+            The rows that every snapshot has.
+        """
+        pictures, loss_fn, b = self._images(), models.LOSSES[self.train.loss], self.noise_batch_size
+        rows: list[Row] = []
+        for split in ("train", "test"):
+            x, y = getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}")
+            values = zip(("loss", "accuracy"), evaluate(model, loss_fn, x, y), strict=True)
+            found = [{"quantity": name, "value": value} for name, value in values]
+            U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data", drop_last=True))
+            found += joint_rows(U, "", twin=True)
+            found += coordinate_rows(U, slices(model, None), "")
+            G = gram(U)
+            found.append({"quantity": "norm", "value": float(G.diagonal().sqrt().mean())})
+            found.append({"quantity": "sd of ln norm", "value": norm_spread(G)})
+            if self.norms and split == "train":
+                generator = np.random.default_rng(7 * 10**6 + 1000 * self.train.seed + point)
+                Z = generator.standard_normal((len(G), len(G))) / np.sqrt(len(G))
+                twin = np.einsum("ik,kl,il->i", Z, G.cpu().numpy(), Z)
+                for name, squares in (("norm (each)", G.diagonal().cpu().numpy()), ("norm (each, twin)", twin)):
+                    norms = np.sqrt(squares).tolist()
+                    found += [{"quantity": name, "x": float(i), "value": value} for i, value in enumerate(norms)]
+            rows += [row | {"split": split} for row in found]
+            del U
+        if point in self.streamed:
+            own = Minibatches(pictures.x_train, pictures.y_train, self.train.batch_size, order="data")
+            report = measure(model, loss_fn, own, groups={}, anatomy=False, method="streaming")
+            for name, index in (("published", report.published), ("corrected", report.clean)):
+                value = {"value": index.inverse, "se": index.inverse_se}
+                rows.append({"split": "train", "quantity": f"1/alpha ({name}, own b)", **value})
+        return rows
+
+    def details(self, model: nn.Module) -> list[Row]:
+        """Measure what only some snapshots have.
+
+        Args:
+            model: the network at the snapshot.
+
+        Returns:
+            The rows of a random partition, of random signs, of drawn twins, and of the images per coordinate.
+        """
+        pictures, loss_fn, seed = self._images(), models.LOSSES[self.train.loss], self.train.seed
+        x, y, b, parts = pictures.x_train, pictures.y_train, self.noise_batch_size, slices(model, None)
+        U = noise_matrix(model, loss_fn, Minibatches(x, y, b, seed=2 * 10**6 + seed))
+        rows = joint_rows(U, "random partition: ", twin=True) + coordinate_rows(U, parts, "random partition: ")
+        columns = sample_columns(U.shape[1], parts, _COORDINATES, seed=6 * 10**6 + seed)
+        columns = columns[alive(U[:, columns])]
+        events = images_per_coordinate(model, loss_fn, x, y, columns.to(x.device)).cpu().numpy() * b / len(x)
+        tau = tail_excess(U[:, columns]).cpu().numpy()
+        for scope, group in {"all": [slice(0, U.shape[1])], **parts}.items():
+            within = np.isin(columns.numpy(), np.concatenate([np.r_[part] for part in group]))
+            rows += [row | {"scope": scope} for row in _binned(events[within], tau[within])]
+        del U
+        U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data"))
+        generator = torch.Generator().manual_seed(5 * 10**6 + seed)
+        draws = [joint_rows(gaussian_surrogate(U, generator), "drawn twin: ", twin=False) for _ in range(_DRAWS)]
+        for same in zip(*draws, strict=True):
+            values = [row["value"] for row in same]
+            se = float(np.std(values, ddof=1) / np.sqrt(_DRAWS))
+            rows.append({"quantity": same[0]["quantity"], "value": float(np.mean(values)), "se": se})
+        rows += joint_rows(flip_columns(U, 4 * 10**6 + seed), "signs: ", twin=False)
+        return [row | {"split": "train"} for row in rows]
+
+
+def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool) -> list[Row]:
+    """Give the joint estimate in both conventions, each at its own K1 and at K1 = 1000, and that of the Gaussian twin.
+
+    Args:
+        U: noise matrix.
+        prefix: of the names of the quantities.
+        twin: whether the twin's closed form is taken too.
+
+    Returns:
+        The rows.
+
+    Raises:
+        NothingAlive: all minibatches have the same gradient.
+    """
+    live = alive(U)
+    if not bool(live.any()):
+        raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
+    rows: list[Row] = []
+    for convention, epsilon in (("published", PUBLISHED_EPSILON), ("corrected", 0.0)):
+        V = U if epsilon or bool(live.all()) else chosen(U, live)
+        own = mohammadi(V, convention="published" if epsilon else "clean")
+        found = {f"1/alpha ({convention})": (own.inverse, own.inverse_se, own.info["K1"])}
+        if V.numel() >= 2 * FIXED_K1:
+            flat = V.reshape(-1)[: V.numel() // FIXED_K1 * FIXED_K1]
+            fixed = mohammadi(flat, FIXED_K1, convention="published") if epsilon else mohammadi(V, FIXED_K1)
+            se = float("nan") if epsilon else fixed.inverse_se
+            found[f"1/alpha ({convention}, K1 = 1000)"] = fixed.inverse, se, FIXED_K1
+        for name, (value, se, _) in found.items():
+            rows.append({"quantity": prefix + name, "value": value, "se": se})
+        if twin:
+            twins = twin_inverse(V, [K1 for *_, K1 in found.values()], epsilon=epsilon)
+            for name, value in zip(found, twins, strict=True):
+                rows.append({"quantity": f"{prefix}twin {name}", "value": value})
+            rows.append({"quantity": f"{prefix}K1 ({convention})", "value": float(own.info["K1"])})
+        del V
+    return rows
+
+
+def coordinate_rows(U: Float[Tensor, "P p"], parts: dict[str, list[slice]], prefix: str) -> list[Row]:
+    """Give the mean tail excess and the dead coordinates of the network and of every layer.
+
+    Args:
+        U: noise matrix.
+        parts: name to slices of a row.
+        prefix: of the names of the quantities.
+
+    Returns:
+        The rows.
+    """
+    tau, live = tail_excess(U).cpu().numpy(), alive(U).cpu().numpy()
+    rows: list[Row] = []
+    for scope, group in {"all": [slice(0, U.shape[1])], **parts}.items():
+        mask = np.concatenate([live[part] for part in group])
+        values = np.concatenate([tau[part] for part in group])[mask]
+        rows.append({"scope": scope, "quantity": f"{prefix}dead share", "value": float(1 - mask.mean())})
+        if len(values):
+            rows.append({"scope": scope, "quantity": f"{prefix}tail excess", "value": float(values.mean())})
+    return rows
+
+
+def _binned(events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"]) -> list[Row]:
+    """Give, in bins of events (x: the lower edge), how many coordinates there are, their mean tail excess and events."""
+    usable = np.isfinite(events) & np.isfinite(tau)
+    events, tau = events[usable], tau[usable]
+    if not len(events):
+        return []
+    quartiles = zip((0.25, 0.5, 0.75), np.quantile(events, (0.25, 0.5, 0.75)), strict=True)
+    rows: list[Row] = [{"quantity": "events (quantile)", "x": q, "value": float(value)} for q, value in quartiles]
+    place = np.searchsorted(_EVENTS, events, side="right") - 1
+    for k in np.unique(place):
+        inside, x = place == k, float(_EVENTS[k])
+        rows.append({"quantity": "coordinates by events", "x": x, "value": float(inside.sum())})
+        rows.append({"quantity": "tail excess by events", "x": x, "value": float(tau[inside].mean())})
+        rows.append(
+            {"quantity": "1 / (12 events) by events", "x": x, "value": float((1 / (12 * events[inside])).mean())}
+        )
+    return rows

@@ -1,0 +1,173 @@
+"""How often the tests of the anatomy find heavy tails in noise whose law is known."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from tailnoise_utils import diagnosis
+from tailnoise_utils.tail_index import known_laws
+
+from .drawn import Drawn
+from .spec import Progress, Row
+
+__all__ = ["TESTS", "PowerSpec"]
+
+_LENGTHS = (3, 30)  # block lengths of the columns
+_TESTS: dict[str, tuple[str, str, int | None]] = {
+    "T1": ("all", "T1", None),
+    **{f"columns, K1 = {K1}": ("all", "1/alpha (columns)", K1) for K1 in _LENGTHS},
+    "random projections": ("all", "kurtosis (random projections)", None),
+    "leading projections": ("all", "kurtosis (leading projections)", None),
+    "sd of ln norm": ("all", "sd of ln norm", None),
+}
+TESTS = (*_TESTS, "conclusion")
+_RANDOM, _LEADING = 200, 10  # projections, as many as the anatomy takes
+_LEVEL = 0.05
+_RANK = 30  # factors of latent and elliptical coordinates
+_NOTHING = 1e-6  # singular value, as a share of the largest, that is rounding in float32
+_CHUNK = 5 * 10**5  # entries of surrogates at a time: they fit a cache
+_QUICK = 3 * 10**8  # entries of surrogates in all: a quarter of a minute
+
+
+@dataclass(frozen=True)
+class PowerSpec(Drawn):
+    r"""Draw noise matrices of one law, and count how often each test of the anatomy rejects at the 5 % level.
+
+    And how often the conclusion of a report finds heavier tails, by its own rule
+    (:func:`tailnoise_utils.diagnosis.conclusions.heavier`), for which all tests together have this level.
+
+    The statistics are those of :func:`tailnoise_utils.diagnosis.assembly` on a whole network of `width` coordinates (kurtosis
+    of projections: 200 random, 10 leading from each half), and so is their law under the null hypothesis, of fewer random
+    numbers: with the singular value decomposition :math:`U = Q S V^T`, Q of P x r, a surrogate :math:`Z U / \sqrt P` is
+    :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers, columns centred.
+
+    Attributes:
+        coordinates: how coordinates depend on each other (:func:`tailnoise_utils.tail_index.known_laws.noise_matrix`); latent and
+            elliptical ones have 30 factors.
+        alpha: index of the stable part of the noise; 2 is Gaussian noise.
+        share: its weight; the rest is Gaussian noise of scale 1.
+        P: rows, minibatches.
+        width: columns.
+        draws: surrogates beside every matrix; with fewer than 99 a conclusion finds nothing.
+        replicates: matrices.
+        seed: of everything.
+    """
+
+    coordinates: str
+    alpha: float
+    share: float
+    P: int
+    width: int
+    draws: int
+    replicates: int
+    seed: int
+
+    @property
+    def quick(self) -> bool:
+        """Whether it takes seconds."""
+        return self.P * self.width * self.draws * self.replicates <= _QUICK
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Draw and test.
+
+        Args:
+            progress: told how much is done.
+
+        Returns:
+            Per test, and of the conclusion (scope), the share of the matrices that it rejects, with its binomial standard
+            error (0 where all are alike).
+        """
+        found = []
+        for k in range(self.replicates):
+            tests = self._tests(k)
+            found.append([*(test.p <= _LEVEL for test in tests.values()), bool(diagnosis.heavier(tests))])
+            progress(1 / self.replicates)
+        rates = np.mean(found, axis=0).tolist()
+        return [
+            {"scope": test, "quantity": "rejected", "value": rate, "se": math.sqrt(rate * (1 - rate) / self.replicates)}
+            for test, rate in zip(TESTS, rates, strict=True)
+        ]
+
+    def noise(self, replicate: int) -> tuple[Float[Tensor, "P width"], np.random.Generator]:
+        """A noise matrix.
+
+        Args:
+            replicate: its number.
+
+        Returns:
+            The matrix, its columns centred, and the generator of what else the replicate needs.
+        """
+        law = (known_laws.COORDINATES.index(self.coordinates), round(1000 * self.alpha), round(1000 * self.share))
+        rng = np.random.default_rng([self.seed, self.P, self.width, *law, replicate])
+        shape = (self.P, self.width)
+        U = known_laws.noise_matrix(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
+        return torch.from_numpy(U - U.mean(0)).float(), rng
+
+    def _tests(self, replicate: int) -> dict[tuple[str, str, int | None], diagnosis.Comparison]:
+        """Every test on one matrix, named as in an anatomy."""
+        U, rng = self.noise(replicate)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        G = diagnosis.gram(U)
+        random = diagnosis.random_projections(G, _RANDOM, generator)
+        values = _values(U, G, random, generator)
+        Q, S, _ = torch.linalg.svd(U.double(), full_matrices=False)
+        r = int((S / S[0] > _NOTHING).sum())
+        Q, S = Q[:, :r], S[:r]
+        W = torch.randn(self.P, self.draws, r, generator=generator)
+        chunks = W.sub_(W.mean(0)).split(max(1, _CHUNK // U.numel()), 1)
+        null = torch.cat([_null(some, Q, S, U, random) for some in chunks], 1)
+        norms = diagnosis.gaussian_norms(G, self.width, (self.draws, self.P), rng)
+        spreads = torch.from_numpy(np.log(norms).std(1, ddof=1))
+        judged = map(diagnosis.judge, map(float, values), [*null, spreads])
+        return dict(zip(_TESTS.values(), judged, strict=True))
+
+
+def _values(
+    U: Float[Tensor, "P p"], G: Float64[Tensor, "P P"], random: Float64[Tensor, "P random"], generator: torch.Generator
+) -> list[Tensor | float]:
+    """The statistics of the noise itself, in the order of ``TESTS``."""
+    leading = diagnosis.leading_projections(G, _LEADING, generator)
+    kurtoses = [diagnosis.excess_kurtosis(Y).mean() for Y in (random, leading)]
+    columns = diagnosis.column_inverse(U, _LENGTHS).mean(1)
+    return [diagnosis.t1(U).mean(), *columns, *kurtoses, diagnosis.norm_spread(G)]
+
+
+def _null(
+    W: Float[Tensor, "P draws r"],
+    Q: Float64[Tensor, "P r"],
+    S: Float64[Tensor, " r"],
+    U: Float[Tensor, "P p"],
+    random: Float64[Tensor, "P random"],
+) -> Float64[Tensor, "tests draws"]:
+    """The same on surrogates, but for the norms; side by side as columns."""
+    P, draws, _ = W.shape
+
+    def by_draw(statistic: Callable[[Tensor], Tensor], of: Tensor) -> Tensor:
+        surrogates = W @ (Q.T @ of.double() / math.sqrt(P)).float()
+        return statistic(surrogates.reshape(P, -1)).reshape(-1, draws, of.shape[1]).mean(2)
+
+    def t1_and_columns(of: Tensor) -> Tensor:
+        return torch.cat([diagnosis.t1(of)[None], diagnosis.column_inverse(of, _LENGTHS)])
+
+    leading = _leading_kurtosis((W * S.float()).transpose(0, 1))
+    return torch.cat([by_draw(t1_and_columns, U), by_draw(diagnosis.excess_kurtosis, random), leading[None]])
+
+
+def _leading_kurtosis(Y: Float[Tensor, "draws P r"]) -> Float64[Tensor, " draws"]:
+    """Mean kurtosis of :func:`tailnoise_utils.diagnosis.leading_projections` of many matrices, the halves in their order."""
+    draws, P, r = Y.shape  # directions are fitted in the smaller of the two spaces, of coordinates and of minibatches
+    half = P // 2
+    found = []
+    for fitted, other in ((Y[:, :half], Y[:, half : 2 * half]), (Y[:, half : 2 * half], Y[:, :half])):
+        centred = fitted - fitted.mean(1, keepdim=True)
+        square = centred.mT @ centred if r <= half else centred @ centred.mT
+        strong = torch.linalg.eigh(square.double())[1][..., -_LEADING:].float()
+        directions = strong if r <= half else centred.mT @ strong
+        along = (other @ directions).transpose(0, 1)
+        found.append(diagnosis.excess_kurtosis(along.reshape(half, -1)).reshape(draws, -1).mean(1))
+    return torch.stack(found).mean(0)

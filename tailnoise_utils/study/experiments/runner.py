@@ -1,0 +1,294 @@
+"""Run the grid of an experiment, or load its stored results."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..networks.snapshots import stack_of, train_together
+from ..results import files, store
+from . import cluster, grid
+from .runs import Finished, finish
+from .spec import Measured, forget_rows
+from .specs import Spec
+
+__all__ = [
+    "FailedRuns",
+    "MissingResults",
+    "command",
+    "forget",
+    "load",
+    "run",
+    "sample_of",
+    "stored",
+    "verify",
+]
+
+_SMALL = 0.1  # what `verify` takes for the size of smaller numbers
+
+
+class MissingResults(LookupError):
+    """Results that are not stored; the message holds the command that makes them."""
+
+
+class FailedRuns(RuntimeError):
+    """Some runs ended with an error; the others are stored. The cause is the first of the errors."""
+
+
+def forget(experiments: list[str], profile: str, *, client: Any = None) -> None:
+    """Delete what is stored of experiments, with the weights that the cache keeps for them, to start from nothing.
+
+    Args:
+        experiments: keys of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+        client: of :func:`tailnoise_utils.study.experiments.cluster.connect`; the caches are those of the workers that it has now.
+
+    Raises:
+        ValueError: an unknown experiment or profile.
+        DataNotFound: a data set is not there, so that nothing could take the place of the results; nothing is deleted.
+    """
+    specs = list(dict.fromkeys(spec for experiment in experiments for spec in grid(experiment, profile)))
+    if client is not None:
+        client.wait_for_workers(1)
+    _each("data_sha256", specs, client)
+    for path in [store.path_of(experiment, profile) for experiment in experiments]:
+        path.unlink(missing_ok=True)
+        sample_of(path).unlink(missing_ok=True)
+    _each("forget", specs, client)
+
+
+def _each(method: str, specs: Iterable[Spec], client: Any = None) -> None:
+    """Call a method of each spec, in this process or on every worker."""
+    if client is not None:
+        client.run(_each, method, specs)
+        return
+    for spec in specs:
+        getattr(spec, method)()
+
+
+def find_data(names: Iterable[str], profile: str) -> None:
+    """Read every data set that runs still to be made need, so that an absent one is found before hours of others.
+
+    Args:
+        names: keys of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Raises:
+        ValueError: an unknown experiment or profile.
+        tailnoise_utils.study.networks.data.DataNotFound: a data set is absent; the message says what to do.
+    """
+    wanted = {}
+    for name in names:
+        path = store.path_of(name, profile)
+        done = {record["spec_digest"] for record in store.read(path).records()} if path.exists() else set()
+        left = [spec for spec in grid(name, profile) if store.digest(spec) not in done]
+        wanted |= {store.data_of(store.flat(asdict(spec))): spec for spec in left}
+    for spec in wanted.values():
+        spec.data_sha256()
+
+
+def run(
+    experiment: str,
+    profile: str,
+    *,
+    client: Any = None,
+    together: bool = False,
+    progress: Callable[[float], object] = lambda share: None,
+) -> store.Results:
+    """Make what is missing of an experiment's results, each run stored as soon as it ends.
+
+    Args:
+        experiment: a key of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+        client: of :func:`tailnoise_utils.study.experiments.cluster.connect`, whose workers make the runs; None: this process does.
+        together: train the networks that differ in their seed and loss alone stacked, where that can be
+            (:func:`tailnoise_utils.study.networks.snapshots.train_together`); in this process only.
+        progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
+
+    Returns:
+        The results of the present grid.
+
+    Raises:
+        ValueError: an unknown experiment or profile, stored runs on another copy of the data, or `together` with a client.
+        OSError: of this machine, a full disk or an absent data set, say; the message says how to go on.
+        FailedRuns: runs ended with another error, or one of their worker's machine; the others are stored.
+    """
+    if together and client is not None:
+        raise ValueError("networks are trained together in one process: leave out the workers, or together")
+    specs, path = grid(experiment, profile), store.path_of(experiment, profile)
+    records = store.read(path).records() if path.exists() else []
+    forget_rows(record["run"] for record in records)  # of a process that was killed before it could
+    done = {record["spec_digest"] for record in records}
+    left = [spec for spec in specs if store.digest(spec) not in done]
+    progress(float(len(specs) - len(left)))
+    failed: dict[Spec, Exception] = {}
+    found = _here(left, path, together, progress) if client is None else cluster.outcomes(client, left, progress)
+    with closing(found):
+        for spec, outcome in found:
+            if isinstance(outcome, Exception):
+                failed[spec] = outcome
+                continue
+            if outcome.sample and not sample_of(path).exists():  # first: killed after it, nobody would come back to it
+                with files.atomic(sample_of(path)) as file:
+                    file.write(outcome.sample)
+            store.append(path, outcome.rows, outcome.record)
+            forget_rows([outcome.record["run"]])
+    if failed:
+        raise FailedRuns(_report(specs, failed)) from next(iter(failed.values()))
+    results = stored(experiment, profile)
+    if left and client is not None:  # of workers with other caches than ours
+        client.run(forget_rows, list(results.runs["run"]), on_error="ignore")
+    return results
+
+
+def _here(
+    specs: list[Spec], path: Path, together: bool, progress: Callable[[float], object]
+) -> Iterator[tuple[Spec, Finished | Exception]]:
+    """Make runs in this process, except those that another one has stored by their turn."""
+    trainings = [spec.train for spec in specs if isinstance(spec, Measured)]
+    for spec in specs:
+        sha256 = spec.data_sha256()
+        with spec.alone():
+            records = store.read(path).records() if path.exists() else []
+            stored_by_another = [record["run"] for record in records if record["spec_digest"] == store.digest(spec)]
+            if not stored_by_another:
+                store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
+                try:
+                    if together and isinstance(spec, Measured):
+                        same = [t for t in trainings if stack_of(t) == stack_of(spec.train)]
+                        train_together(same, sha256)
+                    outcome: Finished | Exception = finish(spec, progress)
+                except OSError:
+                    raise  # the next run would not fare better
+                except Exception as error:
+                    outcome = error
+        if stored_by_another:
+            forget_rows(stored_by_another)  # which it could not, had we held them just then
+            progress(1.0)
+            continue
+        yield spec, outcome
+
+
+def _report(specs: tuple[Spec, ...], failed: dict[Spec, Exception]) -> str:
+    """Which runs failed, by the settings in which the grid's runs differ, and why; equal reasons together."""
+    settings = {spec: store.flat(asdict(spec)) for spec in specs}
+    differ = [name for name in settings[specs[0]] if len({repr(of.get(name)) for of in settings.values()}) > 1]
+    runs: dict[str, list[str]] = {}
+    for spec, error in failed.items():
+        name = ", ".join(f"{name} {settings[spec][name]}" for name in differ if name in settings[spec])
+        runs.setdefault(f"{type(error).__name__}: {error}", []).append(f"  {name or spec}")
+    reasons = [line for reason, names in runs.items() for line in (reason, *names)]
+    return "\n".join([f"{len(failed)} of the {len(specs)} runs failed, the others are stored", *reasons])
+
+
+def load(experiment: str, profile: str) -> store.Results:
+    """The results of exactly the present grid, for a notebook: in ``smoke`` what is missing is computed on the spot.
+
+    Args:
+        experiment: a key of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Returns:
+        Rows and runs.
+
+    Raises:
+        MissingResults: runs of the grid are not stored (not in ``smoke``); the message holds the command to make them.
+        ValueError: an unknown experiment or profile, or a file that is not what it should be.
+    """
+    try:
+        return stored(experiment, profile)
+    except MissingResults:
+        if profile == "smoke":
+            return run(experiment, profile)
+        raise
+
+
+def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
+    """The stored results of exactly the present grid; nothing is computed.
+
+    Args:
+        experiment: a key of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+        whole: whether all runs of the grid must be there; else one is enough.
+
+    Returns:
+        Rows and runs in the order of the grid, whichever was finished first; without those of an older grid that may lie
+        in the same file.
+
+    Raises:
+        MissingResults: runs of the grid are not stored; the message holds the command to make them.
+        ValueError: an unknown experiment or profile, or a file that is not what it should be.
+    """
+    path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]
+    results = store.read(path) if path.exists() else None
+    there = set(results.runs["spec_digest"] if results else ())
+    found = [digest for digest in wanted if digest in there]
+    if not found or (whole and len(found) < len(wanted)):
+        raise MissingResults(
+            f"{len(wanted) - len(found)} of the {len(wanted)} runs of {experiment!r} in profile {profile!r} are not in "
+            f"{path}; make them with: {command(experiment, profile)}"
+        )
+    runs = results.runs.set_index("spec_digest", drop=False).loc[found].reset_index(drop=True)
+    place = results.rows["run"].map({run: i for i, run in enumerate(runs["run"])}).dropna().sort_values(kind="stable")
+    return store.Results(results.rows.loc[place.index].reset_index(drop=True), runs)
+
+
+def command(experiment: str, profile: str) -> str:
+    """The command that makes the results of an experiment in a profile."""
+    return f"python -m tailnoise_utils run {experiment} --profile {profile}"
+
+
+def sample_of(path: Path) -> Path:
+    """Where the weights of one snapshot lie beside a results file, for `verify`; at most 1 MB."""
+    return path.with_suffix(".snapshot.npz")
+
+
+def verify(experiment: str, profile: str) -> pd.DataFrame:
+    """Measure a stored snapshot of an experiment again, or, where nothing is trained, its smallest run.
+
+    Args:
+        experiment: a key of ``EXPERIMENTS``.
+        profile: one of ``PROFILES``.
+
+    Returns:
+        The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
+        or over 0.1 where that is larger: differences of logarithms, such as T1, may be near zero. NaN where one of
+        the two is.
+
+    Raises:
+        MissingResults: nothing is stored.
+        DataNotFound: the data set is not there.
+        ValueError: an unknown name, the data differ from those of the run, or stored and new rows are not the same ones.
+    """
+    specs, results = grid(experiment, profile), stored(experiment, profile)
+    sample = sample_of(store.path_of(experiment, profile))
+    runs = results.runs.set_index("spec_digest")
+    again = None
+    for spec in specs:
+        if again := spec.again(sample):
+            break
+    if again is None:
+        raise MissingResults(f"no snapshot is stored in {sample}; make it with: {command(experiment, profile)} --fresh")
+    run = runs.loc[store.digest(spec)]
+    if run["data_sha256"] != (here := spec.data_sha256()):
+        raise ValueError(
+            f"the run used data with SHA-256 {run['data_sha256'][:16]}..., the data here has {here[:16]}...: give the same"
+        )
+    rows = store.to_frame(again, run["run"])
+    rows = rows[~rows["quantity"].isin(spec.once)]
+    keys = ["run", "iteration", "split", "scope", "quantity", "x"]
+    kept = results.rows[results.rows["run"] == run["run"]]
+    kept = kept[kept["iteration"].isin(rows["iteration"]) & ~kept["quantity"].isin(spec.once)]
+    both = kept.merge(rows, on=keys, suffixes=("", " again"))
+    if not len(both) == len(rows) == len(kept):
+        raise ValueError(
+            f"{len(rows)} numbers were measured again, {len(kept)} are stored, {len(both)} of them the same ones: the code "
+            f"has changed since; run anew: {command(experiment, profile)} --fresh"
+        )
+    scale = both["value"].abs().clip(lower=_SMALL)
+    both["difference"] = (both["value again"] - both["value"]).abs() / scale
+    both.loc[both["value"].isna() & both["value again"].isna(), "difference"] = 0.0  # nothing there, then as now
+    return both[[*keys[1:], "value", "value again", "difference"]]

@@ -1,0 +1,179 @@
+"""Drawings and tables of the book: one function a figure, from stored results to a matplotlib figure."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..results.store import Results
+from ..style import STYLE, provenance_line
+from . import interactive
+from .anatomy import (
+    against_block_length,
+    along_training,
+    anatomy_table,
+    column_index,
+    parts_along_training,
+    waterfall,
+    with_spread,
+)
+from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
+from .claims import verdicts
+from .cost import cost_growth, cost_table, paper_operations, sampler_table, together_table
+from .cost_targets import cost_targets
+from .departures import against_batch_size, batch_table, departure_table, departures
+from .estimators import (
+    bias_table,
+    closed_form_table,
+    estimator_efficiency,
+    estimator_recovery,
+    unstable_laws,
+    unstable_table,
+)
+from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
+from .iterations import INDICES, first_and_last, iterations, last_value
+from .laws import densities, paths
+from .layers import first_layer_shares, layer_table, layers
+from .norms import norm_histograms, norm_quantiles, norm_table
+from .panels import DATA, LOSSES, statuses, untrained, with_settings
+from .power import power_limits, power_of_tests, power_table, power_words
+from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
+from .size_anatomy import anatomy_against_width, anatomy_by_size
+from .sizes import against_filters, against_width, at_the_end, corner_table, readable, size_table, trained_table
+from .wells import landscape_and_paths, move_rates, occupation, occupation_table, rates_by_noise, toward_the_limit
+
+__all__ = [
+    "DATA",
+    "FIGURES",
+    "LOSSES",
+    "STYLE",
+    "against_batch_size",
+    "against_block_length",
+    "against_filters",
+    "against_width",
+    "along_training",
+    "anatomy_against_width",
+    "anatomy_by_size",
+    "anatomy_table",
+    "at_the_end",
+    "batch_scaling",
+    "batch_scaling_layers",
+    "batch_table",
+    "bias_table",
+    "block_length_and_order",
+    "closed_form_table",
+    "column_index",
+    "corner_table",
+    "cost_growth",
+    "cost_table",
+    "cost_targets",
+    "densities",
+    "departure_table",
+    "departures",
+    "estimator_efficiency",
+    "estimator_recovery",
+    "exit_runs",
+    "exit_times",
+    "first_and_last",
+    "first_layer_shares",
+    "implied_table",
+    "interactive",
+    "iterations",
+    "known_parts",
+    "landscape_and_paths",
+    "largest_deviations",
+    "last_value",
+    "layer_table",
+    "layers",
+    "log_scales",
+    "move_rates",
+    "noise_and_surrogate",
+    "norm_histograms",
+    "norm_quantiles",
+    "norm_table",
+    "occupation",
+    "occupation_table",
+    "paper_operations",
+    "parts_along_training",
+    "parts_table",
+    "paths",
+    "power_limits",
+    "power_of_tests",
+    "power_table",
+    "power_words",
+    "provenance_line",
+    "rates_by_noise",
+    "readable",
+    "sampler_table",
+    "size_table",
+    "slope_table",
+    "statuses",
+    "summary",
+    "time_step",
+    "together_table",
+    "toward_the_limit",
+    "trained_table",
+    "unstable_laws",
+    "unstable_table",
+    "untrained",
+    "verdicts",
+    "waterfall",
+    "with_settings",
+    "with_spread",
+    "zero_shares",
+]
+
+FIGURES: dict[str, Callable[[Results], Figure]] = {
+    "iterations": iterations,
+    "iterations_anatomy": parts_along_training,
+    "noise_histogram": norm_histograms,
+    "anatomy": waterfall,
+    "batch_scaling": batch_scaling,
+    "estimator": estimator_efficiency,
+    "power": power_of_tests,
+    "metastability": exit_times,
+    "metastability_limit": toward_the_limit,
+    "fcn_size": against_width,
+    "cnn_size": against_filters,
+    "batch_size": against_batch_size,
+    "departures": departures,
+    "cost": cost_growth,
+}
+_TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "iterations_anatomy": anatomy_table,
+    "noise_histogram": norm_table,
+    "anatomy": anatomy_table,
+    "batch_scaling": implied_table,
+    "power": power_table,
+    "metastability": slope_table,
+    "metastability_limit": rates_by_noise,
+    "fcn_size": size_table,
+    "cnn_size": size_table,
+    "batch_size": batch_table,
+    "departures": departure_table,
+    "cost": cost_table,
+}
+
+
+def summary(experiment: str, results: Results) -> pd.DataFrame:
+    """The numbers of an experiment in a small table.
+
+    Args:
+        experiment: its name.
+        results: its results.
+
+    Returns:
+        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
+        spreads of norms; `anatomy`, `iterations_anatomy`, `batch_scaling`, `metastability`: the tables of their pages;
+        `metastability_limit`: rates over those of the theory; `power`: share of rejections by law and test; `estimator`:
+        mean 1/alpha^ by law and estimator; the others: the tables of their pages.
+    """
+    if experiment in _TABLES:
+        return _TABLES[experiment](results)
+    table = results.table()
+    if experiment == "iterations":
+        chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
+        columns = ["split", "quantity"]
+        return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
+    chosen = table[table["quantity"] == "1/alpha"]
+    return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")

@@ -1,0 +1,1 @@
+"""The paper's data sets and networks, trained by plain SGD."""

@@ -1,0 +1,157 @@
+"""Plain stochastic gradient descent, as the paper trains: no momentum, no weight decay."""
+
+from collections.abc import Callable, Collection, Iterator
+
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor, nn
+
+from tailnoise_utils.noise.parameters import trainable
+from tailnoise_utils.noise.torch_state import as_found, private_randomness, seed_torch
+
+from .data import Dataset
+from .steps import ADVICE, check, drawn, step_size
+
+__all__ = ["Diverged", "evaluate", "fits", "train"]
+
+_CHUNK = 1000  # samples evaluated at a time: their activations stay small
+
+
+class Diverged(RuntimeError):
+    """The loss or the weights became infinite or NaN."""
+
+
+def train(
+    model: nn.Module,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    data: Dataset,
+    *,
+    batch_size: int,
+    lr: float | int,
+    iterations: int,
+    snapshots: Collection[int],
+    seed: int,
+    schedule: str = "constant",
+    order: str = "random",
+    start: int = 0,
+    each: Callable[[int], object] = lambda iteration: None,
+    horizon: int | None = None,
+    look: int | None = None,
+) -> Iterator[int]:
+    r"""Train a model in place, pausing at the points where it is to be measured.
+
+    One iteration is :math:`w \leftarrow w - \eta\, g(w)`, with :math:`g` the gradient of the mean loss of a minibatch, in
+    training mode. Minibatches are drawn without replacement; the training images are shuffled anew for each epoch.
+
+    Step t depends on the weights, `seed` and t alone (dropout masks included: :func:`tailnoise_utils.noise.torch_state.seed_torch`),
+    so that a run that is taken up again from stored weights ends bit for bit where an unbroken one does.
+
+    Nothing runs until the result is iterated over, and training goes on when the next point is asked for. At a pause
+    the model holds the weights of that iteration: measure or copy them, and do not change them.
+
+    Args:
+        model: the network.
+        loss_fn: mean loss of a minibatch from the model's outputs and the classes.
+        data: the data set; its training half is used.
+        batch_size: samples in a minibatch; it must divide the number of training images.
+        lr: step size :math:`\eta`.
+        iterations: number of steps.
+        snapshots: the iterations to pause at, 0 (before the first step) to ``iterations``, in any order; those before
+            `start` are passed over.
+        seed: of the shuffling and of dropout.
+        schedule: of the step size, ``"constant"`` or ``"halved"`` (after one and two thirds of the run, as in the paper's
+            batch script).
+        order: ``"random"``, or ``"data"``: the same minibatches in data order in every epoch, as in the paper's code.
+        start: number of steps that the weights in `model` have behind them.
+        each: called after every step with the number of steps taken.
+        horizon: the length of run that the schedule is made for, where the run is cut short of it; None: ``iterations``.
+        look: training stops before the first step whose number is a multiple of this and at which every training image
+            is classified correctly (in eval mode); None: never.
+
+    Yields:
+        The number of steps taken, at each of ``snapshots`` in ascending order, and where training stops.
+
+    Raises:
+        ValueError: for settings that do not fit (when the first point is asked for).
+        Diverged: if the loss, or a weight at a snapshot or at the end, is NaN or infinite; what came before stays good.
+    """
+    x, y = data.x_train, data.y_train
+    check(len(x), batch_size, lr, iterations, snapshots, schedule, order, start)
+    advice = ADVICE.format(lr, lr / 10)
+    parameters = trainable(model)
+    horizon = iterations if horizon is None else horizon
+    if horizon < iterations or (look is not None and look < 1):
+        raise ValueError(
+            f"horizon = {horizon}, look = {look}: take a horizon of {iterations} or more, a look of 1 or more"
+        )
+
+    device = parameters[0].device
+    batches = drawn(len(x), batch_size, None if order == "data" else seed, start, x.device)
+    done = start
+    for point in sorted({*snapshots, iterations}):
+        if point < start:
+            continue
+        stopped = False
+        with private_randomness(device):
+            model.train()
+            for iteration, batch in zip(range(done, point), batches, strict=False):
+                if stopped := bool(look) and iteration % look == 0 and fits(model, x, y):
+                    break
+                seed_torch(seed, iteration, device)
+                loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
+                if not loss.isfinite():
+                    raise Diverged(f"the loss is {loss.item()} after {iteration} iterations {advice}")
+                gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+                with torch.no_grad():
+                    for w, g in zip(parameters, gradient, strict=True):
+                        w.sub_(g, alpha=step_size(lr, schedule, iteration, horizon))
+                each(iteration + 1)
+        done = point = iteration if stopped else point
+        if not all(bool(w.isfinite().all()) for w in parameters):
+            raise Diverged(f"some weights are NaN or infinite after {point} iterations {advice}")
+        if point in snapshots or stopped:
+            yield point
+        if stopped:
+            return
+
+
+@torch.no_grad()
+def fits(model: nn.Module, x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]) -> bool:
+    """Tell whether every sample is classified correctly, looking no further than the first chunk with one that is not."""
+    with as_found(model):
+        model.eval()
+        pairs = zip(x.split(_CHUNK), y.split(_CHUNK), strict=True)
+        return all(bool((model(inputs).argmax(1) == classes).all()) for inputs, classes in pairs)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    x: Shaped[Tensor, "n ..."],
+    y: Int64[Tensor, " n"],
+) -> tuple[float, float]:
+    """Mean loss and accuracy over all the samples given.
+
+    Args:
+        model: the network, evaluated in eval mode (and left in the mode it was in); its outputs are one score per class.
+        loss_fn: mean loss of several samples from the model's outputs and the classes.
+        x: inputs.
+        y: classes.
+
+    Returns:
+        The mean loss, and the share (0 to 1) of samples whose own class has the highest score. Sums are in float64.
+
+    Raises:
+        ValueError: if there is no sample.
+    """
+    if not len(x):
+        raise ValueError("0 samples have no mean loss: give one or more")
+    loss, hits = 0.0, 0
+    with as_found(model):
+        model.eval()
+        for inputs, classes in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
+            outputs = model(inputs)
+            loss += loss_fn(outputs, classes).item() * len(inputs)
+            hits += int((outputs.argmax(1) == classes).sum())
+    return loss / len(x), hits / len(x)

@@ -1,0 +1,1 @@
+"""Stored results: rows with their provenance, and how claims and figures read them."""

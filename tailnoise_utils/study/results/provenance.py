@@ -1,0 +1,60 @@
+"""Where numbers came from: the code, the versions of what computes, the machine."""
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import scipy
+import torch
+
+from tailnoise_utils._version import __version__
+
+__all__ = ["provenance"]
+
+
+def provenance() -> dict[str, str | int]:
+    """Package version and commit, versions of what computes, and the machine.
+
+    Returns:
+        Plain values, ready for JSON.
+    """
+    return _code() | {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "processor": _processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+    }
+
+
+@cache
+def _code() -> dict[str, str]:
+    """Version and commit of this package, as it was when first asked: a later edit was not what ran."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+    try:
+        dirty = "+dirty" if git("status", "--porcelain", "--", ".") else ""
+        return {"version": __version__, "commit": git("rev-parse", "HEAD") + dirty}
+    except (OSError, subprocess.SubprocessError):
+        return {"version": __version__, "commit": "unknown (not a git checkout)"}
+
+
+@cache
+def _processor() -> str:
+    """The processor's name."""
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,181 @@
+"""The block estimate of a noise matrix that is never held whole."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from .blocks import CONVENTIONS, PUBLISHED_EPSILON, block_length, check_size, jackknife
+from .logs import CHUNK, chosen, sum_of_logs
+from .result import TailIndex
+
+__all__ = ["PermutedRowBlocks", "RowBlocks"]
+
+
+class RowBlocks:
+    """:func:`mohammadi` of a noise matrix that is seen one row at a time, in memory that does not grow with it.
+
+    The result is that of the whole matrix: a block that straddles two rows is carried over. Only the published
+    convention differs, by rounding: it sums in float64 here, in float32 there.
+
+    Args:
+        P: number of rows to come.
+        p: entries of a row; in the clean convention of its live columns, which the caller chooses.
+        K1: length of a block, as in :func:`mohammadi`.
+        convention: ``"clean"`` or ``"published"``.
+
+    Attributes:
+        epsilon: what is added inside every logarithm.
+
+    Raises:
+        ValueError: as :func:`mohammadi`, as far as sizes decide it.
+    """
+
+    def __init__(self, P: int, p: int, K1: int | None = None, *, convention: str = "clean") -> None:
+        if convention not in CONVENTIONS:
+            raise ValueError(f"unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
+        check_size(P * p)
+        self.P, self.p = P, p
+        self.K1 = block_length(P * p, K1, convention)
+        self.K2 = P * p // self.K1
+        self.epsilon = PUBLISHED_EPSILON if convention == "published" else 0.0
+        self._rows, self._in_row = 0, 0  # rows that are complete, entries of the next one
+        self._sums = np.zeros((P, 4))  # of the blocks that begin in each row, as `jackknife` takes them
+        self._Y = torch.zeros(0)  # sums of the blocks that the present row reaches, the open one first
+        self._open, self._first = 0.0, 0  # sum of the open block before this row; the row in which it began
+
+    @property
+    def _before(self) -> int:
+        """Entries that the open block had before this row."""
+        return self._rows * self.p % self.K1
+
+    @property
+    def _left(self) -> int:
+        """Entries, from the beginning of this row on, that take part: no more than fill the last block."""
+        return self.K1 * self.K2 - self._rows * self.p
+
+    def add(self, piece: Tensor, logs: tuple[float, int] | None = None) -> None:
+        """Take the next entries of a row; the row ends where it has them all.
+
+        Args:
+            piece: the whole row, or what comes next of it.
+            logs: sum of log(|entry| + epsilon) without those that are log 0, and how many are left, if they are at hand.
+
+        Raises:
+            ValueError: more entries than the row has left, or all P rows have been seen.
+        """
+        if not len(piece):
+            return
+        if self._rows == self.P or self._in_row + len(piece) > self.p:
+            raise ValueError(
+                f"a piece of {len(piece)} entries does not fit: {self._rows} of {self.P} rows have been seen, and "
+                f"{self._in_row} of the {self.p} entries of the next one"
+            )
+        if not self._in_row:
+            reached = (self._before + self.p - 1) // self.K1 + 1
+            self._Y = torch.zeros(reached, dtype=torch.float64, device=piece.device)
+        for part in [piece] if logs else piece.split(CHUNK):
+            self._feed(part, logs or sum_of_logs(part, self.epsilon))
+            self._in_row += len(part)
+        if self._in_row == self.p:
+            self._end_row()
+            self._rows, self._in_row = self._rows + 1, 0
+
+    def _feed(self, X: Tensor, logs: tuple[float, int]) -> None:
+        """Take the next entries: their sums by block, their logarithms by the row in which the block begins."""
+        self._sum(X)
+        if self._left < self.p:
+            logs = sum_of_logs(self._among(X, self._left), self.epsilon)
+        self._sums[self._rows, 2:] += logs
+        if self._before and len(head := self._among(X, min(self._left, self.K1 - self._before))):
+            of_head = sum_of_logs(head, self.epsilon)
+            self._sums[self._rows, 2:] -= of_head
+            self._sums[self._first, 2:] += of_head
+
+    def _sum(self, X: Tensor) -> None:
+        """Add the next entries to the sums of their blocks."""
+        block, filled = divmod(self._before + self._in_row, self.K1)
+        if filled:
+            head, X = X[: self.K1 - filled], X[self.K1 - filled :]
+            self._Y[block] += head.sum(dtype=torch.float64)
+            block += 1
+        whole = len(X) // self.K1
+        if whole:
+            self._Y[block : block + whole] = X[: whole * self.K1].view(whole, self.K1).sum(1, dtype=torch.float64)
+        if len(X) > whole * self.K1:
+            self._Y[block + whole] += X[whole * self.K1 :].sum(dtype=torch.float64)
+
+    def _among(self, X: Tensor, n: int) -> Tensor:
+        """Those of the next entries that stand among the first n of the row."""
+        return X[: max(0, n - self._in_row)]
+
+    def _end_row(self) -> None:
+        """Book the blocks that are complete to the rows in which they begin, and keep the sum of the open one."""
+        self._Y[0] += self._open
+        ended = (self._before + min(self.p, self._left)) // self.K1
+        finished = self._Y[:ended]
+        if ended and self._before:
+            self._sums[self._first, :2] += sum_of_logs(finished[:1], self.epsilon)
+            finished = finished[1:]
+        self._sums[self._rows, :2] += sum_of_logs(finished, self.epsilon)
+        if ended or not self._before:
+            self._first = self._rows
+        self._open = float(self._Y[ended]) if ended < len(self._Y) else 0.0
+
+    def result(self) -> TailIndex:
+        """The estimate, once all rows have been seen.
+
+        Returns:
+            As :func:`mohammadi` of the matrix; `info` holds K1, K2 and, in the clean convention, zeros.
+
+        Raises:
+            ValueError: rows are missing, nothing but zeros, or all block sums are zero.
+        """
+        if self._rows < self.P:
+            raise ValueError(f"{self._rows} of {self.P} rows have been seen: add the others first")
+        log_Y, n_Y, log_X, n_X = self._sums.sum(0).tolist()
+        if not n_X:
+            raise ValueError(f"nothing is alive: all {self.P} x {self.p} entries are exactly zero")
+        if not n_Y:
+            raise ValueError(f"all {self.K2} block sums (K1 = {self.K1}) are exactly zero: no logarithm to average")
+        info: dict[str, float | int] = {"K1": self.K1, "K2": self.K2}
+        if not self.epsilon:
+            info["zeros"] = self.K1 * self.K2 - int(n_X)
+        begun = ((self.K2 - 1) * self.K1) // self.p + 1  # rows in which a block begins
+        inverse = (log_Y / n_Y - log_X / n_X) / math.log(self.K1)
+        return TailIndex.from_inverse(inverse, jackknife(torch.from_numpy(self._sums[:begun]), self.K1), **info)
+
+
+class PermutedRowBlocks(RowBlocks):
+    """The same of a matrix whose columns are permuted, while its rows come as they are: no row is ever put in order.
+
+    An entry is added to the sum of the block that it falls into; on a GPU in no fixed order, so that the last digits may
+    differ from time to time.
+
+    Args:
+        P: number of rows to come.
+        p: entries of a row.
+        order: where each entry of a row stands once it is permuted.
+        K1: as of :class:`RowBlocks`.
+
+    Raises:
+        ValueError: as :class:`RowBlocks`; an order of another length than a row.
+    """
+
+    def __init__(self, P: int, p: int, order: Int[Tensor, " columns"], K1: int | None = None) -> None:
+        super().__init__(P, p, K1)
+        if len(order) != p:
+            raise ValueError(f"an order of {len(order)} columns for rows of {p} entries: give one place each")
+        self._order = order
+
+    def _places(self, X: Tensor) -> Tensor:
+        """Where the next entries stand."""
+        return self._order[self._in_row : self._in_row + len(X)]
+
+    def _sum(self, X: Tensor) -> None:
+        self._Y.index_add_(0, (self._places(X) + self._before) // self.K1, X.double())
+
+    def _among(self, X: Tensor, n: int) -> Tensor:
+        return chosen(X, self._places(X) < n)
