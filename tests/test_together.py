@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tailnoise_utils.__main__ import app
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.specs import AnatomySpec
+from tailnoise_utils.study.experiments.specs import DiagnosisSpec
 from tailnoise_utils.study.networks import snapshots
 from tailnoise_utils.study.networks.snapshots import Snapshots, TrainSpec, train_together
 
@@ -28,7 +28,7 @@ def results_in(tmp_path, monkeypatch):
 @pytest.fixture
 def grid(results_in, monkeypatch):
     """Three seeds of a setting and one of another, under the name of a real experiment."""
-    specs = tuple(AnatomySpec(t, 20, (12,)) for t in (*SEEDS, replace(TRAIN, lr=0.2)))
+    specs = tuple(DiagnosisSpec(t, 20, (12,)) for t in (*SEEDS, replace(TRAIN, lr=0.2)))
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
     return specs
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_trained_together_is_refused(grid):
 
 def test_all_that_differ_in_their_seed_and_loss_alone_are_asked_for(results_in, monkeypatch):
     trains = (*SEEDS[:2], replace(TRAIN, lr=0.2), replace(TRAIN, loss="hinge"))
-    specs = tuple(AnatomySpec(t, 20, (12,)) for t in trains)
+    specs = tuple(DiagnosisSpec(t, 20, (12,)) for t in trains)
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: specs)
     asked = []
     monkeypatch.setattr(runner, "train_together", lambda specs, sha256: asked.append([(s.loss, s.seed) for s in specs]))
