@@ -44,7 +44,7 @@ seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}.*"
 counts = [count for of in runs["minibatches"] for count in of]
 Markdown(
-    f"Profile `{profile}`, the settings of [](anatomy.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
+    f"Profile `{profile}`, the settings of [](decomposition.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
     f"before training and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at "
     f"b = {runs['batch_size'].iloc[0]}). {figures.provenance_line(results)}.{figures.untrained(results)}"
 )

@@ -108,7 +108,7 @@ Markdown(line(verdicts["C6"]))
 #   rule, that would do for all; but three lines do not pass its test: MNIST at depth 2, in both conventions, and CIFAR-10 at depth 4, as published. Their own seeds differ little.
 #   The rule pools the variance over settings, and MNIST at depth 4, where one network with $b = 1000$ is far off and $\hat\alpha$ falls, has nearly all of it (standard deviations in the table).
 # * **It does not follow that the noise is stable.** The covariance of the noise at $b$ is that of single gradients divided by $b$, up to the factor $1 - b/n$: dependence between
-#   coordinates, and unequal scales, are the same at every $b$. They are most of the distance to 2 ([](anatomy.ipynb)), and Gaussian noise of that covariance would keep
+#   coordinates, and unequal scales, are the same at every $b$. They are most of the distance to 2 ([](decomposition.ipynb)), and Gaussian noise of that covariance would keep
 #   its $\hat\alpha$ at every $b$ as well. What does change with $b$, how the noise of a coordinate shrinks, is measured in [](batch_scaling.ipynb): there
 #   the index that the scale implies rises with $b$ (O3: *{glue:text}`batch_O3:s`*), which no stable law would give.
 # * **How sure; what the scale could change.** One width, three seeds, cross-entropy. At large $b$ minibatches of different partitions share images, so that fewer are independent.

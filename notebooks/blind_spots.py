@@ -12,10 +12,10 @@
 # ---
 
 # %% [markdown]
-# # Blind spots: what the pooled estimate cannot see
+# # Blind spots: what the joint estimate cannot see
 #
 # **The question.** The paper reads all entries of a noise matrix as one sample. What can $\hat\alpha$ of such a matrix say
-# about heavy tails, what can it not, and how well do the tests work that the [next page](anatomy.ipynb) puts beside it?
+# about heavy tails, what can it not, and how well do the tests work that the [next page](decomposition.ipynb) puts beside it?
 #
 # Everything here is synthetic: the truth is known. A matrix has $P$ rows (minibatches; 120 unless it says otherwise), which are
 # independent and have one law; what differs is the law, and how the coordinates of a row depend on each other:
@@ -26,9 +26,9 @@
 # * *correlated in tens*: neighbours share a component, in groups of ten (correlation 0.6);
 # * *unequal scales*: each column has its own scale, log-normal; in no order, or *sorted*.
 #
-# **The short answer.** Pooled, $\hat\alpha$ does not tell tails from other things: it is {glue:text}`spots_tens:.2f` on Gaussian noise correlated in tens, and on stable noise, however
-# heavy its tails, it has the same mean as on Gaussian noise made from it (the surrogate $Z U / \sqrt P$; of noise that is heavy-tailed but not stable that is not said). T1, one of the tests across the minibatches, finds noise that is stable as a whole at a rate of
-# {glue:text}`spots_T1_pure:.2f` or more even at the index 1.95; a small stable part beside Gaussian noise no test finds surely.
+# **The short answer.** Joint, $\hat\alpha$ does not tell tails from other things: it is {glue:text}`spots_tens:.2f` on Gaussian noise correlated in tens, and on stable noise, however
+# heavy its tails, it has the same mean as on Gaussian noise made from it (the twin $Z U / \sqrt P$; of noise that is heavy-tailed but not stable that is not said). tau, one of the tests across the minibatches, finds noise that is stable as a whole at a rate of
+# {glue:text}`spots_tau_pure:.2f` or more even at the index 1.95; a small stable part beside Gaussian noise no test finds surely.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
@@ -48,16 +48,16 @@ count = {"smoke": 12, "laptop": 60}[experiments.check_profile(profile)]
 caption = f"*Profile `{profile}`, seed {seed}, {count} replicates; synthetic data, computed on this page.*"
 
 # %% [markdown]
-# ## Noise and its Gaussian surrogate
+# ## Noise and its Gaussian twin
 #
-# A Gaussian surrogate $\tilde U = Z U / \sqrt P$ mixes the rows of the noise with independent standard normal weights. Given
+# A Gaussian twin $\tilde U = Z U / \sqrt P$ mixes the rows of the noise with independent standard normal weights. Given
 # $U$ its rows are exactly Gaussian: there is no heavy tail across the minibatches in it. Yet if the rows of $U$ are stable,
 # each row of $\tilde U$ has the law of a row of $U$ times a number that a block and its entries share, so that
-# $\log|Y| - \log|X|$ has the same mean on both (proof in [](../methods.md), *What the pooled statistic cannot see*).
+# $\log|Y| - \log|X|$ has the same mean on both (proof in [](../methods.md), *What the joint statistic cannot see*).
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Dot plot for six laws. Left: the mean of one over alpha-hat of noise and of its Gaussian surrogate agree for each law, near two thirds for independent stable entries and for correlated Gaussian ones, near one half for Gaussian, latent and elliptical ones. Right: T1 is about 0.6 on the three stable laws and zero on all surrogates and Gaussian laws."}}
-pooled = blind_spots.surrogates(3 * count, seed=seed)
-figures.noise_and_surrogate(pooled)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Dot plot for six laws. Left: the mean of one over alpha-hat of noise and of its Gaussian twin agree for each law, near two thirds for independent stable entries and for correlated Gaussian ones, near one half for Gaussian, latent and elliptical ones. Right: tau is about 0.6 on the three stable laws and zero on all twins and Gaussian laws."}}
+joint = blind_spots.twins(3 * count, seed=seed)
+figures.noise_and_twin(joint)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -66,9 +66,9 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-wide = pooled.pivot_table(index=["law", "replicate"], columns="kind", values="1/alpha", sort=False)
-gap = (wide["noise"] - wide["surrogate"]).groupby("law", sort=False).agg(["mean", "sem"])
-means = pooled.pivot_table(index="law", columns="kind", values=["1/alpha", "T1"], sort=False)
+wide = joint.pivot_table(index=["law", "replicate"], columns="kind", values="1/alpha", sort=False)
+gap = (wide["noise"] - wide["twin"]).groupby("law", sort=False).agg(["mean", "sem"])
+means = joint.pivot_table(index="law", columns="kind", values=["1/alpha", "tail excess"], sort=False)
 means["difference of 1/alpha", "mean"], means["difference of 1/alpha", "se"] = gap["mean"], gap["sem"]
 largest = (gap["mean"] / gap["sem"]).abs().max()
 chance = 1 - math.erf(largest / 2**0.5) ** len(gap)
@@ -87,13 +87,13 @@ Markdown(
     f"be there with a probability of {chance:.2f}. The estimate does not sort the laws by their "
     f"tails: it is near $1/1.5$ for i.i.d. SaS entries ({at['SaS 1.5, i.i.d.']:.3f}) as for Gaussian entries that are "
     f"correlated in tens ({at['Gaussian, correlated in tens']:.3f}), and near $1/2$ for SaS noise with latent factors "
-    f"({at['SaS 1.5, latent']:.3f}) or one scale a row ({at['SaS 1.5, elliptical']:.3f}). T1 does."
+    f"({at['SaS 1.5, latent']:.3f}) or one scale a row ({at['SaS 1.5, elliptical']:.3f}). tau does."
 )
 
 # %% [markdown]
 # ## The four parts
 #
-# The anatomy destroys one property of the noise after another ([](../methods.md)). Where the truth is known, the parts are
+# The diagnosis destroys one property of the noise after another ([](../methods.md)). Where the truth is known, the parts are
 # what they should be: a stable law with independent coordinates has a tail part of $1/\alpha - 1/2$, here $1/6$; groups of
 # ten give $\ln(1 + 9\rho) / (2 \ln K_1)$ of dependence; unequal scales $(\ln \mathrm{E}[s^\alpha]/\alpha - \mathrm{E}\ln s)/\ln K_1$; sorting
 # them hides them again, as a negative layout. Tails that factors or whole rows share show as tails *and*, with the opposite
@@ -124,14 +124,14 @@ figures.parts_table(known)
 # %% [markdown]
 # ## The power of the tests
 #
-# Each test of the anatomy compares the noise with Gaussian surrogates and rejects at the 5 % level: T1, the index of single
+# Each test of the diagnosis compares the noise with Gaussian twins and rejects at the 5 % level: tau, the index of single
 # columns at $K_1 = 3$ and 30, the mean kurtosis of projections (random ones; leading ones, fitted on the other half of the
 # minibatches), the spread of the logarithm of the norm. The last column, *conclusion*, is what a report says of all of them: five of these tests
 # count in it (not the columns at $K_1 = 3$), each at $p \le 0.01$, so that it should be wrong of Gaussian noise in about 5 %, too. Gaussian noise should be rejected in about 5 %. SaS noise should
 # be found; it is alone, or makes up a tenth of the sum with Gaussian noise of scale 1. Coordinates are independent, latent or
 # elliptical (the last two with 30 factors). Above each table: kind of coordinates, minibatches × columns.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Shaded tables of rejection rates in per cent, a column of tables for each kind of coordinates, a row for each size of the matrix; in each a line a law and a column a test. Cells of pure stable noise are dark for T1, for both kinds of projections and for the norms, from the index 1.95 or 1.9 on; those of the index of single columns only from 1.8 or 1.5 on. Cells of a tenth of stable noise are light but for small indices, and lighter where coordinates depend on each other. Gaussian noise: about 5 per cent or less."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Shaded tables of rejection rates in per cent, a column of tables for each kind of coordinates, a row for each size of the matrix; in each a line a law and a column a test. Cells of pure stable noise are dark for tau, for both kinds of projections and for the norms, from the index 1.95 or 1.9 on; those of the index of single columns only from 1.8 or 1.5 on. Cells of a tenth of stable noise are light but for small indices, and lighter where coordinates depend on each other. Gaussian noise: about 5 per cent or less."}}
 results = runner.load("power", profile)
 figures.power_of_tests(results)
 
@@ -142,7 +142,7 @@ counts = runs.groupby(["P", "width"])["replicates"].first().items()
 Markdown(
     f"*Profile `{profile}`, seed {runs['seed'].max()}; {figures.provenance_line(results)}. Matrices of each law: "
     + ", ".join(f"{n} of {P} × {width:,}" for (P, width), n in counts)
-    + f"; {runs['draws'].max()} surrogates beside each. Binomial standard error of a number: at most {100 * error:.0f}.*"
+    + f"; {runs['draws'].max()} twins beside each. Binomial standard error of a number: at most {100 * error:.0f}.*"
 )
 
 # %% tags=["remove-input"]
@@ -154,23 +154,23 @@ In per cent of the matrices, for independent / latent / elliptical coordinates, 
 columns (in brackets: $P = 600$, which `smoke` leaves out):
 
 * **Size.** Of all {weights.sum()} Gaussian matrices a test rejects {single.mean():.1f} % on average, from {single.min():.1f} ({single.idxmin()}) to
-  {single.max():.1f} ({single.idxmax()}), with a standard error of {(475 / weights.sum()) ** 0.5:.1f} if 5 is right; a conclusion calls {size["conclusion"]:.1f} % heavier. Surrogates are drawn from the covariance that was
+  {single.max():.1f} ({single.idxmax()}), with a standard error of {(475 / weights.sum()) ** 0.5:.1f} if 5 is right; a conclusion calls {size["conclusion"]:.1f} % heavier. Twins are drawn from the covariance that was
   measured, and spread more than noise of the true one: where these differ, tests err on the side of the Gaussian law.
-* **Noise that is stable as a whole**, of index 1.95, is found by T1 in {words("T1", 1.95)}, by random projections in
+* **Noise that is stable as a whole**, of index 1.95, is found by tau in {words("tail excess", 1.95)}, by random projections in
   {words(random, 1.95)}.
-* **A tenth of it beside Gaussian noise**, of index 1.5, is found by T1 in {words("T1", 1.5, 0.1)}, by random projections in
-  {words(random, 1.5, 0.1)}, by the norms in {words(norm, 1.5, 0.1)}; of index 1.8 by T1 in {words("T1", 1.8, 0.1)}.
+* **A tenth of it beside Gaussian noise**, of index 1.5, is found by tau in {words("tail excess", 1.5, 0.1)}, by random projections in
+  {words(random, 1.5, 0.1)}, by the norms in {words(norm, 1.5, 0.1)}; of index 1.8 by tau in {words("tail excess", 1.8, 0.1)}.
 """)
 
 # %% tags=["remove-input"]
 Markdown(f"""
 * **The index of single columns** at $K_1 = 30$ finds stable noise of index 1.95 in {words("columns, K1 = 30", 1.95)}, of 1.5 in
-  {words("columns, K1 = 30", 1.5)}. It is there because it tells a stable law from another heavy one, which T1 does not.
+  {words("columns, K1 = 30", 1.5)}. It is there because it tells a stable law from another heavy one, which tau does not.
 * **The norms** find noise of index 1.95 in {words(norm, 1.95)}, of index 1.5 in {words(norm, 1.5)}. Heavy tails leave a
   covariance with few strong directions, those of the largest rows, and the norms of Gaussian noise with few directions
   spread, too.
-* **More columns**, {runs["width"].max():,}, with $P = {runs["P"].min()}$: T1 finds a tenth of index 1.8 in {words("T1", 1.8, 0.1, wide=True)}, of
-  index 1.5 in {words("T1", 1.5, 0.1, wide=True)}. They help most where coordinates have tails of their own; one scale a row
+* **More columns**, {runs["width"].max():,}, with $P = {runs["P"].min()}$: tau finds a tenth of index 1.8 in {words("tail excess", 1.8, 0.1, wide=True)}, of
+  index 1.5 in {words("tail excess", 1.5, 0.1, wide=True)}. They help most where coordinates have tails of their own; one scale a row
   is one number a minibatch, however many columns show it. (With {runs["width"].min()} columns: the bullet on a tenth.)
 * **The conclusion of a report** finds noise of index 1.95 in {words("conclusion", 1.95)}, a tenth of index 1.5 in
   {words("conclusion", 1.5, 0.1)}, of index 1.8 in {words("conclusion", 1.8, 0.1)}.
@@ -182,7 +182,7 @@ Markdown(f"""
 # and 30; *random* and *leading*: projections; *norms*: their spread; *conclusion*: of a report. First noise that is stable as a whole:
 
 # %% tags=["hide-input"]
-names = ["T1", "columns, 3", "columns, 30", "random", "leading", "norms", "conclusion"]
+names = ["tail excess", "columns, 3", "columns, 30", "random", "leading", "norms", "conclusion"]
 limits = figures.power_limits(results).set_axis(names, axis=1)
 limits.loc["SaS"]
 
@@ -196,11 +196,11 @@ limits.drop("SaS", level="noise").droplevel("noise")
 few = rates.drop(columns="conclusion").query("P == P.min() and alpha < 2")
 pure, tenth = (few.query("share == @share") for share in (1.0, 0.1))
 of_factors = "share < 1 and coordinates != 'independent'"
-glue("spots_T1_size", float(size["T1"] / 100), display=False)
-glue("spots_T1_pure", float(pure["T1"].min()), display=False)
-glue("spots_T1_mixed", float(tenth.query(of_factors)["T1"].max()), display=False)
+glue("spots_tau_size", float(size["tail excess"] / 100), display=False)
+glue("spots_tau_pure", float(pure["tail excess"].min()), display=False)
+glue("spots_tau_mixed", float(tenth.query(of_factors)["tail excess"].max()), display=False)
 glue("spots_any_mixed", float(tenth.query(of_factors).max(axis=None)), display=False)
-glue("spots_many_mixed", float(rates.query(of_factors)["T1"].max()), display=False)
+glue("spots_many_mixed", float(rates.query(of_factors)["tail excess"].max()), display=False)
 glue("spots_columns_195", float(pure.xs(1.95, level="alpha")["columns, K1 = 30"].max()), display=False)
 
 # %% [markdown]
@@ -209,7 +209,7 @@ glue("spots_columns_195", float(pure.xs(1.95, level="alpha")["columns, K1 = 30"]
 # In the published convention an exact zero counts as $\log\epsilon = -36$. Zeros then lower $\hat\alpha$ of Gaussian entries
 # far below 1, and by an amount that depends on the scale of the loss.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Alpha-hat of Gaussian entries against the share of exact zeros: it stays at two and a little above in the clean convention, and falls steeply below one in the published one, a little less so when the loss is multiplied by 0.001. Dots lie on the lines of the closed form."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Alpha-hat of Gaussian entries against the share of exact zeros: it stays at two and a little above in the corrected convention, and falls steeply below one in the published one, a little less so when the loss is multiplied by 0.001. Dots lie on the lines of the closed form."}}
 zeros = blind_spots.zeros(max(count // 4, 3), seed=seed)
 figures.zero_shares(zeros)
 
@@ -249,15 +249,15 @@ Markdown(
 # %% [markdown]
 # ## What this means, how sure
 #
-# * **A pooled $\hat\alpha$ is no evidence about tails, in either direction.** It is {glue:text}`spots_tens:.2f` on Gaussian
+# * **A joint $\hat\alpha$ is no evidence about tails, in either direction.** It is {glue:text}`spots_tens:.2f` on Gaussian
 #   noise correlated in tens, {glue:text}`spots_sas:.2f` on i.i.d. SaS noise, {glue:text}`spots_latent:.2f` on SaS noise of
-#   index 1.5 with latent factors. That it is the same on noise and on its surrogate says nothing about the noise.
+#   index 1.5 with latent factors. That it is the same on noise and on its twin says nothing about the noise.
 # * **The parts say where the distance to 2 of these laws comes from.** They agree with theory within {glue:text}`spots_parts_off:.3f` where
 #   theory is exact. Of mixed laws the heaviest coordinates make most of the tails ([](../methods.md)). A tail part beside an equally long negative dependence means tails that coordinates share.
-# * **T1 finds tails, if all of the noise has them.** With 120 minibatches it finds pure SaS noise, of index 1.95 too, at rates
-#   of {glue:text}`spots_T1_pure:.2f` and more, and rejects Gaussian noise at a rate of {glue:text}`spots_T1_size:.3f`.
+# * **tau finds tails, if all of the noise has them.** With 120 minibatches it finds pure SaS noise, of index 1.95 too, at rates
+#   of {glue:text}`spots_tau_pure:.2f` and more, and rejects Gaussian noise at a rate of {glue:text}`spots_tau_size:.3f`.
 # * **A test that finds nothing speaks against noise that is stable as a whole, not against a part that is.** Beside nine tenths of Gaussian
-#   noise, SaS noise down to the index 1.5 with dependent coordinates is found by T1 at a rate of {glue:text}`spots_T1_mixed:.2f`
+#   noise, SaS noise down to the index 1.5 with dependent coordinates is found by tau at a rate of {glue:text}`spots_tau_mixed:.2f`
 #   at best with 120 minibatches (by the best single test: {glue:text}`spots_any_mixed:.2f`), with more of them at
 #   {glue:text}`spots_many_mixed:.2f`. The tables of limits above say for each test what it could have found. The index of
 #   single columns at $K_1 = 30$ is the weakest: {glue:text}`spots_columns_195:.2f` at best against the index 1.95.

@@ -22,7 +22,7 @@
 # scale**, where runs or a setting that the rule needs are not there.
 #
 # The rules were written, and committed, before the runs that they judge existed, with four exceptions: the runs for C1, C2, C7
-# and O3 were there. O1 and O2 were formed on the settings of [](anatomy.ipynb) and are judged on those of the experiment `fcn_size`;
+# and O3 were there. O1 and O2 were formed on the settings of [](decomposition.ipynb) and are judged on those of the experiment `fcn_size`;
 # O3 is judged on the very results on which it was formed. What was changed afterwards, in rules and in runs, is listed below.
 
 # %% tags=["parameters", "remove-cell"]
@@ -63,7 +63,7 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # %% [markdown]
 # Within a claim, settings are tested at a false discovery rate of 5 % {cite:p}`benjamini1995`; over claims the verdicts survive
 # Holm's correction at 5 % {cite:p}`holm1979`, or go down by one. Across seeds it is tested with five or more; with fewer,
-# variances are pooled over settings. Equivalence is two one-sided tests {cite:p}`schuirmann1987`, the intraclass correlation ICC(1) that of {cite:t}`shrout1979`.
+# variances are joint over settings. Equivalence is two one-sided tests {cite:p}`schuirmann1987`, the intraclass correlation ICC(1) that of {cite:t}`shrout1979`.
 
 # Two rules are milder or other than the plan they came from had them: that plan asked for a slope *within* 0.02 in C6, where a fall of any size passes here, for it is no
 # movement towards 2; and for Holm's correction over all claims, which is made here for the paper's and for ours by themselves.
@@ -74,14 +74,14 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # | When | What | What had been seen |
 # | --- | --- | --- |
 # | 25 November, 19:49 to 20:29 (5146b9b to dfb3435) | rules of C1 to C9, O1 to O3 | the runs for C1, C2, C7 and O3 |
-# | 26 November, 01:10 (75f8c5b) | noise matrices up to 2 GiB are held in memory, so that networks of width 1024 have an anatomy | some runs of `fcn_size`, no verdict |
+# | 26 November, 01:10 (75f8c5b) | noise matrices up to 2 GiB are held in memory, so that networks of width 1024 have an diagnosis | some runs of `fcn_size`, no verdict |
 # | 26 November, 01:12 (9d23a30) | C4: the fixed $K_1$ is one that all networks have whose noise was not streamed; before, a streamed network made the rule fail | most runs of `fcn_size`, no verdict |
-# | 26 November, 08:37 (e1ce00f) | tails, scales and the index of single columns are taken from differences of gradients before these are centred; measured anew in `fcn_size`, `anatomy` and half of `cnn_size`: it moves the last column, no verdict | verdicts on `fcn_size` and `anatomy` |
+# | 26 November, 08:37 (e1ce00f) | tails, scales and the index of single columns are taken from differences of gradients before these are centred; measured anew in `fcn_size`, `diagnosis` and half of `cnn_size`: it moves the last column, no verdict | verdicts on `fcn_size` and `diagnosis` |
 # | 26 November, 18:20 (b575437) | C5 and C8 are judged on CNNs that were trained with cross-entropy for 10,000 iterations in place of 3,000, two seeds (32 filters on CIFAR-100: one); rules as they were | with 3,000 iterations "not tested", for too few networks trained; of the longer trainings the accuracies |
 # | the same day, 20:03 (61e5676) | a network that dies after it had learnt counts as not trained (no stored run does); C9 says that its last part is not judged | all verdicts |
 # | the same day, 21:30 (f73328b) | the third seed of these trainings, and C3 on them too | C5 and C8 "not reproduced" with two seeds; C3 "partly" with 3,000 iterations and three seeds |
 # | the same commit | C7: the trainings of [](iterations.ipynb) are measured every 100 iterations up to 2,000 and every 500 after them; C1 and C7: the CNN is trained for 10,000 iterations in place of 3,000; rules as they were | C1 and C7 "not reproduced" with the shorter and coarser runs |
-# | 27 November | the last column of C7 is on the very networks that it is about (`iterations_anatomy`), in place of those of `anatomy`; C9 is "partly" at best, for its last part is not judged; the evidence says how many seeds each setting has, what was not tested and which settings fail. No verdict changed | all verdicts |
+# | 27 November | the last column of C7 is on the very networks that it is about (`iterations_decomposition`), in place of those of `diagnosis`; C9 is "partly" at best, for its last part is not judged; the evidence says how many seeds each setting has, what was not tested and which settings fail. No verdict changed | all verdicts |
 #
 # Runs were added after verdicts had been seen (the third seeds; longer trainings). The p-values are not adjusted for these looks.
 
@@ -95,7 +95,7 @@ Markdown("\n".join(map(line, verdicts)))
 # ## Heavy tails, or something else?
 #
 # That $\hat\alpha$ is what the paper says does not mean what the paper says ([](blind_spots.ipynb)). So beside each verdict stands
-# what other measurements say of the same noise: T1 and projections, which look across the minibatches; whether the index is the
+# what other measurements say of the same noise: tau and projections, which look across the minibatches; whether the index is the
 # same at all $K_1$, and at all $b$.
 
 # %% tags=["hide-input"]

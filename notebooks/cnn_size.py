@@ -78,10 +78,10 @@ figures.readable(figures.trained_table(results))
 # %% [markdown]
 # ## What it is made of, against the size
 #
-# T1, which looks at each coordinate *across the minibatches* (0 for Gaussian noise), and the parts of $1/\hat\alpha - 1/2$ ([](anatomy.ipynb)).
+# tau, which looks at each coordinate *across the minibatches* (0 for Gaussian noise), and the parts of $1/\hat\alpha - 1/2$ ([](decomposition.ipynb)).
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the number of filters, a column for each data set and loss: alpha-hat, T1, dependence, layout, scales and tails."}}
-figures.anatomy_against_width(results)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the number of filters, a column for each data set and loss: alpha-hat, tau, dependence, layout, scales and tails."}}
+figures.decomposition_against_width(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -95,11 +95,16 @@ chosen = {
     "before": table["iteration"] == table["iteration"].min(),
     "after": trained if trained.any() else table["last"],
 }
-names = {"dead share": "dead", "T1": "T1", "1/alpha (clean)": "clean", "1/alpha (published, data order)": "published"}
+names = {
+    "dead share": "dead",
+    "tail excess": "tail excess",
+    "1/alpha (corrected)": "corrected",
+    "1/alpha (published, data order)": "published",
+}
 for when, which in chosen.items():
     for quantity, name in names.items():
         values = table.loc[which & (table["quantity"] == quantity), "value"].astype(float)
-        values = 1 / values if name in ("clean", "published") else values
+        values = 1 / values if name in ("corrected", "published") else values
         glue(f"cnn_{name}_{when}_low", float(values.min()), display=False)
         glue(f"cnn_{name}_{when}_high", float(values.max()), display=False)
 
@@ -107,16 +112,16 @@ for when, which in chosen.items():
 # * **As published, $\hat\alpha$ follows the dead coordinates.** It is {glue:text}`cnn_published_before_low:.2f` to {glue:text}`cnn_published_before_high:.2f` before training, when
 #   {glue:text}`cnn_dead_before_low:.0%` to {glue:text}`cnn_dead_before_high:.0%` of the coordinates are dead, and, of the networks that trained, {glue:text}`cnn_published_after_low:.2f` to
 #   {glue:text}`cnn_published_after_high:.2f` after it, with {glue:text}`cnn_dead_after_low:.1%` to {glue:text}`cnn_dead_after_high:.0%` dead: lowest where most are, in small networks
-#   on CIFAR-100. Each exact zero enters with $\log\epsilon$ ([](blind_spots.ipynb)). Without them $\hat\alpha$ is {glue:text}`cnn_clean_after_low:.2f` to
-#   {glue:text}`cnn_clean_after_high:.2f`.
-# * **The noise is heavier than Gaussian** across minibatches: T1 is {glue:text}`cnn_T1_before_low:.3f` to {glue:text}`cnn_T1_before_high:.3f` before training and
-#   {glue:text}`cnn_T1_after_low:.3f` to {glue:text}`cnn_T1_after_high:.3f` after it in those that trained. (All three: networks with cross-entropy.)
+#   on CIFAR-100. Each exact zero enters with $\log\epsilon$ ([](blind_spots.ipynb)). Without them $\hat\alpha$ is {glue:text}`cnn_corrected_after_low:.2f` to
+#   {glue:text}`cnn_corrected_after_high:.2f`.
+# * **The noise is heavier than Gaussian** across minibatches: tau is {glue:text}`cnn_tau_before_low:.3f` to {glue:text}`cnn_tau_before_high:.3f` before training and
+#   {glue:text}`cnn_tau_after_low:.3f` to {glue:text}`cnn_tau_after_high:.3f` after it in those that trained. (All three: networks with cross-entropy.)
 
 # %% tags=["remove-cell"]
 at_end = size.xs("nll", level="loss").droplevel("depth")
 for name in ("cifar10", "cifar100"):
     own = at_end[at_end.index.get_level_values("dataset") == name]
-    for split, column in (("train", "published"), ("train", "clean"), ("train", "accuracy"), ("test", "accuracy")):
+    for split, column in (("train", "published"), ("train", "corrected"), ("train", "accuracy"), ("test", "accuracy")):
         words = ", ".join(f"{value:.2f}" for value in own[split, column])
         glue(f"cnn_{name}_{split}_{column}", words or "–", display=False)
 lower = at_end["train", "published"] - at_end["test", "published"]
@@ -140,9 +145,9 @@ for quantity, name in {"accuracy": "accuracy", "1/alpha (published, data order)"
 # ## What the paper says, what we find
 #
 # * **Does $\hat\alpha$ stay near 1.0 to 1.1 beyond the smallest networks?** Not as published: with 4, 8, 16 and 32 filters it is {glue:text}`cnn_cifar10_train_published:s` on CIFAR-10 and
-#   {glue:text}`cnn_cifar100_train_published:s` on CIFAR-100 (cross-entropy, means over what trained), and rises with the size as dead coordinates become few. In the clean arithmetic it is
-#   {glue:text}`cnn_cifar10_train_clean:s` and {glue:text}`cnn_cifar100_train_clean:s`: near 1.0 to 1.1 at most sizes, with no trend.
-# * **Have the smallest the lowest?** As published the two smallest sizes have the lowest $\hat\alpha$, on CIFAR-100 clearly; in the clean arithmetic they have not. With 4 filters on
+#   {glue:text}`cnn_cifar100_train_published:s` on CIFAR-100 (cross-entropy, means over what trained), and rises with the size as dead coordinates become few. In the corrected arithmetic it is
+#   {glue:text}`cnn_cifar10_train_corrected:s` and {glue:text}`cnn_cifar100_train_corrected:s`: near 1.0 to 1.1 at most sizes, with no trend.
+# * **Have the smallest the lowest?** As published the two smallest sizes have the lowest $\hat\alpha$, on CIFAR-100 clearly; in the corrected arithmetic they have not. With 4 filters on
 #   CIFAR-10 one seed of three counts as trained: the seeds end at accuracies of {glue:text}`cnn_smallest_accuracy:s`, twice chance being 0.2, with $\hat\alpha$ = {glue:text}`cnn_smallest_published:s`. A
 #   rule that kept all of them would find 4 and 8 filters closer together.
 # * **Is it far below 2?** In every run, at every size, with both losses.

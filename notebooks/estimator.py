@@ -63,7 +63,7 @@ short
 
 # %% tags=["hide-input"]
 table = figures.bias_table(results)
-glue("sd_ratio_mohammadi", float(table.loc["Mohammadi 2.4 (clean)", "sd / bound"]), display=False)
+glue("sd_ratio_mohammadi", float(table.loc["Mohammadi 2.4 (corrected)", "sd / bound"]), display=False)
 glue("largest_size", float(results.runs["size"].max()), display=False)
 glue("sd_ratio_best", float(table["sd / bound"].min()), display=False)
 table.style.format(precision=4).set_caption("SaS, alpha = 1.5, N = 10,000")
@@ -92,7 +92,7 @@ figures.unstable_table(results).style.format(precision=2).set_table_attributes(s
 forms = figures.closed_form_table(results)
 names = {"blocks": "Gaussian, blocks of 10 with correlation 0.9", "zeros": "Gaussian with a share 0.3 of exact zeros"}
 for name, row in names.items():
-    for convention in ("clean", "published"):
+    for convention in ("corrected", "published"):
         glue(f"alpha_{name}_{convention}", float(forms.loc[row, (convention, "measured")]), display=False)
 forms.style.format(precision=3).set_caption(f"alpha^ at N = {results.runs['size'].max():,}")
 
@@ -105,9 +105,9 @@ forms.style.format(precision=3).set_caption(f"alpha^ at N = {results.runs['size'
 #   {glue:text}`sd_ratio_mohammadi:.1f` times the Cramér–Rao bound, that of the best of the others
 #   {glue:text}`sd_ratio_best:.2f` times.
 # * **What follows for gradient noise.** $\hat\alpha < 2$ is what stable data give, but it is not a sign of them.
-#   At the largest size here, Gaussian values in correlated blocks of ten give {glue:text}`alpha_blocks_clean:.2f`; Gaussian values with a share 0.3 of
+#   At the largest size here, Gaussian values in correlated blocks of ten give {glue:text}`alpha_blocks_corrected:.2f`; Gaussian values with a share 0.3 of
 #   exact zeros give {glue:text}`alpha_zeros_published:.2f` in the published convention, where each zero counts as
-#   $\log(2.2\cdot10^{-16}) = -36$, and {glue:text}`alpha_zeros_clean:.2f` in the clean one. None of these has a heavy tail.
+#   $\log(2.2\cdot10^{-16}) = -36$, and {glue:text}`alpha_zeros_corrected:.2f` in the corrected one. None of these has a heavy tail.
 # * **How sure.** Every number above is a mean over independent replicates with its spread; the closed forms and the
 #   standard errors are tested in `tests/test_tail_index.py`. Maximum likelihood is scipy's and slow: it
 #   is shown at $\alpha = 1.5$ on small samples with few replicates only, and its spread is itself uncertain. Koutrouvelis'

@@ -21,7 +21,7 @@
 # Is that so here, and does $\hat\alpha$ go with the tails?
 #
 # ReLU networks without biases, plain SGD with step size 0.1 and $b = 500$; *depth* counts weight matrices. After the last
-# iteration the noise is measured as in [](iterations.ipynb), and taken apart as in [](anatomy.ipynb).
+# iteration the noise is measured as in [](iterations.ipynb), and taken apart as in [](decomposition.ipynb).
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
@@ -74,7 +74,7 @@ HTML(figures.interactive.html(figures.interactive.fcn_size(results), "alpha-hat 
 # %% [markdown]
 # ## The numbers
 #
-# At the ends of the grid: $\hat\alpha$ (mean ± standard deviation over the seeds that trained, over all where none did) as *published*, *clean* (our
+# At the ends of the grid: $\hat\alpha$ (mean ± standard deviation over the seeds that trained, over all where none did) as *published*, *corrected* (our
 # arithmetic, $K_1$ near the root) and at a fixed $K_1$, and the training accuracy. Below, all sizes, test accuracy included.
 
 # %% tags=["hide-input"]
@@ -109,7 +109,7 @@ fixed = next(name for name in train.columns if name.startswith("K1"))
 for depth, width in ((2, 4), (2, 256), (4, 16), (4, 1024), (6, 16), (6, 256)):
     for column, word in (("published", ""), (fixed, "_fixed")):
         put(f"mnist_{depth}_{width}{word}", at(train, "mnist", "nll", depth, width)[column])
-for word in ("published", "clean"):
+for word in ("published", "corrected"):
     put(f"stuck_{word}", at(train, "mnist", "hinge", 10, 256)[word])
 
 # %% tags=["remove-cell"]
@@ -120,32 +120,38 @@ for name in ("mnist", "cifar10"):
     for column, word in (("published", "published"), (fixed, "fixed")):
         put(f"{name}_{word}_low", trained.loc[of & (depths < 10), column].min())
         put(f"{name}_{word}_high", trained.loc[of & (depths < 10), column].max())
-    spread = trained.loc[of, ["sd (published)", "sd (clean)"]]
+    spread = trained.loc[of, ["sd (published)", "sd (corrected)"]]
     put(f"{name}_sd", (spread**2).mean(axis=None) ** 0.5)
     put(f"{name}_sd_largest", spread.max(axis=None))
-put("fcn_highest", trained[["published", "clean"]].max(axis=None))
+put("fcn_highest", trained[["published", "corrected"]].max(axis=None))
 
 # %% [markdown]
 # ## What it is made of, against the size
 #
-# Under $\hat\alpha$ are **T1**, which looks at each coordinate *across the minibatches* (0 for Gaussian noise; the band is what Gaussian surrogates
+# Under $\hat\alpha$ are **tau**, which looks at each coordinate *across the minibatches* (0 for Gaussian noise; the band is what Gaussian twins
 # give), and the four parts of $1/\hat\alpha - 1/2$, each of which may be negative ([](../methods.md)). What is large and positive lowers $\hat\alpha$.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the width, a column for each data set and loss: alpha-hat, T1, dependence, layout, scales, tails. On MNIST with cross-entropy T1 is larger in wide networks, and at depths 4 and 6 tails rise with the width while scales fall; with the hinge loss T1 and tails of wide networks are lower. On CIFAR-10 T1 is near zero up to depth 6, less so at width 1024, and dependence is about twice as large as on MNIST."}}
-figures.anatomy_against_width(results)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the width, a column for each data set and loss: alpha-hat, tau, dependence, layout, scales, tails. On MNIST with cross-entropy tau is larger in wide networks, and at depths 4 and 6 tails rise with the width while scales fall; with the hinge loss tau and tails of wide networks are lower. On CIFAR-10 tau is near zero up to depth 6, less so at width 1024, and dependence is about twice as large as on MNIST."}}
+figures.decomposition_against_width(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
 
 # %% tags=["remove-cell"]
-parts = figures.anatomy_by_size(results).rename(columns={"alpha^ (clean)": "alpha"}).drop(columns="T1 (Gaussian)")
+parts = (
+    figures.decomposition_by_size(results)
+    .rename(columns={"alpha^ (corrected)": "alpha"})
+    .drop(columns="tail excess (twin)")
+)
 for name in ("mnist", "cifar10"):
     for depth, width in ((2, 4), (2, 256), (4, 256), (4, 1024), (6, 16), (6, 256)):
         for column, value in at(parts, name, "nll", depth, width).items():
             put(f"{name}_{depth}_{width}_{column}", value)
 table = results.table()
 table = table[(table["iteration"] == table["iteration"].min()) & (table["scope"] == "all")]
-before = table[table["quantity"] == "1/alpha (clean)"].groupby(["dataset", "loss", "depth", "width"])["value"].mean()
+before = (
+    table[table["quantity"] == "1/alpha (corrected)"].groupby(["dataset", "loss", "depth", "width"])["value"].mean()
+)
 for depth in (2, 6):
     put(f"start_{depth}", 1 / before.get(("mnist", "nll", depth, 256), before.iloc[-1]))
 
@@ -167,29 +173,29 @@ Markdown("\n".join(line(verdicts[claim]) for claim in ("C3", "C4", "C8", "O1", "
 #
 # Written for the profile `laptop`; this page was made in profile {glue:text}`fcn_profile:s`.
 #
-# * **Far below 2: yes.** The highest $\hat\alpha$ of a trained network is {glue:text}`fcn_highest:.2f`, published or clean. Verdict on C3, on all
+# * **Far below 2: yes.** The highest $\hat\alpha$ of a trained network is {glue:text}`fcn_highest:.2f`, published or corrected. Verdict on C3, on all
 #   networks: *{glue:text}`fcn_C3:s`*.
 # * **On MNIST it falls with size in deep networks only** (C4: *{glue:text}`fcn_C4:s`*). With cross-entropy and depth 4 it falls from {glue:text}`mnist_4_16:.2f` at width
 #   16 to {glue:text}`mnist_4_1024:.2f` at 1024, with depth 6 from {glue:text}`mnist_6_16:.2f` to {glue:text}`mnist_6_256:.2f` at 256 (published). With depth 2 it
 #   *rises*, from {glue:text}`mnist_2_4:.2f` at width 4 to {glue:text}`mnist_2_256:.2f` at 256; or falls, from {glue:text}`mnist_2_4_fixed:.2f` to {glue:text}`mnist_2_256_fixed:.2f`, if $K_1$
 #   is the same for all: the sign of this trend is a matter of the block length. With the hinge loss it rises up to width 64 at depths 2, 4 and 6, and
 #   falls beyond it at depths 4 and 6. At every width from 16 on it is lower the deeper the network is, with both losses; but at width 256 it
-#   is {glue:text}`start_2:.2f` (depth 2) and {glue:text}`start_6:.2f` (depth 6; clean, cross-entropy) *before* training already.
+#   is {glue:text}`start_2:.2f` (depth 2) and {glue:text}`start_6:.2f` (depth 6; corrected, cross-entropy) *before* training already.
 # * **On CIFAR-10 the level is as claimed, its constancy is not**: {glue:text}`cifar10_published_low:.2f` to {glue:text}`cifar10_published_high:.2f` (published) and
 #   {glue:text}`cifar10_fixed_low:.2f` to {glue:text}`cifar10_fixed_high:.2f` (fixed $K_1$) up to depth 6. The rule allows a range of 0.03.
 # * **Seeds** (C8: *{glue:text}`fcn_C8:s`*). The standard deviation of $\hat\alpha$ over the seeds is {glue:text}`cifar10_sd:.3f` on CIFAR-10 and {glue:text}`mnist_sd:.3f` on MNIST
 #   (root of the mean square over the sizes; {glue:text}`mnist_sd_largest:.2f` at the most).
-# * **The number does not follow the tails.** With cross-entropy on MNIST T1 at width 256 is above that at width 16 at depths 2, 4 and 6. At depth 2
-#   it goes from {glue:text}`mnist_2_4_T1:.3f` at width 4 to {glue:text}`mnist_2_256_T1:.2f` at 256, and the clean $\hat\alpha$ from {glue:text}`mnist_2_4_alpha:.2f` to {glue:text}`mnist_2_256_alpha:.2f`, *towards* 2. Networks
-#   of width 256 and depth 4 have T1 = {glue:text}`mnist_4_256_T1:.2f` on MNIST and {glue:text}`cifar10_4_256_T1:.3f` on CIFAR-10, where $\hat\alpha$ is the *lower* of the two,
+# * **The number does not follow the tails.** With cross-entropy on MNIST tau at width 256 is above that at width 16 at depths 2, 4 and 6. At depth 2
+#   it goes from {glue:text}`mnist_2_4_tau:.3f` at width 4 to {glue:text}`mnist_2_256_tau:.2f` at 256, and the corrected $\hat\alpha$ from {glue:text}`mnist_2_4_alpha:.2f` to {glue:text}`mnist_2_256_alpha:.2f`, *towards* 2. Networks
+#   of width 256 and depth 4 have tau = {glue:text}`mnist_4_256_tau:.2f` on MNIST and {glue:text}`cifar10_4_256_tau:.3f` on CIFAR-10, where $\hat\alpha$ is the *lower* of the two,
 #   {glue:text}`cifar10_4_256_alpha:.2f` against {glue:text}`mnist_4_256_alpha:.2f`: dependence between the coordinates is {glue:text}`cifar10_4_256_dependence:.2f` of $1/\hat\alpha - 1/2$ there, on MNIST
 #   {glue:text}`mnist_4_256_dependence:.2f`. In deep, wide networks on MNIST $\hat\alpha$ does fall where tails get heavier: at depth 6, from width 16 to 256, it goes from
-#   {glue:text}`mnist_6_16_alpha:.2f` to {glue:text}`mnist_6_256_alpha:.2f` and T1 from {glue:text}`mnist_6_16_T1:.2f` to {glue:text}`mnist_6_256_T1:.2f`; tails of {glue:text}`mnist_6_256_tails:.2f` are met
+#   {glue:text}`mnist_6_16_alpha:.2f` to {glue:text}`mnist_6_256_alpha:.2f` and tau from {glue:text}`mnist_6_16_tau:.2f` to {glue:text}`mnist_6_256_tau:.2f`; tails of {glue:text}`mnist_6_256_tails:.2f` are met
 #   by scales of {glue:text}`mnist_6_256_scales:.2f`. (O1: *{glue:text}`fcn_O1:s`*; O2: *{glue:text}`fcn_O2:s`*.)
 # * **Networks of depth 10 have the lowest published values**, and much of that is an artefact: on MNIST with the hinge loss, width 256, where no
-#   run trained, {glue:text}`stuck_published:.2f` as published and {glue:text}`stuck_clean:.2f` without the zeros of dead units, each of which enters as $\log\epsilon$.
+#   run trained, {glue:text}`stuck_published:.2f` as published and {glue:text}`stuck_corrected:.2f` without the zeros of dead units, each of which enters as $\log\epsilon$.
 # * **How sure; what the scale could change.** Three seeds; four widths (1024 once, at depth 4, with cross-entropy) and four depths of the paper's nine and nine;
 #   {glue:text}`fcn_steps:,` iterations, where the paper has up to 65,000 and averages $\hat\alpha$ late in training. Longer runs would fit CIFAR-10 better, where all
 #   networks but that of width 1024 stay below nine tenths of the training images here, and some of depth 10 might leave the plateau on which most stay.
-#   Heavier tails come with the fit ([](anatomy.ipynb)), and the one network that fits CIFAR-10 here, of width 1024, has T1 = {glue:text}`cifar10_4_1024_T1:.3f`, above the
-#   {glue:text}`cifar10_4_256_T1:.3f` of width 256: large networks, trained longer, may have heavier tails than here, on CIFAR-10 too.
+#   Heavier tails come with the fit ([](decomposition.ipynb)), and the one network that fits CIFAR-10 here, of width 1024, has tau = {glue:text}`cifar10_4_1024_tau:.3f`, above the
+#   {glue:text}`cifar10_4_256_tau:.3f` of width 256: large networks, trained longer, may have heavier tails than here, on CIFAR-10 too.

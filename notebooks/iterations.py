@@ -52,7 +52,7 @@ glue("setting", words[0], display=False)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 Markdown(f"Profile `{profile}`, step size {runs.iloc[0].lr:g}, seeds {seeds}. {'; '.join(words)}.")
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "For each network and data set a column of three panels against the iteration on a logarithmic axis: loss and accuracy on training and test data; below, the tail index of the pooled gradient noise in the published and clean conventions and the same after a permutation of the columns."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "For each network and data set a column of three panels against the iteration on a logarithmic axis: loss and accuracy on training and test data; below, the tail index of the joint gradient noise in the published and corrected conventions and the same after a permutation of the columns."}}
 figures.iterations(results)
 # %% tags=["remove-input"]
 Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {figures.provenance_line(results)}.*")
@@ -71,7 +71,7 @@ HTML(
 # ## The numbers
 #
 # $\hat\alpha$ at the first and the last snapshot, with the standard deviation over the seeds. *Published* is the paper's
-# arithmetic (float32, minibatches in data order, an epsilon inside the logarithms), *clean* is ours (dead coordinates
+# arithmetic (float32, minibatches in data order, an epsilon inside the logarithms), *corrected* is ours (dead coordinates
 # dropped, float64, a random partition of the data).
 
 # %% tags=["hide-input"]
@@ -80,12 +80,12 @@ table.style.format(precision=3)
 
 # %% tags=["remove-input"]
 first = table.index[0][0]
-for row, name in (("published", "published"), ("clean", "clean"), ("clean, columns permuted", "permuted")):
+for row, name in (("published", "published"), ("corrected", "corrected"), ("corrected, columns permuted", "permuted")):
     for column in ("first", "last"):
         glue(f"alpha_{name}_{column}", float(table.loc[(first, row), column]), display=False)
-spread = float(table.loc[first].loc[["published", "clean"], ["sd (first)", "sd (last)"]].to_numpy().max())
+spread = float(table.loc[first].loc[["published", "corrected"], ["sd (first)", "sd (last)"]].to_numpy().max())
 glue("largest_sd", spread, display=False)
-raw = table.drop("clean, columns permuted", level=1)[["first", "last"]]
+raw = table.drop("corrected, columns permuted", level=1)[["first", "last"]]
 glue("lowest", float(raw.to_numpy().min()), display=False)
 glue("highest", float(raw.to_numpy().max()), display=False)
 accuracy = figures.last_value(results, "accuracy", "test")
@@ -97,7 +97,7 @@ Markdown(
 # %% tags=["remove-cell"]
 means = results.table().query("scope == 'all' and split == 'train'")
 means = means.groupby(["model", "dataset", "quantity", "iteration"])["value"].mean()
-quantities = {"clean": "1/alpha (clean)", "published": "1/alpha (published, data order)", "dead": "dead share"}
+quantities = {"corrected": "1/alpha (corrected)", "published": "1/alpha (published, data order)", "dead": "dead share"}
 for model in ("fcn", "cnn"):
     dataset = results.runs.loc[results.runs["model"] == model, "dataset"].iloc[0]
     for name, quantity in quantities.items():
@@ -114,41 +114,47 @@ glue("iterations_C7", verdict.verdict, display=False)
 # %% [markdown]
 # ## What moves it
 #
-# The anatomy ([](anatomy.ipynb)) of the noise of these very networks at some of their snapshots: the distance of $1/\hat\alpha$ to 1/2 in the clean arithmetic, and its parts.
+# The diagnosis ([](decomposition.ipynb)) of the noise of these very networks at some of their snapshots: the distance of $1/\hat\alpha$ to 1/2 in the corrected arithmetic, and its parts.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A panel for each network against the iteration: the distance of 1/alpha-hat to 1/2 and its four parts, dependence, layout, scales and tails, with bars over the seeds."}}
-anatomy = runner.load("iterations_anatomy", profile)
-figures.parts_along_training(anatomy)
+diagnosis = runner.load("iterations_decomposition", profile)
+figures.parts_along_training(diagnosis)
 
 # %% tags=["remove-input"]
-Markdown(f"*Means over seeds; bars: their range. Profile `{profile}`: {figures.provenance_line(anatomy)}.*")
+Markdown(f"*Means over seeds; bars: their range. Profile `{profile}`: {figures.provenance_line(diagnosis)}.*")
 
 # %% tags=["remove-cell"]
-parts = anatomy.table().query("scope == 'all' and split == 'train'")
+parts = diagnosis.table().query("scope == 'all' and split == 'train'")
 parts = parts.groupby(["model", "dataset", "quantity", "iteration"])["value"].mean()
-for model, of in (("fcn", "published"), ("cnn", "clean")):
-    dataset = anatomy.runs.loc[anatomy.runs["model"] == model, "dataset"].iloc[0]
-    points = parts[model, dataset, "part e_0"].index
+for model, of in (("fcn", "published"), ("cnn", "corrected")):
+    dataset = diagnosis.runs.loc[diagnosis.runs["model"] == model, "dataset"].iloc[0]
+    points = parts[model, dataset, "decomposition: e_0"].index
     lowest = means[model, dataset, quantities[of]].idxmax()  # of 1/alpha^
     low = points[np.abs(np.log1p(points) - np.log1p(lowest)).argmin()]
     glue(f"{model}_low_point", int(low), display=False)
-    for name in ("part e_0", "part dependence", "part scales", "part tails", "T1"):
+    for name in (
+        "decomposition: e_0",
+        "decomposition: correlation",
+        "decomposition: scales",
+        "decomposition: tails",
+        "tail excess",
+    ):
         for when, at in {"first": points[0], "low": low, "last": points[-1]}.items():
             value = float(parts[model, dataset, name, at])
             glue(f"{model}_{name.removeprefix('part ')}_{when}", value, display=False)
 
 # %% [markdown]
-# T1, across the minibatches, with what it is of Gaussian surrogates:
+# tau, across the minibatches, with what it is of Gaussian twins:
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "T1 against the iteration, a panel for each network, beside the band of its Gaussian surrogates."}}
-figures.along_training(anatomy)
+# %% tags=["hide-input"] mystnb={"image": {"alt": "tau against the iteration, a panel for each network, beside the band of its Gaussian twins."}}
+figures.along_training(diagnosis)
 
 # %% [markdown]
 # **The early fall is no tail, and the tails that come later do not show.** On MNIST the distance grows from {glue:text}`fcn_e_0_first:.3f` to {glue:text}`fcn_e_0_low:.3f` at iteration {glue:text}`fcn_low_point`, near the
 # lowest $\hat\alpha$: unequal scales go from {glue:text}`fcn_scales_first:.3f` to {glue:text}`fcn_scales_low:.3f`, tails are {glue:text}`fcn_tails_low:.3f` there. From then on $\hat\alpha$ hardly moves (the distance is
-# {glue:text}`fcn_e_0_last:.3f` at the end), while T1 rises from {glue:text}`fcn_T1_low:.3f` to {glue:text}`fcn_T1_last:.3f` and the part of tails from {glue:text}`fcn_tails_low:.3f` to {glue:text}`fcn_tails_last:.2f`: scales, {glue:text}`fcn_scales_last:.2f` by
+# {glue:text}`fcn_e_0_last:.3f` at the end), while tau rises from {glue:text}`fcn_tau_low:.3f` to {glue:text}`fcn_tau_last:.3f` and the part of tails from {glue:text}`fcn_tails_low:.3f` to {glue:text}`fcn_tails_last:.2f`: scales, {glue:text}`fcn_scales_last:.2f` by
 # then, take it away again. In the convolutional network the distance is largest at iteration {glue:text}`cnn_low_point` of those measured here, when dependence has gone from {glue:text}`cnn_dependence_first:.2f` to
-# {glue:text}`cnn_dependence_low:.2f`; T1 is {glue:text}`cnn_T1_first:.3f` before training, {glue:text}`cnn_T1_low:.3f` there and {glue:text}`cnn_T1_last:.3f` at the end.
+# {glue:text}`cnn_dependence_low:.2f`; tau is {glue:text}`cnn_tau_first:.3f` before training, {glue:text}`cnn_tau_low:.3f` there and {glue:text}`cnn_tau_last:.3f` at the end.
 
 # %% [markdown]
 # ## The verdict
@@ -189,7 +195,7 @@ figures.first_and_last(longer).style.format(precision=3)
 # * **What we find here.** $\hat\alpha$ is far below 2 at every snapshot of every setting, in both conventions, from the first
 #   one on. For the fully connected networks it varies little between these seeds and along training, beside its distance to 2.
 #   An early fall is there: on MNIST from {glue:text}`fcn_published_first:.2f` to {glue:text}`fcn_published_low:.2f` at iteration {glue:text}`fcn_published_at` as published, back to {glue:text}`fcn_published_last:.2f` at the end;
-#   the convolutional network's goes from {glue:text}`cnn_clean_first:.2f` to {glue:text}`cnn_clean_low:.2f` at iteration {glue:text}`cnn_clean_at` and back to {glue:text}`cnn_clean_last:.2f` in the clean arithmetic. Its published
+#   the convolutional network's goes from {glue:text}`cnn_corrected_first:.2f` to {glue:text}`cnn_corrected_low:.2f` at iteration {glue:text}`cnn_corrected_at` and back to {glue:text}`cnn_corrected_last:.2f` in the corrected arithmetic. Its published
 #   value rises instead, from {glue:text}`cnn_published_first:.2f` to {glue:text}`cnn_published_last:.2f`, as dead coordinates come to life ({glue:text}`cnn_dead_first:.0%` of them at first, {glue:text}`cnn_dead_last:.1%` at the end):
 #   each of their exact zeros enters as $\log \epsilon$. Whether this makes the phases and the jump that the paper describes is
 #   judged by a rule that was written when shorter runs of these settings had been seen: *{glue:text}`iterations_C7:s`* (C7).
@@ -202,7 +208,7 @@ figures.first_and_last(longer).style.format(precision=3)
 #   order makes little difference before training; after it $\hat\alpha$ moves towards 2 there too. [](estimator.ipynb) shows such an effect on Gaussian data with known correlations.
 # * **What remains open on this page.** It does not follow that the rest is tails, nor that it is not: weights far apart
 #   in the list depend on each other too and have unequal scales. Telling these apart takes tests that look *across
-#   minibatches*, coordinate by coordinate: [](anatomy.ipynb).
+#   minibatches*, coordinate by coordinate: [](decomposition.ipynb).
 # * **How sure.** Three seeds, three settings, one step size, and trainings of 5,000 and 10,000 iterations where the paper has up to 65,000 (above, as far as they were run): with the fully connected networks on CIFAR-10 and the convolutional one
 #   far from fitting, what comes later could differ. The convolutional network stays at chance for some hundred iterations; a run that ends below twice chance is counted above as not trained.
 #   The standard errors stored with each value

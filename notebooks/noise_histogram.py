@@ -21,7 +21,7 @@
 # The convolutional network of [](iterations.ipynb) (the same trained weights) gives the norms $\lVert U_i \rVert$ of all
 # minibatches of several random partitions of the training set. Beside them stand the norms of as many vectors of three known
 # laws: **independent Gaussian** entries with the mean square of the noise and **independent stable** entries with its
-# $\hat\alpha$ (clean) and its mean $\log|X|$, as we understand the paper's; and **Gaussian vectors with the covariance of the noise**
+# $\hat\alpha$ (corrected) and its mean $\log|X|$, as we understand the paper's; and **Gaussian vectors with the covariance of the noise**
 # itself, $Z U / \sqrt{P - 1}$ with $Z$ standard normal.
 
 # %% tags=["parameters", "remove-cell"]
@@ -106,7 +106,7 @@ Markdown(
 #   before training): a small excess, far from the {glue:text}`spread_stable_last:.2f` of independent stable entries.
 # * **What the figure cannot show.** That the norm of a law resembles another's is no proof that the laws are the same. A
 #   spread beyond that of the Gaussian vectors of the same covariance speaks of tails shared by a minibatch; whether it is more
-#   than chance is tested below, and in more settings in [](anatomy.ipynb).
+#   than chance is tested below, and in more settings in [](decomposition.ipynb).
 # * **How sure.** One architecture, one data set, three seeds, a training that is short beside the paper's: a network that fits its images, as this one does not yet, could have norms that
 #   spread more. The reference covariance is estimated from one
 #   partition of as many minibatches; that its eigenvalues are then too unequal is corrected ([](../methods.md)), its sampling

@@ -14,14 +14,14 @@
 # %% [markdown]
 # # Which layers carry what
 #
-# **The question.** The pooled $\hat\alpha$ is one number for all layers. Are they alike?
+# **The question.** The joint $\hat\alpha$ is one number for all layers. Are they alike?
 #
-# The runs are those of [](anatomy.ipynb), taken layer by layer: the parts of $1/\hat\alpha - 1/2$ of a layer, and T1 beside mean and
-# 1.96 standard deviations of its Gaussian surrogates. The block length of a layer is the root of the number of *its* entries that were looked
+# The runs are those of [](decomposition.ipynb), taken layer by layer: the parts of $1/\hat\alpha - 1/2$ of a layer, and tau beside mean and
+# 1.96 standard deviations of its Gaussian twins. The block length of a layer is the root of the number of *its* entries that were looked
 # at (of large layers a contiguous piece), so that bars of different layers are at different block lengths. The biases of the convolutional
 # network belong to their layers.
 #
-# **The short answer.** No. In fully connected networks the layer next to the pixels is the nearest to Gaussian (before training T1, zero for
+# **The short answer.** No. In fully connected networks the layer next to the pixels is the nearest to Gaussian (before training tau, zero for
 # Gaussian noise, is at most {glue:text}`first_before:.3f` there and up to {glue:text}`deeper_before:.2f` behind it), and at depth 6 the layers from the third on
 # are heavier, much of it before training. Whole networks are mostly their first layer, so that one number for all hides this.
 
@@ -36,7 +36,7 @@ from myst_nb import glue
 from tailnoise_utils.study import figures
 from tailnoise_utils.study.experiments import runner
 
-results = runner.load("anatomy", profile)
+results = runner.load("decomposition", profile)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}; means over the seeds. Axes differ between figures.*"
 settings = list(figures.with_settings(results)["setting"].cat.categories)
@@ -47,7 +47,7 @@ Markdown(
     + figures.untrained(results)
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "For each layer of a fully connected network the parts of one over alpha-hat minus one half, before and after training, and T1 beside its Gaussian band."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "For each layer of a fully connected network the parts of one over alpha-hat minus one half, before and after training, and tau beside its Gaussian band."}}
 wide = [name for name in fcns if "256 × 6, MNIST, cross" in name] or fcns
 figures.layers(results, wide[0])
 
@@ -70,11 +70,11 @@ Markdown(f"{last}. {caption}{figures.untrained(results, last)}")
 
 # %% [markdown]
 # *Scales* are negative where the coordinates with the heaviest tails are small: for *tails* all are brought to one size, in the noise as it is
-# they hardly count (see [](anatomy.ipynb)).
+# they hardly count (see [](decomposition.ipynb)).
 #
-# ## T1 of every layer
+# ## tau of every layer
 #
-# Means over the seeds; in brackets the largest p-value over the seeds (the smallest that 99 surrogates can give is 0.01). `linear1` is next
+# Means over the seeds; in brackets the largest p-value over the seeds (the smallest that 99 twins can give is 0.01). `linear1` is next
 # to the pixels in fully connected networks, `conv1` in the convolutional one.
 
 # %% tags=["hide-input"]
@@ -129,13 +129,15 @@ front = figures.layer_table(results, "cnn" if cnns else "fcn").xs("before traini
 glue("conv_front", float(front.iloc[:, :2].max(axis=None)), display=False)
 
 # %% tags=["remove-cell"]
-parts = figures.layer_table(results, "fcn", "part dependence").xs("before training", level="when")[layers]
+parts = figures.layer_table(results, "fcn", "decomposition: correlation").xs("before training", level="when")[layers]
 glue("dependence_low", float(parts.min(axis=None)), display=False)
 glue("dependence_high", float(parts.max(axis=None)), display=False)
-start = figures.layer_table(results, "cnn" if cnns else "fcn", "part dependence").xs("before training", level="when")
+start = figures.layer_table(results, "cnn" if cnns else "fcn", "decomposition: correlation").xs(
+    "before training", level="when"
+)
 glue("dependence_cnn", float(start["linear1"].max()), display=False)
 glue("dependence_conv", float(start.filter(regex=r"^(conv|linear[23])\d?$").min(axis=None)), display=False)
-scales = figures.layer_table(results, "fcn", "part scales").xs("before training", level="when")
+scales = figures.layer_table(results, "fcn", "decomposition: scales").xs("before training", level="when")
 scales = scales[scales.index.astype(str).str.contains("× 6")] if later != layers[1:] else scales
 glue("scales_low", float(scales[layers[3:] or later].min(axis=None)), display=False)
 glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=False)
@@ -144,23 +146,23 @@ glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=F
 # ## What we find, how sure
 #
 # * **The layers are not alike.** In fully connected networks the first layer, next to the pixels, is the nearest to Gaussian: before
-#   training its T1 is at most {glue:text}`first_before:.3f`, in the layers behind it up to {glue:text}`deeper_before:.2f`; after
+#   training its tau is at most {glue:text}`first_before:.3f`, in the layers behind it up to {glue:text}`deeper_before:.2f`; after
 #   training it is the least of all layers in {glue:text}`first_is_least` of {glue:text}`settings` settings.
-# * **In the networks of depth 6 the layers from the third on are heavier, and much of that is there before training.** T1 is then beyond all
-#   99 surrogates, in every seed, in {glue:text}`later_before_found` of {glue:text}`later_all` cases (such a layer of such a setting), and in
+# * **In the networks of depth 6 the layers from the third on are heavier, and much of that is there before training.** tau is then beyond all
+#   99 twins, in every seed, in {glue:text}`later_before_found` of {glue:text}`later_all` cases (such a layer of such a setting), and in
 #   {glue:text}`later_after_found` after training. On MNIST it grows, from {glue:text}`mnist_before_low:.2f` to
 #   {glue:text}`mnist_before_high:.2f` before training to {glue:text}`mnist_after_low:.2f` to {glue:text}`mnist_after_high:.2f` after it. On CIFAR-10 it
 #   grows with the hinge loss (at most {glue:text}`hinge_before_high:.2f` before, {glue:text}`hinge_after_high:.2f` after); training with cross-entropy
 #   *lowers* it in some layers, and raises it in others: it falls from {glue:text}`wide_before:.3f` to
 #   {glue:text}`wide_after:.3f` in `linear4` of 256 × 6, from {glue:text}`narrow_before:.3f` to {glue:text}`narrow_after:.3f` in `linear5` of 32 × 6.
-# * **In the networks of depth 3 on CIFAR-10 there is little of it**, before training and after it: T1 of the layers behind the first is at
+# * **In the networks of depth 3 on CIFAR-10 there is little of it**, before training and after it: tau of the layers behind the first is at
 #   most {glue:text}`shallow_before:.3f` before and {glue:text}`shallow_after:.3f` after training. Small as it is, with
 #   cross-entropy it is no chance after training: `linear2` has p = {glue:text}`shallow_p:.2f` at most over seeds and widths.
 # * **Whole networks are mostly their first layer, but for one.** It holds {glue:text}`share_others:.0%` of the coordinates or more, but
-#   {glue:text}`share_least:.0%` in the network of width 256 and depth 6 on MNIST. What is said of whole networks ([](anatomy.ipynb)) is in so far
-#   mostly said of that layer: on CIFAR-10 its T1 is at most {glue:text}`first_cifar:.3f` after training, and an average over all coordinates hides
+#   {glue:text}`share_least:.0%` in the network of width 256 and depth 6 on MNIST. What is said of whole networks ([](decomposition.ipynb)) is in so far
+#   mostly said of that layer: on CIFAR-10 its tau is at most {glue:text}`first_cifar:.3f` after training, and an average over all coordinates hides
 #   that of the later layers ({glue:text}`cross_after_low:.2f` to {glue:text}`hinge_after_high:.2f` at depth 6).
-# * **In the convolutional network** `conv1` and `conv2` are near Gaussian before training (T1 at most {glue:text}`conv_front:.2f`); all layers
+# * **In the convolutional network** `conv1` and `conv2` are near Gaussian before training (tau at most {glue:text}`conv_front:.2f`); all layers
 #   behind them are heavier from the start.
 # * **The parts differ too.** Before training *dependence* is {glue:text}`dependence_low:.2f` to {glue:text}`dependence_high:.2f` in the layers of fully
 #   connected networks; in the convolutional one it is {glue:text}`dependence_conv:.2f` or more but in `linear1`, where it is
@@ -168,7 +170,7 @@ glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=F
 #   {glue:text}`scales_high:.2f` to it (why coordinates differ more in size there is not measured), and on MNIST with cross-entropy, after training,
 #   *tails*.
 # * A layer whose units are active for few images has coordinates that are zero for most samples: their sums over a minibatch are rare
-#   events, heavier than Gaussian at $b = 500$ without any law of infinite variance. This is a way in which T1 could come about; it is not measured here.
-# * T1 looks at each coordinate by itself, so that its differences between layers are not made by their sizes.
-# * **How sure.** Three seeds, 256 coordinates of each layer, and the settings of [](anatomy.ipynb); two depths, so that what depth does in between is
+#   events, heavier than Gaussian at $b = 500$ without any law of infinite variance. This is a way in which tau could come about; it is not measured here.
+# * tau looks at each coordinate by itself, so that its differences between layers are not made by their sizes.
+# * **How sure.** Three seeds, 256 coordinates of each layer, and the settings of [](decomposition.ipynb); two depths, so that what depth does in between is
 #   not known. Rises and falls differ in size between seeds. A layer of few entries has parts with large errors (they are stored with the results).

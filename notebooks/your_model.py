@@ -86,7 +86,7 @@ measure(model, loss_fn, batches, mode="train", groups={})
 # ## Batches of another form
 #
 # A batch that is no pair is handed to the loss whole, together with the model. Where P × p numbers do not fit the memory
-# (`memory=`, by default a quarter of what is free), the data is gone through twice instead, with the same result but without the anatomy.
+# (`memory=`, by default a quarter of what is free), the data is gone through twice instead, with the same result but without the diagnosis.
 
 # %% tags=["hide-input"]
 dictionaries = [{"pixels": x, "labels": y} for x, y in batches]
@@ -97,18 +97,18 @@ other = measure(
     method="streaming",
     groups={},
 )
-print(f"matrix: {report.clean}, two passes: {other.clean}")
+print(f"matrix: {report.corrected}, two passes: {other.corrected}")
 
 # %% [markdown]
 # ## How to read it
 #
-# * `clean` and `published` differ where there are dead coordinates, or hardly at all.
+# * `corrected` and `published` differ where there are dead coordinates, or hardly at all.
 # * `permuted` is the same noise with the parameters listed in another order. What moves there is no tail.
 # * A value below 2 is no evidence of heavy tails by itself: dependent coordinates, unequal scales and dead units lower it too
 #   ([](../methods.md)); and heavy tails that all coordinates of a minibatch share leave it at 2.
-# * The last sentence is what five tests across the minibatches found, those with a star: T1, the index of single parameters,
+# * The last sentence is what five tests across the minibatches found, those with a star: tau, the index of single parameters,
 #   the kurtosis along random and along leading directions, the spread of the norms. One of them has to be beyond all 99
-#   Gaussian surrogates ($p \le 0.05/5$) for the noise to be called heavier than Gaussian. If none is, the noise may still not
+#   Gaussian twins ($p \le 0.05/5$) for the noise to be called heavier than Gaussian. If none is, the noise may still not
 #   be Gaussian: [](blind_spots.ipynb) shows what such tests find, and what they miss.
 # * Fewer than 16 minibatches are too few for these tests, and standard errors are then rough.
 # * The standard errors speak of the minibatches drawn, not of another seed or partition. Measure several.

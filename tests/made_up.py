@@ -48,9 +48,9 @@ def indices(inverse, *, published=0.0, at_1000=0.0):
         value = inverse(of, iteration) if callable(inverse) else inverse
         return {
             "1/alpha (published, data order)": value + published + jitter(of, iteration),
-            "1/alpha (clean)": value + jitter(of, iteration + 1),
-            ("1/alpha (pooled)", 1000.0): value + at_1000 + jitter(of, iteration + 2),
-            ("1/alpha (pooled)", 100.0): value + 0.1,
+            "1/alpha (corrected)": value + jitter(of, iteration + 1),
+            ("1/alpha (joint)", 1000.0): value + at_1000 + jitter(of, iteration + 2),
+            ("1/alpha (joint)", 100.0): value + 0.1,
         }
 
     return quantities

@@ -54,24 +54,24 @@ def test_surrogates_of_each_law_are_drawn_anew(monkeypatch):
     """One mixing matrix for all laws would make their differences depend on each other."""
     drawn = []
 
-    def surrogate(U, generator):
+    def twin(U, generator):
         drawn.append(generator.initial_seed())
         return U
 
-    monkeypatch.setattr(blind_spots.controls, "gaussian_surrogate", surrogate)
-    blind_spots.surrogates(3)
+    monkeypatch.setattr(blind_spots.controls, "gaussian_twin", twin)
+    blind_spots.twins(3)
     assert len(set(drawn)) == len(drawn) == 18
 
 
-def test_pooled_estimate_is_blind_and_T1_is_not():
-    table = blind_spots.surrogates(24)
+def test_pooled_estimate_is_blind_and_tau_is_not():
+    table = blind_spots.twins(24)
     wide = table.pivot_table(index=["law", "replicate"], columns="kind", values="1/alpha")
-    gap = (wide["noise"] - wide["surrogate"]).groupby("law").agg(["mean", "sem"])
+    gap = (wide["noise"] - wide["twin"]).groupby("law").agg(["mean", "sem"])
     assert (gap["mean"].abs() < 4 * gap["sem"]).all()
-    means = table.groupby(["law", "kind"])["T1"].mean()
+    means = table.groupby(["law", "kind"])["tail excess"].mean()
     assert (means.xs("noise", level="kind").filter(like="SaS") > 0.3).all()
-    assert (means.xs("surrogate", level="kind").abs() < 0.02).all()
-    figure = figures.noise_and_surrogate(table)
+    assert (means.xs("twin", level="kind").abs() < 0.02).all()
+    figure = figures.noise_and_twin(table)
     drawn = figure.axes[0].get_lines()[0].get_xdata(orig=False)
     laws = list(dict.fromkeys(table["law"]))
     np.testing.assert_allclose(drawn, wide.groupby("law")["noise"].mean()[laws])
@@ -80,7 +80,7 @@ def test_pooled_estimate_is_blind_and_T1_is_not():
 def test_parts_are_the_truth():
     table = blind_spots.known_parts(16)
     texts = figures.parts_table(table)
-    assert list(texts) == ["dependence", "layout", "scales", "tails"]
+    assert list(texts) == ["correlation", "order", "scales", "tails"]
     first = table.query("law == 'SaS 1.5, i.i.d.' and part == 'tails'").iloc[0]
     assert (
         texts.loc[first["law"], "tails"].replace("\N{NO-BREAK SPACE}", " ")
@@ -88,7 +88,7 @@ def test_parts_are_the_truth():
     )
     assert ((table["value"] - table["truth"]).abs() < 4 * table["se"] + 0.015).all()
     bars = figures.known_parts(table).axes[0].containers
-    of = table[table["part"] == "dependence"]
+    of = table[table["part"] == "correlation"]
     np.testing.assert_allclose([bar.get_width() for bar in bars[0]], of["value"])
 
 
@@ -96,8 +96,8 @@ def test_zeros_and_block_lengths_are_drawn():
     table = blind_spots.zeros(3)
     assert ((table["1/alpha"] - table["closed"]).abs() < 0.02).all()
     lines = figures.zero_shares(table).axes[0].get_lines()
-    clean = table[table["convention"] == "clean"]
-    np.testing.assert_allclose(lines[1].get_ydata(), 1 / clean["1/alpha"])
+    corrected = table[table["convention"] == "corrected"]
+    np.testing.assert_allclose(lines[1].get_ydata(), 1 / corrected["1/alpha"])
     lengths = blind_spots.block_lengths(2)
     tens = lengths.query("law == 'Gaussian, correlated in tens' and order == 'listed'").set_index("K1")["value"]
     assert tens[10] == pytest.approx(0.5 + math.log1p(9 * 0.6) / 2 / math.log(10), abs=0.01)

@@ -145,7 +145,7 @@ def test_nothing_stored_is_not_tested(tmp_path, monkeypatch):
     by = {v.claim: v for v in found}
     assert by["C3"].evidence == "Not measured: fcn_size, cnn_size."
     assert (by["C3"].experiments, by["C3"].profile) == (("fcn_size", "cnn_size"), "laptop")
-    assert by["C4"].tails == "Not measured: no anatomy of a network that trained."
+    assert by["C4"].tails == "Not measured: no diagnosis of a network that trained."
     with pytest.raises(ValueError, match="unknown profile 'desktop'"):
         claims.verdicts("desktop")
 
@@ -179,7 +179,7 @@ def test_each_claim_gets_its_results(stored):
 
 
 def test_the_second_column_is_about_the_noise_of_the_claim(monkeypatch):
-    names = {name for _, needed in claims.RULES.values() for name in needed} | {"iterations_anatomy"}
+    names = {name for _, needed in claims.RULES.values() for name in needed} | {"iterations_decomposition"}
     stored = {name: store.Results(pd.DataFrame(), pd.DataFrame()) for name in names}
     name_of = {id(of): name for name, of in stored.items()}
     for rule in ("heavy_or_else", "flat_in_b", "scale_of_norms"):
@@ -192,7 +192,7 @@ def test_the_second_column_is_about_the_noise_of_the_claim(monkeypatch):
         "C4": "heavy_or_else: fcn_size",
         "C5": "heavy_or_else: cnn_size",
         "C6": "flat_in_b: batch_scaling",
-        "C7": "heavy_or_else: iterations_anatomy",
+        "C7": "heavy_or_else: iterations_decomposition",
         "C8": sizes,
         "C9": "Not about gradient noise.",
         "O1": "heavy_or_else: fcn_size",

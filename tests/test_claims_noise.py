@@ -33,7 +33,7 @@ def histogram(noise, *, independent=None, count=150, status="complete", data="ci
                 at = {"run": run["run"], "iteration": point, "quantity": quantity}
                 rows += [at | {"x": float(i), "value": value} for i, value in enumerate(of)]
             rows.append(
-                {"run": run["run"], "iteration": point, "quantity": "1/alpha (clean)", "value": 1 / index(point)}
+                {"run": run["run"], "iteration": point, "quantity": "1/alpha (corrected)", "value": 1 / index(point)}
             )
     return results(rows, runs)
 
@@ -166,7 +166,7 @@ def test_c2():
     found = claims.c2(samples(0.01, 1.03))
     assert found.verdict == "reproduced"
     assert found.numbers["largest bias"] == pytest.approx(0.01)
-    assert found.numbers["error ratio, clean"] == pytest.approx(1.03)
+    assert found.numbers["error ratio, corrected"] == pytest.approx(1.03)
 
 
 @pytest.mark.parametrize("change", [{"bias": 0.021}, {"bias": -0.021}, {"ratio": 1.11}, {"ratio": 0.89}])
@@ -197,7 +197,7 @@ def test_c2_ratios_are_averaged_by_their_replicates():
     few, many = samples(0, 1.3, sizes=(10_000,), replicates=401), samples(0, 0.8, sizes=(100_000,), replicates=801)
     found = claims.c2(Results(pd.concat([few.rows, many.rows]), pd.concat([few.runs, many.runs])))
     assert found.verdict == "reproduced"
-    assert found.numbers["error ratio, clean"] == pytest.approx((1.3 * 0.8**2) ** (1 / 3))
+    assert found.numbers["error ratio, corrected"] == pytest.approx((1.3 * 0.8**2) ** (1 / 3))
 
 
 def batches(
@@ -212,7 +212,7 @@ def batches(
         name = f"{dataset}-{depth}-{seed}-{at}"
         runs.append(of | {"run": name, "batch_size": at, "status": "not trained" if depth in lost else "complete"})
         for b, quantity in product(
-            sizes if at == 500 else (at,), ("1/alpha (published)", "1/alpha (clean, K1 = 1000)")
+            sizes if at == 500 else (at,), ("1/alpha (published)", "1/alpha (corrected, K1 = 1000)")
         ):
             own = slope(of, quantity, at != 500) if callable(slope) else slope
             own += jitter(of | {"q": quantity, "at": at != 500}, 0, spread)
@@ -283,7 +283,7 @@ def test_c6_not_tested(change):
 
 
 def training(shape, *, seeds=3, snapshots=24, kinds=(("fcn", "mnist"), ("cnn", "cifar10")), status="complete"):
-    """Runs along training: `shape(k, of)` gives 1/alpha^ (published, clean) and the accuracy at snapshot k."""
+    """Runs along training: `shape(k, of)` gives 1/alpha^ (published, corrected) and the accuracy at snapshot k."""
     rows, runs = [], []
     iterations = [0, *np.unique(np.geomspace(1, 3000, snapshots - 1).round().astype(int) + np.arange(snapshots - 1))]
     for model, dataset in kinds:
@@ -292,8 +292,8 @@ def training(shape, *, seeds=3, snapshots=24, kinds=(("fcn", "mnist"), ("cnn", "
             name = f"{model}-{dataset}-{seed}"
             runs.append(of | {"run": name, "status": status})
             for k, iteration in enumerate(iterations):
-                published, clean, accuracy = shape(k, of)
-                values = {"1/alpha (published, data order)": published, "1/alpha (clean)": clean}
+                published, corrected, accuracy = shape(k, of)
+                values = {"1/alpha (published, data order)": published, "1/alpha (corrected)": corrected}
                 at = {"run": name, "iteration": int(iteration)}
                 for quantity, value in values.items():
                     noise = jitter(of | {"k": k, "q": quantity}, 0, 1e-4)

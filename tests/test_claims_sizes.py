@@ -80,7 +80,8 @@ def test_c3_names_what_fails_and_the_error_that_makes_it_fail():
     found = c3(one_wide)
     assert found.verdict == "partly"
     assert (
-        "(FCN, MNIST, cross-entropy, clean; FCN, MNIST, cross-entropy, published; FCN, MNIST, hinge" in found.evidence
+        "(FCN, MNIST, cross-entropy, corrected; FCN, MNIST, cross-entropy, published; FCN, MNIST, hinge"
+        in found.evidence
     )
     assert c3().evidence.endswith("published). 3 seeds.")
 
@@ -110,7 +111,13 @@ def test_rows_of_layers_are_no_networks():
 
 @pytest.mark.parametrize(
     "where",
-    [{"model": "cnn"}, {"dataset": "cifar10"}, {"loss": "hinge"}, {"iteration": 0}, {"quantity": CONVENTIONS["clean"]}],
+    [
+        {"model": "cnn"},
+        {"dataset": "cifar10"},
+        {"loss": "hinge"},
+        {"iteration": 0},
+        {"quantity": CONVENTIONS["corrected"]},
+    ],
 )
 def test_c3_spread_elsewhere_does_not_count(where):
     def quantities(of, iteration):
@@ -206,7 +213,7 @@ def test_c4_at_one_convention_only():
     flat, slanted = indices(growth(0.0)), indices(growth())
 
     def quantities(of, iteration):
-        return slanted(of, iteration) | {("1/alpha (pooled)", 1000.0): flat(of, iteration)["1/alpha (pooled)", 1000.0]}
+        return slanted(of, iteration) | {("1/alpha (joint)", 1000.0): flat(of, iteration)["1/alpha (joint)", 1000.0]}
 
     found = claims.c4(sized(FCN, quantities))
     assert found.verdict == "partly"
@@ -224,14 +231,14 @@ def test_c4_takes_the_largest_block_length_that_all_have():
     def quantities(of, iteration):
         found = many(of, iteration)
         if of["width"] == 4:
-            del found["1/alpha (pooled)", 1000.0]
+            del found["1/alpha (joint)", 1000.0]
         return found
 
     # What is at K1 = 100 does not differ between sizes.
     level = indices(growth(0.0))
 
     def other(of, iteration):
-        return quantities(of, iteration) | {("1/alpha (pooled)", 100.0): level(of, iteration)["1/alpha (clean)"]}
+        return quantities(of, iteration) | {("1/alpha (joint)", 100.0): level(of, iteration)["1/alpha (corrected)"]}
 
     found = claims.c4(sized(FCN, other))
     assert found.numbers["slope in log2 width, mnist, nll, fixed K1"] == pytest.approx(0, abs=1e-3)
@@ -278,7 +285,7 @@ def smallest(first=0.8, rest=1.05):
 def test_c5_reproduced(seeds):
     found = claims.c5(cnns(indices(smallest()), seeds=seeds))
     assert found.verdict == "reproduced"
-    assert found.numbers["alpha^ of the smallest, CIFAR-10, cross-entropy, clean"] == pytest.approx(0.8, abs=0.01)
+    assert found.numbers["alpha^ of the smallest, CIFAR-10, cross-entropy, corrected"] == pytest.approx(0.8, abs=0.01)
     assert found.p < 1e-3
 
 
@@ -303,13 +310,14 @@ def test_c5_looks_at_the_end_of_what_trained():
     assert found.evidence.endswith(" 2 to 3 seeds.")
     one = cnns(indices(smallest()), status=lambda of: "not trained" if of["width"] == 4 and of["seed"] else "complete")
     assert (
-        "CIFAR-10, cross-entropy, clean: 0.80 (1 seed; lower than the rest on average: p = " in claims.c5(one).evidence
+        "CIFAR-10, cross-entropy, corrected: 0.80 (1 seed; lower than the rest on average: p = "
+        in claims.c5(one).evidence
     )
 
 
 def test_c5_welch_is_that_of_scipy():
     table = at_end(cnns(indices(lambda of, i: 0.9 + jitter(of, i, 0.02)), seeds=5))
-    runs = values(table, CONVENTIONS["clean"])
+    runs = values(table, CONVENTIONS["corrected"])
     runs = runs[(runs["dataset"] == "cifar10") & (runs["loss"] == "nll")]
     means = claims.over_seeds(runs, SETTING, ["model"]).reset_index()
     one, rest = means[means["width"] == 4].iloc[0], means[means["width"] != 4]
@@ -367,7 +375,7 @@ def test_c8_reproduced():
     found = c8(0.01)
     assert found.verdict == "reproduced"
     # Variances .1^2 and .01^2: .99 of the whole.
-    assert found.numbers["ICC, CNN, clean"] == pytest.approx(0.99, abs=0.01)
+    assert found.numbers["ICC, CNN, corrected"] == pytest.approx(0.99, abs=0.01)
     assert found.numbers["sd over seeds, FCN, published"] == pytest.approx(0.01, rel=0.25)
     assert c8(0.001, seeds=2).verdict == "reproduced"
 
@@ -378,7 +386,7 @@ def test_c8_tells_the_typical_spread_of_alpha_from_the_largest():
         return dict.fromkeys(CONVENTIONS.values(), 0.8 + jitter(setting(of), iteration, 0.1) + wide * (of["seed"] - 1))
 
     evidence = claims.c8(sized(FCN, quantities), cnns(quantities)).evidence
-    found = re.search(r"FCN, clean: \S+ \(\S+\), sd (\S+) \((\S+)\)", evidence)
+    found = re.search(r"FCN, corrected: \S+ \(\S+\), sd (\S+) \((\S+)\)", evidence)
     assert float(found[1]) == pytest.approx(0.001 / 0.8**2, abs=1e-3)
     assert float(found[2]) > 0.1
 
@@ -393,14 +401,14 @@ def test_c8_not_reproduced():
     # Variances .1^2 and .04^2: .86 of the whole; so many settings that its bound is above .8.
     found = c8(0.04, depths=(0,), widths=range(4, 44))
     assert found.verdict == "not reproduced"
-    assert found.numbers["ICC, FCN, clean"] == pytest.approx(0.86, abs=0.03)
+    assert found.numbers["ICC, FCN, corrected"] == pytest.approx(0.86, abs=0.03)
     assert min(of for name, of in found.numbers.items() if "bound" in name) > 0.8
     assert c8(0.05, model="cnn").verdict == "not reproduced"
 
 
 def test_c8_partly():
     found = c8(0.05, convention="published")
-    assert (found.verdict, "only for clean" in found.evidence) == ("partly", True)
+    assert (found.verdict, "only for corrected" in found.evidence) == ("partly", True)
 
 
 def test_c8_not_tested():
@@ -409,72 +417,84 @@ def test_c8_not_tested():
     assert c8(0.005, status=untrained(dataset="cifar100")).verdict == claims.NOT_TESTED
 
 
-def anatomy(share=0.7, T1=0.01, accuracy=0.97, e_0=0.3):
-    """The part of dependence in e_0 before training; the p-value of T1 and the training accuracy after it."""
+def diagnose(share=0.7, tau=0.01, accuracy=0.97, e_0=0.3):
+    """The part of dependence in e_0 before training; the p-value of tau and the training accuracy after it."""
 
     def quantities(of, iteration):
         whole = e_0 + jitter(of, iteration)
         part = share(of) if callable(share) else share
-        p = T1(of) if callable(T1) else T1
+        p = tau(of) if callable(tau) else tau
         fit = accuracy(of) if callable(accuracy) else accuracy
-        found = {"part e_0": whole, "part dependence": part * whole, "T1": 0.1, "T1 (p)": p, "accuracy": fit}
-        return found if iteration else found | {"T1 (p)": 0.5, "accuracy": 0.1}
+        found = {
+            "decomposition: e_0": whole,
+            "decomposition: correlation": part * whole,
+            "tail excess": 0.1,
+            "tail excess (p)": p,
+            "accuracy": fit,
+        }
+        return found if iteration else found | {"tail excess (p)": 0.5, "accuracy": 0.1}
 
     return quantities
 
 
 def test_o1():
-    found = claims.o1(sized(FCN, anatomy()))
+    found = claims.o1(sized(FCN, diagnose()))
     assert found.verdict == "reproduced"
     assert found.numbers["smallest share"] == pytest.approx(0.7)
-    assert claims.o1(sized(FCN, anatomy(0.45))).verdict == "not reproduced"
+    assert claims.o1(sized(FCN, diagnose(0.45))).verdict == "not reproduced"
     # A part above half of less than nothing.
-    assert claims.o1(sized(FCN, anatomy(0.3, e_0=-0.3))).verdict == "not reproduced"
-    found = claims.o1(sized(FCN, anatomy(lambda of: 0.45 if of["dataset"] == "mnist" and of["loss"] == "nll" else 0.6)))
+    assert claims.o1(sized(FCN, diagnose(0.3, e_0=-0.3))).verdict == "not reproduced"
+    found = claims.o1(
+        sized(FCN, diagnose(lambda of: 0.45 if of["dataset"] == "mnist" and of["loss"] == "nll" else 0.6))
+    )
     assert (found.verdict, "only for CIFAR-10, hinge" in found.evidence) == (
         "partly",
         True,
     )
-    assert claims.o1(sized(FCN[:2], anatomy())).verdict == claims.NOT_TESTED
+    assert claims.o1(sized(FCN[:2], diagnose())).verdict == claims.NOT_TESTED
     assert claims.o1(sized(FCN, indices(low))).verdict == claims.NOT_TESTED
 
 
 def test_o2():
-    found = claims.o2(sized(FCN, anatomy()))
+    found = claims.o2(sized(FCN, diagnose()))
     assert found.verdict == "reproduced"
     assert found.p == pytest.approx(claims.fisher([0.01] * 3))
-    assert claims.o2(sized(FCN, anatomy(T1=0.4))).verdict == "not reproduced"
-    found = claims.o2(sized(FCN, anatomy(T1=lambda of: 0.4 if of["loss"] == "hinge" and of["width"] == 4 else 0.01)))
+    assert claims.o2(sized(FCN, diagnose(tau=0.4))).verdict == "not reproduced"
+    found = claims.o2(sized(FCN, diagnose(tau=lambda of: 0.4 if of["loss"] == "hinge" and of["width"] == 4 else 0.01)))
     assert (found.verdict, "only for cross-entropy" in found.evidence) == ("partly", True)
 
 
 def test_o2_looks_at_networks_that_fit():
-    mnist = anatomy(
-        T1=lambda of: 0.01 if of["dataset"] == "mnist" else 0.9,
+    mnist = diagnosis(
+        tau=lambda of: 0.01 if of["dataset"] == "mnist" else 0.9,
         accuracy=lambda of: 0.96 if of["dataset"] == "mnist" else 0.94,
     )
     found = claims.o2(sized(FCN, mnist))
     assert (found.verdict, found.numbers["settings"]) == ("reproduced", 24)
-    assert claims.o2(sized(FCN, anatomy(accuracy=0.949))).verdict == claims.NOT_TESTED
-    assert claims.o2(sized(FCN, anatomy(accuracy=0.95))).verdict == "reproduced"
-    assert claims.o2(sized(FCN, anatomy(), status=untrained())).verdict == claims.NOT_TESTED
+    assert claims.o2(sized(FCN, diagnose(accuracy=0.949))).verdict == claims.NOT_TESTED
+    assert claims.o2(sized(FCN, diagnose(accuracy=0.95))).verdict == "reproduced"
+    assert claims.o2(sized(FCN, diagnose(), status=untrained())).verdict == claims.NOT_TESTED
 
 
 def test_what_is_not_a_number_is_left_out():
     def quantities(of, iteration):
-        found = anatomy()(of, iteration)
-        return found | {"T1 (p)": np.nan} if of["width"] == 4 else found
+        found = diagnose()(of, iteration)
+        return found | {"tail excess (p)": np.nan} if of["width"] == 4 else found
 
     found = claims.o2(sized(FCN, quantities))
     assert (found.verdict, found.numbers["settings"]) == ("reproduced", 36)
 
 
-def tails(T1=0.01, projections=0.5):
+def tails(tau=0.01, projections=0.5):
     def quantities(of, iteration):
-        p = T1 if not callable(T1) else T1(of)
-        found = {"T1": 0.2 if iteration else 0.0, "T1 (p)": p, "kurtosis (random projections) (p)": projections}
-        found |= {("1/alpha (columns)", 3.0): 0.6, ("1/alpha (columns)", 30.0): 0.5}
-        return found | {("1/alpha (pooled)", 10.0): 0.8, ("1/alpha (pooled)", 1000.0): 0.75}
+        p = tau if not callable(tau) else tau(of)
+        found = {
+            "tail excess": 0.2 if iteration else 0.0,
+            "tail excess (p)": p,
+            "kurtosis (random projections) (p)": projections,
+        }
+        found |= {("1/alpha (per coordinate)", 3.0): 0.6, ("1/alpha (per coordinate)", 30.0): 0.5}
+        return found | {("1/alpha (joint)", 10.0): 0.8, ("1/alpha (joint)", 1000.0): 0.75}
 
     return sized(FCN, quantities)
 
@@ -482,13 +502,13 @@ def tails(T1=0.01, projections=0.5):
 def test_heavy_tails_or_something_else():
     found = claims.heavy_or_else(tails())
     assert found == (
-        "Heavier than Gaussian: T1 finds it in 48 of 48 settings (0.200 to 0.200); random projections in 0 of 48; alpha^ "
-        "of single columns is 1.67 at K1 = 3 and 2.00 at 30; pooled it is 1.25 at K1 = 10 and 1.33 at 1000, where a stable "
+        "Heavier than Gaussian: tau finds it in 48 of 48 settings (0.200 to 0.200); random projections in 0 of 48; alpha^ "
+        "of single columns is 1.67 at K1 = 3 and 2.00 at 30; joint it is 1.25 at K1 = 10 and 1.33 at 1000, where a stable "
         "law is flat."
     )
     found = claims.heavy_or_else(tails(lambda of: 0.01 if of["dataset"] == "mnist" else 0.6, 0.01))
-    assert found.startswith("Heavier than Gaussian in part: T1 finds it in 24 of 48 settings")
+    assert found.startswith("Heavier than Gaussian in part: tau finds it in 24 of 48 settings")
     assert "random projections in 48 of 48" in found
-    assert claims.heavy_or_else(tails(0.5)).startswith("No sign of tails heavier than Gaussian: T1 finds it in 0")
-    assert claims.heavy_or_else(sized(FCN, indices(low))) == "Not measured: no anatomy of a network that trained."
-    assert claims.heavy_or_else() == "Not measured: no anatomy of a network that trained."
+    assert claims.heavy_or_else(tails(0.5)).startswith("No sign of tails heavier than Gaussian: tau finds it in 0")
+    assert claims.heavy_or_else(sized(FCN, indices(low))) == "Not measured: no diagnosis of a network that trained."
+    assert claims.heavy_or_else() == "Not measured: no diagnosis of a network that trained."

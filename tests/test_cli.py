@@ -12,7 +12,7 @@ from tailnoise_utils import __version__
 from tailnoise_utils.__main__ import app
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.specs import AnatomySpec
+from tailnoise_utils.study.experiments.specs import DiagnosisSpec
 from tailnoise_utils.study.networks import data, snapshots
 from tailnoise_utils.study.results import store
 
@@ -40,7 +40,7 @@ def test_run_show_and_list(results_in):
     assert shown.exit_code == 0, shown.output
     assert "6 runs" in shown.output
     assert "loss: nll" in shown.output
-    assert "1/alpha (clean)" in shown.output
+    assert "1/alpha (corrected)" in shown.output
     assert figure.read_bytes().startswith(b"\x89PNG")
 
     verified = CliRunner().invoke(app, ["verify", "iterations", "--profile", "smoke"])
@@ -70,7 +70,7 @@ def test_run_all_and_fresh(results_in, monkeypatch):
 def test_an_absent_data_set_is_found_before_any_run(results_in, monkeypatch):
     def only(dataset):
         t = snapshots.TrainSpec(dataset, 40, 10, "fcn", 4, 2, "nll", 20, 0.1, "constant", "random", 2, (2,), 0)
-        return lambda profile: (AnatomySpec(t, 20, (2,)),)
+        return lambda profile: (DiagnosisSpec(t, 20, (2,)),)
 
     monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"first": only("digits"), "second": only("cifar100")})
@@ -81,7 +81,7 @@ def test_an_absent_data_set_is_found_before_any_run(results_in, monkeypatch):
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"first": only("digits")})
     assert CliRunner().invoke(app, ["run", "all"]).exit_code == 0
     # What is stored needs no data any more.
-    monkeypatch.setattr(AnatomySpec, "data_sha256", None)
+    monkeypatch.setattr(DiagnosisSpec, "data_sha256", None)
     runner.find_data(["first"], "smoke")
 
 
@@ -108,7 +108,7 @@ def test_version():
     [
         (
             ["run", "fcn"],
-            "error: unknown experiment 'fcn'; choose one of iterations, iterations_anatomy, noise_",
+            "error: unknown experiment 'fcn'; choose one of iterations, iterations_decomposition, noise_",
         ),
         (["run", "iterations", "--profile", "huge"], "error: unknown profile 'huge'; choose one of smoke, laptop"),
         (

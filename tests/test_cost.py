@@ -247,7 +247,9 @@ def test_only_one_way_stacks(problem, monkeypatch):
 def test_only_one_way_has_two_threads(way, threads, problem, monkeypatch):
     before, seen = torch.get_num_threads(), []
     original = cost_ways.train
-    monkeypatch.setattr(cost_ways, "train", lambda *of, **how: seen.append(torch.get_num_threads()) or original(*of, **how))
+    monkeypatch.setattr(
+        cost_ways, "train", lambda *of, **how: seen.append(torch.get_num_threads()) or original(*of, **how)
+    )
     try:
         cost_ways.WAYS[way](problem)()
         assert seen == [threads] * PASSES[way]

@@ -20,9 +20,9 @@ from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.experiments.norms import _norm_references
 from tailnoise_utils.study.experiments.spec import Measured
 from tailnoise_utils.study.experiments.specs import (
-    AnatomySpec,
     BatchSizeSpec,
     CostSpec,
+    DiagnosisSpec,
     EstimatorSpec,
     ExitSpec,
     ImportCostSpec,
@@ -101,13 +101,13 @@ def test_noise_is_measured_as_it_says(results_in):
     assert value(rows, 6, "1/alpha (published, data order)") == published.inverse
     assert value(rows, 6, "K1 (published, data order)") == published.info["K1"] == 80  # of K = 6560 = 80 x 82
     U = noise.noise_matrix(model, cross_entropy, Minibatches(x, y, 20, seed=2 * 10**6 + 1))
-    clean = tail_index.mohammadi(U)
-    assert value(rows, 6, "1/alpha (clean)") == pytest.approx(clean.inverse, rel=1e-12)
+    corrected = tail_index.mohammadi(U)
+    assert value(rows, 6, "1/alpha (corrected)") == pytest.approx(corrected.inverse, rel=1e-12)
     assert value(rows, 6, "1/alpha (published)") == tail_index.mohammadi(U, convention="published").inverse
-    assert value(rows, 6, "dead share") == clean.info["dead_share"]
-    [row] = [r for r in rows if (r["iteration"], r["quantity"], r.get("scope")) == (6, "1/alpha (clean)", None)]
-    assert row["se"] == pytest.approx(clean.inverse_se, rel=1e-9)
-    assert value(rows, 6, "K1 (clean)") == clean.info["K1"]
+    assert value(rows, 6, "dead share") == corrected.info["dead_share"]
+    [row] = [r for r in rows if (r["iteration"], r["quantity"], r.get("scope")) == (6, "1/alpha (corrected)", None)]
+    assert row["se"] == pytest.approx(corrected.inverse_se, rel=1e-9)
+    assert value(rows, 6, "K1 (corrected)") == corrected.info["K1"]
     assert {row.get("scope") for row in rows} == {None, "linear1", "linear2", "linear3"}
     assert sorted({row["iteration"] for row in rows}) == [0, 3, 6]
     assert value(rows, 0, "loss") != value(rows, 6, "loss")
@@ -135,7 +135,7 @@ def test_the_mode_reaches_the_measurement(results_in):
     cnn = tiny(dataset="digits32", model="cnn", width=3, depth=0, iterations=2, snapshots=(2,))
     one, other = (replace(cnn, noise_mode=mode).rows(lambda share: None) for mode in ("eval", "train"))
     assert value(one, 2, "loss", "test") == value(other, 2, "loss", "test")
-    assert value(one, 2, "1/alpha (clean)") != value(other, 2, "1/alpha (clean)")
+    assert value(one, 2, "1/alpha (corrected)") != value(other, 2, "1/alpha (corrected)")
     with pytest.raises(ValueError, match="unknown model 'rnn': the models are fcn, cnn"):
         tiny(model="rnn").train.build()
 
@@ -204,7 +204,7 @@ def test_a_run_that_does_not_learn_is_marked(results_in):
 
 def _without_a_value(self, path, again=Measured.again):
     """The rows, one of them NaN."""
-    name = ("1/alpha (clean)", "linear2")
+    name = ("1/alpha (corrected)", "linear2")
     return [r | {"value": np.nan} if (r["quantity"], r.get("scope")) == name else r for r in again(self, path)]
 
 
@@ -217,7 +217,7 @@ def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
     path = store.path_of("iterations", "smoke")
     results = store.read(path)
     rows = results.rows.copy()
-    changed = (rows["quantity"] == "1/alpha (clean)") & (rows["iteration"] == 6) & (rows["scope"] == "linear2")
+    changed = (rows["quantity"] == "1/alpha (corrected)") & (rows["iteration"] == 6) & (rows["scope"] == "linear2")
     rows.loc[changed, "value"] *= 1.001
     store.write(path, rows, results.records())
     assert runner.verify("iterations", "smoke")["difference"].max() == pytest.approx(0.001, rel=0.01)
@@ -396,7 +396,7 @@ def test_other_data_is_not_mixed_in(tiny_grid, monkeypatch):
 def test_unknown_names_list_the_valid_ones(function):
     with pytest.raises(
         ValueError,
-        match="unknown experiment 'fcn'; choose one of iterations, iterations_anatomy, noise_histogram, ",
+        match="unknown experiment 'fcn'; choose one of iterations, iterations_decomposition, noise_histogram, ",
     ):
         function("fcn", "smoke")
     with pytest.raises(ValueError, match="unknown profile 'huge'; choose one of smoke, laptop, paper"):
@@ -472,10 +472,16 @@ def test_the_norms_of_the_references_are_those_of_their_laws():
 def test_the_anatomy_is_measured_where_a_spec_asks_for_it(tiny_grid, results_in):
     model = TRAIN.build()
     plain = TINY.measure(model, lambda share: None)
-    with_anatomy = AnatomySpec(TRAIN, 10, (0, 6)).measure(model, lambda share: None)
+    with_diagnosis = DiagnosisSpec(TRAIN, 10, (0, 6)).measure(model, lambda share: None)
     assert not [r for r in plain if r["quantity"].startswith("part")]
-    assert {r["quantity"] for r in with_anatomy} >= {"part tails", "part dependence", "T1", "T1 (p)", "1/alpha (clean)"}
-    assert len([r for r in with_anatomy if (r["quantity"], r.get("scope")) == ("T1", None)]) == 1
+    assert {r["quantity"] for r in with_diagnosis} >= {
+        "decomposition: tails",
+        "decomposition: correlation",
+        "tail excess",
+        "tail excess (p)",
+        "1/alpha (corrected)",
+    }
+    assert len([r for r in with_diagnosis if (r["quantity"], r.get("scope")) == ("tail excess", None)]) == 1
 
 
 def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monkeypatch):
@@ -483,10 +489,10 @@ def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monk
 
     def spy(model, loss_fn, batches, **options):
         asked.append((batches.indices.tolist(), options))
-        return measure(model, loss_fn, batches, **options | {"anatomy": False})
+        return measure(model, loss_fn, batches, **options | {"decomposition": False})
 
     monkeypatch.setattr("tailnoise_utils.study.experiments.iterations.measure", spy)
-    AnatomySpec(TRAIN, 10, (0,)).measure(TRAIN.build(), lambda share: None)
+    DiagnosisSpec(TRAIN, 10, (0,)).measure(TRAIN.build(), lambda share: None)
     replace(TINY, noise_mode="train").measure(TRAIN.build(), lambda share: None)
     x, y = torch.zeros(200), torch.zeros(200)
     for (indices, options), b in zip(asked, (10, 10, 20, 20), strict=True):
@@ -495,11 +501,11 @@ def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monk
         assert options["mode"] == ("eval" if b == 10 else "train")
         assert options["seed"] == 3 * 10**6 + 1
         assert options["entries"] == 2**25
-        assert options["anatomy"] == ((order, b) == ("random", 10))
+        assert options["decomposition"] == ((order, b) == ("random", 10))
 
 
 def test_rows_do_not_depend_on_the_memory_that_others_leave(tiny_grid, monkeypatch):
-    spec, model = AnatomySpec(TRAIN, 10, (0, 6)), TRAIN.build()
+    spec, model = DiagnosisSpec(TRAIN, 10, (0, 6)), TRAIN.build()
     alone = spec.measure(model, lambda share: None)
     monkeypatch.setattr("tailnoise_utils.measurement.one_call._free", lambda device: 0)
     assert repr(spec.measure(model, lambda share: None)) == repr(alone)
@@ -520,7 +526,7 @@ def test_the_committed_results_can_be_had_again(experiment):
     found = runner.verify(experiment, "laptop")
     assert len(found) > {"iterations": 20, "metastability": 2}.get(experiment, 5)
     # Another processor rounds otherwise: here and there a unit is then on the other side of its kink, parts of alpha^,
-    # which are small differences, move by up to some hundredths of 0.1, and p-values by one or two of a hundred surrogates.
+    # which are small differences, move by up to some hundredths of 0.1, and p-values by one or two of a hundred twins.
     p = found["quantity"].str.endswith("(p)")
     assert (found.loc[~p, "difference"] < 0.03).all()
     assert ((found["value again"] - found["value"]).abs()[p].fillna(0) < 0.025).all()

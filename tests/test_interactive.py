@@ -41,8 +41,8 @@ def test_traces_hold_what_is_stored(sizes):
     assert len(sizes.data) == 2 * 2 * 3 * (4 + 1)
     keys = {
         "published": ("train", "1/alpha (published, data order)", NAN),
-        "clean": ("train", "1/alpha (clean)", NAN),
-        "K1 = 1000": ("train", "1/alpha (pooled)", 1000.0),
+        "corrected": ("train", "1/alpha (corrected)", NAN),
+        "K1 = 1000": ("train", "1/alpha (joint)", 1000.0),
     }
     for what, key in keys.items():
         trace = trace_of(sizes, ["CIFAR-10", "hinge", "6", what], "depth 6")
@@ -56,18 +56,18 @@ def test_traces_hold_what_is_stored(sizes):
 
 
 def test_accuracy_is_that_of_the_runs_that_are_drawn(sizes):
-    trace = trace_of(sizes, ["MNIST", "cross-entropy", "10", "clean"], "depth 10")
+    trace = trace_of(sizes, ["MNIST", "cross-entropy", "10", "corrected"], "depth 10")
     kept = [s for s in at("mnist", "nll", 10, 4) if not lost(s)]
     of = [made_up(s, s.points[-1], "train", "accuracy", NAN) for s in kept]
     assert list(trace.customdata[0][:2]) == pytest.approx([2, np.mean(of)])
 
 
 def test_runs_that_did_not_train_are_apart(sizes):
-    trace = trace_of(sizes, ["MNIST", "hinge", "10", "clean"], "depth 10, not trained")
+    trace = trace_of(sizes, ["MNIST", "hinge", "10", "corrected"], "depth 10, not trained")
     [only] = [s for s in at("mnist", "hinge", 10, 4) if lost(s)]
     assert (list(trace.x), trace.mode) == ([4], "markers")
     assert trace.marker.symbol.endswith("-open")
-    assert trace.y[0] == pytest.approx(alphas([only], "train", "1/alpha (clean)", NAN)[0])
+    assert trace.y[0] == pytest.approx(alphas([only], "train", "1/alpha (corrected)", NAN)[0])
 
 
 def test_what_shows_first_is_the_first_of_every_menu(sizes):
@@ -75,7 +75,7 @@ def test_what_shows_first_is_the_first_of_every_menu(sizes):
         ["MNIST", "CIFAR-10"],
         ["cross-entropy", "hinge"],
         ["all", "2", "4", "6", "10"],
-        ["published", "clean", "K1 = 1000"],
+        ["published", "corrected", "K1 = 1000"],
     ]
     shown = [trace for trace in sizes.data if trace.visible]
     assert {tuple(trace.meta[i] for i in (0, 1, 3)) for trace in shown} == {("MNIST", "cross-entropy", "published")}
@@ -87,8 +87,8 @@ def test_what_shows_first_is_the_first_of_every_menu(sizes):
 
 def training():
     specs = experiments.grid("iterations", "laptop")
-    names = [of for of in TRAIN if of[1] in ("1/alpha (published, data order)", "1/alpha (clean)", "accuracy")]
-    names += [("train", "1/alpha (clean, columns permuted)", NAN), ("train", "loss", NAN), ("test", "loss", NAN)]
+    names = [of for of in TRAIN if of[1] in ("1/alpha (published, data order)", "1/alpha (corrected)", "accuracy")]
+    names += [("train", "1/alpha (corrected, columns permuted)", NAN), ("train", "loss", NAN), ("test", "loss", NAN)]
     return specs, results_of(specs, lambda spec: names, points=lambda spec: spec.train.snapshots)
 
 
@@ -96,15 +96,15 @@ def test_training_is_drawn_from_iteration_zero():
     specs, results = training()
     figure = interactive.iterations(results)
     settings = ["FCN, MNIST", "FCN, CIFAR-10", "CNN, CIFAR-10"]
-    conventions = ["published", "clean", "clean, columns permuted"]
+    conventions = ["published", "corrected", "corrected, columns permuted"]
     assert menus(figure) == [settings, ["all", *conventions]]
     assert len(figure.data) == 3 * 7
     assert [trace.visible for trace in figure.data] == [trace.meta[0] == "FCN, MNIST" for trace in figure.data]
     chosen = [s for s in specs if (s.train.model, s.train.dataset) == ("fcn", "cifar10")]
-    alpha = trace_of(figure, ["FCN, CIFAR-10", "clean"], "α̂, clean")
+    alpha = trace_of(figure, ["FCN, CIFAR-10", "corrected"], "α̂, corrected")
     assert (alpha.yaxis, alpha.x[0]) == ("y", interactive._START)
     assert list(alpha.x[1:]) == list(chosen[0].train.snapshots[1:])
-    inverse = [made_up(s, 0, "train", "1/alpha (clean)", NAN) for s in chosen]
+    inverse = [made_up(s, 0, "train", "1/alpha (corrected)", NAN) for s in chosen]
     assert alpha.y[0] == pytest.approx(1 / np.mean(inverse))
     loss = next(t for t in figure.data if (t.meta, t.name, t.yaxis) == (("FCN, CIFAR-10",), "test", "y3"))
     assert loss.y[-1] == pytest.approx(np.mean([made_up(s, 5000, "test", "loss", NAN) for s in chosen]))

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from tailnoise_utils import tail_index
 from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
-from tailnoise_utils.noise.gradient import Gradient
 from tailnoise_utils.noise import gradient as module_of_gradient
+from tailnoise_utils.noise.gradient import Gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study.networks.models import fcn
@@ -67,7 +67,7 @@ def test_rows_one_by_one_are_the_matrix(P: int, p: int, K1: int | None, conventi
         for piece in (piece for row in U for piece in row.split([2, 0, p - 2, 0])):
             rows.add(piece)
         found = rows.result()
-        rel = 1e-12 if convention == "clean" else 1e-6
+        rel = 1e-12 if convention == "corrected" else 1e-6
         assert found.inverse == pytest.approx(whole.inverse, rel=rel)
         assert found.inverse_se == pytest.approx(whole.inverse_se, rel=1e-9, nan_ok=True)
         assert found.info == {key: value for key, value in whole.info.items() if key != "dead_share"}
@@ -133,7 +133,7 @@ def test_streaming_is_the_matrix(mode: str, size: int) -> None:
     found = {m: measure(everything(), cross_entropy, batches, mode=mode, method=m) for m in ("matrix", "streaming")}
     one, other = found["matrix"], found["streaming"]
     assert (one.method, other.method) == ("matrix", "streaming")
-    assert_same(one.clean, other.clean, 1e-6)
+    assert_same(one.corrected, other.corrected, 1e-6)
     assert_same(one.permuted, other.permuted, 1e-6)
     assert other.published.inverse == pytest.approx(one.published.inverse, rel=1e-6)
     assert other.published.inverse_se == pytest.approx(one.published.inverse_se, rel=1e-3)
@@ -144,7 +144,7 @@ def test_streaming_is_the_matrix(mode: str, size: int) -> None:
     for name, group in one.groups.items():
         twin = other.groups[name]
         assert (group.p, group.dead_share, group.problem) == (twin.p, twin.dead_share, twin.problem)
-        for a, b in ((group.clean, twin.clean), (group.published, twin.published)):
+        for a, b in ((group.corrected, twin.corrected), (group.published, twin.published)):
             assert (a is None) == (b is None)
             if a is not None:
                 assert_same(a, b, 2e-5)
@@ -156,11 +156,11 @@ def test_dead_coordinates_are_left_out_whatever_the_floats(method: str, dtype: t
     x = torch.randn(600, 20, generator=torch.Generator().manual_seed(0)).to(dtype)
     x[:, :5] = 0
     batches, model = Minibatches(x, (x[:, 6] > 0).long(), 20, seed=0), fcn(20, 50, 2, 2, seed=1).to(dtype)
-    report = measure(model, lambda out, y: cross_entropy(out.float(), y), batches, method=method, anatomy=False)
+    report = measure(model, lambda out, y: cross_entropy(out.float(), y), batches, method=method, diagnosis=False)
     U = noise_matrix(model, lambda out, y: cross_entropy(out.float(), y), batches)
     live = U[:, (U != 0).any(0)]
     assert report.dead_share == 1 - live.shape[1] / U.shape[1] > 0.2
-    assert report.clean.inverse == pytest.approx(tail_index.mohammadi(live.double()).inverse, rel=1e-6)
+    assert report.corrected.inverse == pytest.approx(tail_index.mohammadi(live.double()).inverse, rel=1e-6)
 
 
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
@@ -171,11 +171,11 @@ def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
     for one in (module, estimates):
         monkeypatch.setattr(one, "CHUNK", 7)
     pieces = measure(everything(), cross_entropy, batches, method=method)
-    assert_same(whole.clean, pieces.clean, 1e-12)
+    assert_same(whole.corrected, pieces.corrected, 1e-12)
     assert_same(whole.permuted, pieces.permuted, 1e-12)
     assert_same(whole.published, pieces.published, 1e-12)
     for name, group in whole.groups.items():
-        assert_same(group.clean, pieces.groups[name].clean, 1e-12)
+        assert_same(group.corrected, pieces.groups[name].corrected, 1e-12)
 
 
 def test_each_number_is_that_of_the_matrix() -> None:
@@ -185,16 +185,16 @@ def test_each_number_is_that_of_the_matrix() -> None:
     U = noise_matrix(model, cross_entropy, batches, mode="train", seed=7)
     assert (report.P, report.p, report.samples, report.mode, report.seed) == (15, U.shape[1], 60, "train", 7)
     assert report.published == tail_index.mohammadi(U, convention="published")
-    clean = tail_index.mohammadi(U)
-    assert report.clean.inverse == pytest.approx(clean.inverse, rel=1e-12)
-    assert report.clean.info == clean.info
+    corrected = tail_index.mohammadi(U)
+    assert report.corrected.inverse == pytest.approx(corrected.inverse, rel=1e-12)
+    assert report.corrected.info == corrected.info
     live = U[:, (U != 0).any(0)]
     order = torch.randperm(live.shape[1], generator=torch.Generator().manual_seed(7), dtype=torch.int32)
     assert report.permuted.inverse == pytest.approx(tail_index.mohammadi(live[:, order.long()]).inverse, rel=1e-12)
-    assert report.permuted.inverse != report.clean.inverse
+    assert report.permuted.inverse != report.corrected.inverse
     np.testing.assert_allclose(report.norms, U.double().norm(dim=1), rtol=1e-12)
     last = tail_index.mohammadi(U[:, -30:])
-    assert report.groups["6"].clean.inverse == pytest.approx(last.inverse, rel=1e-12)
+    assert report.groups["6"].corrected.inverse == pytest.approx(last.inverse, rel=1e-12)
     assert report.groups["6"].p == 30
     assert report.groups["6"].dead_share == last.info["dead_share"] > 0
     published = tail_index.mohammadi(U[:, -30:], convention="published")
@@ -257,9 +257,12 @@ def test_any_kind_of_batches() -> None:
 
     for method in ("matrix", "streaming"):
         same = measure(model, cross_entropy, loader, method=method)
-        assert (same.clean.inverse, same.accuracy) == (pytest.approx(wanted.clean.inverse, rel=1e-6), wanted.accuracy)
+        assert (same.corrected.inverse, same.accuracy) == (
+            pytest.approx(wanted.corrected.inverse, rel=1e-6),
+            wanted.accuracy,
+        )
         same = measure(model, loss_of, dicts, method=method)
-        assert same.clean.inverse == pytest.approx(wanted.clean.inverse, rel=1e-6)
+        assert same.corrected.inverse == pytest.approx(wanted.corrected.inverse, rel=1e-6)
         assert (same.accuracy, same.samples) == (None, 60)
         assert "accuracy" not in {row["quantity"] for row in same.rows()}
         assert "accuracy" not in repr(same)
@@ -281,8 +284,8 @@ def test_batches_without_a_length() -> None:
     model = everything()
     wanted = measure(model, cross_entropy, Minibatches(*samples(), 6, seed=0))
     for method in ("matrix", "streaming"):
-        assert measure(model, cross_entropy, Unsized(), method=method).clean.inverse == pytest.approx(
-            wanted.clean.inverse, rel=1e-6
+        assert measure(model, cross_entropy, Unsized(), method=method).corrected.inverse == pytest.approx(
+            wanted.corrected.inverse, rel=1e-6
         )
 
 
@@ -356,7 +359,7 @@ def test_groups() -> None:
         assert list(found) == ["ends", "last"]
         for name, of in columns.items():
             rel = 1e-12 if method == "matrix" else 1e-6
-            assert found[name].clean.inverse == pytest.approx(tail_index.mohammadi(of).inverse, rel=rel)
+            assert found[name].corrected.inverse == pytest.approx(tail_index.mohammadi(of).inverse, rel=rel)
             published = tail_index.mohammadi(of, convention="published")
             assert found[name].published.inverse == pytest.approx(published.inverse, rel=1e-5)
     assert not measure(model, cross_entropy, batches, groups={}).groups
@@ -392,9 +395,9 @@ def test_gradients_that_share_their_memory_are_each_centred_once() -> None:
             return x @ (self.u + self.v)
 
     batches = Minibatches(*samples(), 6, seed=0)
-    one, other = (measure(Twice(), cross_entropy, batches, method=m, anatomy=False) for m in ("matrix", "streaming"))
+    one, other = (measure(Twice(), cross_entropy, batches, method=m, diagnosis=False) for m in ("matrix", "streaming"))
     np.testing.assert_allclose(other.norms, one.norms, rtol=1e-6)
-    assert_same(one.clean, other.clean, 1e-6)
+    assert_same(one.corrected, other.corrected, 1e-6)
 
 
 def test_a_parameter_without_numbers_has_no_noise() -> None:
@@ -427,10 +430,10 @@ def test_a_group_without_an_estimate_says_why_and_does_not_stop_the_others() -> 
     with torch.no_grad():
         model[0].bias.fill_(-1e3)  # all dead
     found = measure(model, cross_entropy, Minibatches(*samples(), 6, seed=0))
-    assert found.groups["0"].clean is None
+    assert found.groups["0"].corrected is None
     assert "nothing is alive" in found.groups["0"].problem
     assert found.groups["0"].dead_share == 1
-    assert found.groups["4"].clean is not None
+    assert found.groups["4"].corrected is not None
     assert "none (nothing is alive" in repr(found)
     assert {row["scope"] for row in found.rows() if "scope" in row} == {"0", "2", "3", "4"}
     found.plot()
@@ -476,24 +479,26 @@ def test_the_report_reads_well() -> None:
         f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 4 samples (60 in all)\n"
         in text
     )
-    assert f"clean      {report.clean.alpha:.3f} +- {report.clean.se:.3f}  without the dead" in text
+    assert f"corrected      {report.corrected.alpha:.3f} +- {report.corrected.se:.3f}  without the dead" in text
     assert (
         f"published  {report.published.alpha:.3f} +- {report.published.se:.3f}  in the arithmetic of the paper" in text
     )
-    assert f"permuted   {report.permuted.alpha:.3f} +- {report.permuted.se:.3f}  clean, with the parameters in" in text
+    assert (
+        f"permuted   {report.permuted.alpha:.3f} +- {report.permuted.se:.3f}  corrected, with the parameters in" in text
+    )
     assert f"{report.dead_share:.2%} of the parameters" in text
     assert "no evidence of heavy tails" in text
     assert max(map(len, text.splitlines())) <= 80
     frame = report.to_frame()
     whole = frame[frame["scope"] == "all"].set_index("quantity")
-    assert whole.loc["alpha (clean)", "value"] == report.clean.alpha
-    assert whole.loc["alpha (clean)", "se"] == report.clean.se
+    assert whole.loc["alpha (corrected)", "value"] == report.corrected.alpha
+    assert whole.loc["alpha (corrected)", "se"] == report.corrected.se
     assert whole.loc["1/alpha (published)", "value"] == report.published.inverse
     quantiles = whole.loc["norm quantile"].set_index("x")["value"]
     assert (quantiles[0.0], quantiles[1.0]) == (report.norms.min(), report.norms.max())
     assert quantiles[0.5] == pytest.approx(np.median(report.norms))
-    layer = frame[(frame["scope"] == "6") & (frame["quantity"] == "alpha (clean)")]
-    assert layer["value"].item() == report.groups["6"].clean.alpha
+    layer = frame[(frame["scope"] == "6") & (frame["quantity"] == "alpha (corrected)")]
+    assert layer["value"].item() == report.groups["6"].corrected.alpha
     axes = report.plot().axes
     assert [label.get_text() for label in axes[0].get_yticklabels()][-4:] == ["0", "1", "4", "6"]
     assert sum(patch.get_height() for patch in axes[1].patches) == 15
@@ -504,14 +509,14 @@ def test_callable_type_of_loss_is_free() -> None:
     x, _ = samples()
     report = measure(nn.Linear(16, 2), loss, Minibatches(x, x[:, :2].tanh(), 6, seed=0))
     assert report.accuracy is None
-    assert report.clean.alpha > 0
+    assert report.corrected.alpha > 0
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_a_loader_leaves_the_random_state_too(shuffle: bool) -> None:
     loader = DataLoader(TensorDataset(*samples()), batch_size=4, shuffle=shuffle)
     before = torch.get_rng_state()
-    measure(everything(), cross_entropy, loader, anatomy=False, method="matrix")
+    measure(everything(), cross_entropy, loader, diagnosis=False, method="matrix")
     noise_matrix(everything(), cross_entropy, loader)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -534,7 +539,7 @@ class Replaces(nn.Module):
 def test_buffers_that_are_replaced_come_back() -> None:
     model = Replaces()
     seen = model.seen
-    measure(model, cross_entropy, Minibatches(*samples(), 4, seed=0), mode="train", anatomy=False)
+    measure(model, cross_entropy, Minibatches(*samples(), 4, seed=0), mode="train", diagnosis=False)
     assert model.seen is seen
     assert model.late is None
     assert not seen.any()
@@ -548,7 +553,7 @@ def test_samples_that_the_loss_ignores_do_not_count_for_the_accuracy() -> None:
         hits = model(x).argmax(1) == y
     ignored = y.clone()
     ignored[::2] = -100
-    report = measure(model, cross_entropy, Minibatches(x, ignored, 4, seed=0), anatomy=False)
+    report = measure(model, cross_entropy, Minibatches(x, ignored, 4, seed=0), diagnosis=False)
     assert report.accuracy == pytest.approx(hits[1::2].double().mean().item())
 
 
@@ -558,7 +563,7 @@ def test_mixed_types_are_widened() -> None:
     noise = noise_matrix(model, cross_entropy, Minibatches(*samples(), 4, seed=0))
     assert noise.dtype == torch.float64
     report = measure(model, cross_entropy, Minibatches(*samples(), 4, seed=0), method="streaming")
-    assert report.clean.inverse == pytest.approx(tail_index.mohammadi(noise).inverse, rel=1e-9)
+    assert report.corrected.inverse == pytest.approx(tail_index.mohammadi(noise).inverse, rel=1e-9)
 
 
 def test_labels_out_of_range_are_located_in_a_loss_of_the_users_too() -> None:
@@ -582,25 +587,25 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
     x, y = samples(160)
     batches = Minibatches(x, y, 4, seed=0)
     report = measure(everything(), cross_entropy, batches, draws=19)
-    assert list(report.anatomy.parts) == ["all", "0", "1", "4", "6"]
-    assert report.anatomy.draws == 19
-    assert ("all", "units") in report.anatomy.found
-    part = measure(everything(), cross_entropy, batches, draws=19, entries=report.P * 100).anatomy
+    assert list(report.diagnosis.decomposition) == ["all", "0", "1", "4", "6"]
+    assert report.diagnosis.draws == 19
+    assert ("all", "units") in report.diagnosis.found
+    part = measure(everything(), cross_entropy, batches, draws=19, entries=report.P * 100).diagnosis
     assert 90 < sum(stop - start for start, stop in part.segments) <= 100 < report.p
-    assert "Anatomy of alpha^: P = 40 minibatches" in repr(report)
-    assert {"part tails", "T1 (p)"} <= set(report.to_frame()["quantity"])
+    assert "Diagnosis of alpha^: P = 40 minibatches" in repr(report)
+    assert {"decomposition: tails", "tail excess (p)"} <= set(report.to_frame()["quantity"])
     for options, reason in (
-        ({"anatomy": False}, "not asked for"),
+        ({"decomposition": False}, "not asked for"),
         ({"method": "streaming"}, r"the noise is streamed, and they need its matrix"),
     ):
         without = measure(everything(), cross_entropy, batches, **options)
-        assert without.anatomy is None
-        assert reason in without.no_anatomy
-        assert without.no_anatomy in " ".join(repr(without).split())
-        assert "T1" not in set(without.to_frame()["quantity"])
-        assert without.clean.inverse == pytest.approx(report.clean.inverse, rel=1e-6)
+        assert without.diagnosis is None
+        assert reason in without.no_diagnosis
+        assert without.no_diagnosis in " ".join(repr(without).split())
+        assert "tail excess" not in set(without.to_frame()["quantity"])
+        assert without.corrected.inverse == pytest.approx(report.corrected.inverse, rel=1e-6)
     few = measure(everything(), cross_entropy, Minibatches(x, y, 16, seed=0))
-    assert "P = 10 rows are too few" in few.no_anatomy
+    assert "P = 10 rows are too few" in few.no_diagnosis
     with pytest.raises(ValueError, match="draws = 3: p-values go in steps"):
         measure(everything(), cross_entropy, batches, draws=3)
 

@@ -90,11 +90,11 @@ def test_what_is_no_random_partition_gets_no_conclusion(kind: str) -> None:
         "pure": reasons["random"],
     }  # the last is not seen, as its docstring says
     assert f"Conclusion: {reasons[kind]}" in text
-    assert (report.anatomy.order <= 1e-3) == (kind in ("sorted", "overlapping"))
+    assert (report.diagnosis.order <= 1e-3) == (kind in ("sorted", "overlapping"))
     assert ("NOTHING CAN BE CONCLUDED" in text) == (kind not in ("random", "pure"))
     frame = report.to_frame().set_index("quantity")["value"]
-    assert frame["anatomy order (p)"] == report.anatomy.order
-    assert frame["anatomy in doubt"] == (kind in ("sorted", "overlapping", "repeated"))
+    assert frame["diagnosis order (p)"] == report.diagnosis.order
+    assert frame["diagnosis in doubt"] == (kind in ("sorted", "overlapping", "repeated"))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -122,7 +122,7 @@ def test_one_layer_in_half_precision_is_enough() -> None:
 def test_only_an_order_that_none_of_999_reaches_is_doubted(p: float, doubted: bool, monkeypatch) -> None:
     monkeypatch.setattr(sys.modules["tailnoise_utils.diagnosis.assembly"], "order", lambda G, seed: p)
     U = torch.randn(20, 300, generator=torch.Generator().manual_seed(3))
-    found = diagnosis.anatomy(U - U.mean(0), draws=19)
+    found = diagnosis.diagnose(U - U.mean(0), draws=19)
     assert found.order == p
     assert bool(found.doubt) == doubted
 
@@ -203,4 +203,4 @@ def test_a_hundredth_of_the_samples_may_be_in_several_minibatches(several: int, 
     x[40 : 40 + several] = x[:several]
     found = [(part, torch.zeros(40)) for part in x.split(40)]
     report = measure(nn.Linear(4, 1), lambda outputs, _: outputs.square().mean(), found, draws=19)
-    assert ("of the samples are in another minibatch too" in report.anatomy.doubt) == doubted
+    assert ("of the samples are in another minibatch too" in report.diagnosis.doubt) == doubted

@@ -113,9 +113,9 @@ def test_the_bound_falls_with_the_root_of_the_size():
 def test_first_and_last_are_means_of_the_inverse_with_sample_deviations():
     results = runner.load("iterations", "laptop")
     table = results.table().query("dataset == 'mnist' and scope == 'all' and iteration == 10_000")
-    rows = table[table["quantity"] == "1/alpha (clean)"]
+    rows = table[table["quantity"] == "1/alpha (corrected)"]
     assert len(rows) == 3
-    row = figures.first_and_last(results).loc[("FCN, MNIST", "clean")]
+    row = figures.first_and_last(results).loc[("FCN, MNIST", "corrected")]
     assert row["last"] == pytest.approx(1 / rows["value"].mean(), rel=1e-14)
     assert row["sd (last)"] == pytest.approx(np.std(1 / rows["value"], ddof=1), rel=1e-12)
     assert figures.last_value(results, "accuracy", "test")["FCN, MNIST"] > 0.97
@@ -124,7 +124,7 @@ def test_first_and_last_are_means_of_the_inverse_with_sample_deviations():
 def test_closed_forms_are_beside_the_measured_values():
     table = figures.closed_form_table(runner.load("estimator", "laptop"))
     assert len(table) == 8
-    for convention in ("clean", "published"):
+    for convention in ("corrected", "published"):
         np.testing.assert_allclose(table[convention, "measured"], table[convention, "closed form"], rtol=0.02)
 
 
@@ -160,21 +160,21 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     )
     text = (ROOT / "README.md").read_text()
     table = figures.first_and_last(results)
-    for convention in ("published", "clean, columns permuted"):
+    for convention in ("published", "corrected, columns permuted"):
         for column in ("first", "last"):
             assert f"{table.loc[('FCN, MNIST', convention), column]:.2f}" in text
     forms = figures.closed_form_table(runner.load("estimator", "laptop"))
-    gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("clean", "measured")]
+    gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("corrected", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
-    anatomy = runner.load("anatomy", "laptop")
-    whole = figures.anatomy_table(anatomy)
-    dependence = (whole["dependence"] / (1 / whole["clean"] - 0.5)).groupby(level="when")
+    diagnosis = runner.load("decomposition", "laptop")
+    whole = figures.decomposition_table(diagnosis)
+    dependence = (whole["correlation"] / (1 / whole["corrected"] - 0.5)).groupby(level="when")
     before, after = dependence.mean()[["before training", "after training"]]
     flat = " ".join(text.split())
     assert f"{before:.0%} on average".replace("%", " %") in flat
     least = dependence.min()["after training"]
     assert f"after it {after:.0%}, {least:.0%} where it is least".replace("%", " %") in flat
-    shares = figures.first_layer_shares(anatomy).drop_duplicates().nsmallest(2)
+    shares = figures.first_layer_shares(diagnosis).drop_duplicates().nsmallest(2)
     assert f"{shares.iloc[1]:.0%} of their coordinates or more".replace("%", " %") in flat
     assert f"({shares.iloc[0]:.0%} in the network of width 256 and depth 6 on MNIST)".replace("%", " %") in flat
 
@@ -185,7 +185,7 @@ def test_no_page_has_a_blank_left_to_fill():
 
 
 def test_the_waterfall_adds_up_to_the_estimate():
-    results = runner.load("anatomy", "laptop")
+    results = runner.load("decomposition", "laptop")
     table = results.table().query("scope == 'all' and split == 'train'")
     panels = figures.waterfall(results).axes
     names = [label.get_text() for label in panels[0].get_yticklabels()]
@@ -195,26 +195,28 @@ def test_the_waterfall_adds_up_to_the_estimate():
         of = of[(of["width"] == 256) & (of["depth"] == 6)].groupby("quantity")["value"].mean()
         y = names.index("FCN 256 × 6, MNIST, cross-entropy")
         bars = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == y]
-        assert sum(bar.get_width() for bar in bars) == pytest.approx(of["part e_0"], abs=1e-9)
-        assert bars[0].get_width() == pytest.approx(of["part dependence"])
-        assert axes.get_lines()[0].get_xdata()[y] == pytest.approx(of["part e_0"])
+        assert sum(bar.get_width() for bar in bars) == pytest.approx(of["decomposition: e_0"], abs=1e-9)
+        assert bars[0].get_width() == pytest.approx(of["decomposition: correlation"])
+        assert axes.get_lines()[0].get_xdata()[y] == pytest.approx(of["decomposition: e_0"])
         stable = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == 18]
         assert sum(bar.get_width() for bar in stable) == pytest.approx(1 / 6, abs=1e-9)
-        assert stable[PARTS.index("tails")].get_width() == pytest.approx(of["part tails (stable 1.5)"], abs=5e-3)
+        assert stable[PARTS.index("tails")].get_width() == pytest.approx(
+            of["decomposition: tails (stable 1.5)"], abs=5e-3
+        )
     assert names[18:] == ["independent SαS, α = 1.5"]
 
 
 def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
-    results = runner.load("anatomy", "laptop")
+    results = runner.load("decomposition", "laptop")
     runs = results.runs
     lost = runs[(runs["model"] == "cnn") & (runs["loss"] == "nll")].index[0]
     status = ["not trained" if i == lost else "complete" for i in runs.index]
     changed = replace(results, runs=runs.assign(status=status))
-    kept = changed.table().query("model == 'cnn' and loss == 'nll' and scope == 'all' and quantity == 'T1'")
+    kept = changed.table().query("model == 'cnn' and loss == 'nll' and scope == 'all' and quantity == 'tau'")
     end = kept[(kept["iteration"] == 3000) & (kept["run"] != runs.loc[lost, "run"])]
-    table = figures.anatomy_table(changed).loc["CNN 16, CIFAR-10, cross-entropy"]
-    assert table.loc["after training", "T1"] == pytest.approx(end["value"].mean())
-    assert table.loc["before training", "T1"] == pytest.approx(kept[kept["iteration"] == 0]["value"].mean())
+    table = figures.decomposition_table(changed).loc["CNN 16, CIFAR-10, cross-entropy"]
+    assert table.loc["after training", "tail excess"] == pytest.approx(end["value"].mean())
+    assert table.loc["before training", "tail excess"] == pytest.approx(kept[kept["iteration"] == 0]["value"].mean())
     assert "CNN 16, CIFAR-10, cross-entropy (1 of 3)" in figures.untrained(changed)
     assert "no run trained" not in figures.untrained(changed)
     assert figures.untrained(replace(results, runs=runs.assign(status="complete"))) == ""
@@ -222,16 +224,16 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
         replace(results, runs=runs.assign(status="not trained"))
     )
     none = replace(results, runs=runs.assign(status="not trained"))
-    assert len(figures.anatomy_table(none)) == len(table) * 18
+    assert len(figures.decomposition_table(none)) == len(table) * 18
 
 
 def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
     setting = {"model": "fcn", "width": 8, "depth": 3, "dataset": "digits", "loss": "nll", "status": "complete"}
     runs = pd.DataFrame([setting | {"run": f"r{seed}"} for seed in range(3)])
     values = {
-        ("T1", 0): (0.1, 0.2, 0.6),
-        ("T1 (p)", 0): (0.02, 0.5, 0.01),
-        ("T1 (p)", 9): (0.04, 0.01, 0.03),
+        ("tail excess", 0): (0.1, 0.2, 0.6),
+        ("tail excess (p)", 0): (0.02, 0.5, 0.01),
+        ("tail excess (p)", 9): (0.04, 0.01, 0.03),
         ("sd of ln norm (p)", 0): (0.01, 0.02, 0.7),
         ("sd of ln norm (p)", 9): (0.3, 0.2, 0.1),
     }
@@ -240,23 +242,23 @@ def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
         for (name, at), of in values.items()
         for seed in range(3)
     ]
-    table = figures.anatomy_table(store.Results(pd.concat(rows), runs)).droplevel(0)
-    assert table["T1, p"].to_dict() == {"before training": 0.5, "after training": 0.04}
+    table = figures.decomposition_table(store.Results(pd.concat(rows), runs)).droplevel(0)
+    assert table["tau, p"].to_dict() == {"before training": 0.5, "after training": 0.04}
     assert table["norms, p"].to_dict() == {"before training": 0.7, "after training": 0.3}
-    assert table.loc["before training", "T1"] == pytest.approx(0.3)
+    assert table.loc["before training", "tail excess"] == pytest.approx(0.3)
 
 
 def test_lines_along_training_are_means_over_seeds():
-    results = runner.load("anatomy", "laptop")
+    results = runner.load("decomposition", "laptop")
     axes = next(a for a in figures.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     rows = results.table().query(
-        "scope == 'all' and quantity == 'T1' and dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 6"
+        "scope == 'all' and quantity == 'tau' and dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 6"
     )
     drawn = lines_of(axes)["32 × 6"]
     np.testing.assert_allclose(drawn, rows.groupby("iteration")["value"].mean().reset_index().to_numpy())
     columns = next(a for a in figures.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     after = results.table().query(
-        "scope == 'all' and quantity == '1/alpha (columns)' and iteration == 4000 and dataset == 'mnist' and loss == 'nll' "
+        "scope == 'all' and quantity == '1/alpha (per coordinate)' and iteration == 4000 and dataset == 'mnist' and loss == 'nll' "
         "and width == 256 and depth == 3"
     )
     np.testing.assert_allclose(
@@ -264,17 +266,17 @@ def test_lines_along_training_are_means_over_seeds():
     )
 
 
-def test_bands_are_means_and_deviations_of_the_surrogates():
-    results = runner.load("anatomy", "laptop")
+def test_bands_are_means_and_deviations_of_the_twins():
+    results = runner.load("decomposition", "laptop")
     table = results.table().query("dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 3")
-    rows = table.query("quantity == 'T1 (Gaussian)' and scope == 'all'").groupby("iteration")[["value", "se"]].mean()
+    rows = table.query("quantity == 'tau (Gaussian)' and scope == 'all'").groupby("iteration")[["value", "se"]].mean()
     axes = next(a for a in figures.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     drawn = axes.collections[0].get_paths()[0].vertices
     for iteration, (value, se) in rows.iterrows():
         at = drawn[drawn[:, 0] == iteration][:, 1]
         assert (at.min(), at.max()) == pytest.approx((value - 1.96 * se, value + 1.96 * se))
     panel = figures.layers(results, "FCN 32 × 3, MNIST, cross-entropy").axes[2]
-    layer = table.query("quantity == 'T1 (Gaussian)' and scope == 'linear2'")
+    layer = table.query("quantity == 'tau (Gaussian)' and scope == 'linear2'")
     for i, iteration in enumerate((0, 4000)):
         value, se = layer[layer["iteration"] == iteration][["value", "se"]].mean()
         bar = panel.patches[3 * i + 1]
@@ -282,10 +284,10 @@ def test_bands_are_means_and_deviations_of_the_surrogates():
 
 
 def test_the_band_of_columns_covers_that_of_every_network():
-    results = runner.load("anatomy", "laptop")
+    results = runner.load("decomposition", "laptop")
     axes = next(a for a in figures.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     rows = results.table().query(
-        "quantity == '1/alpha (columns) (Gaussian)' and dataset == 'mnist' and loss == 'nll' and scope == 'all'"
+        "quantity == '1/alpha (per coordinate) (Gaussian)' and dataset == 'mnist' and loss == 'nll' and scope == 'all'"
     )
     rows = rows[rows["iteration"].isin([0, 4000]) & (rows["x"] == 30)]
     means = rows.groupby(["width", "depth", "iteration"])[["value", "se"]].mean()
@@ -296,27 +298,29 @@ def test_the_band_of_columns_covers_that_of_every_network():
 
 
 def test_tables_of_the_anatomy_have_spread_and_p_values():
-    results = runner.load("anatomy", "laptop")
+    results = runner.load("decomposition", "laptop")
     rows = results.table().query(
         "scope == 'all' and split == 'train' and iteration == 4000 and dataset == 'mnist' and loss == 'hinge' "
         "and width == 32 and depth == 6"
     )
     of = {name: group["value"] for name, group in rows.groupby("quantity")}
-    table = figures.anatomy_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]
-    assert table["T1, sd"] == pytest.approx(of["T1"].std())
+    table = figures.decomposition_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]
+    assert table["tau, sd"] == pytest.approx(of["tail excess"].std())
     assert table["kurtosis, random, p"] == of["kurtosis (random projections) (p)"].max()
     assert table["not normal, units"] == pytest.approx(of["not normal (units)"].mean())
-    assert table["clean"] == pytest.approx(1 / of["1/alpha (clean)"].mean())
-    text = figures.with_spread(figures.anatomy_table(results), "T1", "accuracy")
-    assert text.loc["FCN 32 × 6, MNIST, hinge", "after training"]["T1"] == (
-        f"{of['T1'].mean():.3f} ± {of['T1'].std():.3f} ({of['T1 (p)'].max():.2f})"
+    assert table["corrected"] == pytest.approx(1 / of["1/alpha (corrected)"].mean())
+    text = figures.with_spread(figures.decomposition_table(results), "tail excess", "accuracy")
+    assert text.loc["FCN 32 × 6, MNIST, hinge", "after training"]["tail excess"] == (
+        f"{of['tau'].mean():.3f} ± {of['tau'].std():.3f} ({of['tau (p)'].max():.2f})"
     )
-    layers = results.table().query("quantity == 'T1' and scope == 'linear2' and run in @rows.run and iteration == 4000")
+    layers = results.table().query(
+        "quantity == 'tau' and scope == 'linear2' and run in @rows.run and iteration == 4000"
+    )
     of_layers = figures.layer_table(results, "fcn")
     row = of_layers.loc["FCN 32 × 6, MNIST, hinge", "after training"]
     assert row["linear2"] == pytest.approx(layers["value"].mean())
     assert row["linear2, sd"] == pytest.approx(layers["value"].std())
-    p = results.table().query("quantity == 'T1 (p)' and scope == 'linear2' and run in @rows.run and iteration == 4000")
+    p = results.table().query("quantity == 'tau (p)' and scope == 'linear2' and run in @rows.run and iteration == 4000")
     assert row["linear2, p"] == p["value"].max()
     assert not any(name.startswith("conv") for name in of_layers)
     small = figures.with_spread(of_layers, "linear6").loc["FCN 32 × 3, MNIST, hinge", "before training"]
@@ -342,7 +346,7 @@ def test_implied_indices_are_slopes_of_the_stored_scales():
     np.testing.assert_allclose(lines_of(scale)["256 × 3"][:, 1], mean - mean.iloc[0])
 
 
-@pytest.mark.parametrize("experiment", ["anatomy", "batch_scaling", "metastability", "metastability_limit"])
+@pytest.mark.parametrize("experiment", ["decomposition", "batch_scaling", "metastability", "metastability_limit"])
 def test_nothing_is_drawn_on_the_edge_of_a_figure(experiment, tmp_path):
     figures.FIGURES[experiment](runner.load(experiment, "laptop")).savefig(tmp_path / "figure.png")
     pixels = plt.imread(tmp_path / "figure.png")[..., :3]
@@ -474,11 +478,11 @@ def test_the_landscape_is_drawn_with_its_wells_and_paths():
 
 
 def test_legends_lie_outside_the_panels():
-    results = {name: runner.load(name, "laptop") for name in ("anatomy", "batch_scaling")}
+    results = {name: runner.load(name, "laptop") for name in ("decomposition", "batch_scaling")}
     setting = "FCN 256 × 6, MNIST, cross-entropy"
     drawn = [
         *(
-            draw(results["anatomy"])
+            draw(results["decomposition"])
             for draw in (figures.along_training, figures.column_index, figures.against_block_length)
         ),
         *(draw(results["batch_scaling"]) for draw in (figures.batch_scaling, figures.log_scales)),
@@ -493,7 +497,7 @@ def test_legends_lie_outside_the_panels():
 
 
 def test_captions_name_the_runs_of_their_setting_only():
-    results = runner.load("anatomy", "laptop")
+    results = runner.load("decomposition", "laptop")
     assert "CNN" in figures.untrained(results)
     assert figures.untrained(results, "FCN 256 × 6, MNIST, cross-entropy") == ""
     assert figures.untrained(results, "CNN 16, CIFAR-10, cross-entropy").endswith(

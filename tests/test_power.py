@@ -1,4 +1,4 @@
-"""The power is that of the anatomy's own tests: the same statistics, the same null law, the size they claim."""
+"""The power is that of the diagnosis's own tests: the same statistics, the same null law, the size they claim."""
 
 import math
 from dataclasses import replace
@@ -27,7 +27,7 @@ def whitened(U):
     return Q, S
 
 
-def test_statistics_are_those_of_the_anatomy(monkeypatch):
+def test_statistics_are_those_of_the_diagnosis(monkeypatch):
     """To the last digits, once both draw the same directions and halves."""
     for seed, name in enumerate(("random_projections", "leading_projections")):
         function = getattr(diagnosis, name)
@@ -40,31 +40,31 @@ def test_statistics_are_those_of_the_anatomy(monkeypatch):
     U, _ = SPEC.noise(0)
     G, generator = diagnosis.gram(U), torch.Generator()
     values = power._values(U, G, diagnosis.random_projections(G, power._RANDOM, generator), generator)
-    tests = diagnosis.anatomy(U, draws=19).tests
+    tests = diagnosis.diagnose(U, draws=19).tests
     assert len(values) == len(power._TESTS)
     assert (power._RANDOM, power._LEADING) == (tests._RANDOM, tests._LEADING)
     for value, key in zip(values, power._TESTS.values(), strict=True):
         assert float(value) == pytest.approx(tests[key].value, rel=1e-5), key
     counted = diagnosis.counted(tests).values()
-    assert set(counted) == set(power._TESTS.values()) - {("all", "1/alpha (columns)", 3)}
+    assert set(counted) == set(power._TESTS.values()) - {("all", "1/alpha (per coordinate)", 3)}
 
 
 @pytest.mark.parametrize("coordinates", ["independent", "latent"])
-def test_the_null_law_is_that_of_the_anatomy(coordinates):
-    """Statistics of surrogates Z U / sqrt P, one after another, are those that are made at once from W = Z Q."""
+def test_the_null_law_is_that_of_the_diagnosis(coordinates):
+    """Statistics of twins Z U / sqrt P, one after another, are those that are made at once from W = Z Q."""
     P, draws = 120, 3
     U, _ = replace(SPEC, coordinates=coordinates).noise(1)
     random = diagnosis.random_projections(diagnosis.gram(U), 20, torch.Generator().manual_seed(1))
     identity = torch.eye(P, dtype=torch.float64)
     generator = torch.Generator().manual_seed(3)
-    mixing = [diagnosis.gaussian_surrogate(identity, generator, centre=True) for _ in range(draws)]
+    mixing = [diagnosis.gaussian_twin(identity, generator, centre=True) for _ in range(draws)]
     Q, S = whitened(U)
     W = math.sqrt(P) * torch.stack([M @ Q for M in mixing], 1)
     found = power._null(W.float(), Q, S, U, random)
 
     columns = diagnosis.gaussian_null(
         U,
-        lambda X: torch.cat([diagnosis.t1(X)[None], diagnosis.column_inverse(X, (3, 30))]).mean(1),
+        lambda X: torch.cat([diagnosis.tail_excess(X)[None], diagnosis.column_inverse(X, (3, 30))]).mean(1),
         draws=19,
         generator=torch.Generator().manual_seed(3),
     )[:draws]
@@ -74,7 +74,7 @@ def test_the_null_law_is_that_of_the_anatomy(coordinates):
 
 
 @pytest.mark.parametrize("width", [15, 100])
-def test_leading_projections_are_those_of_the_anatomy(width):
+def test_leading_projections_are_those_of_the_diagnosis(width):
     """In the space of coordinates where these are fewer than minibatches, else in that of minibatches."""
     P = 61  # one row is left over
     U = torch.randn(P, width, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 3, width)
@@ -92,7 +92,7 @@ def test_tests_keep_their_level_and_find_tails(coordinates):
     gaussian = rates(coordinates=coordinates, alpha=2.0, draws=19, replicates=40)
     assert max(gaussian.values()) <= 0.175  # 5 % and 3.6 standard errors
     heavy = rates(coordinates=coordinates, alpha=1.5, draws=19, replicates=10)
-    for test in ("T1", "random projections", "leading projections"):
+    for test in ("tail excess", "random projections", "leading projections"):
         assert heavy[test] == 1, test
     # A Gaussian law with few strong directions has norms that spread, too: what factors share is not always told from it.
     assert heavy["sd of ln norm"] >= (0.5 if coordinates == "latent" else 1)
@@ -100,12 +100,12 @@ def test_tests_keep_their_level_and_find_tails(coordinates):
 
 def test_more_minibatches_find_more():
     few, many = (rates(alpha=1.95, coordinates="elliptical", P=P, draws=19, replicates=10) for P in (120, 600))
-    assert many["T1"] > few["T1"]
+    assert many["tail excess"] > few["tail excess"]
     assert many["leading projections"] >= few["leading projections"]
 
 
 def test_a_small_share_is_found_less_often():
-    assert rates(alpha=1.9, share=0.1, draws=19, replicates=10)["T1"] <= 0.3
+    assert rates(alpha=1.9, share=0.1, draws=19, replicates=10)["tail excess"] <= 0.3
 
 
 def test_rates_are_counts_with_their_binomial_error():
@@ -121,9 +121,9 @@ def test_rates_are_counts_with_their_binomial_error():
 
 
 def test_a_conclusion_is_counted_by_its_own_rule(monkeypatch):
-    """One of the five tests that count, beyond all of 99 surrogates."""
+    """One of the five tests that count, beyond all of 99 twins."""
     keys = list(power._TESTS.values())
-    columns = keys.index(("all", "1/alpha (columns)", 3))
+    columns = keys.index(("all", "1/alpha (per coordinate)", 3))
     chosen = iter([(0, 0.01), (0, 0.02), (columns, 0.01), (5, 0.01)])
 
     def tests(self, replicate):
@@ -162,10 +162,10 @@ def test_the_page_says_what_is_stored():
     box = figure.get_tightbbox()  # in inches: nothing is cut off, and it fits the page
     assert box.width <= 8.15
     assert box.x0 >= -0.05
-    one = own.query("share == 1 and scope == 'T1' and alpha < 2").set_index("alpha")["value"]
-    assert limits.loc[("SaS", 120, "latent"), "T1"] == f"{one[one >= 0.8].index.max():g}"
-    [rate] = own.query("share == 0.1 and scope == 'T1' and alpha == 1.5")["value"]
-    assert figures.power_words(results, "T1", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
+    one = own.query("share == 1 and scope == 'tau' and alpha < 2").set_index("alpha")["value"]
+    assert limits.loc[("SaS", 120, "latent"), "tail excess"] == f"{one[one >= 0.8].index.max():g}"
+    [rate] = own.query("share == 0.1 and scope == 'tau' and alpha == 1.5")["value"]
+    assert figures.power_words(results, "tail excess", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
     assert set(table.index.get_level_values("P")) == {120, 600}
     size = table.query("alpha == 2")
     assert size.mean(axis=None) == pytest.approx(0.05, abs=0.02)

@@ -15,13 +15,13 @@ from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.minibatches import Minibatches
 
-NAMES = ("T1", "kurtosis (random projections)", "kurtosis (leading projections)", "sd of ln norm")
+NAMES = ("tail excess", "kurtosis (random projections)", "kurtosis (leading projections)", "sd of ln norm")
 
 
 def results(p: float = 0.5, **others: float) -> dict[tuple[str, str, int | None], Comparison]:
     """Tests of the whole network and of a layer that has much smaller p-values; the columns at three K1."""
-    columns = [("1/alpha (columns)", K1) for K1 in (30, 2, 50)]
-    keys = [("T1", None), *columns, *((name, None) for name in NAMES[1:])]
+    columns = [("1/alpha (per coordinate)", K1) for K1 in (30, 2, 50)]
+    keys = [("tail excess", None), *columns, *((name, None) for name in NAMES[1:])]
     found = {}
     for name, x in keys:
         found["all", name, x] = Comparison(1.0, 0.0, 0.1, others.get(name if x is None else f"{name}, {x}", p))
@@ -30,62 +30,72 @@ def results(p: float = 0.5, **others: float) -> dict[tuple[str, str, int | None]
 
 
 def test_each_statistic_counts_once_at_its_largest_block_length_up_to_30() -> None:
-    keys = {name: ("all", name, None) for name in NAMES} | {"1/alpha (columns)": ("all", "1/alpha (columns)", 30)}
+    keys = {name: ("all", name, None) for name in NAMES} | {
+        "1/alpha (per coordinate)": ("all", "1/alpha (per coordinate)", 30)
+    }
     assert counted(results()) == keys
-    del keys["T1"]
-    assert counted(results(T1=float("nan"))) == keys
+    del keys["tail excess"]
+    assert counted(results(tau=float("nan"))) == keys
 
 
 def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> None:
-    text = conclusion(results(**{"T1": 0.01, "sd of ln norm": 0.01}), 99)
+    text = conclusion(results(**{"tail excess": 0.01, "sd of ln norm": 0.01}), 99)
     assert text == (
         "Conclusion: across the minibatches, if they are a random partition of the data, the noise of the whole network is "
-        "heavier than Gaussian noise of the same covariance by T1 (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), "
+        "heavier than Gaussian noise of the same covariance by tau (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), "
         "each at the level 0.05 / 5; this does "
         "not make it stable, nor say how heavy it is."
     )
-    assert "by 1/alpha (columns) (p = 0.01), of 5 tests" in conclusion(results(**{"1/alpha (columns), 30": 0.01}), 99)
-    assert "is heavier than Gaussian" in conclusion(results(T1=2 / 200), 199)
+    assert "by 1/alpha (per coordinate) (p = 0.01), of 5 tests" in conclusion(
+        results(**{"1/alpha (per coordinate), 30": 0.01}), 99
+    )
+    assert "is heavier than Gaussian" in conclusion(results(tau=2 / 200), 199)
 
 
 @pytest.mark.parametrize(
-    "others", [{"T1": 0.02}, {"1/alpha (columns), 2": 0.01, "1/alpha (columns), 50": 0.01, "T1": 0.02}]
+    "others",
+    [
+        {"tail excess": 0.02},
+        {"1/alpha (per coordinate), 2": 0.01, "1/alpha (per coordinate), 50": 0.01, "tail excess": 0.02},
+    ],
 )
 def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, float]) -> None:
     assert conclusion(results(**others), 99) == (
         "Conclusion: across the minibatches, if they are a random partition of the data, none of 5 tests (*), each at the "
         "level 0.05 / 5, can tell the noise of the whole network from Gaussian noise of the same covariance (smallest "
-        "p = 0.02, T1); the book's page blind_spots "
+        "p = 0.02, tau); the book's page blind_spots "
         "shows what such tests miss."
     )
 
 
 def test_too_few_surrogates_conclude_nothing() -> None:
-    assert "none, for with 98 surrogates no p-value can be below 0.01" in conclusion(results(1 / 99), 98)
+    assert "none, for with 98 twins no p-value can be below 0.01" in conclusion(results(1 / 99), 98)
     assert "5 tests (*), each at the level 0.05 / 5, need draws = 99 or more" in conclusion(results(0.05), 19)
-    assert "none of 4 tests (*), each at the level 0.05 / 4" in conclusion(results(T1=float("nan")), 79)
+    assert "none of 4 tests (*), each at the level 0.05 / 4" in conclusion(results(tau=float("nan")), 79)
     assert "no test across the minibatches has a p-value" in conclusion(results(float("nan")), 99)
-    assert conclusion(results(T1=0.01), 99, "a reason.") == "Conclusion: none, for a reason."
+    assert conclusion(results(tau=0.01), 99, "a reason.") == "Conclusion: none, for a reason."
 
 
 def test_tests_that_find_something_are_listed_with_commas() -> None:
-    text = conclusion(results(**{"T1": 0.01, "sd of ln norm": 0.01, "1/alpha (columns), 30": 0.01}), 99)
-    assert "by T1 (p = 0.01), sd of ln norm (p = 0.01) and 1/alpha (columns) (p = 0.01), of 5 tests" in text
+    text = conclusion(results(**{"tail excess": 0.01, "sd of ln norm": 0.01, "1/alpha (per coordinate), 30": 0.01}), 99)
+    assert "by tau (p = 0.01), sd of ln norm (p = 0.01) and 1/alpha (per coordinate) (p = 0.01), of 5 tests" in text
 
 
 def test_how_few_make_the_tails_and_how_many_differences_are_rounding_is_printed() -> None:
     g = torch.randn(40, 600, generator=torch.Generator().manual_seed(6))
     g[:, :300] = 1.0  # dead
     g[0, 400] = 1e6
-    found = diagnosis.anatomy(g, centred=False, draws=19)
+    found = diagnosis.diagnose(g, centred=False, draws=19)
     assert "Half of what tails weigh is of 1 of 300 live coordinates: tails, and scales with" in repr(found)
-    found = diagnosis.anatomy(torch.randn(40, 600, generator=torch.Generator().manual_seed(7)), centred=False, draws=19)
-    most = round(found.parts["all"].half * 600)
+    found = diagnosis.diagnose(
+        torch.randn(40, 600, generator=torch.Generator().manual_seed(7)), centred=False, draws=19
+    )
+    most = round(found.decomposition["all"].half * 600)
     assert 100 < most < 300
     assert "Half of what tails weigh" not in repr(found)
     for half, words in ((0.0115, False), (0.0099, True)):
-        parts = found.parts | {"all": replace(found.parts["all"], half=half)}
-        text = repr(replace(found, parts=parts))
+        parts = found.decomposition | {"all": replace(found.decomposition["all"], half=half)}
+        text = repr(replace(found, decomposition=parts))
         assert (f"Half of what tails weigh is of {round(half * 600)} of 600" in text) == words
     for share, words in ((1.9e-4, False), (2.1e-4, True)):
         text = " ".join(repr(replace(found, unresolved={"all": share})).split())
@@ -111,13 +121,17 @@ def test_conclusions_of_noise_that_is_known() -> None:
     gaussian = torch.randn(40, 500, generator=generator)
     heavy = stable.sample(1.7, (40, 500), generator=generator).float()
     for U, words in ((gaussian, "none of 5 tests (*)"), (heavy, "is heavier than Gaussian noise")):
-        found = diagnosis.anatomy(U - U.mean(0), draws=99)
+        found = diagnosis.diagnose(U - U.mean(0), draws=99)
         last = repr(found)[repr(found).index("Conclusion:") :]
         assert " ".join(last.split()) == conclusion(found.tests, 99)
         assert words in conclusion(found.tests, 99)
         assert "heavier" in last if U is heavy else "heavier" not in last
         starred = re.findall(r"^    (\S.*) \* ", repr(found), re.M)
-        assert [name.removesuffix(", K1 = 20") for name in starred] == [NAMES[0], "1/alpha (columns)", *NAMES[1:]]
+        assert [name.removesuffix(", K1 = 20") for name in starred] == [
+            NAMES[0],
+            "1/alpha (per coordinate)",
+            *NAMES[1:],
+        ]
 
 
 def test_the_report_of_the_readme_fits_a_page_and_ends_as_the_readme_says(capsys) -> None:
@@ -138,12 +152,12 @@ def test_few_minibatches_come_with_a_warning() -> None:
     model = nn.Linear(6, 3)
     text = repr(measure(model, cross_entropy, Minibatches(x, y, 16, seed=0)))
     assert "P = 3 minibatches are few: a standard error may be wrong by 50% or more, and\n  the tests need 16" in text
-    assert "No anatomy, and no conclusion: P = 3 rows are too few to look across them" in " ".join(text.split())
+    assert "No diagnosis, and no conclusion: P = 3 rows are too few to look across them" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
-    for anatomy in (True, False):
-        enough = repr(measure(model, cross_entropy, Minibatches(x, y, 3, seed=0), anatomy=anatomy, draws=19))
+    for diagnosis in (True, False):
+        enough = repr(measure(model, cross_entropy, Minibatches(x, y, 3, seed=0), diagnosis=diagnosis, draws=19))
         assert "are few" not in enough
-        assert ("Conclusion" in enough) == anatomy
+        assert ("Conclusion" in enough) == diagnosis
 
 
 def test_two_minibatches_have_no_standard_error() -> None:
@@ -151,7 +165,7 @@ def test_two_minibatches_have_no_standard_error() -> None:
     text = repr(measure(nn.Linear(6, 3), cross_entropy, Minibatches(x, y, 24, seed=0)))
     assert "P = 2 minibatches are few: a standard error needs 3, and\n  the tests need 16" in text
     assert "nan" not in text
-    assert re.search(r"clean      -?\d+\.\d{3}  without the dead", text)
+    assert re.search(r"corrected      -?\d+\.\d{3}  without the dead", text)
 
 
 def test_few_live_coordinates_come_with_a_warning() -> None:
@@ -177,7 +191,7 @@ def test_one_output_has_no_accuracy() -> None:
     x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.zeros(64, dtype=torch.int64)
     loss = lambda outputs, y: (outputs[:, 0] - y).square().mean()  # noqa: E731
     for outputs in (1, 2):
-        report = measure(nn.Linear(6, outputs), loss, Minibatches(x, y, 2, seed=0), anatomy=False)
+        report = measure(nn.Linear(6, outputs), loss, Minibatches(x, y, 2, seed=0), diagnosis=False)
         assert (report.accuracy is None) == (outputs == 1)
 
 
@@ -201,7 +215,7 @@ def test_noise_of_whole_numbers_has_no_conclusion(dtype: torch.dtype) -> None:
 def test_few_are_fewer_than_a_hundred() -> None:
     for p in (99, 100):
         U = torch.randn(20, p, generator=torch.Generator().manual_seed(3))
-        assert ("of which only" in repr(diagnosis.anatomy(U - U.mean(0), draws=19))) == (p < 100)
+        assert ("of which only" in repr(diagnosis.diagnose(U - U.mean(0), draws=19))) == (p < 100)
 
 
 def test_small_noise_beside_a_large_mean_has_a_conclusion() -> None:
@@ -221,16 +235,16 @@ def test_differences_of_a_measurement_are_of_gradients_before_they_are_centred()
     g[torch.randint(60, (200,), generator=generator), torch.arange(200)] = 1.0
     batches = [(row[None], torch.zeros(1)) for row in g.float()]
     report = measure(nn.Linear(200, 1, bias=False), lambda outputs, _: outputs.mean(), batches, seed=3, draws=19)
-    exact = diagnosis.parts(g - g.mean(0), seed=3).tails.value
-    assert report.anatomy.parts["all"].tails.value == pytest.approx(exact, rel=1e-3)
-    assert diagnosis.parts((g - g.mean(0)).float(), seed=3).tails.value < exact - 0.3
+    exact = diagnosis.decompose(g - g.mean(0), seed=3).tails.value
+    assert report.diagnosis.decomposition["all"].tails.value == pytest.approx(exact, rel=1e-3)
+    assert diagnosis.decompose((g - g.mean(0)).float(), seed=3).tails.value < exact - 0.3
 
 
 def test_groups_keep_their_order_where_one_is_dead() -> None:
     U = torch.randn(20, 300, generator=torch.Generator().manual_seed(2))
     U[:, 100:200] = 0
     groups = {name: [slice(at, at + 100)] for name, at in (("a", 0), ("b", 100), ("c", 200))}
-    lines = repr(diagnosis.anatomy(U - U.mean(0), groups=groups, draws=19)).splitlines()
+    lines = repr(diagnosis.diagnose(U - U.mean(0), groups=groups, draws=19)).splitlines()
     scopes = [line.split()[0] for line in lines if re.match(r"  [abc] ", line)]
     assert scopes == ["a", "b", "c"]
     assert any(line.startswith("  b     none: ") for line in lines)
@@ -241,18 +255,18 @@ def rare(outputs: Tensor, y: Tensor) -> Tensor:
     return outputs.sum() * (y == 0).any()
 
 
-def test_only_too_little_noise_is_a_reason_for_no_anatomy(monkeypatch) -> None:
+def test_only_too_little_noise_is_a_reason_for_no_diagnosis(monkeypatch) -> None:
     x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64)
     model, batches = nn.Linear(6, 3), Minibatches(x, y, 2, seed=0)
-    assert "no scales to divide by" in measure(model, rare, batches).no_anatomy
+    assert "no scales to divide by" in measure(model, rare, batches).no_diagnosis
     assert (
         "limit = 1 is below the 2 pieces"
-        in measure(model, lambda o, _: o.square().mean(), batches, entries=32).no_anatomy
+        in measure(model, lambda o, _: o.square().mean(), batches, entries=32).no_diagnosis
     )
 
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a mistake of ours")
 
-    monkeypatch.setattr(module.controls, "anatomy", broken)
+    monkeypatch.setattr(module.controls, "decomposition", broken)
     with pytest.raises(ValueError, match="a mistake of ours"):
         measure(model, rare, batches)

@@ -9,7 +9,7 @@ import torch
 from tailnoise_utils import tail_index
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.specs import AnatomySpec, SplitsSpec
+from tailnoise_utils.study.experiments.specs import DiagnosisSpec, SplitsSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import LOSSES
 from tailnoise_utils.study.networks.snapshots import TrainSpec
@@ -56,20 +56,20 @@ def test_the_noise_of_the_test_images_is_that_of_their_gradients():
     g = torch.stack(gradients).double()
     U = torch.where((g != g[0]).any(0), g - g.mean(0), 0.0).float()
     found = {(r["quantity"], r.get("x")): r for r in rows if r["split"] == "test"}
-    clean, published = tail_index.mohammadi(U), tail_index.mohammadi(U, convention="published")
+    corrected, published = tail_index.mohammadi(U), tail_index.mohammadi(U, convention="published")
     fixed = tail_index.mohammadi(U, K1=1000)
-    assert found["1/alpha (clean)", None]["value"] == pytest.approx(clean.inverse, rel=1e-5)
-    assert found["1/alpha (clean)", None]["se"] == pytest.approx(clean.inverse_se, rel=1e-4)
+    assert found["1/alpha (corrected)", None]["value"] == pytest.approx(corrected.inverse, rel=1e-5)
+    assert found["1/alpha (corrected)", None]["se"] == pytest.approx(corrected.inverse_se, rel=1e-4)
     assert found["1/alpha (published)", None]["value"] == pytest.approx(published.inverse, rel=1e-5)
     assert found["K1 (published)", None]["value"] == published.info["K1"]
-    assert found["dead share", None]["value"] == clean.info["dead_share"]
-    assert found["1/alpha (pooled)", 1000]["value"] == pytest.approx(fixed.inverse, rel=1e-5)
+    assert found["dead share", None]["value"] == corrected.info["dead_share"]
+    assert found["1/alpha (joint)", 1000]["value"] == pytest.approx(fixed.inverse, rel=1e-5)
 
 
 def test_what_is_measured_of_the_training_images_does_not_change():
     model = TRAIN.build()
     rows = SPLITS.measure(model, lambda share: None)
-    plain = AnatomySpec(TRAIN, 20, (0, 6)).measure(model, lambda share: None)
+    plain = DiagnosisSpec(TRAIN, 20, (0, 6)).measure(model, lambda share: None)
     assert rows[: len(plain)] == plain
     assert {row["split"] for row in rows[len(plain) :]} == {"test"}
     keys = Counter((r["split"], r.get("scope"), r["quantity"], r.get("x")) for r in rows)
@@ -132,7 +132,7 @@ def test_smoke_is_measured_to_its_end(experiment, results_in):
     assert len(results.runs) == len(experiments.grid(experiment, "smoke"))
     table = results.table()
     assert not results.rows.duplicated(["run", "iteration", "split", "scope", "quantity", "x"]).any()
-    last = table[(table["iteration"] == table["iterations"]) & (table["quantity"] == "1/alpha (clean)")]
+    last = table[(table["iteration"] == table["iterations"]) & (table["quantity"] == "1/alpha (corrected)")]
     splits = {"train"} if experiment == "fcn_size" else {"train", "test"}
     assert set(last["split"]) == splits
     assert len(last[last["scope"] == "all"]) == len(splits) * len(results.runs)

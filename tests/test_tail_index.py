@@ -130,7 +130,7 @@ def test_standard_error_of_the_order_statistic_is_its_formula():
 
 
 @pytest.mark.parametrize("shape", [(1000,), (1003,), (10, 101)])
-def test_clean_is_its_definition(shape):
+def test_corrected_is_its_definition(shape):
     x = sas(1.3, math.prod(shape)).reshape(shape)
     x.flat[5] = 0.0
     K1 = math.isqrt(x.size)
@@ -176,7 +176,7 @@ def test_what_is_not_contiguous_is_read_as_it_looks():
             assert tail_index.mohammadi(other, convention=convention).inverse == expected.inverse
 
 
-def test_clean_drops_dead_columns_and_reports_their_share():
+def test_corrected_drops_dead_columns_and_reports_their_share():
     U = sas(1.3, 600).reshape(6, 100)
     dead = U.copy()
     dead[:, ::4] = 0.0
@@ -297,7 +297,7 @@ def test_any_size_gives_a_finite_estimate_or_a_clear_error(size, convention, see
     assert math.isfinite(index.inverse)
     assert index.inverse_se > 0
     assert index.info["K1"] * index.info["K2"] <= size
-    assert (index.info["K1"] * index.info["K2"] == size) or convention == "clean"
+    assert (index.info["K1"] * index.info["K2"] == size) or convention == "corrected"
 
 
 @given(st.integers(2, 12), st.integers(2, 40), st.integers(0, 2**32 - 1))
@@ -395,7 +395,7 @@ def test_other_errors_name_the_way_out():
         tail_index.mohammadi(sas(1.5, 101), convention="published")
     with pytest.raises(ValueError, match="nothing is alive"):
         tail_index.mohammadi(np.ones((10, 10)))  # constant over the minibatches
-    with pytest.raises(ValueError, match="unknown convention 'paper'; choose one of published, clean"):
+    with pytest.raises(ValueError, match="unknown convention 'paper'; choose one of published, corrected"):
         tail_index.mohammadi(x, convention="paper")
     with pytest.raises(ValueError, match="unknown estimator 'pickands'; choose one of mohammadi, "):
         tail_index.get("pickands")

@@ -48,13 +48,13 @@ SIZES = ["dataset", "loss", "depth", "width"]
 TRAIN = [
     ("train", "1/alpha (published, data order)", NAN),
     ("train", "1/alpha (published)", NAN),
-    ("train", "1/alpha (clean)", NAN),
-    ("train", "1/alpha (pooled)", 1000.0),
-    ("train", "1/alpha (pooled)", 100.0),
+    ("train", "1/alpha (corrected)", NAN),
+    ("train", "1/alpha (joint)", 1000.0),
+    ("train", "1/alpha (joint)", 100.0),
     ("train", "accuracy", NAN),
     ("test", "accuracy", NAN),
 ]
-TEST = [("test", "1/alpha (published)", NAN), ("test", "1/alpha (clean)", NAN), ("test", "1/alpha (pooled)", 1000.0)]
+TEST = [("test", "1/alpha (published)", NAN), ("test", "1/alpha (corrected)", NAN), ("test", "1/alpha (joint)", 1000.0)]
 
 
 def alphas(specs, *key):
@@ -80,7 +80,7 @@ def test_the_size_of_fcns_is_drawn_as_stored():
     figure = figures.against_width(results)
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert len(panels) == 8
-    key = ("train", "1/alpha (pooled)", 1000.0)
+    key = ("train", "1/alpha (joint)", 1000.0)
     axes = panels["CIFAR-10, hinge; $K_1$ = 1000"]
     for depth in (2, 10):
         xy, bars = drawn(axes, f"depth {depth}")
@@ -119,7 +119,7 @@ def test_the_size_of_cnns_is_drawn_on_both_splits():
         xy, bars = drawn(index, f"{label}, {split}")
         np.testing.assert_allclose([xy[1, 1], *bars[1]], alphas(chosen, split, quantity, NAN))
     xy, _ = drawn(index, "$K_1$ = 1000, test")
-    assert xy[1, 1] == pytest.approx(alphas(chosen, "test", "1/alpha (pooled)", 1000.0)[0])
+    assert xy[1, 1] == pytest.approx(alphas(chosen, "test", "1/alpha (joint)", 1000.0)[0])
     accuracy = figure.axes[figure.axes.index(index) + 4]
     mean = np.mean([made_up(s, s.points[-1], "test", "accuracy", NAN) for s in chosen])
     assert drawn(accuracy, "test")[0][1, 1] == pytest.approx(mean)
@@ -129,7 +129,7 @@ def test_the_minibatch_size_is_drawn_for_both_kinds_of_training():
     specs = experiments.grid("batch_size", "laptop")
 
     def quantities(spec):
-        names = ("1/alpha (published)", "1/alpha (clean, K1 = 1000)")
+        names = ("1/alpha (published)", "1/alpha (corrected, K1 = 1000)")
         return [("train", name, float(b)) for name in names for b in spec.batch_sizes] + TRAIN[-2:]
 
     results = results_of(specs, quantities)
@@ -155,7 +155,7 @@ def test_the_minibatch_size_is_drawn_for_both_kinds_of_training():
 
 def test_departures_are_told_apart():
     specs = experiments.grid("departures", "laptop")
-    ways = ("text", "text, epsilon", "text, dead kept", "published", "clean")
+    ways = ("text", "text, epsilon", "text, dead kept", "published", "corrected")
     results = results_of(specs, lambda spec: [("train", f"1/alpha ({way})", NAN) for way in ways])
     table = figures.departure_table(results)
     assert len(table.loc["CNN, CIFAR-10"]) == 2 * 11
@@ -172,7 +172,7 @@ def test_departures_are_told_apart():
         ("dead coordinates kept", plain, "text, dead kept"),
         ("epsilon and dead coordinates", plain, "published"),
         ("all of the code", everything, "published"),
-        ("$K_1$ of this book", plain, "clean"),
+        ("$K_1$ of this book", plain, "corrected"),
     ):
         assert len(chosen) == 3
         line = table.loc["CNN, CIFAR-10", departure, AFTER]
@@ -199,26 +199,30 @@ def test_the_anatomy_is_drawn_against_the_size():
     def lost(spec):
         return (spec.train.depth, spec.train.width, spec.train.seed) == (10, 16, 2)
 
-    parts = ("dependence", "layout", "scales", "tails")
-    names = ["1/alpha (clean)", "T1", "T1 (Gaussian)", *[f"part {part}" for part in parts]]
+    parts = ("correlation", "order", "scales", "tails")
+    names = ["1/alpha (corrected)", "tail excess", "tail excess (twin)", *[f"decomposition: {part}" for part in parts]]
     results = results_of(specs, lambda spec: [("train", name, NAN) for name in names], untrained=lost)
-    results.rows.loc[results.rows["quantity"] == "T1 (Gaussian)", "se"] = 0.5
-    figure = figures.anatomy_against_width(results)
+    results.rows.loc[results.rows["quantity"] == "tail excess (twin)", "se"] = 0.5
+    figure = figures.decomposition_against_width(results)
     assert len(figure.axes) == 6 * 4
     rows = dict(zip([axes.get_ylabel() for axes in figure.axes[::4]], range(6), strict=True))
-    assert list(rows) == [r"$\hat\alpha$, clean", "T1", *parts]
+    assert list(rows) == [r"$\hat\alpha$, corrected", "tail excess", *parts]
     column = [axes.get_title() for axes in figure.axes[:4]].index("CIFAR-10, hinge")
     kind = [s for s in specs if (s.train.dataset, s.train.loss) == ("cifar10", "hinge")]
     ten = [s for s in kind if (s.train.depth, s.train.width) == (10, 16) and not lost(s)]
-    table = figures.anatomy_by_size(results)
-    for label, name in (("T1", "T1"), ("scales", "part scales"), ("tails", "part tails")):
+    table = figures.decomposition_by_size(results)
+    for label, name in (
+        ("tail excess", "tail excess"),
+        ("scales", "decomposition: scales"),
+        ("tails", "decomposition: tails"),
+    ):
         mean = np.mean([made_up(s, 4000, "train", name, NAN) for s in ten])
         assert drawn(figure.axes[4 * rows[label] + column], "depth 10")[0][1] == pytest.approx([16, mean])
         assert table.loc[("cifar10", "hinge", 10, 16), label] == pytest.approx(mean)
-    alpha = alphas(ten, "train", "1/alpha (clean)", NAN)[0]
+    alpha = alphas(ten, "train", "1/alpha (corrected)", NAN)[0]
     assert drawn(figure.axes[column], "depth 10")[0][1] == pytest.approx([16, alpha])
-    assert table.loc[("cifar10", "hinge", 10, 16), "alpha^ (clean)"] == pytest.approx(alpha)
-    null = [made_up(s, 4000, "train", "T1 (Gaussian)", NAN) for s in kind if s.train.width == 64]
+    assert table.loc[("cifar10", "hinge", 10, 16), "alpha^ (corrected)"] == pytest.approx(alpha)
+    null = [made_up(s, 4000, "train", "tail excess (twin)", NAN) for s in kind if s.train.width == 64]
     [upper, lower] = [of.get_paths()[0].vertices for of in figure.axes[4 + column].collections if of.get_alpha()]
     assert upper[upper[:, 0] == 64, 1].max() == pytest.approx(max(null) + 0.98)
     assert lower[lower[:, 0] == 64, 1].min() == pytest.approx(min(null) - 0.98)
@@ -236,34 +240,34 @@ def test_corners_and_runs_that_trained_in_words():
     assert trained.loc[("cifar10", "nll", 4), 1024] == "1 of 1"
     assert trained.loc[("cifar10", "nll", 2), 1024] == ""
     table = figures.corner_table(results)
-    assert list(table.columns) == ["runs that trained", "accuracy", "published", "clean", "K1 = 1000"]
+    assert list(table.columns) == ["runs that trained", "accuracy", "published", "corrected", "K1 = 1000"]
     sizes = [(2, 4), (2, 256), (4, 1024), (10, 4), (10, 256)]
     assert list(table.loc["mnist", "nll"].index) == sizes
     assert list(table.loc["mnist", "hinge"].index) == [of for of in sizes if of != (4, 1024)]
-    key = ("train", "1/alpha (clean)", NAN)
+    key = ("train", "1/alpha (corrected)", NAN)
     for depth, width in ((2, 256), (10, 4)):
         of = [s for s in specs if (s.train.dataset, s.train.loss) == ("mnist", "hinge") and not lost(s)]
         of = [s for s in of if (s.train.depth, s.train.width) == (depth, width)]
         alpha = [1 / made_up(s, 4000, *key) for s in of]
         words = f"{alphas(of, *key)[0]:.3f}" + (f" ± {np.std(alpha, ddof=1):.3f}" if len(of) > 1 else "")
-        assert table.loc[("mnist", "hinge", depth, width), "clean"] == words
+        assert table.loc[("mnist", "hinge", depth, width), "corrected"] == words
         accuracy = np.mean([made_up(s, 4000, "train", "accuracy", NAN) for s in of])
         assert table.loc[("mnist", "hinge", depth, width), "accuracy"] == f"{accuracy:.3f}"
 
 
 def test_tables_name_things_as_figures_do():
     index = [("mnist", "nll", 2, 4), ("cifar10", "hinge", 10, 16)]
-    fcn = pd.DataFrame({"clean": [1.0, 2.0]}, pd.MultiIndex.from_tuples(index, names=SIZES))
+    fcn = pd.DataFrame({"corrected": [1.0, 2.0]}, pd.MultiIndex.from_tuples(index, names=SIZES))
     found = figures.readable(fcn)
     assert list(found.index) == [("MNIST", "cross-entropy", 2, 4), ("CIFAR-10", "hinge", 10, 16)]
-    assert found["clean"].tolist() == [1.0, 2.0]
-    cnn = pd.DataFrame({"clean": [1.0]}, pd.MultiIndex.from_tuples([("cifar100", "nll", 0, 8)], names=SIZES))
+    assert found["corrected"].tolist() == [1.0, 2.0]
+    cnn = pd.DataFrame({"corrected": [1.0]}, pd.MultiIndex.from_tuples([("cifar100", "nll", 0, 8)], names=SIZES))
     found = figures.readable(cnn)
     assert (list(found.index), found.index.names) == (
         [("CIFAR-100", "cross-entropy", 8)],
         ["dataset", "loss", "filters"],
     )
-    words = cnn["clean"].astype(str).unstack("width")
+    words = cnn["corrected"].astype(str).unstack("width")
     assert figures.readable(words).columns.name == "filters"
 
 

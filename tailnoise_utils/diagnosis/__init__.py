@@ -1,24 +1,24 @@
-r"""The anatomy of alpha^: references, controls and tests that say why the pooled estimate is below 2.
+r"""The diagnosis of alpha^: references, controls and tests that say why the joint estimate is below 2.
 
 Let the rows of the noise matrix U be independent with one symmetric stable law, *any* dependence between coordinates.
-Given Z, P x P independent standard normal numbers, a row of the Gaussian surrogate :math:`Z U / \sqrt P` has the law of
+Given Z, P x P independent standard normal numbers, a row of the Gaussian twin :math:`Z U / \sqrt P` has the law of
 :math:`c_i U_1`, :math:`c_i = (\sum_k |Z_{ik}|^\alpha)^{1/\alpha} / \sqrt P`. Blocks lie inside rows, and a block's
 :math:`\ln|Y| - \ln|X|` does not see a factor that its row shares: so :math:`E[1/\hat\alpha]` is the *same* on heavy-tailed
-noise and on its Gaussian surrogate. The pooled statistic knows the dependence between coordinates and not the tails.
+noise and on its Gaussian twin. The joint statistic knows the dependence between coordinates and not the tails.
 
-* :func:`anatomy`: all that is below, for one matrix;
-* :func:`parts`, :func:`~tailnoise_utils.diagnosis.joint.curve`: the pooled estimate taken apart, and against K1;
+* :func:`diagnosis`: all that is below, for one matrix;
+* :func:`decompose`, :func:`~tailnoise_utils.diagnosis.joint.curve`: the joint estimate taken apart, and against K1;
 * :mod:`~tailnoise_utils.diagnosis.per_coordinate`, :mod:`~tailnoise_utils.diagnosis.projections`: tests down the columns;
   :mod:`~tailnoise_utils.diagnosis.rounding`, :mod:`~tailnoise_utils.diagnosis.row_order`: what they cannot be asked of;
   :mod:`~tailnoise_utils.diagnosis.conclusions`: what they say together;
 * :mod:`~tailnoise_utils.diagnosis.batch_scaling`: the scale of the noise against the batch size;
-* :mod:`~tailnoise_utils.diagnosis.surrogates`, :mod:`~tailnoise_utils.diagnosis.shuffles`: what they are made with.
+* :mod:`~tailnoise_utils.diagnosis.twins`, :mod:`~tailnoise_utils.diagnosis.shuffles`: what they are made with.
 """
 
-from .assembly import Anatomy, anatomy
+from .assembly import Diagnosis, diagnose
 from .batch_scaling import implied_alpha, log_scale, stable_log_scale
 from .conclusions import conclusion, counted, heavier
-from .decomposition import Parts, expected_scaled, parts, scaled_differences
+from .decomposition import Decomposition, decompose, expected_scaled, scaled_differences
 from .joint import Estimate, TooFew, curve
 from .per_coordinate import (
     Comparison,
@@ -30,34 +30,36 @@ from .per_coordinate import (
     judge,
     norm_spread,
     stable_null,
-    t1,
+    tail_excess,
 )
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
 from .rounding import doubt, unresolved
 from .row_order import order
 from .shuffles import permute_within_columns, random_signs, shuffle
-from .surrogates import gaussian_surrogate, sample_columns, stable_surrogate
+from .twins import gaussian_twin, sample_columns, stable_twin
 
 __all__ = [
-    "Anatomy",
     "Comparison",
+    "Decomposition",
+    "Diagnosis",
     "Estimate",
-    "Parts",
+    "Decomposition",
     "TooFew",
-    "anatomy",
     "anderson_darling",
     "column_inverse",
     "column_lengths",
     "conclusion",
     "counted",
     "curve",
+    "decompose",
+    "diagnose",
     "discoveries",
     "doubt",
     "excess_kurtosis",
     "expected_scaled",
     "gaussian_norms",
     "gaussian_null",
-    "gaussian_surrogate",
+    "gaussian_twin",
     "gram",
     "heavier",
     "implied_alpha",
@@ -66,7 +68,6 @@ __all__ = [
     "log_scale",
     "norm_spread",
     "order",
-    "parts",
     "permute_within_columns",
     "random_projections",
     "random_signs",
@@ -75,7 +76,7 @@ __all__ = [
     "shuffle",
     "stable_log_scale",
     "stable_null",
-    "stable_surrogate",
-    "t1",
+    "stable_twin",
+    "tail_excess",
     "unresolved",
 ]

@@ -1,4 +1,4 @@
-"""The anatomy of alpha^: why it is below 2 at one point, as far as one noise matrix can tell."""
+"""The diagnosis of alpha^: why it is below 2 at one point, as far as one noise matrix can tell."""
 
 import math
 import time
@@ -11,21 +11,21 @@ from torch import Tensor
 from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index.logs import chosen
 
-from .decomposition import FEWEST_ROWS, parts
+from .decomposition import FEWEST_ROWS, decompose
 from .joint import TooFew, alive, curve
 from .per_coordinate import gram
-from .result import Anatomy
+from .result import Diagnosis
 from .rounding import doubt, unresolved
 from .row_order import order, order_doubt
-from .surrogates import sample_columns
 from .tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
+from .twins import sample_columns
 
-__all__ = ["Anatomy", "anatomy"]
+__all__ = ["Diagnosis", "diagnose"]
 
 _UNITS = 1024  # of the whole network
 
 
-def anatomy(
+def diagnose(
     U: Float[Tensor, "P p"],
     *,
     groups: Mapping[str, Sequence[slice]] | None = None,
@@ -35,7 +35,7 @@ def anatomy(
     K1: int | None = None,
     max_entries: int = 2**23,
     centred: bool = True,
-) -> Anatomy:
+) -> Diagnosis:
     """Take alpha^ apart, and look across the minibatches, where it cannot look.
 
     Args:
@@ -43,20 +43,20 @@ def anatomy(
             the data: in data order neighbouring rows may be alike, and all of this means something else).
         groups: name to slices of a row.
         units: slices of a row, one for the incoming weights of each neuron or filter.
-        seed: of all permutations, surrogates, directions and samples of coordinates.
-        draws: Gaussian surrogates, 19 or more.
-        K1: block length of the parts. By default that of the clean estimate of the whole network, floor(sqrt(K)) with K
+        seed: of all permutations, twins, directions and samples of coordinates.
+        draws: Gaussian twins, 19 or more.
+        K1: block length of the parts. By default that of the corrected estimate of the whole network, floor(sqrt(K)) with K
             its live entries; but where only a part is looked at, a block spans at most a quarter of the live entries of a
-            row that were looked at (or floor(sqrt(K)) entries with K all those, if that is more), and `parts` says what it
+            row that were looked at (or floor(sqrt(K)) entries with K all those, if that is more), and `decomposition` says what it
             is. Of a group floor(sqrt(K)) of its own entries that were looked at.
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
             have their parts taken from half as many.
         centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
-            differences have all their digits (:func:`~tailnoise_utils.diagnosis.decomposition.parts`), and noise of whole numbers
+            differences have all their digits (:func:`~tailnoise_utils.diagnosis.decomposition.decompose`), and noise of whole numbers
             is told, of which nothing is concluded. U itself is not changed.
 
     Returns:
-        The anatomy.
+        The diagnosis.
 
     Raises:
         TooFew: fewer than 16 rows, nothing alive, no column with differences in both halves of the pairs, or `max_entries`
@@ -83,9 +83,9 @@ def anatomy(
     gradients = taken if bool(mask.all()) else chosen(taken, mask)
     live = gradients if centred else centre(gradients.clone())
     del taken
-    whole_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the clean estimate has it
+    whole_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the corrected estimate has it
     longest = max(math.isqrt(live.numel()), len(live[0]) // 4)  # a block spans a small part of a row, sampled or not
-    whole = parts(live, K1=K1 or min(whole_K1, longest), seed=seed, gradients=gradients)
+    whole = decompose(live, K1=K1 or min(whole_K1, longest), seed=seed, gradients=gradients)
     neurons = _units(units, columns, mask.cpu(), seed)
     columns = columns[mask.cpu()]
     members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
@@ -95,7 +95,7 @@ def anatomy(
         try:
             own = own[sample_columns(len(own), None, max(1, limit), seed=seed)]
             at = own.to(live.device)
-            found[name] = parts(live[:, at], K1=K1, seed=seed, gradients=gradients[:, at])
+            found[name] = decompose(live[:, at], K1=K1, seed=seed, gradients=gradients[:, at])
         except ValueError as error:
             problems[name] = str(error)
     members = {name: own for name, own in members.items() if len(own)}
@@ -103,7 +103,7 @@ def anatomy(
     picks = {"all": torch.randperm(live.shape[1], generator=generator)[:COLUMNS]}
     for name, own in members.items():
         picks[name] = own[torch.randperm(len(own), generator=generator)[:GROUP_COLUMNS]]
-    tests, control, stable_T1 = tests_of_columns(live, gradients, picks, draws, generator)
+    tests, control, stable_tail_excess = tests_of_columns(live, gradients, picks, draws, generator)
     G = gram(live).cpu()
     more, shares = tests_of_rows(live, G, members, draws, generator)
     for name, pick in picks.items():
@@ -115,7 +115,7 @@ def anatomy(
     at = {} if centred else {scope: pick.to(live.device) for scope, pick in picks.items()}
     not_resolved = {scope: unresolved(gradients[:, columns]) for scope, columns in at.items()}
     in_order = order(G, seed=seed)
-    return Anatomy(
+    return Diagnosis(
         P=P,
         p=p,
         segments=segments,
@@ -126,11 +126,11 @@ def anatomy(
         draws=draws,
         seed=seed,
         groups=tuple(groups),
-        parts=found,
+        decomposition=found,
         curve=curve(live),
         tests=tests | more,
         control=control,
-        stable_T1=stable_T1,
+        stable_tail_excess=stable_tail_excess,
         found=shares,
         problems=problems,
         seconds=time.perf_counter() - start,

@@ -1,4 +1,4 @@
-r"""How the scale of the noise falls with the batch size: the cleanest test, and the only one that needs several.
+r"""How the scale of the noise falls with the batch size: the most corrected test, and the only one that needs several.
 
 The mean gradient of b samples of a stable law has the scale :math:`b^{1/\alpha - 1}`; of finite variance, it tends to
 :math:`b^{-1/2}`. The root mean square falls like :math:`b^{-1/2}` by algebra, whatever the law of the samples: it tells

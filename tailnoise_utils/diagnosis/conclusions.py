@@ -19,7 +19,7 @@ def counted(tests: Tests) -> dict[str, tuple[str, str, int | None]]:
     and 53 % at K1 = 3, 30 and 50.
 
     Args:
-        tests: (scope, quantity, x) to the statistic beside its null distribution, as in an anatomy.
+        tests: (scope, quantity, x) to the statistic beside its null distribution, as in an diagnosis.
 
     Returns:
         Quantity to the key of its test, without those that have no p-value (NaN).
@@ -35,7 +35,7 @@ def heavier(tests: Tests) -> dict[str, float]:
     r"""The rule of a conclusion: of m tests that count, those with :math:`p \le 0.05 / m` (Bonferroni).
 
     Args:
-        tests: (scope, quantity, x) to the statistic beside its null distribution, as in an anatomy.
+        tests: (scope, quantity, x) to the statistic beside its null distribution, as in an diagnosis.
 
     Returns:
         Quantity to p-value of the tests that find heavier tails than Gaussian noise has.
@@ -48,17 +48,17 @@ def conclusion(tests: Tests, draws: int, doubt: str = "") -> str:
     r"""What was found across the minibatches, of the whole network.
 
     The rule: m tests count (:func:`counted`; 5 as a rule). The noise is called heavier than Gaussian if one of them finds
-    it so (:func:`heavier`), and those that do are named: with 99 surrogates and 5 tests, a statistic beyond all its
-    surrogates. So Gaussian noise is called heavier in 5 % of the reports at most, as far as surrogates have its
+    it so (:func:`heavier`), and those that do are named: with 99 twins and 5 tests, a statistic beyond all its
+    twins. So Gaussian noise is called heavier in 5 % of the reports at most, as far as twins have its
     law. Otherwise the tests cannot tell the noise from Gaussian noise, which does not make it Gaussian.
 
     Args:
-        tests: (scope, quantity, x) to the statistic beside its null distribution, as in an anatomy.
-        draws: surrogates of each.
+        tests: (scope, quantity, x) to the statistic beside its null distribution, as in an diagnosis.
+        draws: twins of each.
         doubt: why the tests cannot be asked at all, "" if they can.
 
     Returns:
-        One sentence: heavier, cannot be told apart, or none: for `doubt`, or with too few surrogates to say, fewer than
+        One sentence: heavier, cannot be told apart, or none: for `doubt`, or with too few twins to say, fewer than
         20 m - 1.
     """
     count = {name: tests[key].p for name, key in counted(tests).items()}
@@ -76,7 +76,7 @@ def conclusion(tests: Tests, draws: int, doubt: str = "") -> str:
         )
     if draws < 20 * m - 1:
         return (
-            f"Conclusion: none, for with {draws} surrogates no p-value can be below {1 / (draws + 1):.2g}: {each}, need "
+            f"Conclusion: none, for with {draws} twins no p-value can be below {1 / (draws + 1):.2g}: {each}, need "
             f"draws = {20 * m - 1} or more."
         )
     smallest = min(count, key=lambda name: count[name])

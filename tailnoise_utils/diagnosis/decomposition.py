@@ -1,7 +1,7 @@
-r"""Where :math:`1/\hat\alpha - 1/2` comes from: the pooled estimate after one property of the noise at a time is destroyed.
+r"""Where :math:`1/\hat\alpha - 1/2` comes from: the joint estimate after one property of the noise at a time is destroyed.
 
 e_0
-    the noise as it is, dead columns dropped (the clean convention);
+    the noise as it is, dead columns dropped (the corrected convention);
 e_c
     after one random permutation of the columns, the same for all rows;
 e_pi
@@ -25,7 +25,7 @@ and however they are shuffled every block would have its share of it.
 
 Scaled columns weigh the same, so that tails are those of a typical column as its *mean square* has them: up to what r takes
 away, of Gaussian or other columns of finite variance they are :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)`, with T_j
-as :func:`~tailnoise_utils.diagnosis.per_coordinate.t1` has it. A few columns with very heavy tails can make most of it. In e_1 every
+as :func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess` has it. A few columns with very heavy tails can make most of it. In e_1 every
 column weighs by its size: where those columns are small, what is in tails is missing from e_1, and scales are negative. Of
 columns that are exactly zero in many minibatches the zeros take no part in the scale, and what they do to e_1 is in scales.
 
@@ -50,15 +50,15 @@ from tailnoise_utils.tail_index.result import check_finite
 from .joint import Estimate, TooFew, alive, of_rows, of_shuffled, row_logs
 from .shuffles import permute_within_columns, random_signs, shuffle
 
-__all__ = ["FEWEST_ROWS", "STABLE", "Parts", "expected_scaled", "parts", "scaled_differences"]
+__all__ = ["FEWEST_ROWS", "STABLE", "Decomposition", "decompose", "expected_scaled", "scaled_differences"]
 
 STABLE = 1.5  # index of the law that everything is beside
 FEWEST_ROWS = 16  # below, E s^-alpha converges too slowly in K1 for its closed form (12 rows: off by .01 to .02)
 
 
 @dataclass(frozen=True)
-class Parts:
-    r"""The pooled estimate, taken apart; all values on :math:`1/\hat\alpha - 1/2`.
+class Decomposition:
+    r"""The joint estimate, taken apart; all values on :math:`1/\hat\alpha - 1/2`.
 
     Standard errors: of e_0 and e_c by the jackknife over the minibatches; of e_pi, e_1 and e_2 that of the shuffle alone,
     given the minibatches; in `dependence` the mean logarithm of the entries cancels, and its error with it. If the tails
@@ -94,8 +94,8 @@ class Parts:
     e_pi: Estimate
     e_1: Estimate
     e_2: Estimate
-    dependence: Estimate
-    layout: Estimate
+    correlation: Estimate
+    order: Estimate
     scales: Estimate
     tails: Estimate
     reference: float
@@ -108,24 +108,28 @@ class Parts:
         Returns:
             Records with the keys quantity, value, se.
         """
-        names = ("e_0", "e_c", "e_pi", "e_1", "e_2", "dependence", "layout", "scales", "tails")
+        names = ("e_0", "e_c", "e_pi", "e_1", "e_2", "correlation", "order", "scales", "tails")
         found: list[dict[str, Any]] = []
         for name in names:
             value, se = getattr(self, name)
-            found.append({"quantity": f"part {name}", "value": value, "se": se})
-        found.append({"quantity": "part e_2 (Gaussian)", "value": self.reference})
-        found.append({"quantity": f"part tails (stable {STABLE})", "value": self.stable_tails})
-        found.append({"quantity": "part tails (columns of half)", "value": self.half})
-        return [*found, {"quantity": "part K1", "value": self.K1}, {"quantity": "part p", "value": self.p}]
+            found.append({"quantity": f"decomposition: {name}", "value": value, "se": se})
+        found.append({"quantity": "decomposition: e_2 (Gaussian)", "value": self.reference})
+        found.append({"quantity": f"decomposition: tails (stable {STABLE})", "value": self.stable_tails})
+        found.append({"quantity": "decomposition: tails (columns of half)", "value": self.half})
+        return [
+            *found,
+            {"quantity": "decomposition: K1", "value": self.K1},
+            {"quantity": "decomposition: p", "value": self.p},
+        ]
 
 
-def parts(
+def decompose(
     U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0, gradients: Float[Tensor, "P p"] | None = None
-) -> Parts:
-    r"""Take the pooled estimate apart (see the module).
+) -> Decomposition:
+    r"""Take the joint estimate apart (see the module).
 
     Source: this project's own; the estimate is Corollary 2.4 of Mohammadi, Mohammadpour and Ogata (2015),
-    :func:`tailnoise_utils.tail_index.mohammadi` in the clean convention.
+    :func:`tailnoise_utils.tail_index.mohammadi` in the corrected convention.
 
     Args:
         U: noise matrix, one row a minibatch, on any device; rows in an order that says nothing (a random partition),
@@ -177,7 +181,7 @@ def parts(
     def difference(one: Estimate, other: Estimate, *variances: float) -> Estimate:
         return Estimate(one.value - other.value, math.sqrt(sum(variances)) / log_K1)
 
-    return Parts(
+    return Decomposition(
         P=P,
         p=p,
         K1=K1,
@@ -186,8 +190,8 @@ def parts(
         e_pi=e_pi,
         e_1=e_1,
         e_2=e_2,
-        dependence=difference(e_0, e_pi, Y_0, Y_pi),
-        layout=difference(e_pi, e_1, Y_pi, Y_1),
+        correlation=difference(e_0, e_pi, Y_0, Y_pi),
+        order=difference(e_pi, e_1, Y_pi, Y_1),
         scales=difference(e_1, tails, Y_1, Y_2),
         tails=tails,
         reference=reference,

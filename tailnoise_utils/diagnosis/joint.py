@@ -1,4 +1,4 @@
-"""The pooled estimate 1/alpha^ (Corollary 2.4 of Mohammadi, Mohammadpour and Ogata 2015; clean), in pieces that are shared.
+"""The joint estimate 1/alpha^ (Corollary 2.4 of Mohammadi, Mohammadpour and Ogata 2015; corrected), in pieces that are shared.
 
 The mean logarithm of the entries does not depend on their order: it is taken once for all orders.
 """
@@ -29,7 +29,7 @@ class Estimate(NamedTuple):
 
 
 def curve(U: Float[Tensor, "P p"], *, lengths: tuple[int, ...] | None = None) -> dict[int, Estimate]:
-    """The pooled estimate 1/alpha^ (clean) against K1.
+    """The joint estimate 1/alpha^ (corrected) against K1.
 
     Flat for i.i.d. stable entries; for anything else it moves with K1, and so with the size of the network.
 

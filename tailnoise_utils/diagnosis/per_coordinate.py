@@ -1,8 +1,8 @@
-r"""Statistics that look down the columns, across the minibatches, where the pooled estimate cannot look.
+r"""Statistics that look down the columns, across the minibatches, where the joint estimate cannot look.
 
-Each but the norms is compared with its values on Gaussian surrogates of the same covariance (:func:`gaussian_null`), for no
-formula knows how coordinates depend on each other. A surrogate has the covariance that was *measured*, of rank below P:
-where the coordinates are close to independent, the surrogates' are less so, their statistics spread more and the test errs
+Each but the norms is compared with its values on Gaussian twins of the same covariance (:func:`gaussian_null`), for no
+formula knows how coordinates depend on each other. A twin has the covariance that was *measured*, of rank below P:
+where the coordinates are close to independent, the twins' are less so, their statistics spread more and the test errs
 on the side of the Gaussian law. Of the norms this is known and taken out (:func:`gaussian_norms`).
 """
 
@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from .surrogates import gaussian_surrogate, stable_surrogate
+from .twins import gaussian_twin, stable_twin
 
 __all__ = [
     "Comparison",
@@ -27,23 +27,24 @@ __all__ = [
     "judge",
     "norm_spread",
     "stable_null",
-    "t1",
+    "tail_excess",
 ]
 
 _CHUNK = 2**14  # columns multiplied at a time
+_COLUMNS = 2**14  # whose tail excess is taken at a time
 _TINY = 1e-30  # mean squares below it are taken again in float64
 Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A statistic beside its law on Gaussian surrogates.
+    """A statistic beside its law on Gaussian twins.
 
     Attributes:
         value: of the noise.
-        null: mean over the surrogates.
-        null_sd: standard deviation over the surrogates.
-        p: (1 + number of surrogates that reach the value) / (1 + number of surrogates): small for heavy tails.
+        null: mean over the twins.
+        null_sd: standard deviation over the twins.
+        p: (1 + number of twins that reach the value) / (1 + number of twins): small for heavy tails.
     """
 
     value: float
@@ -57,7 +58,7 @@ def judge(value: float, null: Float64[Tensor, " draws"]) -> Comparison:
 
     Args:
         value: of the noise; large for heavy tails.
-        null: of the surrogates.
+        null: of the twins.
 
     Returns:
         The test, one-sided; NaN throughout where the value is.
@@ -71,13 +72,13 @@ def judge(value: float, null: Float64[Tensor, " draws"]) -> Comparison:
 def gaussian_null(
     U: Float[Tensor, "P p"], statistic: Statistic, *, draws: int = 99, generator: torch.Generator
 ) -> Float64[Tensor, "draws ..."]:
-    """A statistic on Gaussian surrogates with centred columns.
+    """A statistic on Gaussian twins with centred columns.
 
     Args:
         U: noise matrix; the columns that the statistic looks at are enough.
         statistic: of a matrix; a tensor of any shape.
-        draws: number of surrogates, 19 or more: with fewer no p-value reaches .05.
-        generator: of the surrogates.
+        draws: number of twins, 19 or more: with fewer no p-value reaches .05.
+        generator: of the twins.
 
     Returns:
         Its values, a draw a row.
@@ -89,32 +90,32 @@ def gaussian_null(
         raise ValueError(
             f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
         )
-    return torch.stack([statistic(gaussian_surrogate(U, generator, centre=True)) for _ in range(draws)])
+    return torch.stack([statistic(gaussian_twin(U, generator, centre=True)) for _ in range(draws)])
 
 
 def stable_null(
     U: Float[Tensor, "P p"], statistic: Statistic, *, alpha: float | int, draws: int = 19, generator: torch.Generator
 ) -> Float64[Tensor, "draws ..."]:
-    """A statistic on stable surrogates: what it is where the tails are heavy, the positive control.
+    """A statistic on stable twins: what it is where the tails are heavy, the positive control.
 
     Args:
         U: noise matrix; the columns that the statistic looks at are enough.
         statistic: of a matrix; a tensor of any shape.
-        alpha: index of the surrogates.
-        draws: number of surrogates.
-        generator: of the surrogates.
+        alpha: index of the twins.
+        draws: number of twins.
+        generator: of the twins.
 
     Returns:
         Its values, a draw a row; columns are centred, as those of U are.
     """
     found = []
     for _ in range(draws):
-        surrogate = stable_surrogate(U, alpha, generator)
-        found.append(statistic(surrogate.sub_(surrogate.mean(0))))
+        twin = stable_twin(U, alpha, generator)
+        found.append(statistic(twin.sub_(twin.mean(0))))
     return torch.stack(found)
 
 
-def t1(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
+def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     r"""How much smaller the typical entry of a column is, beside its standard deviation, than in a Gaussian column.
 
     .. math:: T_j = \tfrac12 \bigl[ \ln(P-1) + \psi(\tfrac12) - \psi(\tfrac{P-1}2) \bigr]
@@ -122,7 +123,7 @@ def t1(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
 
     Exactly of mean zero for Gaussian columns that are centred, whatever their scales and their covariance: then
     :math:`U_{ij}^2 / (P s_j^2) = (1 - 1/P) B`, B of the beta law (1/2, (P-2)/2), and
-    :math:`E \ln B = \psi(1/2) - \psi((P-1)/2)`. Positive for heavier tails. T1 is its mean over the columns.
+    :math:`E \ln B = \psi(1/2) - \psi((P-1)/2)`. Positive for heavier tails. tau is its mean over the columns.
 
     Args:
         U: noise matrix whose columns are centred and not constant.
@@ -130,6 +131,8 @@ def t1(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     Returns:
         T_j of every column; exact zeros contribute no logarithm.
     """
+    if U.shape[1] > _COLUMNS:
+        return torch.cat([tail_excess(block) for block in U.split(_COLUMNS, 1)])
     P = len(U)
     psi = torch.special.digamma(torch.tensor([0.5, (P - 1) / 2], dtype=torch.float64)).tolist()
     constant = (math.log(P - 1) + psi[0] - psi[1]) / 2
@@ -187,7 +190,7 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
 
 
 def gram(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P P"]:
-    """Inner products of the rows: all that norms and projections of the noise and of its surrogates need.
+    """Inner products of the rows: all that norms and projections of the noise and of its twins need.
 
     Args:
         U: noise matrix.
@@ -204,7 +207,7 @@ def gram(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P P"]:
 def norm_spread(G: Float64[Tensor, "P P"]) -> float:
     r"""Standard deviation of :math:`\ln \lVert U_i \rVert` over the minibatches.
 
-    Tails that a whole row shares show here, and nowhere in the pooled estimate.
+    Tails that a whole row shares show here, and nowhere in the joint estimate.
 
     Args:
         G: inner products of the rows.

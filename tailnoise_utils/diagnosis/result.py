@@ -1,11 +1,11 @@
-"""What an anatomy is, for reading and as rows."""
+"""What an diagnosis is, for reading and as rows."""
 
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
 from .conclusions import conclusion, counted
-from .decomposition import STABLE, Parts
+from .decomposition import STABLE, Decomposition
 from .joint import Estimate
 from .per_coordinate import Comparison
 
@@ -16,7 +16,7 @@ _WIDTHS = (9, 11, 7, 7, 7)  # of the columns of the parts
 
 
 @dataclass(frozen=True, repr=False)
-class Anatomy:
+class Diagnosis:
     """Why alpha^ is below 2: parts, tests, and what was looked at.
 
     Attributes:
@@ -31,15 +31,15 @@ class Anatomy:
             (:func:`~tailnoise_utils.diagnosis.row_order.order`).
         doubt: why nothing is concluded, "" if something is: half precision, unresolved differences, minibatches that are
             no random partition.
-        draws: Gaussian surrogates of every test.
+        draws: Gaussian twins of every test.
         seed: of everything that is drawn.
         groups: names of the groups, in the order in which they were given.
-        parts: of 1/alpha^ - 1/2 by scope, "all" and the groups; a group's own K1 is floor(sqrt(K)) of its own entries
+        decomposition: of 1/alpha^ - 1/2 by scope, "all" and the groups; a group's own K1 is floor(sqrt(K)) of its own entries
             that were looked at.
-        curve: pooled 1/alpha^ against K1.
+        curve: joint 1/alpha^ against K1.
         tests: (scope, quantity, x) to the statistic beside its null distribution.
-        control: K1 to mean 1/alpha^_j of the columns of stable surrogates with alpha = 1.5 and its spread.
-        stable_T1: mean T1 of the same stable surrogates and its spread.
+        control: K1 to mean 1/alpha^_j of the columns of stable twins with alpha = 1.5 and its spread.
+        stable_tail_excess: mean tau of the same stable twins and its spread.
         found: (scope, kind) to the share that is found not to be normal (Anderson-Darling, false discovery rate .05), of
             coordinates, units (a random projection of the incoming weights of each), random and leading projections.
         problems: scopes without parts, and why.
@@ -56,11 +56,11 @@ class Anatomy:
     draws: int
     seed: int
     groups: tuple[str, ...]
-    parts: dict[str, Parts]
+    decomposition: dict[str, Decomposition]
     curve: dict[int, Estimate]
     tests: dict[tuple[str, str, int | None], Comparison]
     control: dict[int, Estimate]
-    stable_T1: Estimate
+    stable_tail_excess: Estimate
     found: dict[tuple[str, str], float]
     problems: dict[str, str]
     seconds: float
@@ -69,29 +69,29 @@ class Anatomy:
         taken = sum(stop - start for start, stop in self.segments)
         of = "" if taken == self.p else f" ({taken:,} of them looked at)"
         lines = [
-            f"Anatomy of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
+            f"Diagnosis of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
             f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:",
         ]
-        whole = self.parts["all"]
+        whole = self.decomposition["all"]
         most, share = max(1, round(whole.half * whole.p)), self.unresolved.get("all", 0.0)
         if (live := whole.p) < FEW:
             lines.insert(1, f"  of which only {live} live: few, so that one of them can decide a test;")
         if self.doubt:
-            lines.insert(0, "NOTHING CAN BE CONCLUDED from the anatomy that follows: see its last lines.")
+            lines.insert(0, "NOTHING CAN BE CONCLUDED from the diagnosis that follows: see its last lines.")
         scopes = ("all", *self.groups)
         width = max(map(len, [*scopes, "s.e."]))
-        lines.append(f"  {'':{width}} as it is dependence layout scales  tails     K1     T1     p")
+        lines.append(f"  {'':{width}} as it is dependence layout scales  tails     K1     tau     p")
         for scope in scopes:
             if scope in self.problems:
                 problem = f"  {scope:{width}}  none: {self.problems[scope]}"
                 lines.append(fill(problem, 80, subsequent_indent=" " * (width + 4)))
                 continue
-            one = self.parts[scope]
-            estimates = (one.e_0, one.dependence, one.layout, one.scales, one.tails)
+            one = self.decomposition[scope]
+            estimates = (one.e_0, one.correlation, one.order, one.scales, one.tails)
             line = (
                 "".join(f"{part.value:>+{n}.3f}" for part, n in zip(estimates, _WIDTHS, strict=True)) + f"{one.K1:>7}"
             )
-            if test := self.tests.get((scope, "T1", None)):
+            if test := self.tests.get((scope, "tail excess", None)):
                 line += f"{test.value:>7.3f}{test.p:>6.2g}"
             lines.append(f"  {scope:{width}}{line}")
             if scope == "all":
@@ -101,19 +101,19 @@ class Anatomy:
             lines.append(
                 f"  Half of what tails weigh is of {most:,} of {live:,} live coordinates: tails, and scales with"
             )
-            lines.append("  the opposite sign, are of these few and not of the noise as a whole. T1 is of all.")
+            lines.append("  the opposite sign, are of these few and not of the noise as a whole. tau is of all.")
         if share > _SHOWN:
             lines.append(f"  Of the differences between minibatches {share:.2%} may be rounding errors; they")
-            lines.append("  would be in scales, tails and T1.")
+            lines.append("  would be in scales, tails and tau.")
         lines += [
             "  dependence: what the coordinates of one minibatch share; layout: the order of",
             "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
             f"  coordinates, the heaviest most; of independent stable noise of index {STABLE} they",
             f"  would be {whole.stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the",
             "  minibatches, of the last three parts only of the shuffle that they need.",
-            "  K1: length of a block. T1 looks across the minibatches: 0 for Gaussian noise,",
+            "  K1: length of a block. tau looks across the minibatches: 0 for Gaussian noise,",
             "  larger if heavier (p of each layer by itself).",
-            f"Across the minibatches, beside {self.draws} Gaussian surrogates (same covariance; mean +-",
+            f"Across the minibatches, beside {self.draws} Gaussian twins (same covariance; mean +-",
             f"  s.d.; p = (1 + those that reach the value) / {self.draws + 1}, so {1 / (self.draws + 1):.2g} or more) and",
             f"  stable ones of index {STABLE} (mean). Heavier tails have larger values:",
             f"{'value':>44}{'Gaussian':>18}{'p':>8}{'stable':>9}",
@@ -124,14 +124,16 @@ class Anatomy:
             scope, quantity, x = key
             if scope == "all":
                 name = quantity + ("" if x is None else f", K1 = {x}") + (" *" if key in starred else "")
-                known = {"1/alpha (columns)": self.control.get(x), "T1": self.stable_T1}.get(quantity)
+                known = {"1/alpha (per coordinate)": self.control.get(x), "tail excess": self.stable_tail_excess}.get(
+                    quantity
+                )
                 stable = f"{known.value:9.3f}" if known else ""
                 null = f"{test.null:.3f} +- {test.null_sd:.3f}"
                 lines.append(f"    {name:32}{test.value:8.3f}{null:>18}{test.p:8.2g}{stable}")
         shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.found.items() if scope == "all")
         lines += [
-            "    T1: how far typical entries lie below the s.d. of their coordinate",
-            "    1/alpha (columns): of every coordinate by itself, in blocks of K1; the mean",
+            "    tau: how far typical entries lie below the s.d. of their coordinate",
+            "    1/alpha (per coordinate): of every coordinate by itself, in blocks of K1; the mean",
             "    kurtosis: excess, of the noise along directions; the mean",
             "    sd of ln norm: how much minibatches differ in the size of their noise",
             "    *: counts in the conclusion",
@@ -149,24 +151,24 @@ class Anatomy:
             Records with the keys quantity and value, and scope (a group; absent for the whole network), x, se.
         """
         rows: list[dict[str, Any]] = []
-        for scope, one in self.parts.items():
+        for scope, one in self.decomposition.items():
             rows += [_scoped(scope, row) for row in one.rows()]
         for K1, (value, se) in self.curve.items():
-            rows.append({"quantity": "1/alpha (pooled)", "x": K1, "value": value, "se": se})
+            rows.append({"quantity": "1/alpha (joint)", "x": K1, "value": value, "se": se})
         for (scope, quantity, x), test in self.tests.items():
             place = _scoped(scope, {} if x is None else {"x": x})
             rows.append({"quantity": quantity, "value": test.value, **place})
             rows.append({"quantity": f"{quantity} (Gaussian)", "value": test.null, "se": test.null_sd, **place})
             rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
         for K1, (value, se) in self.control.items():
-            rows.append({"quantity": f"1/alpha (columns) (stable {STABLE})", "x": K1, "value": value, "se": se})
+            rows.append({"quantity": f"1/alpha (per coordinate) (stable {STABLE})", "x": K1, "value": value, "se": se})
         for (scope, name), share in self.found.items():
             rows.append(_scoped(scope, {"quantity": f"not normal ({name})", "value": share}))
         taken = sum(stop - start for start, stop in self.segments)
-        rows.append({"quantity": "anatomy coordinates", "value": taken})
+        rows.append({"quantity": "diagnosis coordinates", "value": taken})
         if self.unresolved:
-            rows.append({"quantity": "anatomy unresolved", "value": self.unresolved["all"]})
-        return [*rows, {"quantity": "anatomy dead share", "value": self.dead_share}]
+            rows.append({"quantity": "diagnosis unresolved", "value": self.unresolved["all"]})
+        return [*rows, {"quantity": "diagnosis dead share", "value": self.dead_share}]
 
 
 def _scoped(scope: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,6 @@ def doubt(shares: Mapping[str, float], dtype: torch.dtype) -> str:
         f"{shares['all']:.1%} of the differences between minibatches"
         + (f" ({groups[worst]:.1%} in the group {worst!r})" if worst else "")
         + " may be rounding errors, of gradients that would be equal in exact arithmetic, such as counts of a class behind "
-        "a dead layer, or sums over much the same samples. T1, single columns, scales and tails take logarithms of them. "
+        "a dead layer, or sums over much the same samples. tau, single columns, scales and tails take logarithms of them. "
         "Leave layers behind a dead one out, with requires_grad_(False), and measure again."
     )

@@ -1,4 +1,4 @@
-"""The tests across the minibatches that make up an anatomy, on the whole network and on every group."""
+"""The tests across the minibatches that make up an diagnosis, on the whole network and on every group."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from .per_coordinate import (
     judge,
     norm_spread,
     stable_null,
-    t1,
+    tail_excess,
 )
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
 
@@ -36,20 +36,20 @@ def tests_of_columns(
     draws: int,
     generator: torch.Generator,
 ) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate], Estimate]:
-    """T1 and the block estimate of single columns (of gradients as they are), on samples of columns; positive control."""
+    """Tau and the block estimate of single columns (of gradients as they are), on samples of columns; positive control."""
     at = torch.cat(list(picks.values())).to(live.device)
     U = live[:, at]
     sizes = [len(pick) for pick in picks.values()]
     lengths = column_lengths(len(live))
 
     def statistic(of: Tensor, before: Tensor | None = None) -> Tensor:
-        values = torch.cat([t1(of)[None], column_inverse(of if before is None else before, lengths)])
+        values = torch.cat([tail_excess(of)[None], column_inverse(of if before is None else before, lengths)])
         return torch.stack([part.nanmean(1) for part in values.split(sizes, 1)], 1).cpu()
 
     value = statistic(U, gradients[:, at])
     null = gaussian_null(U, statistic, draws=draws, generator=generator)
     stable = stable_null(U, statistic, alpha=STABLE, draws=_STABLE_DRAWS, generator=generator)[:, :, 0]
-    names = [("T1", None), *(("1/alpha (columns)", K1) for K1 in lengths)]
+    names = [("tail excess", None), *(("1/alpha (per coordinate)", K1) for K1 in lengths)]
     tests = {
         (scope, quantity, x): judge(float(value[i, j]), null[:, i, j])
         for j, scope in enumerate(picks)
@@ -82,7 +82,7 @@ def tests_of_rows(
         def kurtoses(M: Tensor, projections: Callable[[Tensor], dict[str, Tensor]] = projections) -> Tensor:
             return torch.stack([excess_kurtosis(Y).mean() for Y in projections(M).values()])
 
-        identity = torch.eye(P, dtype=torch.float64)  # surrogates of it are the mixing matrices themselves
+        identity = torch.eye(P, dtype=torch.float64)  # twins of it are the mixing matrices themselves
         null = gaussian_null(identity, kurtoses, draws=draws, generator=generator)
         for (name, Y), of in zip(projections(identity).items(), null.T, strict=True):
             tests[scope, f"kurtosis ({name})", None] = judge(float(excess_kurtosis(Y).mean()), of)

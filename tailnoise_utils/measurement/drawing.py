@@ -20,8 +20,12 @@ def report(of: Report) -> Figure:
     Returns:
         Two panels side by side.
     """
-    whole = [("published", of.published), ("clean", of.clean), ("clean, columns\nin random order", of.permuted)]
-    groups = [(name, group.clean) for name, group in of.groups.items()]
+    whole = [
+        ("published", of.published),
+        ("corrected", of.corrected),
+        ("corrected, columns\nin random order", of.permuted),
+    ]
+    groups = [(name, group.corrected) for name, group in of.groups.items()]
     with mpl.rc_context(STYLE):
         height = max(3.2, 0.9 + 0.28 * (len(whole) + len(groups)))
         figure, (index, norms) = plt.subplots(1, 2, figsize=(10, height), width_ratios=[1.4, 1])
@@ -35,7 +39,7 @@ def report(of: Report) -> Figure:
         index.axvline(2, color="#555555", linestyle=":", linewidth=1)
         index.invert_yaxis()
         index.set(
-            xlabel=r"$\hat\alpha$ ± s.e. (2: i.i.d. Gaussian entries)", title="whole network; below, groups (clean)"
+            xlabel=r"$\hat\alpha$ ± s.e. (2: i.i.d. Gaussian entries)", title="whole network; below, groups (corrected)"
         )
         norms.hist(of.norms, bins="auto", color=COLOURS[0])
         norms.set(xlabel=r"norm of the noise $\|U_i\|$", ylabel="minibatches", title=f"P = {of.P}, p = {of.p:,}")

@@ -19,7 +19,7 @@ from .report import Group
 
 __all__ = ["Statistics"]
 
-_Blocks = tuple[RowBlocks | str, RowBlocks | str]  # published and clean, or why there is none
+_Blocks = tuple[RowBlocks | str, RowBlocks | str]  # published and corrected, or why there is none
 
 
 class Statistics:
@@ -41,7 +41,7 @@ class Statistics:
         p, p_live = len(live), int(live.count_nonzero())
         self._dead = 1 - p_live / p
         self._published = _blocks(P, p, "published")
-        self._clean = RowBlocks(P, p_live)
+        self._corrected = RowBlocks(P, p_live)
         self._permuted = PermutedRowBlocks(P, p_live, _order(p_live, seed).to(live.device))
         self._groups = {}
         self._at, self._square = 0, 0.0  # entries of the present row, and the sum of their squares
@@ -51,7 +51,7 @@ class Statistics:
         for name, parts in slices.items():
             alive = sum(int(live[part].count_nonzero()) for part in parts)
             size = sum(part.stop - part.start for part in parts)
-            own = _blocks(P, size, "published"), _blocks(P, alive, "clean")
+            own = _blocks(P, size, "published"), _blocks(P, alive, "corrected")
             self._groups[name] = (size, alive, *own)
             for part in parts:
                 for groups in self._of[bisect_right(self._ends, part.start) : bisect_left(self._ends, part.stop) + 1]:
@@ -80,9 +80,9 @@ class Statistics:
                 wide, live = x.double(), x if self._all else chosen(x, alive)
                 self._square += float(wide.dot(wide))
                 logs, logs_live = sum_of_logs(x, PUBLISHED_EPSILON), sum_of_logs(live, 0.0)
-                for published, clean in ((self._published, self._clean), *self._of[i]):
+                for published, corrected in ((self._published, self._corrected), *self._of[i]):
                     _feed(published, x, logs)
-                    _feed(clean, live, logs_live)
+                    _feed(corrected, live, logs_live)
                 self._permuted.add(live, logs_live)
             start, i = last, i + 1
 
@@ -103,15 +103,15 @@ class Statistics:
         """The estimates, once all rows have been seen.
 
         Returns:
-            Clean, clean with the columns permuted, and the groups.
+            Corrected, corrected with the columns permuted, and the groups.
         """
-        clean, permuted = (_with_info(b.result(), dead_share=self._dead) for b in (self._clean, self._permuted))
+        corrected, permuted = (_with_info(b.result(), dead_share=self._dead) for b in (self._corrected, self._permuted))
         found = {}
         for name, (size, alive, *blocks) in self._groups.items():
             estimates, problems = zip(*(_result(b) for b in blocks), strict=True)
             problem = "; ".join(dict.fromkeys(filter(None, problems)))
             found[name] = Group(size, 1 - alive / size, *estimates, problem)
-        return clean, permuted, found
+        return corrected, permuted, found
 
 
 def _order(p: int, seed: int) -> Int[Tensor, " p"]:

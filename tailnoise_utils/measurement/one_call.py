@@ -45,7 +45,7 @@ def measure(
     groups: Mapping[str, Sequence[str]] | None = None,
     memory: float | int | None = None,
     method: str = "auto",
-    anatomy: bool = True,
+    diagnosis: bool = True,
     draws: int = 99,
     entries: int = 2**23,
     progress: bool | Progress = False,
@@ -53,9 +53,9 @@ def measure(
     r"""Tail index of the gradient noise of a model at its present weights.
 
     Of the noise matrix U (P minibatches x p trainable parameters, :func:`tailnoise_utils.noise.matrix.noise_matrix`) it gives
-    :math:`\hat\alpha` by :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, clean, under one common
+    :math:`\hat\alpha` by :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, corrected, under one common
     random permutation of the columns; the same for every group of parameters; the share of dead coordinates, the norms
-    :math:`\lVert U_i \rVert`, loss and accuracy. And, because :math:`\hat\alpha` alone says little, its anatomy
+    :math:`\lVert U_i \rVert`, loss and accuracy. And, because :math:`\hat\alpha` alone says little, its diagnosis
     (:func:`tailnoise_utils.diagnosis.assembly`): how much of its distance to 2 is dependence, layout, unequal scales and
     tails, and what tests across the minibatches find.
 
@@ -92,9 +92,9 @@ def measure(
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model, so that
             the matrix and its copy take half.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
-        anatomy: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
+        diagnosis: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
             where the noise is streamed; the report says so.
-        draws: Gaussian surrogates of its tests, 19 or more; 99 or more for a conclusion
+        draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion
             (:func:`tailnoise_utils.diagnosis.conclusions.conclusion`), the last sentence of the report when it is printed.
         entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
@@ -138,12 +138,14 @@ def measure(
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
     with private_randomness(device), Bar(progress, P if method == "matrix" else 2 * P) as bar:
         work = Work(model, loss_fn, batches, mode, seed, bar)
-        taken, problem = None, _STREAMED if anatomy else "not asked for"
+        taken, problem = None, _STREAMED if diagnosis else "not asked for"
         if method == "matrix":
-            matrix = stack(work.first(marked=anatomy), P)
-            if anatomy:  # of the gradients as they are: centring costs their differences digits
+            matrix = stack(work.first(marked=diagnosis), P)
+            if diagnosis:  # of the gradients as they are: centring costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
-                taken, problem = _anatomy(matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest)
+                taken, problem = _diagnosis(
+                    matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest
+                )
             live, rows, published = _of_matrix(centre(matrix))
         else:
             live, rows, published = _from_passes(work, P, p)
@@ -152,7 +154,7 @@ def measure(
         statistics = Statistics(P, live, parts, seed)
         deque(map(statistics.add, rows), maxlen=0)  # no name holds a row while the next one is made
     published = published or statistics.published()
-    clean, permuted, found = statistics.results()
+    corrected, permuted, found = statistics.results()
     return Report(
         P=P,
         p=p,
@@ -161,15 +163,15 @@ def measure(
         method=method,
         seed=seed,
         published=published,
-        clean=clean,
+        corrected=corrected,
         permuted=permuted,
-        dead_share=clean.info["dead_share"],
+        dead_share=corrected.info["dead_share"],
         norms=np.array(statistics.norms),
         loss=float(np.mean(work.losses)),
         accuracy=work.accuracy(),
         groups=found,
-        anatomy=taken,
-        no_anatomy=problem,
+        diagnosis=taken,
+        no_diagnosis=problem,
         seconds=time.perf_counter() - start,
     )
 
@@ -219,7 +221,7 @@ def _centred(found: Gradient, mean: Float64[Tensor, " p"]) -> Iterator[Float[Ten
         del noise
 
 
-def _anatomy(
+def _diagnosis(
     gradients: Float[Tensor, "P p"],
     groups: dict[str, list[slice]],
     neurons: list[slice],
@@ -228,11 +230,11 @@ def _anatomy(
     entries: int,
     repeated: tuple[int, int],
     coarsest: torch.dtype,
-) -> tuple[diagnosis.Anatomy | None, str]:
-    """The anatomy, or why there is none: what else goes wrong is an error."""
+) -> tuple[diagnosis.Diagnosis | None, str]:
+    """The diagnosis, or why there is none: what else goes wrong is an error."""
     settings = {"groups": groups, "units": neurons, "seed": seed, "draws": draws, "max_entries": entries}
     try:
-        found = diagnosis.anatomy(gradients, centred=False, **settings)
+        found = diagnosis.diagnose(gradients, centred=False, **settings)
     except diagnosis.TooFew as error:
         return None, str(error)
     again, samples = repeated
@@ -241,7 +243,7 @@ def _anatomy(
             found,
             doubt=f"{again / samples:.1%} of the samples are in another minibatch too, which tests can take for tails: cut "
             "the data into disjoint minibatches, once, and measure again. (If these are samples that are only alike, the "
-            "conclusion is diagnosis.conclusion(report.anatomy.tests, report.anatomy.draws).)",
+            "conclusion is diagnosis.conclusion(report.diagnosis.tests, report.diagnosis.draws).)",
         )
     return replace(found, doubt=found.doubt or diagnosis.doubt({}, coarsest)), ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tailnoise_utils.diagnosis import Anatomy
+from tailnoise_utils.diagnosis import Diagnosis
 from tailnoise_utils.diagnosis.decomposition import FEWEST_ROWS
 from tailnoise_utils.diagnosis.result import FEW
 from tailnoise_utils.tail_index import TailIndex
@@ -31,14 +31,14 @@ class Group:
         p: number of its parameters.
         dead_share: share of them whose gradient is the same in all minibatches.
         published: alpha^ as published, None where there is none.
-        clean: alpha^ in the clean convention, None where there is none.
+        corrected: alpha^ in the corrected convention, None where there is none.
         problem: why there is none, else "".
     """
 
     p: int
     dead_share: float
     published: TailIndex | None
-    clean: TailIndex | None
+    corrected: TailIndex | None
     problem: str
 
 
@@ -54,15 +54,15 @@ class Report:
         method: ``"matrix"`` or ``"streaming"``.
         seed: of dropout masks and of the permutation of the columns.
         published: alpha^ of the paper's arithmetic.
-        clean: alpha^ in the clean convention.
+        corrected: alpha^ in the corrected convention.
         permuted: the same after one common random permutation of the columns.
         dead_share: share of the coordinates whose gradient is the same in all minibatches.
         norms: Euclidean norm of each row of the noise matrix, shape (P,).
         loss: mean over the minibatches.
         accuracy: share of samples with the highest score at their label, None where there is no such thing.
         groups: of parameters, by name.
-        anatomy: why alpha^ is below 2, None where it was not made.
-        no_anatomy: why not, else "".
+        diagnosis: why alpha^ is below 2, None where it was not made.
+        no_diagnosis: why not, else "".
         seconds: wall time of the measurement.
     """
 
@@ -73,15 +73,15 @@ class Report:
     method: str
     seed: int
     published: TailIndex
-    clean: TailIndex
+    corrected: TailIndex
     permuted: TailIndex
     dead_share: float
     norms: np.ndarray
     loss: float
     accuracy: float | None
     groups: dict[str, Group]
-    anatomy: Anatomy | None
-    no_anatomy: str
+    diagnosis: Diagnosis | None
+    no_diagnosis: str
     seconds: float
 
     def __repr__(self) -> str:
@@ -98,14 +98,14 @@ class Report:
             "Tail index alpha^ of all P x p entries (2: independent Gaussian ones) +- its",
             "  standard error over the minibatches:",
             f"    published  {_value(self.published)}  in the arithmetic of the paper",
-            f"    clean      {_value(self.clean)}  without the dead, and no epsilon in logarithms",
-            f"    permuted   {_value(self.permuted)}  clean, with the parameters in random order",
+            f"    corrected      {_value(self.corrected)}  without the dead, and no epsilon in logarithms",
+            f"    permuted   {_value(self.permuted)}  corrected, with the parameters in random order",
         ]
         if self.groups:
             width = max(9, *map(len, self.groups))
-            lines.append("  clean, of each group of parameters:")
+            lines.append("  corrected, of each group of parameters:")
             for name, group in self.groups.items():
-                found = _value(group.clean) if group.clean else f"none ({group.problem})"
+                found = _value(group.corrected) if group.corrected else f"none ({group.problem})"
                 lines.append(f"    {name:{width}}  {found}  p = {group.p:,}, dead {group.dead_share:.1%}")
         if self.P < FEWEST_ROWS:
             rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
@@ -118,9 +118,9 @@ class Report:
             "  alpha^ < 2 alone is no evidence of heavy tails: dependence, unequal scales and",
             "  the order of the parameters lower it too (and negative dependence or few",
             "  entries can take it above 2).",
-            repr(self.anatomy)
-            if self.anatomy
-            else fill(f"No anatomy, and no conclusion: {self.no_anatomy}", 80, subsequent_indent="  "),
+            repr(self.diagnosis)
+            if self.diagnosis
+            else fill(f"No diagnosis, and no conclusion: {self.no_diagnosis}", 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 
@@ -140,13 +140,13 @@ class Report:
             rows.append({"quantity": "norm quantile", "x": share, "value": float(norm)})
         for scope, group in self.groups.items():
             found = [{"quantity": "dead share", "value": group.dead_share}]
-            for name, index in (("published", group.published), ("clean", group.clean)):
+            for name, index in (("published", group.published), ("corrected", group.corrected)):
                 found += index_rows(name, index) if index else []
             rows += [row | {"scope": scope} for row in found]
-        return rows + (self.anatomy.rows() if self.anatomy else [])
+        return rows + (self.diagnosis.rows() if self.diagnosis else [])
 
     def to_frame(self) -> pd.DataFrame:
-        """The same rows as a table, with alpha^ beside 1/alpha^, and whether the anatomy is in doubt (1) or not (0).
+        """The same rows as a table, with alpha^ beside 1/alpha^, and whether the diagnosis is in doubt (1) or not (0).
 
         Returns:
             Columns scope, quantity, x, value, se.
@@ -156,23 +156,27 @@ class Report:
         rows = self.rows()
         for name, index in (
             ("published", self.published),
-            ("clean", self.clean),
-            ("clean, columns permuted", self.permuted),
+            ("corrected", self.corrected),
+            ("corrected, columns permuted", self.permuted),
         ):
             rows.append({"quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
         for scope, group in self.groups.items():
-            for name, index in (("published", group.published), ("clean", group.clean)):
+            for name, index in (("published", group.published), ("corrected", group.corrected)):
                 if index:
                     rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
-        if self.anatomy:
-            rows.append({"quantity": "anatomy order (p)", "value": self.anatomy.order})
-            rows.append({"quantity": "anatomy in doubt", "value": float(bool(self.anatomy.doubt))})
+        if self.diagnosis:
+            rows.append({"quantity": "diagnosis order (p)", "value": self.diagnosis.order})
+            rows.append({"quantity": "diagnosis in doubt", "value": float(bool(self.diagnosis.doubt))})
         blank = {"scope": "all", "x": float("nan"), "se": float("nan")}
         return pd.DataFrame([blank | row for row in rows])[["scope", "quantity", "x", "value", "se"]]
 
     def _whole(self) -> tuple[tuple[str, TailIndex], ...]:
         """The three estimates for the whole network."""
-        return ("published", self.published), ("clean", self.clean), ("clean, columns permuted", self.permuted)
+        return (
+            ("published", self.published),
+            ("corrected", self.corrected),
+            ("corrected, columns permuted", self.permuted),
+        )
 
     def plot(self) -> Figure:
         """Draw alpha^ of the whole network and of the groups, and the norms of the noise.

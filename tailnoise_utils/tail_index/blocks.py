@@ -19,10 +19,10 @@ from .logs import CHUNK, alive, all_zero, chosen, lines, row_sums_of_logs
 from .result import Sample, TailIndex, as_numbers, check_finite
 
 PUBLISHED_EPSILON = 2.2204e-16
-CONVENTIONS = ("published", "clean")
+CONVENTIONS = ("published", "corrected")
 
 
-def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") -> TailIndex:
+def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected") -> TailIndex:
     r"""Tail index from the mean logarithm of block sums (Corollary 2.4), the estimator of the paper.
 
     .. math:: \frac{1}{\hat\alpha} = \frac{1}{\log K_1}
@@ -31,7 +31,7 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") ->
 
     Two conventions (see the methods page):
 
-    * ``"clean"``: K1 = floor(sqrt(K)) over the live entries; in a matrix, columns that are constant over the rows (dead
+    * ``"corrected"``: K1 = floor(sqrt(K)) over the live entries; in a matrix, columns that are constant over the rows (dead
       units) are dropped and their share reported; an exact zero contributes no logarithm and is counted; a remainder
       shorter than K1 is dropped; sums in float64. Invariant under scaling of `x`.
     * ``"published"``: everything in float32, row by row; K1 the largest divisor of K not above sqrt(K); 2.2204e-16 added
@@ -47,7 +47,7 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") ->
     counted to the row in which it begins: i.i.d. entries are not assumed. It speaks of the minibatches that were drawn and
     no more: the choice of the partition, of the seed and of the order of the columns add to it. NaN below three rows.
 
-    Bias: none in 1/alpha^ for i.i.d. SaS data in the clean convention. Domain: 0 < alpha <= 2, any K >= 4.
+    Bias: none in 1/alpha^ for i.i.d. SaS data in the corrected convention. Domain: 0 < alpha <= 2, any K >= 4.
     Misleading where entries are not i.i.d. stable: dependence between entries of a block, unequal scales and exact zeros
     (published) all move it below 2 without heavy tails, and heavy tails shared by a whole row (elliptical noise) leave it
     at 2.
@@ -57,10 +57,10 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") ->
     Args:
         x: a sample, shape (K,), or a noise matrix, shape (P, p), one row a minibatch, read row by row.
         K1: length of a block, 2 <= K1 <= K / 2; in the published convention it must divide K.
-        convention: ``"clean"`` or ``"published"``.
+        convention: ``"corrected"`` or ``"published"``.
 
     Returns:
-        The estimate; `info` holds K1, K2, zeros (stray exact zeros, clean), dead_share (clean, matrix).
+        The estimate; `info` holds K1, K2, zeros (stray exact zeros, corrected), dead_share (corrected, matrix).
 
     Raises:
         ValueError: K too small, K1 out of range or not a divisor, nothing alive, NaN or inf, unknown convention.
@@ -92,7 +92,9 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "clean") ->
     return TailIndex.from_inverse(inverse, inverse_se, **blocks.info)
 
 
-def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, convention: str = "clean") -> TailIndex:
+def mohammadi_order(
+    x: Sample, k: int | None = None, K1: int | None = None, *, convention: str = "corrected"
+) -> TailIndex:
     r"""Tail index from order statistics of block sums (Corollary 2.2).
 
     .. math:: \frac{1}{\hat\alpha} = \frac{(\log|Y|)_{(k)} - (\log|X|)_{(K_1 k)}}{\log K_1}
@@ -113,13 +115,13 @@ def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, c
         x: a sample, shape (K,), or a noise matrix, shape (P, p), read row by row.
         k: which block sum, 1 <= k <= K2; the median, ceil(K2 / 2), by default.
         K1: length of a block, as in :func:`mohammadi`.
-        convention: ``"clean"`` or ``"published"``.
+        convention: ``"corrected"`` or ``"published"``.
 
     Returns:
         The estimate; `info` holds K1, K2, k and what :func:`mohammadi` counts.
 
     Raises:
-        ValueError: as :func:`mohammadi`; k out of range; the chosen order statistic is an exact zero (clean).
+        ValueError: as :func:`mohammadi`; k out of range; the chosen order statistic is an exact zero (corrected).
 
     Example:
         >>> import numpy as np
@@ -139,7 +141,7 @@ def mohammadi_order(x: Sample, k: int | None = None, K1: int | None = None, *, c
     dtype = X.dtype if convention == "published" else torch.float64
     Y_k = X.sum(1, dtype=dtype).abs().kthvalue(k).values
     X_k = X.abs().reshape(-1).kthvalue(blocks.K1 * k).values.to(dtype)
-    if convention == "clean" and not (Y_k and X_k):
+    if convention == "corrected" and not (Y_k and X_k):
         raise ValueError(f"order statistic k = {k} of {blocks.K2} is an exact zero: choose a larger k")
     inverse = float(((Y_k + blocks.epsilon).log() - (X_k + blocks.epsilon).log()) / math.log(blocks.K1))
     inverse_se = math.nan
@@ -269,7 +271,7 @@ def block_length(K: int, K1: int | None, convention: str) -> int:
         if K1 == 1:
             raise ValueError(
                 f"K = {K} is prime, so the published rule gives K1 = 1; drop an entry, take another number of minibatches, "
-                "or use 'clean'"
+                "or use 'corrected'"
             )
     elif not isinstance(K1, int | np.integer) or not 2 <= K1 <= K // 2:
         raise ValueError(

@@ -1,7 +1,7 @@
 r"""Data whose law is known: SaS samples, and samples that are NOT stable, to see where an estimator misleads.
 
 For i.i.d. entries of finite variance :math:`s^2`, and K1 large enough for the central limit theorem to hold in a block,
-the block estimator (Mohammadi's Corollary 2.4, clean convention) tends to
+the block estimator (Mohammadi's Corollary 2.4, corrected convention) tends to
 
 .. math:: \mathrm{E}\,\frac{1}{\hat\alpha} = \frac12 +
     \frac{\log s - \mathrm{E}\log|X| - (\gamma + \log 2)/2}{\log K_1}
@@ -145,7 +145,7 @@ def noise_matrix(
     * ``"independent"``: independent coordinates;
     * ``"latent"``: :math:`S A / k^{1/\alpha}`, S of k = `rank` independent SaS factors a row, A loadings that are drawn
       once from N(0, 1): the scales of coordinates differ a little. A block sum has the loadings of one coordinate times
-      :math:`\sqrt{K_1}`, in law, so that the pooled 1/alpha^ has the mean 1/2 whatever alpha is;
+      :math:`\sqrt{K_1}`, in law, so that the joint 1/alpha^ has the mean 1/2 whatever alpha is;
     * ``"elliptical"``: one random scale for a whole row of Gaussian coordinates, which have `rank` Gaussian factors
       or, without one, are independent;
     * ``"grouped"``: groups of ``BLOCK`` neighbours, :math:`\rho^{1/\alpha} S_{\text{group}} + (1-\rho)^{1/\alpha} S_j`; at

@@ -22,9 +22,9 @@ class RowBlocks:
 
     Args:
         P: number of rows to come.
-        p: entries of a row; in the clean convention of its live columns, which the caller chooses.
+        p: entries of a row; in the corrected convention of its live columns, which the caller chooses.
         K1: length of a block, as in :func:`mohammadi`.
-        convention: ``"clean"`` or ``"published"``.
+        convention: ``"corrected"`` or ``"published"``.
 
     Attributes:
         epsilon: what is added inside every logarithm.
@@ -33,7 +33,7 @@ class RowBlocks:
         ValueError: as :func:`mohammadi`, as far as sizes decide it.
     """
 
-    def __init__(self, P: int, p: int, K1: int | None = None, *, convention: str = "clean") -> None:
+    def __init__(self, P: int, p: int, K1: int | None = None, *, convention: str = "corrected") -> None:
         if convention not in CONVENTIONS:
             raise ValueError(f"unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
         check_size(P * p)
@@ -128,7 +128,7 @@ class RowBlocks:
         """The estimate, once all rows have been seen.
 
         Returns:
-            As :func:`mohammadi` of the matrix; `info` holds K1, K2 and, in the clean convention, zeros.
+            As :func:`mohammadi` of the matrix; `info` holds K1, K2 and, in the corrected convention, zeros.
 
         Raises:
             ValueError: rows are missing, nothing but zeros, or all block sums are zero.

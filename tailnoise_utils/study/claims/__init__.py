@@ -4,7 +4,7 @@ The rules are in the docstrings of :func:`tailnoise_utils.study.claims.c1` to :f
 :func:`tailnoise_utils.study.claims.o1` to :func:`tailnoise_utils.study.claims.o3`. Common to all of them: tests are made on
 1/alpha^; within a claim at a false discovery rate of 5 % over its settings (:func:`tailnoise_utils.study.claims.decide`),
 over claims by Holm's procedure at 5 % (:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by
-themselves; seeds are tested across where there are 5, else variances are pooled over settings
+themselves; seeds are tested across where there are 5, else variances are joint over settings
 (:func:`tailnoise_utils.study.claims.over_seeds`).
 """
 
@@ -99,7 +99,7 @@ def verdicts(profile: str) -> list[Verdict]:
         ValueError: an unknown profile, or a file that is not what it should be.
     """
     experiments.check_profile(profile)
-    names = {name for _, needed in RULES.values() for name in needed} | {"iterations_anatomy"}
+    names = {name for _, needed in RULES.values() for name in needed} | {"iterations_decomposition"}
     stored = {name: of for name in sorted(names) if (of := _stored(name, profile)) is not None}
     found = []
     for claim, (rule, needed) in RULES.items():
@@ -129,5 +129,5 @@ def _tails(claim: str, stored: dict[str, Results]) -> str:
         return scale_of_norms(stored["noise_histogram"]) if "noise_histogram" in stored else "Not measured."
     if claim in ("C6", "O3"):
         return flat_in_b(stored["batch_scaling"]) if "batch_scaling" in stored else "Not measured."
-    needed = ("iterations_anatomy",) if claim == "C7" else RULES[claim][1]
+    needed = ("iterations_decomposition",) if claim == "C7" else RULES[claim][1]
     return heavy_or_else(*(stored[name] for name in needed if name in stored))

@@ -13,7 +13,7 @@ __all__ = ["batch_slopes", "c6", "o3", "scale_slopes"]
 _SLOPE = 0.02  # of alpha^ per unit of ln b
 _DEPTHS, _DATA = (2, 4), ("mnist", "cifar10")
 _READINGS = ("one network", "trained at b")
-_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (clean, K1 = 1000)"}
+_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (corrected, K1 = 1000)"}
 _SIZES, _FACTOR = 3, 4  # that a slope needs: so many minibatch sizes, the largest so many times the smallest
 _INTERVALS = ((10, 100), (100, 1000))
 _LARGE = 10  # a minibatch is small beside the data if they are so many times as large
@@ -31,7 +31,7 @@ def batch_slopes(results: Results) -> pd.DataFrame:
 
     Returns:
         A row a setting, seed, reading and convention ("published": K1 is the same at all b, since the noise has equally
-        many entries; "K1 = 1000", clean) with three sizes or more that span a factor of 4 or more: value (the slope),
+        many entries; "K1 = 1000", corrected) with three sizes or more that span a factor of 4 or more: value (the slope),
         alpha (the mean), sizes (how many b).
     """
     end = at_end(results)
@@ -61,7 +61,7 @@ def c6(results: Results) -> Verdict:
     The rule, for FCNs of depth 2 and 4 that trained on MNIST or CIFAR-10, at the last snapshot: at the same number of
     minibatches and the same K1, in each reading and convention of :func:`tailnoise_utils.study.claims.batch_slopes`, alpha^
     rises by less than .02 per unit of ln b, by a one-sided t-test over the seeds; with fewer than 5 seeds the variance
-    is pooled over the settings of a reading and convention. A fall is no movement towards 2 and does not count against
+    is joint over the settings of a reading and convention. A fall is no movement towards 2 and does not count against
     the claim. "Reproduced": all settings; "partly": all of one data set, loss, convention or reading, or all, where
     networks trained at several b are absent. "Not tested": networks of one of the depths, measured at several b, are
     absent, or no setting has two seeds.
@@ -127,7 +127,7 @@ def o3(results: Results) -> Verdict:
 
     The rule. In every setting of ``batch_scaling``, before training and after it (runs that trained), the slope of the
     log-scale between 10 and 100 samples is larger than that between 100 and 1000, by a one-sided t-test over the seeds
-    (fewer than 5: variance pooled over the settings of an end). Under a stable law both are the same, or the second is
+    (fewer than 5: variance joint over the settings of an end). Under a stable law both are the same, or the second is
     larger by a little, since its data are finite. "Reproduced": all; "partly": all of one data set, loss or end. "Not
     tested": no data of 10,000 samples or more, or no setting after training.
 

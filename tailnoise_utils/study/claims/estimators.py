@@ -14,7 +14,7 @@ __all__ = ["c2", "c2_tests"]
 _SIZE = 10**4  # smallest sample
 _BIAS = 0.02
 _RATIO = (0.9, 1.1)
-_ESTIMATORS = {"mohammadi (published)": "published", "mohammadi": "clean"}
+_ESTIMATORS = {"mohammadi (published)": "published", "mohammadi": "corrected"}
 
 
 def c2_tests(results: Results) -> pd.DataFrame:
@@ -80,6 +80,6 @@ def c2(results: Results) -> Verdict:
     evidence = (
         f"Holds {where}. Largest bias of 1/alpha^: {numbers['largest bias']:.4f} ({bias['alpha'].nunique()} indices, sizes "
         f"{bias['size'].min():,.0f} to {bias['size'].max():,.0f}); true over reported standard error "
-        f"{error['published']:.3f} (published), {error['clean']:.3f} (clean)."
+        f"{error['published']:.3f} (published), {error['corrected']:.3f} (corrected)."
     )
     return Verdict("C2", verdict, evidence, numbers, p)

@@ -80,7 +80,7 @@ def fisher(p: list[float] | Float64[np.ndarray, " tests"]) -> float:
 def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFrame:
     """Means over the seeds with their standard errors.
 
-    From 5 seeds on a setting's own spread gives its standard error. With fewer it is the spread within settings, pooled
+    From 5 seeds on a setting's own spread gives its standard error. With fewer it is the spread within settings, joint
     over all settings (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of freedom of all.
 
     Args:

@@ -123,8 +123,8 @@ def c7(results: Results) -> Verdict:
     tests = found.groupby(keys)[names].agg(_combined).reset_index()
     seeds = found.groupby(keys)["seed"].nunique().reset_index(drop=True)
     few = found.groupby(keys)["seed"].transform("nunique") < SEEDS
-    pooled = found[few].groupby("convention")["p_jump"].agg(_combined)
-    tests["p_jump"] = tests["p_jump"].where(seeds >= SEEDS, tests["convention"].map(pooled))
+    joint = found[few].groupby("convention")["p_jump"].agg(_combined)
+    tests["p_jump"] = tests["p_jump"].where(seeds >= SEEDS, tests["convention"].map(joint))
     tests["p"] = tests[names].max(axis=1)
     verdict, p, where = decide(tests, ("convention", "dataset", "loss"))
     kept = {name: int((tests[name] <= LEVEL).sum()) for name in names}

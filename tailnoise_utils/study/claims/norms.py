@@ -35,7 +35,7 @@ def norm_distances(results: Results) -> pd.DataFrame:
       from itself, and it is counted how often D to the stable law is not the smaller one.
 
     The elliptical stable law has the norms :math:`\sqrt{A} \lVert X \rVert`, X Gaussian with the covariance of the noise,
-    A positive stable of index alpha^ / 2, alpha^ (clean) that of the run at the snapshot (2 if above).
+    A positive stable of index alpha^ / 2, alpha^ (corrected) that of the run at the snapshot (2 if above).
 
     Args:
         results: of the experiment ``noise_histogram``.
@@ -52,7 +52,7 @@ def norm_distances(results: Results) -> pd.DataFrame:
         laws: dict[str, list[np.ndarray]] = {}
         for _, run in of.groupby("run"):
             own = {str(name): part["value"].to_numpy() for name, part in run.groupby("quantity")}
-            alpha = min(2.0, 1 / own["1/alpha (clean)"][0])
+            alpha = min(2.0, 1 / own["1/alpha (corrected)"][0])
             gaussian = own["norm, Gaussian (same covariance)"]
             own["norm, stable (elliptical)"] = gaussian * np.sqrt(
                 known_laws.positive_stable(alpha / 2, len(gaussian), generator)

@@ -43,7 +43,7 @@ def c3(fcn: Results, cnn: Results) -> Verdict:
 
     The rule. A setting is a network (kind, width, depth), data set and loss, before training (all runs) or at the last
     snapshot (runs that trained), in each of two conventions. It holds if 1/alpha^ is above 1/1.75, by a one-sided t-test
-    over the seeds; with fewer than 5 seeds the variance is pooled over the sizes of a kind of network, data set, loss and
+    over the seeds; with fewer than 5 seeds the variance is joint over the sizes of a kind of network, data set, loss and
     end. "Reproduced": all settings; "partly": all of one convention, loss or data set, or all that could be tested where a
     loss did not train at all. "Not tested": none of a kind of network trained on one of its two data sets.
 
@@ -89,7 +89,7 @@ def _failing(tests: pd.DataFrame) -> str:
     words = f"It does not hold in {len(fails)} of {len(tests)} settings and conventions ({'; '.join(kinds)})"
     if len(near) == len(fails):
         words += (
-            f", though alpha^ is {_span(fails['mean'])} there, below {_FAR:g}: the error over the seeds, pooled over the "
+            f", though alpha^ is {_span(fails['mean'])} there, below {_FAR:g}: the error over the seeds, joint over the "
             f"sizes, is up to {fails['se'].max():.2f} of 1/alpha^"
         )
     return words + ". "
@@ -128,12 +128,12 @@ def c4(fcn: Results) -> Verdict:
     there = set(zip(cells["dataset"], cells["loss"], strict=True))
     for (_, dataset), loss in product(_FCN, _LOSSES):
         of = end[(end["dataset"] == dataset) & (end["model"] == "fcn")]
-        pooled, length = fixed_length(of)
+        joint, length = fixed_length(of)
         numbers[f"fixed K1, {dataset}"] = length
         of = of[of["loss"] == loss]
         conventions = {
             "published K1": values(of, CONVENTIONS["published"]),
-            "fixed K1": values(of, pooled, length),
+            "fixed K1": values(of, joint, length),
         }
         for convention, chosen in conventions.items() if (dataset, loss) in there else ():
             means = chosen.groupby(["width", "depth"])["value"].agg(["mean", "size"]).reset_index()
@@ -191,7 +191,7 @@ def c5(cnn: Results) -> Verdict:
 
     The rule, for networks that trained, at the last snapshot, for each data set, loss and convention. The smallest number
     of filters against the rest: 1/alpha^ is larger, by Welch's one-sided t-test over the runs; with fewer than 5 seeds, by
-    a t-test of its mean less the mean of the other sizes' means, with the variance over seeds pooled over the settings of
+    a t-test of its mean less the mean of the other sizes' means, with the variance over seeds joint over the settings of
     that convention. Beyond it: at every size alpha^ = 1 / mean(1/alpha^) is within 1.0 to 1.1; no test.
 
     "Reproduced": all of it; "partly": all of one data set, loss or convention, or all that could be tested where one loss

@@ -1,4 +1,4 @@
-"""Heavy tails, or something else? What the anatomy says about the noise that a claim is about."""
+"""Heavy tails, or something else? What the diagnosis says about the noise that a claim is about."""
 
 import numpy as np
 import pandas as pd
@@ -11,44 +11,44 @@ from .inference import LEVEL, benjamini_hochberg, fisher
 __all__ = ["flat_in_b", "heavy_or_else", "scale_of_norms"]
 
 
-def heavy_or_else(*anatomies: Results) -> str:
+def heavy_or_else(*diagnoses: Results) -> str:
     """The tests across the minibatches, after training, and how flat alpha^ is in K1.
 
-    Of each setting the p-values of T1 and of the kurtosis of random projections are combined over the seeds (Fisher) and
+    Of each setting the p-values of tau and of the kurtosis of random projections are combined over the seeds (Fisher) and
     counted at a false discovery rate of 5 % over the settings. Flat in K1 is what a stable law would be: alpha^ of single
-    columns at K1 = 3 and at 30, pooled alpha^ at K1 = 10 and 1000, medians over the settings of means over the seeds.
+    columns at K1 = 3 and at 30, joint alpha^ at K1 = 10 and 1000, medians over the settings of means over the seeds.
 
     Args:
-        anatomies: results with the anatomy of networks that were trained.
+        diagnoses: results with the diagnosis of networks that were trained.
 
     Returns:
         Sentences; that nothing was measured, where it was not.
     """
-    end = pd.concat([at_end(results) for results in anatomies]) if anatomies else pd.DataFrame()
-    if end.empty or values(end, "T1 (p)").empty:
-        return "Not measured: no anatomy of a network that trained."
+    end = pd.concat([at_end(results) for results in diagnoses]) if diagnoses else pd.DataFrame()
+    if end.empty or values(end, "tail excess (p)").empty:
+        return "Not measured: no diagnosis of a network that trained."
     counts = {}
-    for name in ("T1 (p)", "kurtosis (random projections) (p)"):
+    for name in ("tail excess (p)", "kurtosis (random projections) (p)"):
         p = values(end, name).groupby(SETTING)["value"].agg(lambda of: fisher(of.to_numpy()))
         counts[name] = (int((benjamini_hochberg(p.to_numpy()) <= LEVEL).sum()), len(p))
     (found, total), (projected, of_projections) = counts.values()
     heads = {0: "No sign of tails heavier than Gaussian", total: "Heavier than Gaussian"}
     head = heads.get(found, "Heavier than Gaussian in part")
-    T1 = values(end, "T1").groupby(SETTING)["value"].mean()
+    tau = values(end, "tail excess").groupby(SETTING)["value"].mean()
 
     def alpha(quantity: str, K1: float) -> float:
         return float(1 / values(end, quantity, K1).groupby(SETTING)["value"].mean().median())
 
-    columns = [alpha("1/alpha (columns)", K1) for K1 in (3.0, 30.0)]
-    pooled = [alpha("1/alpha (pooled)", K1) for K1 in (10.0, 1000.0)]
+    columns = [alpha("1/alpha (per coordinate)", K1) for K1 in (3.0, 30.0)]
+    joint = [alpha("1/alpha (joint)", K1) for K1 in (10.0, 1000.0)]
     words = [
-        f"{head}: T1 finds it in {found} of {total} settings ({T1.min():.3f} to {T1.max():.3f})",
+        f"{head}: tau finds it in {found} of {total} settings ({tau.min():.3f} to {tau.max():.3f})",
         f"random projections in {projected} of {of_projections}",
     ]
     if np.isfinite(columns).all():
         words.append(f"alpha^ of single columns is {columns[0]:.2f} at K1 = 3 and {columns[1]:.2f} at 30")
-    if np.isfinite(pooled).all():
-        words.append(f"pooled it is {pooled[0]:.2f} at K1 = 10 and {pooled[1]:.2f} at 1000, where a stable law is flat")
+    if np.isfinite(joint).all():
+        words.append(f"joint it is {joint[0]:.2f} at K1 = 10 and {joint[1]:.2f} at 1000, where a stable law is flat")
     return "; ".join(words) + "."
 
 

@@ -50,9 +50,9 @@ CRITERIA = {
     "C8": "The intraclass correlation of 1/alpha^, settings over seeds, has a lower bound of .9 or more.",
     "C9": "Slopes of the logarithm of the mean exit time are those of the theory within .05, rates within 5 %. The last "
     'part, most of the time in wide valleys, is not judged: at best "partly".',
-    "O1": "Before training the part 'dependence' is more than half of 1/alpha^ - 1/2 in each setting (t-tests over the "
+    "O1": "Before training the part 'correlation' is more than half of 1/alpha^ - 1/2 in each setting (t-tests over the "
     "seeds).",
-    "O2": "T1 of each setting that fits is larger than that of Gaussian surrogates (combined over the seeds by Fisher's "
+    "O2": "tau of each setting that fits is larger than that of Gaussian twins (combined over the seeds by Fisher's "
     "method).",
     "O3": "The log-scale falls less steeply from 10 to 100 samples than from 100 to 1000, before and after training "
     "(t-tests over the seeds).",

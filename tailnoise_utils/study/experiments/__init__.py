@@ -13,7 +13,7 @@ from .cost import cost
 from .exits import metastability, metastability_limit
 from .paper import PAPER
 from .sizes import cnn_size, fcn_size
-from .specs import AnatomySpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
+from .specs import DiagnosisSpec, EstimatorSpec, NoiseSpec, NormsSpec, PowerSpec, ScalingSpec, Spec
 from .trainings import few, finely, training
 from .variations import batch_size, departures
 
@@ -52,13 +52,13 @@ def _iterations(profile: str) -> tuple[NoiseSpec, ...]:
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
 
 
-def _iterations_anatomy(profile: str) -> tuple[Spec, ...]:
-    """The anatomy at some snapshots of the trainings of `iterations`, for what moves alpha^ early in training; 3 seeds."""
+def _iterations_decomposition(profile: str) -> tuple[Spec, ...]:
+    """The diagnosis at some snapshots of the trainings of `iterations`, for what moves alpha^ early in training; 3 seeds."""
     specs = []
     for of in _iterations(profile):
         wanted = (0, 1, 10, 30, 100, 300, 1000, 3000, 10_000, of.train.iterations)
         points = tuple(sorted(set(wanted) & set(of.train.snapshots)))
-        specs.append(AnatomySpec(of.train, of.noise_batch_size, points))
+        specs.append(DiagnosisSpec(of.train, of.noise_batch_size, points))
     return tuple(specs)
 
 
@@ -69,7 +69,7 @@ def _noise_histogram(profile: str) -> tuple[Spec, ...]:
     return tuple(NormsSpec(t, t.batch_size, few(t.iterations), partitions) for t in trainings)
 
 
-def _anatomy_trainings(profile: str) -> list[TrainSpec]:
+def _decomposition_trainings(profile: str) -> list[TrainSpec]:
     """FCN of two sizes each way on MNIST and CIFAR-10, CNN; both losses (`paper`, long: cross-entropy); 3 seeds in turn."""
     fcn_steps, cnn_steps, losses = (
         (65_000, 65_000, ("nll",)) if profile == "constant" else (4000, 3000, ("nll", "hinge"))
@@ -91,15 +91,15 @@ def _anatomy_trainings(profile: str) -> list[TrainSpec]:
     return [training(**of, profile=profile, seed=seed) for seed in range(3) for of in settings]
 
 
-def _anatomy(profile: str) -> tuple[Spec, ...]:
+def _decomposition(profile: str) -> tuple[Spec, ...]:
     """Why alpha^ is below 2, along training."""
-    return tuple(AnatomySpec(t, t.batch_size, few(t.iterations)) for t in _anatomy_trainings(profile))
+    return tuple(DiagnosisSpec(t, t.batch_size, few(t.iterations)) for t in _decomposition_trainings(profile))
 
 
 def _batch_scaling(profile: str) -> tuple[Spec, ...]:
-    """The log-scale of the noise against b, before and after training, in the settings of `anatomy`; 3 seeds."""
+    """The log-scale of the noise against b, before and after training, in the settings of `diagnosis`; 3 seeds."""
     specs = []
-    for t in _anatomy_trainings(profile):
+    for t in _decomposition_trainings(profile):
         n = t.n_train
         sizes = (*[b for e in range(5) for m in (1, 2, 5) if 3 * (b := m * 10**e) < n], n // 2)
         # 120 of each size; fewer, but 10 at least, where they would be more than twice the data.
@@ -126,10 +126,10 @@ def _estimator_grid(profile: str) -> tuple[Spec, ...]:
 
 
 def _power(profile: str) -> tuple[Spec, ...]:
-    """The tests of the anatomy on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
+    """The tests of the diagnosis on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
     gaussian, kinds = (2.0, 1.0), ("independent", "latent", "elliptical")
     laws = [gaussian, *((alpha, share) for share in (1.0, 0.1) for alpha in (1.95, 1.9, 1.8, 1.7, 1.5))]
-    # What more coordinates change is asked of few laws, where it could matter; 4096 are what the anatomy looks at.
+    # What more coordinates change is asked of few laws, where it could matter; 4096 are what the diagnosis looks at.
     wide = [gaussian, (1.8, 0.1), (1.5, 0.1)]
     sizes = [(120, 200, 99, 100, laws), (120, 4096, 99, 60, wide), (600, 200, 99, 40, laws)]
     if profile == "smoke":
@@ -145,9 +145,9 @@ def _power(profile: str) -> tuple[Spec, ...]:
 
 EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "iterations": _iterations,
-    "iterations_anatomy": _iterations_anatomy,
+    "iterations_decomposition": _iterations_decomposition,
     "noise_histogram": _noise_histogram,
-    "anatomy": _anatomy,
+    "decomposition": _decomposition,
     "batch_scaling": _batch_scaling,
     "estimator": _estimator_grid,
     "power": _power,

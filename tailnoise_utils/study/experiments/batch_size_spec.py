@@ -47,7 +47,7 @@ class BatchSizeSpec(Measured):
             progress: told how much is done.
 
         Returns:
-            Per size (`x`) 1/alpha^ and K1 in both conventions and 1/alpha^, clean, at K1 = 1000; the share of coordinates
+            Per size (`x`) 1/alpha^ and K1 in both conventions and 1/alpha^, corrected, at K1 = 1000; the share of coordinates
             that are the same in all minibatches of that size; loss and accuracy on both splits.
 
         Raises:
@@ -73,6 +73,6 @@ class BatchSizeSpec(Measured):
                 row.copy_(mean_gradient(model, self.train, pictures, chosen) - centre)
                 progress(b / self.pictures_per_point)
             for found in indices(U):
-                quantity = f"1/alpha (clean, K1 = {FIXED_K1})" if "x" in found else found["quantity"]
+                quantity = f"1/alpha (corrected, K1 = {FIXED_K1})" if "x" in found else found["quantity"]
                 rows.append(found | {"split": "train", "quantity": quantity, "x": b})
         return rows

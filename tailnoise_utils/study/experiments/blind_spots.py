@@ -1,4 +1,4 @@
-"""What the pooled estimate cannot see, and what the tests beside it can: simulations on noise whose law is known.
+"""What the joint estimate cannot see, and what the tests beside it can: simulations on noise whose law is known.
 
 Each function draws its noise with a fixed seed and gives a table; :mod:`tailnoise_utils.study.figures` draws them.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from tailnoise_utils import diagnosis, tail_index
 from tailnoise_utils.tail_index import known_laws
 
-__all__ = ["block_lengths", "known_parts", "surrogates", "truths", "zeros"]
+__all__ = ["block_lengths", "known_parts", "truths", "twins", "zeros"]
 
 P = 120
 _ALPHA, _TAU, _RHO = 1.5, 0.8, 0.6  # of the heavy laws; sd of ln scale; what groups of ten share
@@ -42,15 +42,15 @@ def _noise(law: str, shape: tuple[int, int], generator: np.random.Generator) -> 
     return torch.from_numpy(U).float()
 
 
-def surrogates(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """The pooled 1/alpha^ and T1 of noise, and of its Gaussian surrogate.
+def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
+    """The joint 1/alpha^ and tau of noise, and of its Gaussian twin.
 
     Args:
         replicates: matrices of each law.
         seed: of everything.
 
     Returns:
-        A row a law, replicate and kind (noise, surrogate) with the columns ``1/alpha`` and ``T1``.
+        A row a law, replicate and kind (noise, twin) with the columns ``1/alpha`` and ``tau``.
     """
     laws = ("Gaussian, i.i.d.", "SaS 1.5, i.i.d.", "SaS 1.5, latent", "SaS 1.5, elliptical")
     laws += ("Gaussian, unequal scales", "Gaussian, correlated in tens")
@@ -62,10 +62,10 @@ def surrogates(replicates: int, *, seed: int = 0) -> pd.DataFrame:
             mixing = torch.Generator().manual_seed(
                 int(rng.integers(2**62))
             )  # of each law its own: they are independent
-            for kind, X in (("noise", U), ("surrogate", diagnosis.gaussian_surrogate(U, mixing))):
+            for kind, X in (("noise", U), ("twin", diagnosis.gaussian_twin(U, mixing))):
                 inverse = tail_index.mohammadi(X, _K1).inverse
-                T1 = float(diagnosis.t1(X - X.mean(0)).mean())
-                rows.append({"law": law, "replicate": replicate, "kind": kind, "1/alpha": inverse, "T1": T1})
+                tau = float(diagnosis.tail_excess(X - X.mean(0)).mean())
+                rows.append({"law": law, "replicate": replicate, "kind": kind, "1/alpha": inverse, "tail excess": tau})
     return pd.DataFrame(rows)
 
 
@@ -86,7 +86,7 @@ def truths() -> dict[str, dict[str, float]]:
     """
     log_K1 = math.log(_PARTS_K1)
     off = {alpha: diagnosis.expected_scaled(P, _PARTS_K1, alpha) - 1 / alpha for alpha in (2.0, _ALPHA)}
-    none = {"dependence": 0.0, "layout": 0.0, "scales": 0.0, "tails": 0.0}
+    none = {"correlation": 0.0, "order": 0.0, "scales": 0.0, "tails": 0.0}
     error = off[_ALPHA] - off[2.0]
     heavy = none | {"scales": -error, "tails": 1 / _ALPHA - 0.5 + error}
     scales = _scales(_PARTS_WIDTH)
@@ -94,12 +94,12 @@ def truths() -> dict[str, dict[str, float]]:
     unequal = _excess(scales)
     in_order = (np.log(np.mean(windows**2, axis=1)).mean() / 2 - np.log(scales).mean()) / log_K1
     seen = {rows: (1 / _ALPHA - 0.5) * math.log(rows) / log_K1 for rows in (P, P // 2)}
-    shared = {"dependence": -seen[P], "layout": 0.0, "scales": seen[P] - seen[P // 2], "tails": seen[P // 2]}
+    shared = {"correlation": -seen[P], "order": 0.0, "scales": seen[P] - seen[P // 2], "tails": seen[P // 2]}
     return {
         "Gaussian, i.i.d.": none,
-        "Gaussian, correlated in tens": none | {"dependence": math.log1p((known_laws.BLOCK - 1) * _RHO) / 2 / log_K1},
+        "Gaussian, correlated in tens": none | {"correlation": math.log1p((known_laws.BLOCK - 1) * _RHO) / 2 / log_K1},
         "Gaussian, unequal scales": none | {"scales": unequal},
-        "Gaussian, sorted scales": none | {"layout": in_order - unequal, "scales": unequal},
+        "Gaussian, sorted scales": none | {"order": in_order - unequal, "scales": unequal},
         "SaS 1.5, i.i.d.": heavy,
         "SaS 1.5, unequal scales": heavy | {"scales": _excess(scales, _ALPHA) - error},
         "SaS 1.5, latent": shared,
@@ -122,7 +122,7 @@ def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
     for i, (law, truth) in enumerate(truths().items()):
         shape = (P, _PARTS_WIDTH)
         found = [
-            diagnosis.parts(_noise(law, shape, np.random.default_rng([seed, 2, i, k])), K1=_PARTS_K1, seed=k)
+            diagnosis.decompose(_noise(law, shape, np.random.default_rng([seed, 2, i, k])), K1=_PARTS_K1, seed=k)
             for k in range(replicates)
         ]
         for part, expected in {**truth, "e_0": sum(truth.values())}.items():
@@ -133,7 +133,7 @@ def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
 
 
 def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """The pooled alpha^ of independent Gaussian entries of which a share is exactly zero, in both conventions.
+    """The joint alpha^ of independent Gaussian entries of which a share is exactly zero, in both conventions.
 
     Args:
         replicates: samples for each share.
@@ -147,7 +147,7 @@ def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
     rows = []
     for i, share in enumerate((0.0, 0.1, 0.2, 0.3, 0.4, 0.5)):
         samples = [law.sample(share, _SIZE, np.random.default_rng([seed, 4, i, k])) for k in range(replicates)]
-        for convention, factor in (("clean", 1.0), ("published", 1.0), ("published", 1e-3)):
+        for convention, factor in (("corrected", 1.0), ("published", 1.0), ("published", 1e-3)):
             values = [tail_index.mohammadi(factor * x, K1, convention=convention).inverse for x in samples]
             closed = law.block_inverse(share, K1, convention)
             if convention == "published":
@@ -159,7 +159,7 @@ def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
 
 
 def block_lengths(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """The pooled 1/alpha^ against K1, with the coordinates as listed and in one random order.
+    """The joint 1/alpha^ against K1, with the coordinates as listed and in one random order.
 
     Args:
         replicates: matrices of each law.

@@ -30,7 +30,7 @@ class DeparturesSpec(Measured):
     * "text, dead kept": dead coordinates stay in the blocks, without a logarithm of their own;
     * "text, epsilon": :math:`2.2 \cdot 10^{-16}` added inside the logarithm, in float32, dead coordinates left out;
     * "published": epsilon and dead coordinates, as the code has it;
-    * "clean": as "text", with :math:`K_1 = \lfloor\sqrt K\rfloor`, and "1/alpha (pooled)" at x = K1 = 1000.
+    * "corrected": as "text", with :math:`K_1 = \lfloor\sqrt K\rfloor`, and "1/alpha (joint)" at x = K1 = 1000.
 
     The divisor nearest to the root (the text's rule) is the largest one not above it (the code's): divisors come in pairs
     d, K/d, and of a pair the smaller is never farther from the root, as :math:`d + K/d \ge 2 \sqrt K`.

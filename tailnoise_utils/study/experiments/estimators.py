@@ -58,7 +58,7 @@ class EstimatorSpec(Drawn):
                 index = function(sample, **options)
                 found[name].append((index.inverse, index.inverse_se, index.alpha, time.perf_counter() - start))
                 if function is tail_index.mohammadi:
-                    convention = options.get("convention", "clean")
+                    convention = options.get("convention", "corrected")
                     expected[name] = law.block_inverse(self.parameter, int(index.info["K1"]), convention)
             progress(1 / self.replicates)
         rows = [{"scope": name, "quantity": "1/alpha, closed form", "value": v} for name, v in expected.items()]

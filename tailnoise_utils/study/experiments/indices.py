@@ -14,24 +14,24 @@ FIXED_K1 = 1000  # at which networks and minibatches of different sizes are comp
 
 
 def indices(U: Float[Tensor, "P p"]) -> list[Row]:
-    """alpha^ in both conventions, and clean at one block length whatever the size.
+    """alpha^ in both conventions, and corrected at one block length whatever the size.
 
     Args:
         U: noise matrix.
 
     Returns:
-        As a report has them: 1/alpha^ and K1 (published, clean) and the dead share; "1/alpha (pooled)" at x = 1000, as the
-        anatomy's curve has it, where that leaves two blocks or more.
+        As a report has them: 1/alpha^ and K1 (published, corrected) and the dead share; "1/alpha (joint)" at x = 1000, as the
+        diagnosis's curve has it, where that leaves two blocks or more.
 
     Raises:
         NothingAlive: all minibatches have the same gradient.
     """
     if bool(U.eq(U[0]).all()):
         raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
-    rows, clean = index_rows("published", mohammadi(U, convention="published")), mohammadi(U)
-    dead = clean.info["dead_share"]
-    rows += [*index_rows("clean", clean), {"quantity": "dead share", "value": dead}]
-    if clean.info["K1"] * clean.info["K2"] >= 2 * FIXED_K1:
+    rows, corrected = index_rows("published", mohammadi(U, convention="published")), mohammadi(U)
+    dead = corrected.info["dead_share"]
+    rows += [*index_rows("corrected", corrected), {"quantity": "dead share", "value": dead}]
+    if corrected.info["K1"] * corrected.info["K2"] >= 2 * FIXED_K1:
         value, se = diagnosis.curve(U, lengths=(FIXED_K1,))[FIXED_K1]
-        rows.append({"quantity": "1/alpha (pooled)", "x": FIXED_K1, "value": value, "se": se})
+        rows.append({"quantity": "1/alpha (joint)", "x": FIXED_K1, "value": value, "se": se})
     return rows

@@ -12,7 +12,7 @@ from ..networks import models
 from ..networks.train import evaluate
 from .spec import Measured, Progress, Row
 
-__all__ = ["AnatomySpec", "NoiseSpec"]
+__all__ = ["DiagnosisSpec", "NoiseSpec"]
 
 # Bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs.
 _MATRIX = 2**31
@@ -62,10 +62,10 @@ class NoiseSpec(Measured):
 
 
 @dataclass(frozen=True)
-class AnatomySpec(Measured):
-    """Train a network and measure its gradient noise, with the anatomy of alpha^, at some of the snapshots.
+class DiagnosisSpec(Measured):
+    """Train a network and measure its gradient noise, with the diagnosis of alpha^, at some of the snapshots.
 
-    As :class:`NoiseSpec` measures (the same seeds), in one random partition, dropout off; 99 Gaussian surrogates for the
+    As :class:`NoiseSpec` measures (the same seeds), in one random partition, dropout off; 99 Gaussian twins for the
     tests, at most 2^25 entries of the matrix. In data order there are the tail indices only.
 
     Attributes:
@@ -89,19 +89,19 @@ class AnatomySpec(Measured):
             progress: told how much is done.
 
         Returns:
-            What a :class:`NoiseSpec` has, and what the anatomy has.
+            What a :class:`NoiseSpec` has, and what the diagnosis has.
         """
-        return _measure(self, model, progress, ("random", "data"), "eval", anatomy=True)
+        return _measure(self, model, progress, ("random", "data"), "eval", diagnosis=True)
 
 
 def _measure(
-    spec: NoiseSpec | AnatomySpec,
+    spec: NoiseSpec | DiagnosisSpec,
     model: nn.Module,
     progress: Progress,
     orders: tuple[str, ...],
     mode: str,
     *,
-    anatomy: bool = False,
+    diagnosis: bool = False,
 ) -> list[Row]:
     """Loss, accuracy and a report for each order."""
     pictures, loss_fn = spec._images(), models.LOSSES[spec.train.loss]
@@ -121,7 +121,7 @@ def _measure(
             mode=mode,
             seed=3 * 10**6 + spec.train.seed,
             groups=None if order == "random" else {},
-            anatomy=anatomy and order == "random",
+            diagnosis=diagnosis and order == "random",
             memory=_MATRIX,
             entries=2**25,
             progress=lambda part: progress(part / len(orders)),

@@ -24,7 +24,7 @@ class NormsSpec(Measured):
 
     Partition k is drawn with seed 2 10^6 + 1000 k + the run's, the references with 4 10^6 + the run's. Each reference has
     as many norms as there are minibatches in all: of p independent Gaussian entries with the noise's mean square; of p
-    independent SaS entries with the clean alpha^ of the first partition and the scale that has the noise's mean log|X| (the
+    independent SaS entries with the corrected alpha^ of the first partition and the scale that has the noise's mean log|X| (the
     paper's two); and of Gaussian vectors with the covariance behind the first partition
     (:func:`tailnoise_utils.diagnosis.per_coordinate.gaussian_norms`).
 
@@ -71,7 +71,7 @@ class NormsSpec(Measured):
         rows: list[Row] = [
             {"quantity": "loss", "value": loss},
             {"quantity": "accuracy", "value": accuracy},
-            {"quantity": "1/alpha (clean)", "value": index.inverse, "se": index.inverse_se},
+            {"quantity": "1/alpha (corrected)", "value": index.inverse, "se": index.inverse_se},
         ]
         for name, values in {"norm": np.array(norms), **references}.items():
             rows += [{"quantity": name, "x": float(i), "value": float(value)} for i, value in enumerate(values)]

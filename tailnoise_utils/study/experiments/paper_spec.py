@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tailnoise_utils.diagnosis import gaussian_surrogate, sample_columns
-from tailnoise_utils.diagnosis.per_coordinate import gram, norm_spread
-from tailnoise_utils.diagnosis.twins import flip_columns, tail_excess, twin_inverse
+from tailnoise_utils.diagnosis import gaussian_twin, sample_columns
+from tailnoise_utils.diagnosis.per_coordinate import gram, norm_spread, tail_excess
+from tailnoise_utils.diagnosis.twins import flip_columns, twin_inverse
 from tailnoise_utils.measurement.one_call import NothingAlive, measure
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
@@ -138,8 +138,8 @@ class PaperSpec(Measured):
             del U
         if point in self.streamed:
             own = Minibatches(pictures.x_train, pictures.y_train, self.train.batch_size, order="data")
-            report = measure(model, loss_fn, own, groups={}, anatomy=False, method="streaming")
-            for name, index in (("published", report.published), ("corrected", report.clean)):
+            report = measure(model, loss_fn, own, groups={}, diagnosis=False, method="streaming")
+            for name, index in (("published", report.published), ("corrected", report.corrected)):
                 value = {"value": index.inverse, "se": index.inverse_se}
                 rows.append({"split": "train", "quantity": f"1/alpha ({name}, own b)", **value})
         return rows
@@ -167,7 +167,7 @@ class PaperSpec(Measured):
         del U
         U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data"))
         generator = torch.Generator().manual_seed(5 * 10**6 + seed)
-        draws = [joint_rows(gaussian_surrogate(U, generator), "drawn twin: ", twin=False) for _ in range(_DRAWS)]
+        draws = [joint_rows(gaussian_twin(U, generator), "drawn twin: ", twin=False) for _ in range(_DRAWS)]
         for same in zip(*draws, strict=True):
             values = [row["value"] for row in same]
             se = float(np.std(values, ddof=1) / np.sqrt(_DRAWS))
@@ -196,7 +196,7 @@ def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool) -> list[Row]
     rows: list[Row] = []
     for convention, epsilon in (("published", PUBLISHED_EPSILON), ("corrected", 0.0)):
         V = U if epsilon or bool(live.all()) else chosen(U, live)
-        own = mohammadi(V, convention="published" if epsilon else "clean")
+        own = mohammadi(V, convention="published" if epsilon else "corrected")
         found = {f"1/alpha ({convention})": (own.inverse, own.inverse_se, own.info["K1"])}
         if V.numel() >= 2 * FIXED_K1:
             flat = V.reshape(-1)[: V.numel() // FIXED_K1 * FIXED_K1]

@@ -1,4 +1,4 @@
-"""How often the tests of the anatomy find heavy tails in noise whose law is known."""
+"""How often the tests of the diagnosis find heavy tails in noise whose law is known."""
 
 import math
 from collections.abc import Callable
@@ -19,31 +19,31 @@ __all__ = ["TESTS", "PowerSpec"]
 
 _LENGTHS = (3, 30)  # block lengths of the columns
 _TESTS: dict[str, tuple[str, str, int | None]] = {
-    "T1": ("all", "T1", None),
-    **{f"columns, K1 = {K1}": ("all", "1/alpha (columns)", K1) for K1 in _LENGTHS},
+    "tail excess": ("all", "tail excess", None),
+    **{f"columns, K1 = {K1}": ("all", "1/alpha (per coordinate)", K1) for K1 in _LENGTHS},
     "random projections": ("all", "kurtosis (random projections)", None),
     "leading projections": ("all", "kurtosis (leading projections)", None),
     "sd of ln norm": ("all", "sd of ln norm", None),
 }
 TESTS = (*_TESTS, "conclusion")
-_RANDOM, _LEADING = 200, 10  # projections, as many as the anatomy takes
+_RANDOM, _LEADING = 200, 10  # projections, as many as the diagnosis takes
 _LEVEL = 0.05
 _RANK = 30  # factors of latent and elliptical coordinates
 _NOTHING = 1e-6  # singular value, as a share of the largest, that is rounding in float32
-_CHUNK = 5 * 10**5  # entries of surrogates at a time: they fit a cache
-_QUICK = 3 * 10**8  # entries of surrogates in all: a quarter of a minute
+_CHUNK = 5 * 10**5  # entries of twins at a time: they fit a cache
+_QUICK = 3 * 10**8  # entries of twins in all: a quarter of a minute
 
 
 @dataclass(frozen=True)
 class PowerSpec(Drawn):
-    r"""Draw noise matrices of one law, and count how often each test of the anatomy rejects at the 5 % level.
+    r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
     And how often the conclusion of a report finds heavier tails, by its own rule
     (:func:`tailnoise_utils.diagnosis.conclusions.heavier`), for which all tests together have this level.
 
     The statistics are those of :func:`tailnoise_utils.diagnosis.assembly` on a whole network of `width` coordinates (kurtosis
     of projections: 200 random, 10 leading from each half), and so is their law under the null hypothesis, of fewer random
-    numbers: with the singular value decomposition :math:`U = Q S V^T`, Q of P x r, a surrogate :math:`Z U / \sqrt P` is
+    numbers: with the singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is
     :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers, columns centred.
 
     Attributes:
@@ -53,7 +53,7 @@ class PowerSpec(Drawn):
         share: its weight; the rest is Gaussian noise of scale 1.
         P: rows, minibatches.
         width: columns.
-        draws: surrogates beside every matrix; with fewer than 99 a conclusion finds nothing.
+        draws: twins beside every matrix; with fewer than 99 a conclusion finds nothing.
         replicates: matrices.
         seed: of everything.
     """
@@ -109,7 +109,7 @@ class PowerSpec(Drawn):
         return torch.from_numpy(U - U.mean(0)).float(), rng
 
     def _tests(self, replicate: int) -> dict[tuple[str, str, int | None], diagnosis.Comparison]:
-        """Every test on one matrix, named as in an anatomy."""
+        """Every test on one matrix, named as in an diagnosis."""
         U, rng = self.noise(replicate)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         G = diagnosis.gram(U)
@@ -134,7 +134,7 @@ def _values(
     leading = diagnosis.leading_projections(G, _LEADING, generator)
     kurtoses = [diagnosis.excess_kurtosis(Y).mean() for Y in (random, leading)]
     columns = diagnosis.column_inverse(U, _LENGTHS).mean(1)
-    return [diagnosis.t1(U).mean(), *columns, *kurtoses, diagnosis.norm_spread(G)]
+    return [diagnosis.tail_excess(U).mean(), *columns, *kurtoses, diagnosis.norm_spread(G)]
 
 
 def _null(
@@ -144,15 +144,15 @@ def _null(
     U: Float[Tensor, "P p"],
     random: Float64[Tensor, "P random"],
 ) -> Float64[Tensor, "tests draws"]:
-    """The same on surrogates, but for the norms; side by side as columns."""
+    """The same on twins, but for the norms; side by side as columns."""
     P, draws, _ = W.shape
 
     def by_draw(statistic: Callable[[Tensor], Tensor], of: Tensor) -> Tensor:
-        surrogates = W @ (Q.T @ of.double() / math.sqrt(P)).float()
-        return statistic(surrogates.reshape(P, -1)).reshape(-1, draws, of.shape[1]).mean(2)
+        twins = W @ (Q.T @ of.double() / math.sqrt(P)).float()
+        return statistic(twins.reshape(P, -1)).reshape(-1, draws, of.shape[1]).mean(2)
 
     def t1_and_columns(of: Tensor) -> Tensor:
-        return torch.cat([diagnosis.t1(of)[None], diagnosis.column_inverse(of, _LENGTHS)])
+        return torch.cat([diagnosis.tail_excess(of)[None], diagnosis.column_inverse(of, _LENGTHS)])
 
     leading = _leading_kurtosis((W * S.float()).transpose(0, 1))
     return torch.cat([by_draw(t1_and_columns, U), by_draw(diagnosis.excess_kurtosis, random), leading[None]])

@@ -245,7 +245,7 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
 
     Returns:
         The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
-        or over 0.1 where that is larger: differences of logarithms, such as T1, may be near zero. NaN where one of
+        or over 0.1 where that is larger: differences of logarithms, such as tau, may be near zero. NaN where one of
         the two is.
 
     Raises:

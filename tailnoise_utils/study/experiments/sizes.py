@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from .specs import AnatomySpec, Spec, SplitsSpec
+from .specs import DiagnosisSpec, Spec, SplitsSpec
 from .trainings import few, finely, training
 
 _LATE = (0, 100, 1000, 10_000, 30_000, 50_000, 65_000)  # of the paper's long runs: alpha^ is averaged late in training
@@ -26,7 +26,7 @@ def fcn_size(profile: str) -> tuple[Spec, ...]:
         size = {"depth": depth, "width": width}
         more = {"loss": loss, "iterations": iterations, "snapshots": points, "seed": seed}
         t = training("fcn", dataset, profile, **size, **more)
-        specs.append(AnatomySpec(t, t.batch_size, points))
+        specs.append(DiagnosisSpec(t, t.batch_size, points))
     return tuple(specs)
 
 

@@ -11,7 +11,7 @@ from .cost_spec import CostSpec, ImportCostSpec, SamplerCostSpec
 from .departures_spec import DeparturesSpec
 from .estimators import EstimatorSpec
 from .exits_spec import ExitSpec, WellsSpec
-from .iterations import AnatomySpec, NoiseSpec
+from .iterations import DiagnosisSpec, NoiseSpec
 from .norms import NormsSpec
 from .power import PowerSpec
 from .scaling import ScalingSpec
@@ -19,10 +19,10 @@ from .spec import Row
 from .splits import SplitsSpec
 
 __all__ = [
-    "AnatomySpec",
     "BatchSizeSpec",
     "CostSpec",
     "DeparturesSpec",
+    "DiagnosisSpec",
     "EstimatorSpec",
     "ExitSpec",
     "ImportCostSpec",
@@ -37,5 +37,5 @@ __all__ = [
     "WellsSpec",
 ]
 
-_Measured = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | BatchSizeSpec | DeparturesSpec
+_Measured = NoiseSpec | DiagnosisSpec | NormsSpec | ScalingSpec | SplitsSpec | BatchSizeSpec | DeparturesSpec
 Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec | CostSpec | SamplerCostSpec | ImportCostSpec

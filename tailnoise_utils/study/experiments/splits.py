@@ -10,15 +10,15 @@ from tailnoise_utils.noise.minibatches import Minibatches
 
 from ..networks import models
 from .indices import indices
-from .iterations import AnatomySpec
+from .iterations import DiagnosisSpec
 from .spec import Progress, Row
 
 __all__ = ["SplitsSpec"]
 
 
 @dataclass(frozen=True)
-class SplitsSpec(AnatomySpec):
-    """As :class:`AnatomySpec`, and the tail indices of the noise over the test images too.
+class SplitsSpec(DiagnosisSpec):
+    """As :class:`DiagnosisSpec`, and the tail indices of the noise over the test images too.
 
     The test images are cut at random (seed 2 10^6 + the run's, as the training images are) into minibatches of the same
     size; those that do not fill one are left out. There are fewer of them than of the training images, and so fewer
@@ -38,7 +38,7 @@ class SplitsSpec(AnatomySpec):
             progress: told how much is done.
 
         Returns:
-            What an :class:`AnatomySpec` has; on the test images alpha^ in both conventions and, clean, at K1 = 1000, and
+            What an :class:`DiagnosisSpec` has; on the test images alpha^ in both conventions and, corrected, at K1 = 1000, and
             the share of dead coordinates, or that nothing is alive.
         """
         share = self.train.n_test / self.pictures_per_point

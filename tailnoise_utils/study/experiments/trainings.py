@@ -63,5 +63,5 @@ def finely(iterations: int) -> tuple[int, ...]:
 
 
 def few(iterations: int) -> tuple[int, ...]:
-    """Where the anatomy is taken: before, soon after the start, along, and at the end of training."""
+    """Where the diagnosis is taken: before, soon after the start, along, and at the end of training."""
     return (*[point for point in (0, 100, 1000, 10_000) if point < iterations], iterations)

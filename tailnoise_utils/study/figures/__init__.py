@@ -8,20 +8,20 @@ from matplotlib.figure import Figure
 from ..results.store import Results
 from ..style import STYLE, provenance_line
 from . import interactive
-from .anatomy import (
-    against_block_length,
-    along_training,
-    anatomy_table,
-    column_index,
-    parts_along_training,
-    waterfall,
-    with_spread,
-)
-from .blind_spots import block_length_and_order, known_parts, noise_and_surrogate, parts_table, zero_shares
+from .blind_spots import block_length_and_order, known_parts, noise_and_twin, parts_table, zero_shares
 from .claims import verdicts
 from .cost import cost_growth, cost_table, paper_operations, sampler_table, together_table
 from .cost_targets import cost_targets
 from .departures import against_batch_size, batch_table, departure_table, departures
+from .decomposition import (
+    against_block_length,
+    along_training,
+    column_index,
+    decomposition_table,
+    parts_along_training,
+    waterfall,
+    with_spread,
+)
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -38,7 +38,7 @@ from .norms import norm_histograms, norm_quantiles, norm_table
 from .panels import DATA, LOSSES, statuses, untrained, with_settings
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
-from .size_anatomy import anatomy_against_width, anatomy_by_size
+from .size_decomposition import decomposition_against_width, decomposition_by_size
 from .sizes import against_filters, against_width, at_the_end, corner_table, readable, size_table, trained_table
 from .wells import landscape_and_paths, move_rates, occupation, occupation_table, rates_by_noise, toward_the_limit
 
@@ -52,9 +52,6 @@ __all__ = [
     "against_filters",
     "against_width",
     "along_training",
-    "anatomy_against_width",
-    "anatomy_by_size",
-    "anatomy_table",
     "at_the_end",
     "batch_scaling",
     "batch_scaling_layers",
@@ -67,6 +64,9 @@ __all__ = [
     "cost_growth",
     "cost_table",
     "cost_targets",
+    "decomposition_against_width",
+    "decomposition_by_size",
+    "decomposition_table",
     "densities",
     "departure_table",
     "departures",
@@ -87,7 +87,7 @@ __all__ = [
     "layers",
     "log_scales",
     "move_rates",
-    "noise_and_surrogate",
+    "noise_and_twin",
     "norm_histograms",
     "norm_quantiles",
     "norm_table",
@@ -125,9 +125,9 @@ __all__ = [
 
 FIGURES: dict[str, Callable[[Results], Figure]] = {
     "iterations": iterations,
-    "iterations_anatomy": parts_along_training,
+    "iterations_decomposition": parts_along_training,
     "noise_histogram": norm_histograms,
-    "anatomy": waterfall,
+    "decomposition": waterfall,
     "batch_scaling": batch_scaling,
     "estimator": estimator_efficiency,
     "power": power_of_tests,
@@ -140,9 +140,9 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "cost": cost_growth,
 }
 _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
-    "iterations_anatomy": anatomy_table,
+    "iterations_decomposition": decomposition_table,
     "noise_histogram": norm_table,
-    "anatomy": anatomy_table,
+    "decomposition": decomposition_table,
     "batch_scaling": implied_table,
     "power": power_table,
     "metastability": slope_table,
@@ -164,7 +164,7 @@ def summary(experiment: str, results: Results) -> pd.DataFrame:
 
     Returns:
         `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `anatomy`, `iterations_anatomy`, `batch_scaling`, `metastability`: the tables of their pages;
+        spreads of norms; `diagnosis`, `iterations_decomposition`, `batch_scaling`, `metastability`: the tables of their pages;
         `metastability_limit`: rates over those of the theory; `power`: share of rejections by law and test; `estimator`:
         mean 1/alpha^ by law and estimator; the others: the tables of their pages.
     """

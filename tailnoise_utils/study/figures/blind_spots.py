@@ -7,16 +7,16 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..style import COLOURS, MARKERS, STYLE, WIDTH
-from .anatomy import PARTS
+from .decomposition import PARTS
 
 _WIDE = 1.96  # standard errors of an error bar
 
 
-def noise_and_surrogate(table: pd.DataFrame) -> Figure:
-    r"""Mean of the pooled 1/alpha^ and of T1, on noise and on its Gaussian surrogate.
+def noise_and_twin(table: pd.DataFrame) -> Figure:
+    r"""Mean of the joint 1/alpha^ and of tau, on noise and on its Gaussian twin.
 
     Args:
-        table: of :func:`tailnoise_utils.study.experiments.blind_spots.surrogates`.
+        table: of :func:`tailnoise_utils.study.experiments.blind_spots.twins`.
 
     Returns:
         Two panels, a line a law; bars are 95 % intervals of the mean.
@@ -24,14 +24,14 @@ def noise_and_surrogate(table: pd.DataFrame) -> Figure:
     laws = list(dict.fromkeys(table["law"]))
     with mpl.rc_context(STYLE):
         figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 1.5 + 0.42 * len(laws)), sharey=True)
-        for axes, quantity in zip(panels, ("1/alpha", "T1"), strict=True):
-            for i, (kind, label) in enumerate((("noise", "noise"), ("surrogate", "its Gaussian surrogate"))):
+        for axes, quantity in zip(panels, ("1/alpha", "tail excess"), strict=True):
+            for i, (kind, label) in enumerate((("noise", "noise"), ("twin", "its Gaussian twin"))):
                 found = table[table["kind"] == kind].groupby("law")[quantity].agg(["mean", "sem"]).reindex(laws)
                 y = np.arange(len(laws)) + 0.3 * (i - 0.5)
                 style = {"color": COLOURS[i], "fmt": MARKERS[i], "markersize": 6, "capsize": 3, "label": label}
                 axes.errorbar(found["mean"], y, xerr=_WIDE * found["sem"], **style)
-        panels[0].set(title="what the paper's estimator sees", xlabel=r"mean of $1/\hat\alpha$, pooled")
-        panels[1].set(title="what T1 sees, down the columns", xlabel="mean of T1")
+        panels[0].set(title="what the paper's estimator sees", xlabel=r"mean of $1/\hat\alpha$, joint")
+        panels[1].set(title="what tau sees, down the columns", xlabel="mean of tau")
         for axes, start in zip(panels, (0.5, 0), strict=True):
             axes.axvline(start, color="#555555", linestyle=":", linewidth=1)
         panels[0].xaxis.set_major_locator(mpl.ticker.MultipleLocator(0.05))
@@ -95,7 +95,7 @@ def parts_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def zero_shares(table: pd.DataFrame) -> Figure:
-    r"""The pooled alpha^ against the share of exact zeros, measured and in closed form.
+    r"""The joint alpha^ against the share of exact zeros, measured and in closed form.
 
     Args:
         table: of :func:`tailnoise_utils.study.experiments.blind_spots.zeros`.
@@ -106,18 +106,18 @@ def zero_shares(table: pd.DataFrame) -> Figure:
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.5, 3.6))
         for i, ((convention, factor), rows) in enumerate(table.groupby(["convention", "factor"], sort=False)):
-            label = convention if convention == "clean" else f"{convention}, loss × {factor:g}"
+            label = convention if convention == "corrected" else f"{convention}, loss × {factor:g}"
             axes.plot(rows["share"], 1 / rows["closed"], color=COLOURS[i], linewidth=1)
             axes.plot(rows["share"], 1 / rows["1/alpha"], MARKERS[i], color=COLOURS[i], label=label)
         axes.plot([], [], color="#555555", linewidth=1, label="closed form")
-        axes.set(xlabel="share of exact zeros", ylabel=r"$\hat\alpha$, pooled", ylim=(0, 2.4))
+        axes.set(xlabel="share of exact zeros", ylabel=r"$\hat\alpha$, joint", ylim=(0, 2.4))
         axes.legend(loc="center right", bbox_to_anchor=(1, 0.62))
     plt.close(figure)
     return figure
 
 
 def block_length_and_order(table: pd.DataFrame) -> Figure:
-    r"""The pooled 1/alpha^ against K1, coordinates as listed and in a random order.
+    r"""The joint 1/alpha^ against K1, coordinates as listed and in a random order.
 
     Args:
         table: of :func:`tailnoise_utils.study.experiments.blind_spots.block_lengths`.
@@ -135,7 +135,7 @@ def block_length_and_order(table: pd.DataFrame) -> Figure:
                 axes.errorbar(rows["K1"], rows["value"], yerr=_WIDE * rows["se"], **style)
             axes.axhline(0.5, color="#555555", linestyle=":", linewidth=1)
             axes.set(xscale="log", xlabel=r"block length $K_1$", title=title)
-        panels[0].set_ylabel(r"mean of $1/\hat\alpha$, pooled")
+        panels[0].set_ylabel(r"mean of $1/\hat\alpha$, joint")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     plt.close(figure)
     return figure

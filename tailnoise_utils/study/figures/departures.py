@@ -9,7 +9,7 @@ from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE
 from .panels import AFTER, BEFORE, DATA
 
-_CONVENTIONS = {"published": "1/alpha (published)", "$K_1$ = 1000": "1/alpha (clean, K1 = 1000)"}
+_CONVENTIONS = {"published": "1/alpha (published)", "$K_1$ = 1000": "1/alpha (corrected, K1 = 1000)"}
 _OWN = "trained at each size"
 
 
@@ -64,7 +64,7 @@ def against_batch_size(results: Results) -> Figure:
                 axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
                 axes.xaxis.set_tick_params(labelbottom=True)
                 axes.set(xscale="log", xlabel="minibatch size $b$ (samples)")
-        figure.supylabel(r"$\hat\alpha$, all coordinates pooled")
+        figure.supylabel(r"$\hat\alpha$, all coordinates joint")
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plt.close(figure)
     return figure
@@ -99,7 +99,7 @@ def _departures(runs: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
         "epsilon in the logarithm": (text, "text, epsilon"),
         "epsilon and dead coordinates": (text, "published"),
         "all of the code": (differ_in("schedule", "order", "noise_order", "batch_size"), "published"),
-        "$K_1$ of this book": (text, "clean"),
+        "$K_1$ of this book": (text, "corrected"),
     }
 
 

@@ -13,9 +13,9 @@ from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE
 
 _LABELS = {
-    "mohammadi": "Mohammadi 2.4 (clean)",
+    "mohammadi": "Mohammadi 2.4 (corrected)",
     "mohammadi (published)": "Mohammadi 2.4 (published)",
-    "mohammadi_order": "Mohammadi 2.2 (clean)",
+    "mohammadi_order": "Mohammadi 2.2 (corrected)",
     "log_moment": "log-moment",
     "fractional_moment": "fractional moments",
     "koutrouvelis": "Koutrouvelis (c.f.)",
@@ -181,7 +181,7 @@ def closed_form_table(results: Results) -> pd.DataFrame:
     table = results.table()
     table = table[(table["law"] != "sas") & (table["size"] == table["size"].max())]
     frame = {}
-    for name, convention in (("mohammadi", "clean"), ("mohammadi (published)", "published")):
+    for name, convention in (("mohammadi", "corrected"), ("mohammadi (published)", "published")):
         for quantity, label in (("1/alpha", "measured"), ("1/alpha, closed form", "closed form")):
             chosen = table[(table["scope"] == name) & (table["quantity"] == quantity)]
             frame[convention, label] = 1 / chosen.set_index(["law", "parameter"])["value"]

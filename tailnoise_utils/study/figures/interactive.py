@@ -123,7 +123,7 @@ def fcn_size(results: Results) -> go.Figure:
     table = at_the_end(results)
     table = table[table["split"] == "train"]
     conventions = [what for what in dict.fromkeys(table["what"]) if what != "accuracy"]
-    conventions.sort(key=lambda what: (what != "published", what != "clean"))
+    conventions.sort(key=lambda what: (what != "published", what != "corrected"))
     accuracy = table[table["what"] == "accuracy"].set_index("run")["value"]
     depths, traces = sorted(set(table["depth"])), []
     keys = ["dataset", "loss", "depth", "what"]
@@ -156,7 +156,7 @@ def fcn_size(results: Results) -> go.Figure:
         "tickvals": widths,
         "ticktext": list(map(str, widths)),
     }
-    y = {"title": "α̂, all coordinates pooled", "range": [max(lowest, 0) - 0.05, 2.1]}
+    y = {"title": "α̂, all coordinates joint", "range": [max(lowest, 0) - 0.05, 2.1]}
     two = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 2, "y1": 2, "line": {"dash": "dot", "width": 1}}
     x |= {"range": [np.log10(widths[0] / 1.3), np.log10(widths[-1] * 1.3)]}  # the same whatever is chosen
     return _figure(traces, menus, {"xaxis": x, "yaxis": y, "shapes": [two], "height": 480})

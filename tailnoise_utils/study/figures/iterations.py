@@ -11,8 +11,8 @@ from .panels import by_setting
 
 INDICES = {
     "published": "1/alpha (published, data order)",
-    "clean": "1/alpha (clean)",
-    "clean, columns permuted": "1/alpha (clean, columns permuted)",
+    "corrected": "1/alpha (corrected)",
+    "corrected, columns permuted": "1/alpha (corrected, columns permuted)",
 }
 
 
@@ -46,7 +46,7 @@ def iterations(results: Results) -> Figure:
         loss.set(ylabel="loss (nats)", yscale="log")
         loss.legend()
         accuracy.set(ylabel="accuracy (share correct)")
-        index.set(ylabel=r"$\hat\alpha$, all coordinates pooled", ylim=(None, 2.1))
+        index.set(ylabel=r"$\hat\alpha$, all coordinates joint", ylim=(None, 2.1))
         index.annotate("2: i.i.d. Gaussian entries", (0.1, 2), xytext=(0, -11), textcoords="offset points", fontsize=9)
         figure.legend(*index.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plt.close(figure)  # the value of a cell is what shows it, not pyplot as well

@@ -1,4 +1,4 @@
-"""Figure and table of the layers, of the experiment ``anatomy``."""
+"""Figure and table of the layers, of the experiment ``diagnosis``."""
 
 import math
 
@@ -15,14 +15,14 @@ from .panels import PARTS, ends, stack, with_settings
 
 
 def layers(results: Results, setting: str) -> Figure:
-    """What every layer of one network carries: the parts and T1; means over the seeds.
+    """What every layer of one network carries: the parts and tau; means over the seeds.
 
     Args:
-        results: of the experiment ``anatomy``.
+        results: of the experiment ``diagnosis``.
         setting: as :func:`with_settings` names it.
 
     Returns:
-        Two panels of parts, before and after training, and one of T1.
+        Two panels of parts, before and after training, and one of tau.
     """
     table = with_settings(results)
     table = table[(table["setting"] == setting) & (table["scope"] != "all")]
@@ -32,15 +32,17 @@ def layers(results: Results, setting: str) -> Figure:
         figure, (*bars, tests) = plt.subplots(1, 3, figsize=(WIDTH, 2.1 + 0.32 * len(names)), sharey=True)
         for i, (axes, (title, rows)) in enumerate(zip(bars, ends(table), strict=True)):
             found = rows.pivot_table(index="scope", columns="quantity", values="value").reindex(names)
-            stack(axes, y, {part: found[f"part {part}"].fillna(0).to_numpy() for part in PARTS}, 0.7)
+            stack(axes, y, {part: found[f"decomposition: {part}"].fillna(0).to_numpy() for part in PARTS}, 0.7)
             axes.axvline(0, color="#555555", linewidth=0.8)
             axes.set(title=title, xlabel=r"$1/\hat\alpha - 1/2$")
             at = y + (i - 0.5) * 0.3
-            null = rows[rows["quantity"] == "T1 (Gaussian)"].groupby("scope")[["value", "se"]].mean().reindex(names)
+            null = (
+                rows[rows["quantity"] == "tail excess (twin)"].groupby("scope")[["value", "se"]].mean().reindex(names)
+            )
             style = {"height": 0.28, "color": "#cccccc", "label": None if i else "Gaussian, ± 1.96 s.d."}
             tests.barh(at, 3.92 * null["se"], left=null["value"] - 1.96 * null["se"], **style)
-            tests.plot(found["T1"], at, MARKERS[i], color=COLOURS[4 + i], label=f"T1 {title}")
-        tests.set(title="across minibatches", xlabel="T1")
+            tests.plot(found["tail excess"], at, MARKERS[i], color=COLOURS[4 + i], label=f"tau {title}")
+        tests.set(title="across minibatches", xlabel="tail excess")
         bars[0].set_yticks(y, names)
         bars[0].invert_yaxis()
         handles = [axes.get_legend_handles_labels() for axes in (bars[0], tests)]
@@ -49,11 +51,11 @@ def layers(results: Results, setting: str) -> Figure:
     return figure
 
 
-def layer_table(results: Results, model: str, quantity: str = "T1") -> pd.DataFrame:
+def layer_table(results: Results, model: str, quantity: str = "tail excess") -> pd.DataFrame:
     """A statistic of every layer of the networks of one kind, over the seeds (after training, over those that trained).
 
     Args:
-        results: of the experiment ``anatomy``.
+        results: of the experiment ``diagnosis``.
         model: ``"fcn"`` or ``"cnn"``.
         quantity: the statistic.
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..results.store import Results
 from ..style import COLOURS, WIDTH
 
-PARTS = ("dependence", "layout", "scales", "tails")
+PARTS = ("correlation", "order", "scales", "tails")
 DATA = {
     "mnist": "MNIST",
     "cifar10": "CIFAR-10",
@@ -173,11 +173,11 @@ def numbers(table: pd.DataFrame) -> dict[str, int]:
 
 
 def gaussian_band(axes: plt.Axes, null: pd.DataFrame, by: str, colour: str, label: str | None) -> None:
-    """Mean and 1.96 standard deviations of Gaussian surrogates; where several settings are given, what covers them all.
+    """Mean and 1.96 standard deviations of Gaussian twins; where several settings are given, what covers them all.
 
     Args:
         axes: where to.
-        null: rows of a statistic on surrogates, value and standard deviation, with their setting.
+        null: rows of a statistic on twins, value and standard deviation, with their setting.
         by: the column of the horizontal axis.
         colour: of the band.
         label: for the legend.

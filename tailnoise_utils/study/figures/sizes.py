@@ -20,19 +20,19 @@ def at_the_end(results: Results) -> pd.DataFrame:
 
     Returns:
         A line a number: the settings of the run (dataset, loss, width, depth, seed, status), split, `what` ("published": as
-        the paper's code has it, in data order; on test images in a random partition; "clean"; "K1 = 1000" (100 where no
-        run has blocks of 1000; where some have, the others have no such line), clean too; "accuracy"), `value` (1/alpha^ or
+        the paper's code has it, in data order; on test images in a random partition; "corrected"; "K1 = 1000" (100 where no
+        run has blocks of 1000; where some have, the others have no such line), corrected too; "accuracy"), `value` (1/alpha^ or
         accuracy) and `se`.
     """
     table = results.table()
     last = table["iteration"] == table.groupby("run")["iteration"].transform("max")
     table = table[last & (table["scope"] == "all")]
-    pooled = table["quantity"] == "1/alpha (pooled)"
-    K1 = 1000 if (pooled & (table["x"] == 1000) & (table["split"] == "train")).any() else 100
-    names = {"1/alpha (published, data order)": PUBLISHED, "1/alpha (clean)": "clean", "accuracy": "accuracy"}
+    joint = table["quantity"] == "1/alpha (joint)"
+    K1 = 1000 if (joint & (table["x"] == 1000) & (table["split"] == "train")).any() else 100
+    names = {"1/alpha (published, data order)": PUBLISHED, "1/alpha (corrected)": "corrected", "accuracy": "accuracy"}
     what = table["quantity"].map(names)
     what[(table["quantity"] == "1/alpha (published)") & (table["split"] == "test")] = PUBLISHED
-    what[pooled & (table["x"] == K1)] = f"K1 = {K1}"
+    what[joint & (table["x"] == K1)] = f"K1 = {K1}"
     columns = ["run", "dataset", "loss", "width", "depth", "seed", "status", "split", "what", "value", "se"]
     return table.assign(what=what)[what.notna()][columns]
 
@@ -131,7 +131,7 @@ def against_width(results: Results) -> Figure:
                 axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
                 axes.xaxis.set_tick_params(labelbottom=True)
                 log_width(axes, table, "width (units of a hidden layer)")
-        figure.supylabel(r"$\hat\alpha$, all coordinates pooled")
+        figure.supylabel(r"$\hat\alpha$, all coordinates joint")
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     plt.close(figure)
     return figure
@@ -161,7 +161,7 @@ def against_filters(results: Results) -> Figure:
             index.set_title(f"{DATA[kind[0]]}, {LOSSES[kind[1]]}")
             index.axhline(2, color="#555555", linestyle=":", linewidth=1)
             log_width(accuracy, table, "filters")
-        panels[0, 0].set_ylabel(r"$\hat\alpha$, all coordinates pooled")
+        panels[0, 0].set_ylabel(r"$\hat\alpha$, all coordinates joint")
         panels[1, 0].set_ylabel("accuracy (share correct)")
         panels[1, 0].set_ylim(0)
         panels[1, 0].legend()
@@ -236,7 +236,7 @@ def corner_table(results: Results) -> pd.DataFrame:
     chosen = table[corner.to_numpy()]
     train = chosen["train"]
     whats = [what for what in train.columns if not what.startswith("sd") and what != "accuracy"]
-    whats.sort(key=lambda what: (what != PUBLISHED, what != "clean"))
+    whats.sort(key=lambda what: (what != PUBLISHED, what != "corrected"))
     found = {"runs that trained": chosen["runs", "that trained"], "accuracy": train["accuracy"].map("{:.3f}".format)}
     for what in whats:
         pairs = zip(train[what], train[f"sd ({what})"], strict=True)

@@ -9,7 +9,7 @@ __all__ = ["CONVENTIONS", "SETTING", "absent_of", "at_end", "at_start", "fixed_l
 
 SETTING = ["model", "dataset", "loss", "width", "depth"]
 # As the paper measures: in data order, in its arithmetic; and as we do.
-CONVENTIONS = {"published": "1/alpha (published, data order)", "clean": "1/alpha (clean)"}
+CONVENTIONS = {"published": "1/alpha (published, data order)", "corrected": "1/alpha (corrected)"}
 _LENGTH = 1000  # the fixed K1, where the noise is large enough for it
 
 
@@ -67,10 +67,10 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
         Quantity and K1: 1000, or else the largest below it that all runs have whose noise was held in memory (others have
         none); NaN if there is none.
     """
-    quantity = "1/alpha (pooled)"
-    pooled = table[(table["quantity"] == quantity) & (table["x"] <= _LENGTH)]
-    counts = pooled.groupby("x")["run"].nunique()
-    common = counts[counts == pooled["run"].nunique()]
+    quantity = "1/alpha (joint)"
+    joint = table[(table["quantity"] == quantity) & (table["x"] <= _LENGTH)]
+    counts = joint.groupby("x")["run"].nunique()
+    common = counts[counts == joint["run"].nunique()]
     return quantity, float(common.index.max()) if len(common) else float("nan")
 
 

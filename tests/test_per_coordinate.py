@@ -17,7 +17,7 @@ from tailnoise_utils.noise.matrix import centre
 
 @pytest.mark.parametrize("rank", [3, 40])
 def test_t1_has_mean_zero_for_gaussian_columns_of_any_covariance(rank):
-    values = [float(diagnosis.t1(latent(2.0, rank, seed, rows=20)).mean()) for seed in range(400)]
+    values = [float(diagnosis.tail_excess(latent(2.0, rank, seed, rows=20)).mean()) for seed in range(400)]
     assert abs(np.mean(values)) < 4 * np.std(values, ddof=1) / 20
     assert np.std(values, ddof=1) / 20 < 0.006  # the constant with P for P - 1 would be off by 0.026
 
@@ -26,13 +26,13 @@ def test_t1_does_not_depend_on_the_scale_of_a_column():
     U = centred(sas(1.8, (P, 200), 43))
     scales = torch.logspace(-36, 15, 200)
     small = U * scales
-    assert torch.allclose(diagnosis.t1(small), diagnosis.t1(U), atol=1e-4)
+    assert torch.allclose(diagnosis.tail_excess(small), diagnosis.tail_excess(U), atol=1e-4)
 
 
 def test_t1_sees_tails():
     for alpha in (1.5, 1.9):
-        assert diagnosis.t1(centred(sas(alpha, (P, COLUMNS), 18))).mean() > 0.02
-    assert diagnosis.t1(elliptical(1.5, 0)).mean() > 0.1
+        assert diagnosis.tail_excess(centred(sas(alpha, (P, COLUMNS), 18))).mean() > 0.02
+    assert diagnosis.tail_excess(elliptical(1.5, 0)).mean() > 0.1
 
 
 @pytest.mark.parametrize("alpha", [1.2, 1.5, 1.8, 2.0])
@@ -43,14 +43,14 @@ def test_columns_have_the_index_of_their_law_at_every_block_length(alpha):
     found = diagnosis.column_inverse(U, lengths)
     se = found.std(1) / math.sqrt(20_000)
     assert bool(((found.mean(1) - 1 / alpha).abs() < 4 * se).all())
-    surrogates = diagnosis.stable_null(
+    twins = diagnosis.stable_null(
         U[:, :50],
         lambda S: diagnosis.column_inverse(S, lengths).mean(1),
         alpha=alpha,
         draws=80,
         generator=torch_seed(0),
     )
-    assert bool(((surrogates.mean(0) - 1 / alpha).abs() < 4 * surrogates.std(0) / math.sqrt(80)).all())
+    assert bool(((twins.mean(0) - 1 / alpha).abs() < 4 * twins.std(0) / math.sqrt(80)).all())
 
 
 def test_what_is_left_over_of_the_pair_differences_is_dropped():
@@ -83,7 +83,7 @@ def test_p_values_are_uniform_under_the_null():
         def statistic(of, G=G):
             M = diagnosis.gram(of)
             kurtosis = float(diagnosis.excess_kurtosis(of[:, :20]).mean())
-            return torch.tensor([float(diagnosis.t1(of).mean()), diagnosis.norm_spread(M), kurtosis]).double()
+            return torch.tensor([float(diagnosis.tail_excess(of).mean()), diagnosis.norm_spread(M), kurtosis]).double()
 
         null = diagnosis.gaussian_null(U, statistic, draws=draws, generator=generator)
         found.append([diagnosis.judge(float(v), of).p for v, of in zip(statistic(U), null.T, strict=True)])
@@ -105,7 +105,7 @@ def test_stray_zeros_contribute_no_logarithm():
     logs = np.where(U[:, 0] != 0, np.log(np.abs(U[:, 0].numpy()) + (U[:, 0] == 0).numpy()), np.nan)
     constant = (math.log(P - 1) + scipy.special.psi(0.5) - scipy.special.psi((P - 1) / 2)) / 2
     expected = constant - np.nanmean(logs) + math.log(float(U[:, 0].square().mean())) / 2
-    assert float(diagnosis.t1(U)[0]) == pytest.approx(expected, abs=1e-5)
+    assert float(diagnosis.tail_excess(U)[0]) == pytest.approx(expected, abs=1e-5)
     D = (U[::2, 0] - U[1::2, 0]).numpy().astype(float)
     ln_D, ln_Y = np.log(np.abs(D[D != 0])), np.log(np.abs(D.reshape(-1, 5).sum(1)))
     expected = (ln_Y.mean() - ln_D.mean()) / math.log(5)
@@ -167,22 +167,24 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     g = torch.from_numpy(rng.standard_normal((P, 300)) * 2e-10)
     g[rng.integers(P, size=300), torch.arange(300)] = 1.0
     U = g - g.mean(0)
-    exact = diagnosis.parts(U)
-    assert diagnosis.parts(U.float()).tails.value < exact.tails.value - 0.5
-    found = diagnosis.parts(U.float(), gradients=g.float())
+    exact = diagnosis.decompose(U)
+    assert diagnosis.decompose(U.float()).tails.value < exact.tails.value - 0.5
+    found = diagnosis.decompose(U.float(), gradients=g.float())
     assert found.half == pytest.approx(exact.half, abs=0.01)
-    assert diagnosis.parts(U.float()).half != pytest.approx(exact.half, abs=0.05)
+    assert diagnosis.decompose(U.float()).half != pytest.approx(exact.half, abs=0.05)
     assert found.tails.value == pytest.approx(exact.tails.value, rel=1e-3)
     assert found.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
-    whole = diagnosis.anatomy(g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19)
+    whole = diagnosis.diagnose(
+        g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19
+    )
     assert whole.unresolved == {"all": 0, "a": 0, "b": 0}
     for K1 in (2, 30):
         value = float(diagnosis.column_inverse(U, [K1]).mean())
         assert float(diagnosis.column_inverse(U.float(), [K1]).nanmean()) != pytest.approx(value, rel=0.01)
-        assert whole.tests["all", "1/alpha (columns)", K1].value == pytest.approx(value, rel=1e-3)
-    assert whole.parts["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
-    assert whole.parts["b"].tails.value == pytest.approx(diagnosis.parts(U[:, 100:]).tails.value, rel=1e-2)
-    assert diagnosis.anatomy(U.float(), draws=19).unresolved == {}
+        assert whole.tests["all", "1/alpha (per coordinate)", K1].value == pytest.approx(value, rel=1e-3)
+    assert whole.decomposition["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
+    assert whole.decomposition["b"].tails.value == pytest.approx(diagnosis.decompose(U[:, 100:]).tails.value, rel=1e-2)
+    assert diagnosis.diagnose(U.float(), draws=19).unresolved == {}
 
 
 def test_gradients_have_the_anatomy_of_their_noise():
@@ -191,12 +193,12 @@ def test_gradients_have_the_anatomy_of_their_noise():
     g[:, 100:200] = 0.25  # dead
     settings = {"draws": 19, "max_entries": P * 500, "groups": {"a": [slice(0, 300)], "b": [slice(300, 900)]}}
     before = g.clone()
-    found = diagnosis.anatomy(g, centred=False, **settings)
+    found = diagnosis.diagnose(g, centred=False, **settings)
     assert torch.equal(g, before)
-    expected = diagnosis.anatomy(centre(g.clone()), **settings)
-    for name, one in expected.parts.items():
-        assert found.parts[name].dependence == one.dependence
-        assert found.parts[name].tails.value == pytest.approx(one.tails.value, abs=1e-5)
+    expected = diagnosis.diagnose(centre(g.clone()), **settings)
+    for name, one in expected.decomposition.items():
+        assert found.decomposition[name].correlation == one.correlation
+        assert found.decomposition[name].tails.value == pytest.approx(one.tails.value, abs=1e-5)
     for key, one in expected.tests.items():
         assert found.tests[key].value == pytest.approx(one.value, abs=1e-5)
         assert (found.tests[key].null, found.tests[key].p) == (one.null, one.p)
@@ -204,15 +206,15 @@ def test_gradients_have_the_anatomy_of_their_noise():
     _, rounded = counted(torch.float32)
     rounded[:, :100] = 0.5
     settings |= {"max_entries": P * 250, "groups": {"a": [slice(0, 250)], "b": [slice(250, 400)]}}
-    whole = diagnosis.anatomy(rounded, centred=False, **settings)
+    whole = diagnosis.diagnose(rounded, centred=False, **settings)
     assert whole.unresolved["all"] == pytest.approx(diagnosis.unresolved(rounded[:, 100:]), abs=0.02)
-    assert {"quantity": "anatomy unresolved", "value": whole.unresolved["all"]} in whole.rows()
+    assert {"quantity": "diagnosis unresolved", "value": whole.unresolved["all"]} in whole.rows()
     assert "none, for" in repr(whole)
 
 
 def test_rounding_is_counted_in_each_group():
     g = torch.cat([torch.from_numpy(normal((P, 200), 62)).float(), counted(torch.float32, columns=200)[1]], 1)
-    found = diagnosis.anatomy(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
+    found = diagnosis.diagnose(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
     assert found.unresolved["a"] < 1e-3
     assert found.unresolved["b"] == pytest.approx(2 * found.unresolved["all"], rel=0.01)
     assert "in the group 'b')" in found.doubt
@@ -260,8 +262,8 @@ def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_norms_of_gaussian_noise_are_seldom_beyond_all_surrogates(law):
-    """A conclusion asks for p = .01 with 99 surrogates; few strong directions reach it more often, but not much."""
+def test_norms_of_gaussian_noise_are_seldom_beyond_all_twins(law):
+    """A conclusion asks for p = .01 with 99 twins; few strong directions reach it more often, but not much."""
     found = []
     for seed in range(1500):
         rng = np.random.default_rng([52, seed])
@@ -310,7 +312,7 @@ def test_one_heavy_row_does_not_widen_its_own_reference():
 def test_the_spread_of_a_scale_of_rows_is_found():
     rng = np.random.default_rng(39)
     U = rng.standard_normal((P, 1000)) * np.exp(0.05 * rng.standard_normal((P, 1)))
-    found = diagnosis.anatomy(centred(U), draws=39)
+    found = diagnosis.diagnose(centred(U), draws=39)
     test = found.tests["all", "sd of ln norm", None]
     assert test.p == 1 / 40
     assert test.value == pytest.approx(math.hypot(0.05, 1 / math.sqrt(2000)), rel=0.2)
@@ -414,18 +416,18 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
     bad = U.clone()
     bad[3, 4] = math.nan
     cases = [
-        (lambda: diagnosis.parts(U[:15]), "P = 15 rows are too few.* 16 or more"),
-        (lambda: diagnosis.parts(bad), r"1 NaN and 0 infinite entries, the first at index \(3, 4\)"),
-        (lambda: diagnosis.parts(0 * U), "nothing is alive"),
-        (lambda: diagnosis.parts(U, K1=1), r"K1 = 1 is not within 2\.\.1500"),
-        (lambda: diagnosis.parts(U, K1=1501), r"K1 = 1501 is not within 2\.\.1500"),
+        (lambda: diagnosis.decompose(U[:15]), "P = 15 rows are too few.* 16 or more"),
+        (lambda: diagnosis.decompose(bad), r"1 NaN and 0 infinite entries, the first at index \(3, 4\)"),
+        (lambda: diagnosis.decompose(0 * U), "nothing is alive"),
+        (lambda: diagnosis.decompose(U, K1=1), r"K1 = 1 is not within 2\.\.1500"),
+        (lambda: diagnosis.decompose(U, K1=1501), r"K1 = 1501 is not within 2\.\.1500"),
         (lambda: diagnosis.curve(U, lengths=(15,)), "K1 = 15 is no multiple of 10"),
         (lambda: diagnosis.expected_scaled(15, 100), "P = 15 rows are too few"),
         (lambda: diagnosis.scaled_differences(torch.eye(P)[:, :1] * 0 + 1), "no scales to divide by"),
         (lambda: diagnosis.column_inverse(U, [5, 1]), r"K1 = 1 is not within 2\.\.60"),
         (lambda: diagnosis.column_inverse(U, [61]), r"K1 = 61 is not within 2\.\.60"),
         (
-            lambda: diagnosis.gaussian_null(U, diagnosis.t1, draws=18, generator=torch_seed(0)),
+            lambda: diagnosis.gaussian_null(U, diagnosis.tail_excess, draws=18, generator=torch_seed(0)),
             "draws = 18.* 19 or more",
         ),
         (
@@ -436,12 +438,12 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
             lambda: diagnosis.gaussian_norms(0 * diagnosis.gram(U), 50, (1,), np.random.default_rng()),
             "all rows are equal",
         ),
-        (lambda: diagnosis.anatomy(U[:15]), "P = 15 rows are too few"),
-        (lambda: diagnosis.anatomy(U, draws=3), "draws = 3.* 19 or more"),
-        (lambda: diagnosis.anatomy(0 * U), "nothing is alive"),
-        (lambda: diagnosis.anatomy(U, groups={"x": [slice(40, 51)]}), "group 'x'.* p = 50"),
+        (lambda: diagnosis.diagnose(U[:15]), "P = 15 rows are too few"),
+        (lambda: diagnosis.diagnose(U, draws=3), "draws = 3.* 19 or more"),
+        (lambda: diagnosis.diagnose(0 * U), "nothing is alive"),
+        (lambda: diagnosis.diagnose(U, groups={"x": [slice(40, 51)]}), "group 'x'.* p = 50"),
         (lambda: diagnosis.sample_columns(50, {"x": [slice(3, 5)]}, 2), "limit = 2 is below the 3 pieces"),
-        (lambda: diagnosis.stable_surrogate(U, 2.1, torch_seed(0)), "alpha = 2.1"),
+        (lambda: diagnosis.stable_twin(U, 2.1, torch_seed(0)), "alpha = 2.1"),
         (lambda: diagnosis.anderson_darling(U[:7]), "series of 7 numbers are too short"),
         (lambda: diagnosis.log_scale(U, 5, 5), r"b = 5 is not within 1\.\.4"),
         (

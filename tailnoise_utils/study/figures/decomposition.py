@@ -1,4 +1,4 @@
-"""Figures and tables of the experiment ``anatomy``."""
+"""Figures and tables of the experiment ``diagnosis``."""
 
 import matplotlib as mpl
 import numpy as np
@@ -15,16 +15,16 @@ from .panels import AFTER, BEFORE, PARTS, by_kind, ends, gaussian_band, numbers,
 _STYLES = {BEFORE: "--", AFTER: "-"}
 _INDICES = (
     ("published", "1/alpha (published, data order)", None),
-    ("clean", "1/alpha (clean)", None),
-    ("K1 = 1000", "1/alpha (pooled)", 1000),
-    ("columns, 3", "1/alpha (columns)", 3),
-    ("columns, 30", "1/alpha (columns)", 30),
+    ("corrected", "1/alpha (corrected)", None),
+    ("K1 = 1000", "1/alpha (joint)", 1000),
+    ("columns, 3", "1/alpha (per coordinate)", 3),
+    ("columns, 30", "1/alpha (per coordinate)", 30),
 )
 _VALUES = {
-    **{part: f"part {part}" for part in PARTS},
-    "columns of half": "part tails (columns of half)",
-    "unresolved": "anatomy unresolved",
-    "T1": "T1",
+    **{part: f"decomposition: {part}" for part in PARTS},
+    "columns of half": "decomposition: tails (columns of half)",
+    "unresolved": "diagnosis unresolved",
+    "tail excess": "tail excess",
     "norms": "sd of ln norm",
     **{f"kurtosis, {kind}": f"kurtosis ({kind} projections)" for kind in ("random", "leading")},
     **{f"not normal, {kind}": f"not normal ({kind})" for kind in ("coordinates", "units")},
@@ -33,9 +33,9 @@ _VALUES = {
 }
 _SHARES = ("columns of half", "unresolved")  # that may be very small
 _TESTS = (
-    ("T1", "T1", None),
+    ("tail excess", "tail excess", None),
     ("norms", "sd of ln norm", None),
-    *((f"columns, {K1}", "1/alpha (columns)", K1) for K1 in (3, 30)),
+    *((f"columns, {K1}", "1/alpha (per coordinate)", K1) for K1 in (3, 30)),
     *((f"kurtosis, {kind}", f"kurtosis ({kind} projections)", None) for kind in ("random", "leading")),
 )
 
@@ -44,7 +44,7 @@ def waterfall(results: Results) -> Figure:
     r"""How the distance of 1/alpha^ to 1/2 adds up, before and after training; means over the seeds.
 
     Args:
-        results: of the experiment ``anatomy``.
+        results: of the experiment ``diagnosis``.
 
     Returns:
         Two panels, a bar a setting, with the range over the seeds of the whole and of the tails; below them the bar of
@@ -60,16 +60,16 @@ def waterfall(results: Results) -> Figure:
         for axes, (title, rows) in zip(panels, ends(table), strict=True):
             by_seed = rows.pivot_table(index=["setting", "seed"], columns="quantity", values="value", observed=True)
             found = by_seed.groupby("setting", observed=True).mean().reindex(settings)
-            stack(axes, y, {part: found[f"part {part}"].to_numpy() for part in PARTS}, 0.7)
-            tails = found["part tails"].clip(lower=0)
-            start = sum(found[f"part {part}"].clip(lower=0) for part in PARTS) - tails
-            for name, at, colour in (("part e_0", y, "k"), ("part tails", y + 0.24, "#555555")):
+            stack(axes, y, {part: found[f"decomposition: {part}"].to_numpy() for part in PARTS}, 0.7)
+            tails = found["decomposition: tails"].clip(lower=0)
+            start = sum(found[f"decomposition: {part}"].clip(lower=0) for part in PARTS) - tails
+            for name, at, colour in (("decomposition: e_0", y, "k"), ("decomposition: tails", y + 0.24, "#555555")):
                 low, high = (
                     by_seed[name].groupby("setting", observed=True).agg(how).reindex(settings) for how in ("min", "max")
                 )
-                shift = 0 if name == "part e_0" else start
+                shift = 0 if name == "decomposition: e_0" else start
                 axes.hlines(at, low + shift, high + shift, color=colour, linewidth=1.2)
-            axes.plot(found["part e_0"], y, "k|", markersize=11, markeredgewidth=1.6, label="all of it")
+            axes.plot(found["decomposition: e_0"], y, "k|", markersize=11, markeredgewidth=1.6, label="all of it")
             _stable_bar(axes, len(settings), found)
             axes.axvline(0, color="#555555", linewidth=0.8)
             axes.set(title=title, xlabel=r"$1/\hat\alpha - 1/2$")
@@ -82,18 +82,20 @@ def waterfall(results: Results) -> Figure:
 
 def _stable_bar(axes: plt.Axes, y: int, found: pd.DataFrame) -> None:
     """The parts of independent noise of a stable law: no dependence, no layout, tails, and what is left as scales."""
-    tails = found[f"part tails (stable {STABLE})"].mean()
+    tails = found[f"decomposition: tails (stable {STABLE})"].mean()
     both = {"scales": 1 / STABLE - 0.5 - tails, "tails": tails}
     widths = {part: np.array([both.get(part, 0.0)]) for part in PARTS}
     stack(axes, np.array([y]), widths, 0.7, outline=True)
     axes.plot([1 / STABLE - 0.5], [y], "k|", markersize=11, markeredgewidth=1.6)
 
 
-def along_training(results: Results, quantity: str = "T1", label: str = "T1", linthresh: float | None = 0.01) -> Figure:
-    """A test across the minibatches along training, with mean and 1.96 standard deviations of its Gaussian surrogates.
+def along_training(
+    results: Results, quantity: str = "tail excess", label: str = "tail excess", linthresh: float | None = 0.01
+) -> Figure:
+    """A test across the minibatches along training, with mean and 1.96 standard deviations of its Gaussian twins.
 
     Args:
-        results: of the experiment ``anatomy``.
+        results: of the experiment ``diagnosis``.
         quantity: the statistic.
         label: of the axis.
         linthresh: up to where the axis is linear, None for all of it.
@@ -112,7 +114,7 @@ def along_training(results: Results, quantity: str = "T1", label: str = "T1", li
             axes.plot(mean.index, mean, color=COLOURS[i], label=name)
             axes.plot(values["iteration"], values["value"], MARKERS[i], color=COLOURS[i], markersize=4)
             gaussian_band(axes, of[of["quantity"] == f"{quantity} (Gaussian)"], "iteration", COLOURS[i], None)
-        axes.fill_between([], [], color="#555555", alpha=0.2, linewidth=0, label="Gaussian surrogates (of the colour)")
+        axes.fill_between([], [], color="#555555", alpha=0.2, linewidth=0, label="Gaussian twins (of the colour)")
         axes.set_xscale("symlog", linthresh=100, linscale=0.5)
         if linthresh:
             axes.set_yscale("symlog", linthresh=linthresh)
@@ -129,7 +131,7 @@ def parts_along_training(results: Results) -> Figure:
     r"""The distance of 1/alpha^ to 1/2 and its parts along training; means over the seeds, bars their range.
 
     Args:
-        results: of runs with the anatomy at several snapshots.
+        results: of runs with the diagnosis at several snapshots.
 
     Returns:
         A panel for each kind of network, data set and loss, one network in each.
@@ -139,7 +141,11 @@ def parts_along_training(results: Results) -> Figure:
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         for i, part in enumerate(("e_0", *PARTS)):
-            found = rows[rows["quantity"] == f"part {part}"].groupby("iteration")["value"].agg(["mean", "min", "max"])
+            found = (
+                rows[rows["quantity"] == f"decomposition: {part}"]
+                .groupby("iteration")["value"]
+                .agg(["mean", "min", "max"])
+            )
             bars = np.abs(found[["min", "max"]].sub(found["mean"], axis=0).to_numpy().T)
             style = {"color": "k" if i == 0 else COLOURS[i - 1], "marker": MARKERS[i], "markersize": 4}
             axes.errorbar(found.index, found["mean"], bars, label="all of it" if i == 0 else part, **style)
@@ -155,16 +161,16 @@ def parts_along_training(results: Results) -> Figure:
 
 
 def against_block_length(results: Results) -> Figure:
-    r"""Pooled alpha^ against K1, before and after training.
+    r"""Joint alpha^ against K1, before and after training.
 
     Args:
-        results: of the experiment ``anatomy``.
+        results: of the experiment ``diagnosis``.
 
     Returns:
         A panel for each kind of network, data set and loss.
     """
     table = with_settings(results)
-    table = table[table["quantity"] == "1/alpha (pooled)"]
+    table = table[table["quantity"] == "1/alpha (joint)"]
     number = numbers(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
@@ -179,27 +185,27 @@ def against_block_length(results: Results) -> Figure:
 
     with mpl.rc_context(STYLE):
         figure = by_kind(table, draw)
-        figure.supylabel(r"$\hat\alpha$, pooled (clean)")
+        figure.supylabel(r"$\hat\alpha$, joint (corrected)")
     plt.close(figure)
     return figure
 
 
 def column_index(results: Results) -> Figure:
-    r"""Mean 1/alpha^_j of single coordinates against K1, beside Gaussian and stable surrogates.
+    r"""Mean 1/alpha^_j of single coordinates against K1, beside Gaussian and stable twins.
 
     Args:
-        results: of the experiment ``anatomy``.
+        results: of the experiment ``diagnosis``.
 
     Returns:
         A panel for each kind of network, data set and loss; a line a network before and one after training, a band that
-        covers mean and 1.96 standard deviations of the Gaussian surrogates of all of them.
+        covers mean and 1.96 standard deviations of the Gaussian twins of all of them.
     """
     table = with_settings(results)
     table = table[table["scope"] == "all"]
     number = numbers(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        index = rows["quantity"] == "1/alpha (columns)"
+        index = rows["quantity"] == "1/alpha (per coordinate)"
         for when, at in ends(rows[index]):
             for name, of in sizes(at):
                 i, mean = number[name], of.groupby("x")["value"].mean()
@@ -207,10 +213,10 @@ def column_index(results: Results) -> Figure:
                 style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 4, "label": label}
                 axes.plot(mean.index, mean, _STYLES[when], **style)
         shown = pd.concat([at for _, at in ends(rows)])
-        null = shown[shown["quantity"] == "1/alpha (columns) (Gaussian)"]
-        gaussian_band(axes, null, "x", "#555555", "Gaussian surrogates")
-        stable = shown[shown["quantity"] == f"1/alpha (columns) (stable {STABLE})"].groupby("x")["value"].mean()
-        axes.plot(stable.index, stable, "k:", marker="x", label=f"stable surrogates, {STABLE}")
+        null = shown[shown["quantity"] == "1/alpha (per coordinate) (Gaussian)"]
+        gaussian_band(axes, null, "x", "#555555", "Gaussian twins")
+        stable = shown[shown["quantity"] == f"1/alpha (per coordinate) (stable {STABLE})"].groupby("x")["value"].mean()
+        axes.plot(stable.index, stable, "k:", marker="x", label=f"stable twins, {STABLE}")
         axes.axhline(0.5, color="#555555", linestyle=":", linewidth=1)
         axes.set(xscale="log", xlabel=r"block length $K_1$")
         axes.set_xticks(stable.index, [f"{K1:g}" for K1 in stable.index])
@@ -223,16 +229,16 @@ def column_index(results: Results) -> Figure:
     return figure
 
 
-def anatomy_table(results: Results) -> pd.DataFrame:
+def decomposition_table(results: Results) -> pd.DataFrame:
     """The numbers behind the figures, for whole networks.
 
     Args:
-        results: of the experiment ``anatomy``.
+        results: of the experiment ``diagnosis``.
 
     Returns:
         A row a setting, before and after training; means over the seeds (after training, over those that trained): alpha^
-        (published in data order, clean, and at K1 = 1000, each by the mean of 1/alpha^), the four parts, the share of the
-        columns that makes half of the tails, the share of unresolved differences, T1, alpha^_j of columns at K1 = 3 and 30,
+        (published in data order, corrected, and at K1 = 1000, each by the mean of 1/alpha^), the four parts, the share of the
+        columns that makes half of the tails, the share of unresolved differences, tau, alpha^_j of columns at K1 = 3 and 30,
         spread of the norms, kurtosis of projections, shares found not normal, train accuracy.
         Of tests also the largest p-value over the seeds ("..., p"); of most the standard deviation over the seeds
         ("..., sd"), of an alpha^ that of 1/alpha^.
@@ -257,7 +263,7 @@ def anatomy_table(results: Results) -> pd.DataFrame:
 
 
 def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """Some columns of :func:`anatomy_table` for reading: mean ± standard deviation, p in brackets.
+    """Some columns of :func:`decomposition_table` for reading: mean ± standard deviation, p in brackets.
 
     Args:
         table: of that function.

@@ -1,4 +1,4 @@
-"""The parts of the pooled estimate on noise whose answer is known, and its curve against the block length."""
+"""The parts of the joint estimate on noise whose answer is known, and its curve against the block length."""
 
 import importlib
 import math
@@ -15,7 +15,7 @@ from tailnoise_utils.tail_index import known_laws
 
 
 def replicates(make, count, **settings):
-    return [diagnosis.parts(make(seed), seed=seed, **settings) for seed in range(count)]
+    return [diagnosis.decompose(make(seed), seed=seed, **settings) for seed in range(count)]
 
 
 def mean_and_se(found, name):
@@ -49,8 +49,8 @@ def test_parts_of_independent_noise_are_its_scales_and_its_tails(alpha, tau):
         found,
         e_0=1 / alpha - 0.5 + unequal,
         e_c=1 / alpha - 0.5 + unequal,
-        dependence=0,
-        layout=0,
+        correlation=0,
+        order=0,
         scales=unequal + offset(2, K1) - offset(alpha, K1),
         tails=1 / alpha - 0.5 + offset(alpha, K1) - offset(2, K1),
     )
@@ -69,7 +69,7 @@ def test_what_a_stable_law_would_show_is_beside_the_parts():
     mean, se = mean_and_se(found, "tails")
     assert abs(mean - found[0].stable_tails) < 4 * se + 0.002
     rows = {row["quantity"]: row["value"] for row in found[0].rows()}
-    assert rows["part tails (stable 1.5)"] == found[0].stable_tails == pytest.approx(1 / 6, abs=0.01)
+    assert rows["decomposition: tails (stable 1.5)"] == found[0].stable_tails == pytest.approx(1 / 6, abs=0.01)
 
 
 def test_unequal_halves_enter_the_reference():
@@ -87,9 +87,9 @@ def test_sorted_scales_are_layout():
     scales = np.exp(normal(COLUMNS, 6))
     found = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * np.sort(scales)), 10)
     mixed = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * scales), 10)
-    layout, se = mean_and_se(found, "layout")
+    layout, se = mean_and_se(found, "order")
     assert layout < -0.05 - 4 * se
-    assert_parts(found, dependence=0, scales=mean_and_se(mixed, "scales")[0], tails=0)
+    assert_parts(found, correlation=0, scales=mean_and_se(mixed, "scales")[0], tails=0)
     e_c, se = mean_and_se(found, "e_c")
     assert e_c > mean_and_se(found, "e_0")[0] + 0.05 + 4 * se
 
@@ -102,7 +102,7 @@ def test_correlation_is_dependence():
         return centred(math.sqrt(rho) * shared + math.sqrt(1 - rho) * normal((P, COLUMNS), 11, seed))
 
     found = replicates(make, 24, K1=200)
-    assert_parts(found, dependence=math.log1p(9 * rho) / 2 / math.log(200), layout=0, tails=0, scales=0)
+    assert_parts(found, correlation=math.log1p(9 * rho) / 2 / math.log(200), order=0, tails=0, scales=0)
 
 
 @pytest.mark.parametrize("rho", [0.05, 0.5])
@@ -113,8 +113,8 @@ def test_correlation_of_all_columns_is_dependence_and_no_tails(rho):
         return centred(shared + math.sqrt(1 - rho) * normal((P, COLUMNS), 13, seed))
 
     found = replicates(make, 10)
-    assert_parts(found, layout=0, scales=0, tails=0)
-    assert mean_and_se(found, "dependence")[0] > 0.1
+    assert_parts(found, order=0, scales=0, tails=0)
+    assert mean_and_se(found, "correlation")[0] > 0.1
 
 
 def test_tails_are_those_of_the_heaviest_columns():
@@ -128,29 +128,29 @@ def test_tails_are_those_of_the_heaviest_columns():
 
     found = replicates(make, 10)
     T = [
-        float(diagnosis.t1(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(found[0].K1)
+        float(diagnosis.tail_excess(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(found[0].K1)
         for seed in range(10)
     ]
-    T1 = [float(diagnosis.t1(make(seed)).mean()) / math.log(found[0].K1) for seed in range(10)]
+    tau = [float(diagnosis.tail_excess(make(seed)).mean()) / math.log(found[0].K1) for seed in range(10)]
     assert mean_and_se(found, "tails")[0] == pytest.approx(np.mean(T), abs=0.02)
-    assert np.mean(T) > 2 * np.mean(T1)
+    assert np.mean(T) > 2 * np.mean(tau)
     assert mean_and_se(found, "scales")[0] < -0.02
 
 
 def test_what_share_of_the_columns_makes_half_of_the_tails():
     U = centred(normal((P, COLUMNS), 57))
-    assert 0.35 < diagnosis.parts(U).half < 0.45
+    assert 0.35 < diagnosis.decompose(U).half < 0.45
     U[:, :10] = centred(sas(0.8, (P, 10), 58))
-    found = diagnosis.parts(U)
+    found = diagnosis.decompose(U)
     squares = np.sort(diagnosis.scaled_differences(U).double().square().sum(0).numpy())[::-1]
     least = next(k for k in range(1, COLUMNS + 1) if squares[:k].sum() >= squares.sum() / 2)
     assert found.half == pytest.approx(least / COLUMNS)
     assert found.half <= 0.001
-    assert {"quantity": "part tails (columns of half)", "value": found.half} in found.rows()
+    assert {"quantity": "decomposition: tails (columns of half)", "value": found.half} in found.rows()
 
 
 def test_columns_of_many_exact_zeros_are_in_scales():
-    # A fifth of the columns is zero in nine tenths of the minibatches: zeros have no logarithm, and T1 sees them.
+    # A fifth of the columns is zero in nine tenths of the minibatches: zeros have no logarithm, and tau sees them.
     def make(seed):
         U = normal((P, COLUMNS), 16, seed)
         U[:, ::5] *= np.random.default_rng([17, seed]).random((P, COLUMNS // 5)) < 0.1
@@ -159,7 +159,7 @@ def test_columns_of_many_exact_zeros_are_in_scales():
     found = replicates(make, 10)
     assert mean_and_se(found, "scales")[0] > 0.05
     assert abs(mean_and_se(found, "tails")[0]) < 0.02
-    assert float(diagnosis.t1(make(0)).mean()) > 0.2
+    assert float(diagnosis.tail_excess(make(0)).mean()) > 0.2
 
 
 def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
@@ -168,9 +168,9 @@ def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_g
     found = replicates(lambda seed: elliptical(1.5, seed, centre=False), 40)
     K1 = found[0].K1
     seen = {rows: (1 / 1.5 - 0.5) * math.log(rows) / math.log(K1) for rows in (P, P // 2)}
-    assert_parts(found, e_0=0, dependence=-seen[P], layout=0)
+    assert_parts(found, e_0=0, correlation=-seen[P], order=0)
     assert mean_and_se(found, "tails")[0] == pytest.approx(seen[P // 2], abs=0.04)
-    assert_parts(replicates(lambda seed: elliptical(2.0, seed, centre=False), 10), e_0=0, dependence=0, tails=0)
+    assert_parts(replicates(lambda seed: elliptical(2.0, seed, centre=False), 10), e_0=0, correlation=0, tails=0)
 
 
 def test_latent_stable_noise_has_tails_and_dependence():
@@ -178,13 +178,13 @@ def test_latent_stable_noise_has_tails_and_dependence():
     mean, se = mean_and_se(found, "tails")
     assert abs(mean - 1 / 6) < 4 * se < 0.1
     gaussian = replicates(lambda seed: latent(2.0, 200, seed), 24)
-    assert_parts(gaussian, layout=0, tails=0)
+    assert_parts(gaussian, order=0, tails=0)
 
 
 def test_students_tails_are_no_stable_ones():
     make = lambda seed: centred(np.random.default_rng([12, seed]).standard_t(3, (P, COLUMNS)))  # noqa: E731
     found = {K1: replicates(make, 10, K1=K1) for K1 in (50, 1000)}
-    expected = known_laws.law("student").block_inverse(3, 1000, "clean") - 0.5
+    expected = known_laws.law("student").block_inverse(3, 1000, "corrected") - 0.5
     assert mean_and_se(found[1000], "e_1")[0] == pytest.approx(expected, abs=0.015)
     assert mean_and_se(found[50], "tails")[0] > mean_and_se(found[1000], "tails")[0] + 0.01 > 0.03
     # Differences are nearer to Gaussian than entries: a little of the tails of entries is left to the scales.
@@ -194,22 +194,22 @@ def test_students_tails_are_no_stable_ones():
     assert inverse[0] > inverse[-1] + 0.02 > 0.52
 
 
-def test_e_0_is_the_clean_estimate_and_dead_columns_do_not_take_part():
+def test_e_0_is_the_corrected_estimate_and_dead_columns_do_not_take_part():
     U = centred(sas(1.5, (P, 403), 13))
     U[:, ::7] = 0
     U[5, 3] = 0  # a stray zero
-    parts, index = diagnosis.parts(U), tail_index.mohammadi(U)
+    parts, index = diagnosis.decompose(U), tail_index.mohammadi(U)
     assert parts.e_0.value == pytest.approx(index.inverse - 0.5, rel=1e-5)
     assert parts.e_0.se == pytest.approx(index.inverse_se, rel=0.02)
     alive = U[:, (U != 0).any(0)]
     assert parts.p == alive.shape[1]
-    assert parts == diagnosis.parts(alive)
-    assert diagnosis.parts(1e-6 * U).e_2.value == pytest.approx(parts.e_2.value, abs=1e-5)
-    total = parts.dependence.value + parts.layout.value + parts.scales.value + parts.tails.value
+    assert parts == diagnosis.decompose(alive)
+    assert diagnosis.decompose(1e-6 * U).e_2.value == pytest.approx(parts.e_2.value, abs=1e-5)
+    total = parts.correlation.value + parts.order.value + parts.scales.value + parts.tails.value
     assert total == pytest.approx(parts.e_0.value, rel=1e-9)
 
 
-def test_parts_are_the_clean_estimate_of_the_permuted_entries():
+def test_parts_are_the_corrected_estimate_of_the_permuted_entries():
     U = centred(sas(1.5, (P, 50), 36))
     mixed = diagnosis.permute_within_columns(U, 8)
     scaled = diagnosis.scaled_differences(U)
@@ -218,7 +218,7 @@ def test_parts_are_the_clean_estimate_of_the_permuted_entries():
         "e_1": diagnosis.shuffle(mixed.view(-1), 9),
         "e_2": diagnosis.shuffle(diagnosis.random_signs(scaled.view(-1), 11), 10),
     }
-    parts = diagnosis.parts(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
+    parts = diagnosis.decompose(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
     for name, x in entries.items():
         assert getattr(parts, name).value == pytest.approx(tail_index.mohammadi(x, 700).inverse - 0.5, abs=1e-5), name
     D = U[::2] - U[1::2]
@@ -229,7 +229,7 @@ def test_parts_are_the_clean_estimate_of_the_permuted_entries():
 def test_standard_errors_are_the_spread_over_independent_matrices():
     # Not centred: means over the rows are common to all of them, and where the variance is infinite these count.
     found = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 64)
-    for name in ("e_0", "e_c", "e_pi", "e_1", "e_2", "dependence", "layout", "scales"):
+    for name in ("e_0", "e_c", "e_pi", "e_1", "e_2", "correlation", "order", "scales"):
         spread = np.std([getattr(one, name).value for one in found], ddof=1)
         assert np.mean([getattr(one, name).se for one in found]) == pytest.approx(spread, rel=0.3), name
     k2, K1 = stable.log_cumulants(1.5)[1], found[0].K1
@@ -237,7 +237,7 @@ def test_standard_errors_are_the_spread_over_independent_matrices():
     assert np.std([one.e_1.value for one in found], ddof=1) == pytest.approx(expected, rel=0.25)
 
 
-def test_curve_is_the_clean_estimate_at_every_block_length():
+def test_curve_is_the_corrected_estimate_at_every_block_length():
     U = centred(sas(1.5, (P, 333), 15))
     found = diagnosis.curve(U)
     assert list(found) == [10, 20, 50, 100, 200, 500]
@@ -263,7 +263,7 @@ def test_standard_error_of_the_curve_leaves_out_one_row_at_a_time():
     assert value == pytest.approx(tail_index.mohammadi(U, 20).inverse, rel=1e-5)
     left = [tail_index.mohammadi(U[torch.arange(6) != i], 20).inverse for i in range(6)]
     assert se == pytest.approx(math.sqrt(5 / 6 * np.square(left - np.mean(left)).sum()), rel=1e-5)
-    parts = diagnosis.parts(U.repeat(3, 1), K1=20)
+    parts = diagnosis.decompose(U.repeat(3, 1), K1=20)
     assert parts.e_0.value == pytest.approx(value - 0.5, rel=1e-6)
 
 
@@ -306,7 +306,7 @@ def test_columns_that_are_constant_are_dead_whatever_their_value():
     U[:, 40] = 0
     U[P - 1, 40] = 1e-9  # alive in the last row
     alive = torch.cat([U[:, :7], U[:, 30:]], 1)
-    assert diagnosis.parts(U, K1=50) == diagnosis.parts(alive, K1=50)
+    assert diagnosis.decompose(U, K1=50) == diagnosis.decompose(alive, K1=50)
     assert diagnosis.curve(U) == diagnosis.curve(alive)
 
 
@@ -332,17 +332,17 @@ def test_the_pooled_statistic_is_blind_to_tails(kind):
         "latent": lambda seed: latent(1.5, 20, seed, columns=600),
         "elliptical": lambda seed: elliptical(1.5, seed, columns=600),
     }[kind]
-    K1, real, surrogate = 100, [], []  # blocks within rows
+    K1, real, twin = 100, [], []  # blocks within rows
     for seed in range(60):
         U = make(seed)
         real.append(tail_index.mohammadi(U, K1).inverse)
-        surrogate.append(tail_index.mohammadi(diagnosis.gaussian_surrogate(U, torch_seed(seed)), K1).inverse)
-    difference = np.subtract(real, surrogate)
+        twin.append(tail_index.mohammadi(diagnosis.gaussian_twin(U, torch_seed(seed)), K1).inverse)
+    difference = np.subtract(real, twin)
     se = difference.std(ddof=1) / math.sqrt(60)
     assert abs(difference.mean()) < 4 * se
     assert se < 0.02
     if kind == "independent":
-        assert np.mean(surrogate) > 0.63  # the surrogate of i.i.d. SaS(1.5): Gaussian, and alpha^ = 1.5
+        assert np.mean(twin) > 0.63  # the twin of i.i.d. SaS(1.5): Gaussian, and alpha^ = 1.5
 
 
 def test_zeros_meet_the_epsilon_as_the_closed_form_says():

@@ -1,4 +1,4 @@
-"""Surrogates have their law, permutations are uniform, segments are where they should be."""
+"""Twins have their law, permutations are uniform, segments are where they should be."""
 
 import math
 
@@ -15,10 +15,10 @@ from tailnoise_utils.diagnosis import shuffles
 def test_surrogates_have_their_law():
     U = latent(2.0, 4, 2, rows=30, columns=6)
     covariance = (U.T @ U / 30).double()
-    rows = torch.cat([diagnosis.gaussian_surrogate(U, torch_seed(seed)) for seed in range(2000)]).double()
+    rows = torch.cat([diagnosis.gaussian_twin(U, torch_seed(seed)) for seed in range(2000)]).double()
     assert torch.allclose(rows.T @ rows / len(rows), covariance, atol=float(0.03 * covariance.abs().max()))
-    assert float(diagnosis.gaussian_surrogate(U, torch_seed(0), centre=True).mean(0).abs().max()) < 1e-5
-    stable_rows = torch.cat([diagnosis.stable_surrogate(U, 1.5, torch_seed(seed)) for seed in range(2000)]).double()
+    assert float(diagnosis.gaussian_twin(U, torch_seed(0), centre=True).mean(0).abs().max()) < 1e-5
+    stable_rows = torch.cat([diagnosis.stable_twin(U, 1.5, torch_seed(seed)) for seed in range(2000)]).double()
     index = tail_index.koutrouvelis(stable_rows[:, 0])
     assert abs(index.alpha - 1.5) < 4 * index.se
     ln_scale = math.log((U[:, 0].abs() ** 1.5).mean()) / 1.5
@@ -29,7 +29,7 @@ def test_surrogates_have_their_law():
 
 def test_surrogates_have_the_scale_of_the_noise_and_not_of_one_row_less():
     ones = torch.ones(3, 1)
-    for make, alpha in ((diagnosis.gaussian_surrogate, 2), (lambda U, g: diagnosis.stable_surrogate(U, 1.5, g), 1.5)):
+    for make, alpha in ((diagnosis.gaussian_twin, 2), (lambda U, g: diagnosis.stable_twin(U, 1.5, g), 1.5)):
         rows = torch.cat([make(ones, torch_seed(seed)) for seed in range(1000)]).double().abs().log()
         # Of ones the scale is 1 in the convention of each, of three rows for two larger by 3 / 2 to the 1 / alpha.
         expected = LN_Z if alpha == 2 else stable.log_cumulants(1.5)[0]
@@ -40,8 +40,8 @@ def test_surrogates_have_the_scale_of_the_noise_and_not_of_one_row_less():
 def test_surrogates_that_leave_the_range_of_their_type_are_refused():
     U = torch.ones(30, 4)
     with pytest.raises(ValueError, match=r"alpha = 0\.02: a draw leaves the range of torch\.float32; .*float64"):
-        diagnosis.stable_surrogate(U, 0.02, torch_seed(0))
-    assert bool(torch.isfinite(diagnosis.stable_surrogate(U.double(), 0.02, torch_seed(0))).all())
+        diagnosis.stable_twin(U, 0.02, torch_seed(0))
+    assert bool(torch.isfinite(diagnosis.stable_twin(U.double(), 0.02, torch_seed(0))).all())
 
 
 def test_shuffle_makes_every_order_equally_likely(monkeypatch):

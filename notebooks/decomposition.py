@@ -12,11 +12,11 @@
 # ---
 
 # %% [markdown]
-# # The anatomy of the tail index on real networks
+# # The diagnosis of the tail index on real networks
 #
 # **The question.** $\hat\alpha$ of real gradient noise is far below 2. How much of that distance is dependence between
 # coordinates, how much the order in which they are listed, how much unequal scales, how much heavy tails? And do tests that
-# look where the pooled number cannot, down the columns and across the minibatches, find heavy tails?
+# look where the joint number cannot, down the columns and across the minibatches, find heavy tails?
 #
 # One property of the noise after another is destroyed, and $1/\hat\alpha - 1/2$ is taken again at the same $K_1$:
 #
@@ -29,7 +29,7 @@
 #
 # They add up to $1/\hat\alpha - 1/2$. The parts describe; each may be negative. Their definitions are in [](../methods.md), their behaviour on noise whose law is
 # known in the tests of the package. They are beside five tests *across the minibatches*, each with its distribution on 99
-# Gaussian surrogates: random mixtures of the very rows, which have the covariance of the noise and Gaussian tails.
+# Gaussian twins: random mixtures of the very rows, which have the covariance of the noise and Gaussian tails.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
@@ -43,7 +43,7 @@ from tailnoise_utils import diagnosis, stable
 from tailnoise_utils.study import experiments, figures
 from tailnoise_utils.study.experiments import runner
 
-results = runner.load("anatomy", profile)
+results = runner.load("decomposition", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}.*"
@@ -56,15 +56,15 @@ Markdown(
 
 # %% [markdown]
 # **The short answer.** Before training, *dependence* makes {glue:text}`dependence_share_before:.0%` of the distance on average over the settings.
-# Across the minibatches the noise of whole fully connected networks is then close to Gaussian: T1, zero for Gaussian noise and
-# {glue:text}`T1_of_195:.2f` for a stable law of index 1.95, is {glue:text}`T1_before_fcn_low:.3f` to {glue:text}`T1_before_fcn_high:.3f`, an excess that is small, but no
+# Across the minibatches the noise of whole fully connected networks is then close to Gaussian: tau, zero for Gaussian noise and
+# {glue:text}`tau_of_195:.2f` for a stable law of index 1.95, is {glue:text}`tau_before_fcn_low:.3f` to {glue:text}`tau_before_fcn_high:.3f`, an excess that is small, but no
 # chance in {glue:text}`excess_before_fcn:.0f` of {glue:text}`count_before_fcn:.0f` settings (p = 0.01 in every seed). That of the convolutional network is heavier from the start
-# ({glue:text}`T1_before_cnn_low:.2f` to {glue:text}`T1_before_cnn_high:.2f`). After training on MNIST it is heavier in every setting (T1 {glue:text}`T1_mnist_low:.2f` to
-# {glue:text}`T1_mnist_high:.2f`), and with cross-entropy the sizes of whole minibatches spread too. On CIFAR-10, which the fully connected networks of this page do not fit in this
-# time, T1 stays at {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`, no chance in {glue:text}`excess_fcn_cifar:.0f` of {glue:text}`count_fcn_cifar:.0f` settings, while
+# ({glue:text}`tau_before_cnn_low:.2f` to {glue:text}`tau_before_cnn_high:.2f`). After training on MNIST it is heavier in every setting (tau {glue:text}`tau_mnist_low:.2f` to
+# {glue:text}`tau_mnist_high:.2f`), and with cross-entropy the sizes of whole minibatches spread too. On CIFAR-10, which the fully connected networks of this page do not fit in this
+# time, tau stays at {glue:text}`tau_fcn_cifar_low:.3f` to {glue:text}`tau_fcn_cifar_high:.3f`, no chance in {glue:text}`excess_fcn_cifar:.0f` of {glue:text}`count_fcn_cifar:.0f` settings, while
 # $\hat\alpha$ is about as low there as in the network with the heaviest noise (256 × 6 on MNIST). All that is of whole networks, most of whose
 # coordinates are in few layers; the layers from the third on of deep ones have heavier noise ([](per_layer.ipynb)). No single stable
-# index describes it ([](batch_scaling.ipynb)). The pooled number tells none of this. What qualifies these sentences is at the end of the page.
+# index describes it ([](batch_scaling.ipynb)). The joint number tells none of this. What qualifies these sentences is at the end of the page.
 
 # %% [markdown]
 # ## What the distance to 2 is made of
@@ -77,36 +77,36 @@ Markdown(
     caption
     + " Means over the seeds; the black mark is $1/\\hat\\alpha - 1/2$ itself; thin lines: range over the seeds of it and, below "
     "the bar's middle, of the tails; hatched: what independent stable noise would show. Few coordinates can make most of *tails* "
-    "(*columns of half* in the tables): T1, in the next figure, is an average over all." + at_end
+    "(*columns of half* in the tables): tau, in the next figure, is an average over all." + at_end
 )
 
 # %% [markdown]
 # ## Across the minibatches
 #
-# T1 compares the mean logarithm of a coordinate's entries with its standard deviation: zero on average for Gaussian columns
+# tau compares the mean logarithm of a coordinate's entries with its standard deviation: zero on average for Gaussian columns
 # of any scale and covariance, positive for heavier tails. Of independent stable entries of index 1.95, 1.9 and 1.5 in 120 rows it is about
-# {glue:text}`T1_of_195:.2f`, {glue:text}`T1_of_190:.2f` and {glue:text}`T1_of_150:.2f`.
+# {glue:text}`tau_of_195:.2f`, {glue:text}`tau_of_190:.2f` and {glue:text}`tau_of_150:.2f`.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "T1 against the iteration, one panel for each kind of network, data set and loss: in fully connected networks inside or near the Gaussian bands before training, and far above them afterwards on MNIST; near them throughout on CIFAR-10 at width 32 and depth 3; in the convolutional network far above them from the start."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "tau against the iteration, one panel for each kind of network, data set and loss: in fully connected networks inside or near the Gaussian bands before training, and far above them afterwards on MNIST; near them throughout on CIFAR-10 at width 32 and depth 3; in the convolutional network far above them from the start."}}
 figures.along_training(results)
 
 # %% tags=["remove-input"]
 Markdown(
     caption
-    + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian surrogates. The axis is linear up to 0.01 in size. All runs."
+    + " Points: seeds; bands: mean and 1.96 s.d. of each network's Gaussian twins. The axis is linear up to 0.01 in size. All runs."
 )
 
 # %% [markdown]
 # A stable law would have the *same* index whatever the number of summands. The block estimate of single coordinates, on
 # differences of pairs of minibatches, is flat for one, and falls to 1/2 if the variance is finite.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean of one over alpha-hat of single coordinates against the block length: above one half for short blocks after training and falling towards it, while stable surrogates stay near two thirds."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean of one over alpha-hat of single coordinates against the block length: above one half for short blocks after training and falling towards it, while stable twins stay near two thirds."}}
 figures.column_index(results)
 
 # %% tags=["remove-input"]
 Markdown(
     caption
-    + " Solid: after training; dashed: before it; the band covers mean and 1.96 s.d. of the Gaussian surrogates of all lines of a panel."
+    + " Solid: after training; dashed: before it; the band covers mean and 1.96 s.d. of the Gaussian twins of all lines of a panel."
     + at_end
 )
 
@@ -125,7 +125,7 @@ Markdown(caption + " All runs.")
 #
 # For independent entries of one stable law these lines would be flat.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Pooled alpha-hat against the block length, before and after training: no line is flat."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Joint alpha-hat against the block length, before and after training: no line is flat."}}
 figures.against_block_length(results)
 
 # %% tags=["remove-input"]
@@ -135,22 +135,22 @@ Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000
 # ## The numbers
 #
 # Means over the seeds ± their standard deviation over the seeds; in brackets the largest p-value over the seeds (the smallest that 99
-# surrogates can give is 0.01). The pooled values are indices (as is that at $K_1 = 1000$); what stands after ± is then the deviation of
+# twins can give is 0.01). The joint values are indices (as is that at $K_1 = 1000$); what stands after ± is then the deviation of
 # $1/\hat\alpha$. The parts are parts of $1/\hat\alpha - 1/2$; *columns of half* is the share of the coordinates that make half of the mean square
 # that *tails* weighs: a little below 1/2 if all are alike, next to 0 where *tails* hang on a few of them.
 
 # %% tags=["hide-input"]
-table = figures.anatomy_table(results)
-figures.with_spread(table, "published", "clean", "K1 = 1000")
+table = figures.decomposition_table(results)
+figures.with_spread(table, "published", "corrected", "K1 = 1000")
 
 # %% tags=["hide-input"]
-figures.with_spread(table, "dependence", "layout", "scales", "tails", "columns of half")
+figures.with_spread(table, "correlation", "order", "scales", "tails", "columns of half")
 
 # %% [markdown]
-# The tests: T1 and the spread of the norms; the index of single *columns* at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
+# The tests: tau and the spread of the norms; the index of single *columns* at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
 
 # %% tags=["hide-input"]
-figures.with_spread(table, "T1", "norms", "columns, 3", "columns, 30")
+figures.with_spread(table, "tail excess", "norms", "columns, 3", "columns, 30")
 
 # %% [markdown]
 # Mean excess kurtosis of projections onto 200 random directions, and onto the 10 directions in which the other half of the minibatches
@@ -183,27 +183,27 @@ for kind in ("random", "units", "coordinates"):
     glue(f"{kind}_most", float(after[f"not normal, {kind}"].max()), display=False)
 
 # %% tags=["remove-cell"]
-share, left = ((rows["dependence"] / (1 / rows["clean"] - 0.5)) for rows in (before, after))
+share, left = ((rows["correlation"] / (1 / rows["corrected"] - 0.5)) for rows in (before, after))
 glue("dependence_share_before", float(share.mean()), display=False)
 glue("dependence_share_after", float(left.mean()), display=False)
 glue("dependence_share_least", float(left.min()), display=False)
 glue("settings", len(before), display=False)
 for alpha in (1.95, 1.9, 1.5):
     rows = stable.sample(alpha, (120, 20_000), generator=torch.Generator().manual_seed(0))
-    glue(f"T1_of_{100 * alpha:.0f}", float(diagnosis.t1(rows - rows.mean(0)).mean()), display=False)
+    glue(f"tau_of_{100 * alpha:.0f}", float(diagnosis.tail_excess(rows - rows.mean(0)).mean()), display=False)
 for name, rows in chosen.items():
     rows = rows if len(rows) else after  # small data has no such settings
     glue(f"count_{name}", len(rows), display=False)
-    glue(f"excess_{name}", int((rows["T1, p"] <= 0.01).sum()), display=False)
-    for quantity in ("T1", "tails", "accuracy"):
+    glue(f"excess_{name}", int((rows["tau, p"] <= 0.01).sum()), display=False)
+    for quantity in ("tail excess", "tails", "accuracy"):
         glue(f"{quantity}_{name}_low", float(rows[quantity].min()), display=False)
         glue(f"{quantity}_{name}_high", float(rows[quantity].max()), display=False)
 
 # %% tags=["remove-input"]
 Markdown(
     f"Dependence is {share.mean():.0%} of the distance to 2 before training, on average over the settings ({share.min():.0%} to "
-    f"{share.max():.0%}), and {left.mean():.0%} after it ({left.min():.0%} to {left.max():.0%}). T1 goes from "
-    f"{before['T1'].min():.3f} to {before['T1'].max():.3f} before and {after['T1'].min():.3f} to {after['T1'].max():.3f} "
+    f"{share.max():.0%}), and {left.mean():.0%} after it ({left.min():.0%} to {left.max():.0%}). tau goes from "
+    f"{before['tau'].min():.3f} to {before['tau'].max():.3f} before and {after['tau'].min():.3f} to {after['tau'].max():.3f} "
     f"after training; the part of tails from {before['tails'].min():.3f} to {before['tails'].max():.3f} and from "
     f"{after['tails'].min():.3f} to {after['tails'].max():.3f}."
 )
@@ -216,14 +216,14 @@ Markdown(
 
 # %% tags=["hide-input"]
 try:
-    longer, shorter = (runner.stored("anatomy", which, whole=False) for which in ("constant", "laptop"))
+    longer, shorter = (runner.stored("decomposition", which, whole=False) for which in ("constant", "laptop"))
 except runner.MissingResults:  # not here: the page's own runs stand in for both
     longer = shorter = results
-long, short = (figures.anatomy_table(of).xs("after training", level="when") for of in (longer, shorter))
-figures.with_spread(long, "clean", "T1", "norms", "columns, 3", "columns, 30", "accuracy")
+long, short = (figures.decomposition_table(of).xs("after training", level="when") for of in (longer, shorter))
+figures.with_spread(long, "corrected", "tail excess", "norms", "columns, 3", "columns, 30", "accuracy")
 
 # %% tags=["remove-input"]
-of = len(experiments.grid("anatomy", "constant"))
+of = len(experiments.grid("decomposition", "constant"))
 counts = figures.with_settings(longer).groupby("setting", observed=True)["run"].nunique()
 Markdown(
     (
@@ -239,7 +239,7 @@ Markdown(
 
 # %% tags=["remove-cell"]
 kinds = long.index.astype(str)
-risen = long["T1"] > short["T1"].reindex(long.index)
+risen = long["tail excess"] > short["tail excess"].reindex(long.index)
 glue("long_risen", int(risen.sum()), display=False)
 glue("long_settings", len(long), display=False)
 glue("long_fallen", ", ".join(kinds[~risen]) or "none", display=False)
@@ -249,10 +249,10 @@ for key, where in {
     "cnn": kinds.str.startswith("CNN"),
 }.items():
     rows = long[where] if where.any() else long  # small data has no such settings
-    for quantity in ("T1", "accuracy"):
+    for quantity in ("tail excess", "accuracy"):
         glue(f"long_{key}_{quantity}_low", float(rows[quantity].min()), display=False)
         glue(f"long_{key}_{quantity}_high", float(rows[quantity].max()), display=False)
-    glue(f"long_{key}_p", float(rows[["T1, p", "norms, p"]].max(axis=None)), display=False)
+    glue(f"long_{key}_p", float(rows[["tau, p", "norms, p"]].max(axis=None)), display=False)
 
 # %% tags=["remove-cell"]
 narrow = long[kinds.str.contains("32 × 6, MNIST")] if kinds.str.contains("32 × 6, MNIST").any() else long
@@ -262,14 +262,15 @@ for K1 in (3, 30):
 glue("unresolved_most", float(table["unresolved"].max()), display=False)
 last = results.table().query("scope == 'all' and loss == 'nll' and dataset != 'cifar10' and iteration == iterations")
 of_half, looked_at = (
-    last[last["quantity"] == f"part {name}"].set_index("run")["value"] for name in ("tails (columns of half)", "p")
+    last[last["quantity"] == f"decomposition: {name}"].set_index("run")["value"]
+    for name in ("tails (columns of half)", "p")
 )
 glue("half_cross", float((of_half * looked_at).max()), display=False)
 
 # %% [markdown]
 # ## What the paper says, what we find, how sure
 #
-# * **What the paper says.** Gradient noise is symmetric $\alpha$-stable with $\alpha$ far below 2; the evidence is the pooled
+# * **What the paper says.** Gradient noise is symmetric $\alpha$-stable with $\alpha$ far below 2; the evidence is the joint
 #   $\hat\alpha$, whose estimator assumes independent entries of one law {cite:p}`simsekli2019,mohammadi2015`. Others find noise that is Gaussian early in training and at
 #   large $b$ {cite:p}`panigrahi2019`, that is close to Gaussian across minibatches while it is not across parameters {cite:p}`xie2021,xie2023`, or heavy-tailed with an
 #   index of its own for each parameter {cite:p}`battash2024`. What the theory of SGD under stable noise says does not depend on the estimator
@@ -279,35 +280,35 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   Permuting the rows of each column, which changes no coordinate's own law, takes most of the distance away. On CIFAR-10
 #   dependence is nearly all of it. In the convolutional network the order and the unequal scales of the
 #   parameters matter as much.
-# * **What remains, and is real.** T1 is small before training in fully connected networks, though above the Gaussian band in some
+# * **What remains, and is real.** tau is small before training in fully connected networks, though above the Gaussian band in some
 #   settings. On MNIST it grows in training in every setting, with cross-entropy the most but at 32 × 6
-#   ({glue:text}`T1_fitted_low:.2f` to {glue:text}`T1_fitted_high:.2f` where at least 95 % of the images are classified rightly), perhaps
+#   ({glue:text}`tau_fitted_low:.2f` to {glue:text}`tau_fitted_high:.2f` where at least 95 % of the images are classified rightly), perhaps
 #   because few images then carry much of the gradient, which is not measured here. With cross-entropy whole minibatches stand out too (the norms spread, in each of these settings and seeds).
 #   So there is noise that is clearly heavier than Gaussian across minibatches. The network of 32 units and depth 6 with hinge loss has it
 #   without fitting as well (see the table): fit is not all that matters.
 # * **And where the network does not fit.** On CIFAR-10 the fully connected networks reach a training accuracy of
 #   {glue:text}`accuracy_fcn_cifar_low:.2f` to {glue:text}`accuracy_fcn_cifar_high:.2f` in this many steps, and their noise stays
-#   close to Gaussian across minibatches, with a small excess that is no chance in some settings (T1 {glue:text}`T1_fcn_cifar_low:.3f` to {glue:text}`T1_fcn_cifar_high:.3f`); with cross-entropy and all but the
+#   close to Gaussian across minibatches, with a small excess that is no chance in some settings (tau {glue:text}`tau_fcn_cifar_low:.3f` to {glue:text}`tau_fcn_cifar_high:.3f`); with cross-entropy and all but the
 #   smallest network the norms spread more than Gaussian ones do, up to twice as much. Most coordinates of these networks are in the layer
 #   next to the pixels; in those of depth 6 the noise of the layers from the third on is heavier, much of it before training already
-#   ([](per_layer.ipynb)). All that is beside a pooled
-#   $\hat\alpha$ of 1.0 to 1.2. The pooled number does not order settings by their tails: it is about as low here as in the wide
-#   and deep network that fits MNIST with cross-entropy, whose T1 is far larger.
-# * **The convolutional network** has heavier noise than a Gaussian from the start (T1 of .05 and more), and heavier later, with the hinge loss too,
+#   ([](per_layer.ipynb)). All that is beside a joint
+#   $\hat\alpha$ of 1.0 to 1.2. The joint number does not order settings by their tails: it is about as low here as in the wide
+#   and deep network that fits MNIST with cross-entropy, whose tau is far larger.
+# * **The convolutional network** has heavier noise than a Gaussian from the start (tau of .05 and more), and heavier later, with the hinge loss too,
 #   with which it does not train at all here.
-# * **Longer training mostly makes it heavier, by T1.** At the paper's 65,000 iterations, with cross-entropy, T1 is larger than in the shorter runs in
+# * **Longer training mostly makes it heavier, by tau.** At the paper's 65,000 iterations, with cross-entropy, tau is larger than in the shorter runs in
 #   {glue:text}`long_risen` of the {glue:text}`long_settings` settings that were run (not in: {glue:text}`long_fallen:s`). It is
-#   {glue:text}`long_mnist_T1_low:.2f` to {glue:text}`long_mnist_T1_high:.2f` on MNIST, where all but a few images are classified rightly (accuracy
-#   {glue:text}`long_mnist_accuracy_low:.4f` or more), means over seeds that differ much, and {glue:text}`long_cnn_T1_low:.2f` in the convolutional network, at an accuracy of
+#   {glue:text}`long_mnist_tau_low:.2f` to {glue:text}`long_mnist_tau_high:.2f` on MNIST, where all but a few images are classified rightly (accuracy
+#   {glue:text}`long_mnist_accuracy_low:.4f` or more), means over seeds that differ much, and {glue:text}`long_cnn_tau_low:.2f` in the convolutional network, at an accuracy of
 #   {glue:text}`long_cnn_accuracy_low:.2f`. Of the fully connected networks on CIFAR-10 that were run it is still
-#   {glue:text}`long_cifar_T1_low:.2f` to {glue:text}`long_cifar_T1_high:.2f`, small but no chance (p = {glue:text}`long_cifar_p:.2f` at most, of the norms too), at an accuracy of {glue:text}`long_cifar_accuracy_low:.2f` to
+#   {glue:text}`long_cifar_tau_low:.2f` to {glue:text}`long_cifar_tau_high:.2f`, small but no chance (p = {glue:text}`long_cifar_p:.2f` at most, of the norms too), at an accuracy of {glue:text}`long_cifar_accuracy_low:.2f` to
 #   {glue:text}`long_cifar_accuracy_high:.2f`: their fit is not complete, and what it would take is not known from these.
 # * **What it is not, where we can tell, and where we cannot.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most settings of the shorter runs the
 #   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. In the wide
 #   networks on MNIST with cross-entropy it is below 2 after training: in the deep one far, and at all $K_1$ that 120 minibatches allow;
-#   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian surrogates in every seed. At the paper's length 32 × 3 still cannot, by its columns, but 32 × 6 on MNIST can: the index of single coordinates
+#   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian twins in every seed. At the paper's length 32 × 3 still cannot, by its columns, but 32 × 6 on MNIST can: the index of single coordinates
 #   is {glue:text}`long_columns_3:.2f` at $K_1 = 3$ and {glue:text}`long_columns_30:.2f` at 30 (p = {glue:text}`long_columns_3_p:.2f` and {glue:text}`long_columns_30_p:.2f` at most), and does not go back to 2. One stable law of that index
-#   would have a larger T1, so that one index does not describe it; coordinates of very different indices, or a few rare, large gradients, could. Whether its scale shrinks with $b$ as that of a stable law would was not measured there.
+#   would have a larger tau, so that one index does not describe it; coordinates of very different indices, or a few rare, large gradients, could. Whether its scale shrinks with $b$ as that of a stable law would was not measured there.
 #   [](batch_scaling.ipynb) asks the same of the minibatch size.
 # * **What projections add.** Tails that single coordinates have fade in a sum over many of them, by the central limit theorem; what random
 #   projections find is what whole minibatches, or few strong coordinates, have. They find it on MNIST with cross-entropy after training, in
@@ -316,18 +317,18 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   network {glue:text}`random_most:.0%` are found not normal by themselves, a mean over seeds that differ much (see the table); of neurons (one random projection of the incoming weights of each) it
 #   is {glue:text}`units_most:.0%`, of coordinates {glue:text}`coordinates_most:.0%`.
 # * **How to read the bars.** For *tails* all coordinates are brought to one size, and sums are taken over them: it says what the mean square
-#   over coordinates does, to which few coordinates with very heavy tails can give most, where T1 is their plain average: half of it is made by *columns of half* in the table.
-#   In the networks trained on MNIST with cross-entropy that is {glue:text}`half_cross:.0f` of the coordinates at most: *tails* there are of single coordinates, where T1 is of all. *Scales* is then
+#   over coordinates does, to which few coordinates with very heavy tails can give most, where tau is their plain average: half of it is made by *columns of half* in the table.
+#   In the networks trained on MNIST with cross-entropy that is {glue:text}`half_cross:.0f` of the coordinates at most: *tails* there are of single coordinates, where tau is of all. *Scales* is then
 #   what is left of the shuffled noise, in which every coordinate weighs by its size. It is negative where the coordinates with the heaviest tails are small: they
 #   hardly count in the shuffled noise, and as much as any other in tails. Coordinates that are exactly zero in many minibatches are in scales, for a zero takes no
 #   part in a coordinate's scale. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up
 #   exactly to $1/\hat\alpha - 1/2$ (at 120 minibatches on MNIST, 100 on CIFAR-10); of networks with more
-#   than some 300,000 parameters a sample is looked at, so that their value differs a little from that of the pooled number.
+#   than some 300,000 parameters a sample is looked at, so that their value differs a little from that of the joint number.
 # * **How sure.** Three seeds (two of the convolutional network with cross-entropy at the end); all networks that fit are on MNIST, so that
 #   data set and fit cannot be told apart here; what differs between settings by less than the points of the seeds do says nothing. Few thousand
 #   iterations in most of this page: networks on CIFAR-10 that fit are missing but for one seed of width 1024 in [](fcn_size.ipynb). The convolutional
 #   network hardly trains in this time, with the hinge loss not at all. At the paper's length there is cross-entropy only, and not every
-#   setting and seed (the caption there has what there is). Shares "of the distance to 2" are of a sum whose terms have both signs: dependence can be more than all of it. The tests compare with surrogates of the measured covariance,
+#   setting and seed (the caption there has what there is). Shares "of the distance to 2" are of a sum whose terms have both signs: dependence can be more than all of it. The tests compare with twins of the measured covariance,
 #   which err on the side of the Gaussian law where coordinates are nearly independent (but for the norms, where this is corrected).
 #   What size of tails each test could have missed is in [](blind_spots.ipynb). Standard errors of shuffled parts speak of the shuffle only. At most {glue:text}`unresolved_most:.1e` of the
 #   differences between the gradients of two minibatches may be rounding, on average over the seeds of a setting.

@@ -10,27 +10,29 @@ from ..style import STYLE
 from .panels import DATA, LOSSES, PARTS
 from .sizes import line, log_width
 
-CLEAN, T1 = "1/alpha (clean)", "T1"
-_LABELS = {CLEAN: r"$\hat\alpha$, clean", T1: "T1"} | {f"part {part}": part for part in PARTS}
+CORRECTED, tau = "1/alpha (corrected)", "tail excess"
+_LABELS = {CORRECTED: r"$\hat\alpha$, corrected", tau: "tail excess"} | {
+    f"decomposition: {part}": part for part in PARTS
+}
 
 
 def _quantities(results: Results) -> pd.DataFrame:
-    """alpha^, T1 and the parts of whole networks at the last snapshot."""
+    """alpha^, tau and the parts of whole networks at the last snapshot."""
     table = results.table()
     last = table["iteration"] == table.groupby("run")["iteration"].transform("max")
     chosen = last & (table["scope"] == "all") & (table["split"] == "train")
-    return table[chosen & table["quantity"].isin([*_LABELS, "T1 (Gaussian)"])]
+    return table[chosen & table["quantity"].isin([*_LABELS, "tail excess (twin)"])]
 
 
-def anatomy_against_width(results: Results) -> Figure:
-    """alpha^, T1 and the parts of 1/alpha^ - 1/2 after training, against the width; means and ranges over the seeds.
+def decomposition_against_width(results: Results) -> Figure:
+    """alpha^, tau and the parts of 1/alpha^ - 1/2 after training, against the width; means and ranges over the seeds.
 
     Args:
         results: of networks of several sizes.
 
     Returns:
-        A column for each data set and loss, a row for each quantity, a line a depth (of FCNs). The band of T1 is what
-        Gaussian surrogates give, all depths together; open marks are of runs that did not train.
+        A column for each data set and loss, a row for each quantity, a line a depth (of FCNs). The band of tau is what
+        Gaussian twins give, all depths together; open marks are of runs that did not train.
     """
     table = _quantities(results)
     kinds, depths = list(dict.fromkeys(zip(table["dataset"], table["loss"], strict=True))), sorted(set(table["depth"]))
@@ -41,9 +43,11 @@ def anatomy_against_width(results: Results) -> Figure:
             of = table[(table["dataset"] == dataset) & (table["loss"] == loss)]
             for axes, name in zip(column, _LABELS, strict=True):
                 for depth, one in of[of["quantity"] == name].groupby("depth"):
-                    line(axes, one, depths.index(depth), f"depth {depth}" if depth else "CNN", inverse=name == CLEAN)
+                    line(
+                        axes, one, depths.index(depth), f"depth {depth}" if depth else "CNN", inverse=name == CORRECTED
+                    )
                 log_width(axes, table, "")
-            null = of[of["quantity"] == "T1 (Gaussian)"]
+            null = of[of["quantity"] == "tail excess (twin)"]
             for sign, label in ((1, "Gaussian noise"), (-1, None)):
                 edge = (
                     (null["value"] + sign * 1.96 * null["se"]).groupby(null["width"]).agg("max" if sign > 0 else "min")
@@ -59,21 +63,23 @@ def anatomy_against_width(results: Results) -> Figure:
     return figure
 
 
-def anatomy_by_size(results: Results) -> pd.DataFrame:
+def decomposition_by_size(results: Results) -> pd.DataFrame:
     """What the figure shows, means over the runs that trained.
 
     Args:
         results: of networks of several sizes.
 
     Returns:
-        A line a data set, loss, depth (0 for CNNs) and width of which a run trained: alpha^ (clean, of the mean of
-        1/alpha^), T1 and the parts, and the mean of T1 over the Gaussian surrogates.
+        A line a data set, loss, depth (0 for CNNs) and width of which a run trained: alpha^ (corrected, of the mean of
+        1/alpha^), tau and the parts, and the mean of tau over the Gaussian twins.
     """
     table = _quantities(results)
     table = table[table["status"] == "complete"]
     found = table.pivot_table(
         index=["dataset", "loss", "depth", "width"], columns="quantity", values="value", aggfunc="mean"
     )
-    found[CLEAN] = 1 / found[CLEAN]
-    names = {CLEAN: "alpha^ (clean)"} | {f"part {part}": part for part in PARTS}
-    return found.rename(columns=names)[["alpha^ (clean)", T1, "T1 (Gaussian)", *PARTS]].rename_axis(columns=None)
+    found[CORRECTED] = 1 / found[CORRECTED]
+    names = {CORRECTED: "alpha^ (corrected)"} | {f"decomposition: {part}": part for part in PARTS}
+    return found.rename(columns=names)[["alpha^ (corrected)", tau, "tail excess (twin)", *PARTS]].rename_axis(
+        columns=None
+    )
