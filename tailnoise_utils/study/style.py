@@ -1,9 +1,6 @@
 """The look of every figure, and the line that says where its numbers came from."""
 
 import matplotlib as mpl
-import pandas as pd
-
-from .results.store import Results
 
 # Okabe and Ito's palette: told apart with any colour vision, and in this order also in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777", "#B8A800", "#000000"]
@@ -27,34 +24,3 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 9,
 }
-
-
-def provenance_line(results: Results) -> str:
-    """One line that says where a figure's numbers came from, for its caption.
-
-    Args:
-        results: of one experiment.
-
-    Returns:
-        Seeds or replicates, data, versions, processor, and what else some runs were computed on.
-    """
-    runs = results.runs
-    data = ", ".join(f"{name}, SHA-256 {shas}" for name, shas in _digests(runs).items()) or "synthetic data"
-    versions = ", ".join(f"{name} {'/'.join(sorted(set(runs[name])))}" for name in ("torch", "numpy"))
-    machine = "/".join(sorted(set(runs["processor"])))
-    machine += "".join(f", {count} on {name}" for name, count in runs["device"].value_counts().items() if name != "cpu")
-    minutes = runs["seconds"].sum() / 60
-    if "dataset" in runs:
-        data = f"seeds {', '.join(f'{seed:.0f}' for seed in sorted(set(runs['seed'].dropna())))}; {data}"
-    return f"{len(runs)} runs; {data}; {versions}; {machine}, {minutes:.1f} min of computing"
-
-
-def _digests(runs: pd.DataFrame) -> dict[str, str]:
-    """By data set, the beginnings of the digests: several where runs take different numbers of its images."""
-    if "dataset" not in runs:
-        return {}
-    found: dict[str, list[str]] = {}
-    pairs = runs.loc[runs["dataset"].notna(), ["dataset", "data_sha256"]].drop_duplicates().to_numpy()
-    for name, sha in sorted(map(tuple, pairs)):
-        found.setdefault(name, []).append(sha[:8])
-    return {name: "/".join(shas) for name, shas in found.items()}

@@ -13,17 +13,18 @@ from dataclasses import replace
 
 from .. import experiments
 from ..experiments import runner
+from ..results.reading import WORDS, over_seeds
 from ..results.store import Results
 from .batch_size import batch_slopes, c6, o3, scale_slopes
 from .estimators import c2, c2_tests
 from .exits import c9, c9_checks, exit_slopes, rate_ratios
-from .inference import above, benjamini_hochberg, equivalence, fisher, holm, intraclass, least_squares, over_seeds
+from .inference import above, benjamini_hochberg, equivalence, fisher, holm, intraclass, least_squares
 from .iterations import c7, phases
 from .norms import c1, norm_distances
 from .ours import o1, o2
 from .sizes import c3, c4, c5, c8
 from .tails import flat_in_b, heavy_or_else, scale_of_norms
-from .verdict import CRITERIA, NOT_TESTED, STATEMENTS, VERDICTS, WORDS, Verdict, decide, lowered
+from .verdict import CRITERIA, NOT_TESTED, STATEMENTS, VERDICTS, Verdict, decide, lowered
 
 __all__ = [
     "CRITERIA",

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from ..results.reading import SETTING, at_end, at_start, of_seeds
+from ..results.reading import BATCH_CONVENTIONS, SETTING, at_end, at_start, of_seeds, over_seeds
 from ..results.store import Results
-from .inference import above, least_squares, over_seeds
+from .inference import above, least_squares
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["batch_slopes", "c6", "o3", "scale_slopes"]
@@ -13,7 +13,6 @@ __all__ = ["batch_slopes", "c6", "o3", "scale_slopes"]
 _SLOPE = 0.02  # of alpha^ per unit of ln b
 _DEPTHS, _DATA = (2, 4), ("mnist", "cifar10")
 _READINGS = ("one network", "trained at b")
-_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (corrected, K1 = 1000)"}
 _SIZES, _FACTOR = 3, 4  # that a slope needs: so many minibatch sizes, the largest so many times the smallest
 _INTERVALS = ((10, 100), (100, 1000))
 _LARGE = 10  # a minibatch is small beside the data if they are so many times as large
@@ -37,7 +36,7 @@ def batch_slopes(results: Results) -> pd.DataFrame:
     end = at_end(results)
     end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn")]
     rows = []
-    for convention, quantity in _CONVENTIONS.items():
+    for convention, quantity in BATCH_CONVENTIONS.items():
         of = end[(end["quantity"] == quantity) & (end["split"] == "train")]
         readings = {
             "one network": of.groupby([*SETTING, "seed", "run"]),

@@ -4,13 +4,11 @@ Everything is said of :math:`1/\hat\alpha`, which is unbiased where :math:`\hat\
 """
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Float64
 from scipy import stats
 
 __all__ = [
     "LEVEL",
-    "SEEDS",
     "above",
     "benjamini_hochberg",
     "equivalence",
@@ -18,11 +16,9 @@ __all__ = [
     "holm",
     "intraclass",
     "least_squares",
-    "over_seeds",
 ]
 
 LEVEL = 0.05
-SEEDS = 5  # from so many on a setting's own seeds give its standard error
 
 
 def holm(p: list[float] | Float64[np.ndarray, " tests"]) -> Float64[np.ndarray, " tests"]:
@@ -75,33 +71,6 @@ def fisher(p: list[float] | Float64[np.ndarray, " tests"]) -> float:
         The combined one.
     """
     return float(stats.chi2.sf(-2 * np.log(p).sum(), 2 * len(p)))
-
-
-def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFrame:
-    """Means over the seeds with their standard errors.
-
-    From 5 seeds on a setting's own spread gives its standard error. With fewer it is the spread within settings, joint
-    over all settings (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of freedom of all.
-
-    Args:
-        frame: a row a run, with its `value`.
-        by: columns that name a setting.
-        pool: those of them that settings with one variance share.
-
-    Returns:
-        A row a setting, indexed by `by`: mean, se, df, seeds. The standard error is NaN if no setting of the pool has two
-        seeds.
-    """
-    grouped = frame.groupby(by, observed=True, dropna=False)["value"]
-    found = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=1), "seeds": grouped.size()})
-    found["df"] = found["seeds"] - 1.0
-    squares = (found["variance"].fillna(0.0) * found["df"]).groupby(level=pool, observed=True).transform("sum")
-    degrees = found["df"].groupby(level=pool, observed=True).transform("sum")
-    own = found["seeds"] >= SEEDS
-    variance = found["variance"].where(own, squares / degrees.where(degrees > 0))
-    found["df"] = found["df"].where(own, degrees)
-    found["se"] = np.sqrt(variance / found["seeds"])
-    return found[["mean", "se", "df", "seeds"]]
 
 
 def above(value: float, se: float, df: float | int, bound: float) -> float:

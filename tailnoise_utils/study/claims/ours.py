@@ -6,9 +6,9 @@ were written.
 
 import pandas as pd
 
-from ..results.reading import SETTING, absent_of, at_end, at_start, name_of, of_seeds, values
+from ..results.reading import SETTING, absent_of, at_end, at_start, name_of, of_seeds, over_seeds, values
 from ..results.store import Results
-from .inference import LEVEL, above, fisher, over_seeds
+from .inference import LEVEL, above, fisher
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["o1", "o2"]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..results.reading import (
     CONVENTIONS,
+    SEEDS,
     SETTING,
     absent_of,
     at_end,
@@ -15,10 +16,11 @@ from ..results.reading import (
     fixed_length,
     name_of,
     of_seeds,
+    over_seeds,
     values,
 )
 from ..results.store import Results
-from .inference import LEVEL, SEEDS, above, benjamini_hochberg, intraclass, least_squares, over_seeds
+from .inference import LEVEL, above, benjamini_hochberg, intraclass, least_squares
 from .verdict import NOT_TESTED, Verdict, decide
 
 __all__ = ["c3", "c4", "c5", "c8"]

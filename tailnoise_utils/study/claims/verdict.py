@@ -4,9 +4,10 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from ..results.reading import WORDS
 from .inference import LEVEL, benjamini_hochberg, holm
 
-__all__ = ["CRITERIA", "NOT_TESTED", "STATEMENTS", "VERDICTS", "WORDS", "Verdict", "decide", "lowered"]
+__all__ = ["CRITERIA", "NOT_TESTED", "STATEMENTS", "VERDICTS", "Verdict", "decide", "lowered"]
 
 NOT_TESTED = "not tested at this scale"
 VERDICTS = ("reproduced", "partly", "not reproduced", NOT_TESTED)
@@ -56,17 +57,6 @@ CRITERIA = {
     "method).",
     "O3": "The log-scale falls less steeply from 10 to 100 samples than from 100 to 1000, before and after training "
     "(t-tests over the seeds).",
-}
-
-WORDS = {
-    "fcn": "FCN",
-    "cnn": "CNN",
-    "mnist": "MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "nll": "cross-entropy",
-    "before": "before training",
-    "after": "after training",
 }
 
 

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..results.reading import DATA, INDICES, LOSSES, provenance_line, statuses, untrained, with_settings
 from ..results.store import Results
-from ..style import STYLE, provenance_line
+from ..style import STYLE
 from . import interactive
 from .blind_spots import block_length_and_order, known_parts, noise_and_twin, parts_table, zero_shares
 from .claims import verdicts
 from .cost import cost_growth, cost_table, paper_operations, sampler_table, together_table
 from .cost_targets import cost_targets
-from .departures import against_batch_size, batch_table, departure_table, departures
 from .decomposition import (
     against_block_length,
     along_training,
@@ -22,6 +22,7 @@ from .decomposition import (
     waterfall,
     with_spread,
 )
+from .departures import against_batch_size, batch_table, departure_table, departures
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -31,11 +32,10 @@ from .estimators import (
     unstable_table,
 )
 from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
-from .iterations import INDICES, first_and_last, iterations, last_value
+from .iterations import first_and_last, iterations, last_value
 from .laws import densities, paths
 from .layers import first_layer_shares, layer_table, layers
 from .norms import norm_histograms, norm_quantiles, norm_table
-from .panels import DATA, LOSSES, statuses, untrained, with_settings
 from .power import power_limits, power_of_tests, power_table, power_words
 from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
 from .size_decomposition import decomposition_against_width, decomposition_by_size

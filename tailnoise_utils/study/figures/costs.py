@@ -3,8 +3,8 @@
 import pandas as pd
 
 from ..experiments.cost_spec import WAYS
+from ..results.reading import DATA
 from ..results.store import Results
-from .panels import DATA
 
 __all__ = ["medians", "rounds", "timed"]
 

@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis.decomposition import STABLE
 
+from ..results.reading import AFTER, BEFORE, ends, with_settings
 from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE, WIDTH
-from .panels import AFTER, BEFORE, PARTS, by_kind, ends, gaussian_band, numbers, sizes, stack, with_settings
+from .panels import PARTS, by_kind, gaussian_band, numbers, sizes, stack
 
 _STYLES = {BEFORE: "--", AFTER: "-"}
 _INDICES = (

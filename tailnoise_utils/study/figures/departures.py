@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..results.reading import AFTER, BEFORE, DATA
 from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE
-from .panels import AFTER, BEFORE, DATA
 
 _CONVENTIONS = {"published": "1/alpha (published)", "$K_1$ = 1000": "1/alpha (corrected, K1 = 1000)"}
 _OWN = "trained at each size"

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..results.reading import DATA, INDICES, LOSSES, by_setting
 from ..results.store import Results
 from ..style import COLOURS
-from .iterations import INDICES
-from .panels import DATA, LOSSES, by_setting
 from .sizes import at_the_end, mean_and_range
 
 if TYPE_CHECKING:  # of the book alone: experiments run without it

@@ -5,15 +5,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..results.reading import INDICES, by_setting
 from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE
-from .panels import by_setting
-
-INDICES = {
-    "published": "1/alpha (published, data order)",
-    "corrected": "1/alpha (corrected)",
-    "corrected, columns permuted": "1/alpha (corrected, columns permuted)",
-}
 
 
 def iterations(results: Results) -> Figure:

@@ -9,9 +9,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..networks import data, models
+from ..results.reading import ends, with_settings
 from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE, WIDTH
-from .panels import PARTS, ends, stack, with_settings
+from .panels import PARTS, stack
 
 
 def layers(results: Results, setting: str) -> Figure:

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
 
+from ..results.reading import AFTER, BEFORE, ends, with_settings
 from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE, WIDTH
-from .panels import AFTER, BEFORE, by_kind, ends, numbers, sizes, with_settings
+from .panels import by_kind, numbers, sizes
 
 _STABLE = 1.5  # index of the law that is drawn for comparison
 _STYLES = {BEFORE: "--", AFTER: "-"}

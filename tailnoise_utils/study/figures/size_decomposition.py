@@ -5,9 +5,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..results.reading import DATA, LOSSES
 from ..results.store import Results
 from ..style import STYLE
-from .panels import DATA, LOSSES, PARTS
+from .panels import PARTS
 from .sizes import line, log_width
 
 CORRECTED, tau = "1/alpha (corrected)", "tail excess"

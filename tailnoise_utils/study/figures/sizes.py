@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..results.reading import DATA, LOSSES
 from ..results.store import Results
 from ..style import COLOURS, MARKERS, STYLE
-from .panels import DATA, LOSSES
 
 PUBLISHED = "published"
 
