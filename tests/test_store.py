@@ -2,7 +2,12 @@
 
 import json
 import math
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -209,3 +214,21 @@ def test_results_lie_where_the_environment_says(tmp_path, monkeypatch):
     assert store.path_of("iterations", "smoke") == tmp_path / "smoke" / "iterations.parquet"
     monkeypatch.delenv("TAILNOISE_RESULTS")
     assert store.path_of("iterations", "laptop").parts[-4:] == ("notebooks", "results", "laptop", "iterations.parquet")
+
+
+def test_a_change_anywhere_in_the_package_makes_the_commit_dirty(tmp_path):
+    package = tmp_path / "tailnoise_utils"
+    shutil.copytree(Path(store.__file__).parents[2], package, ignore=shutil.ignore_patterns("__pycache__"))
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    code = "from tailnoise_utils.study.results.provenance import provenance; print(provenance()['commit'])"
+
+    def commit():
+        environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+    clean = commit()
+    assert len(clean) == 40
+    (package / "noise" / "matrix.py").write_text("# changed\n")
+    assert commit() == f"{clean}+dirty"

@@ -131,7 +131,7 @@ class Snapshots:
 
         Args:
             progress: told the number of steps done, those of an earlier time included.
-            each: called at every snapshot that is made, with the number of steps and the network as it is then.
+            each: called at every snapshot that is made, with the number of steps and the network.
 
         Returns:
             "", or, if the run diverged, the message that says when; the snapshots before that are kept.

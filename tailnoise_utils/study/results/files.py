@@ -8,47 +8,21 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-__all__ = ["atomic", "lock", "unwritable"]
-
 
 def lock(path: Path, timeout: float = -1) -> AbstractContextManager:
-    """Hold the lock of a file or folder against other processes, to be left by ``with``; a killed process lets go of it.
-
-    Args:
-        path: of what is locked; its folder is made if absent.
-        timeout: seconds to wait for a process that holds it; -1 waits for ever.
-
-    Returns:
-        The lock, acquired.
-
-    Raises:
-        filelock.Timeout: another process holds it.
-        OSError: there is no place for the lock; the message names it.
-    """
+    """Lock a file or folder against other processes until ``with`` ends; wait so many seconds for it, or (-1) for ever."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(path.with_name(f".{path.name}.lock")).acquire(timeout)
+        return FileLock(path.with_name(f".{path.name}.lock")).acquire(timeout)  # a process that is killed lets go of it
     except Timeout:
         raise
     except OSError as error:
-        problem = unwritable(path, error)
-        raise problem from error
+        raise _unwritable(path, error) from error
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file whole or not at all: to a temporary name beside it, flushed to disk, then renamed.
-
-    Args:
-        path: of the file; its folder is made if absent, an older file replaced.
-
-    Yields:
-        The file to write to.
-
-    Raises:
-        OSError: it cannot be written, for a full disk, say; the message names the file, what was there before is
-            untouched and nothing half-written is left.
-    """
+    """Write a file whole or not at all: to a temporary name in its folder, flushed to disk, then renamed."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,22 +32,13 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        problem = unwritable(path, error)
-        raise problem from error
+        raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def unwritable(path: Path, error: OSError) -> OSError:
-    """The error of a file that cannot be written, with the way out.
-
-    Args:
-        path: of the file.
-        error: what the system says.
-
-    Returns:
-        An error of the same number.
-    """
+def _unwritable(path: Path, error: OSError) -> OSError:
+    """Return the error of a file that cannot be written, of the same number, with the way out."""
     way_out = "make room or name another folder (TAILNOISE_RESULTS, TAILNOISE_CACHE); then the same command goes on"
     return OSError(error.errno, f"cannot write {path}: {error.strerror or error}; {way_out}")

@@ -13,15 +13,11 @@ import torch
 
 from tailnoise_utils._version import __version__
 
-__all__ = ["provenance"]
+_PACKAGE = Path(__file__).parents[2]
 
 
 def provenance() -> dict[str, str | int]:
-    """Package version and commit, versions of what computes, and the machine.
-
-    Returns:
-        Plain values, ready for JSON.
-    """
+    """Return plain values: package version and commit, versions of what computes, and the machine."""
     return _code() | {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
@@ -37,10 +33,10 @@ def provenance() -> dict[str, str | int]:
 
 @cache
 def _code() -> dict[str, str]:
-    """Version and commit of this package, as it was when first asked: a later edit was not what ran."""
+    """Return version and commit of this package when first asked: a later edit was not what ran."""
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *words]
+        command = ["git", "-C", str(_PACKAGE), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
     try:
@@ -52,7 +48,7 @@ def _code() -> dict[str, str]:
 
 @cache
 def _processor() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     if sys.platform == "linux":
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

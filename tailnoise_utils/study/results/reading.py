@@ -119,16 +119,8 @@ def values(table: pd.DataFrame, quantity: str, x: float | None = None, split: st
 
 
 def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
-    """Choose the block length at which networks of different sizes are compared.
-
-    Args:
-        table: rows of all networks to compare.
-
-    Returns:
-        Quantity and K1: 1000, or else the largest below it that all runs have whose noise was held in memory (others have
-        none); NaN if there is none.
-    """
-    quantity = "1/alpha (joint)"
+    """Choose quantity and K1 to compare networks: 1000, or the largest below that all runs have; NaN if there is none."""
+    quantity = "1/alpha (joint)"  # a run whose noise was not held in memory has no such rows, and is not asked
     joint = table[(table["quantity"] == quantity) & (table["x"] <= _LENGTH)]
     counts = joint.groupby("x")["run"].nunique()
     common = counts[counts == joint["run"].nunique()]

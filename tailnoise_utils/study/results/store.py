@@ -1,4 +1,4 @@
-"""Results: a long table of rows, beside it a table of runs with every setting and where the numbers came from.
+"""Results: a long table of rows, and a table of runs with every setting and where the numbers came from.
 
 One file holds an experiment in one profile, ``notebooks/results/<profile>/<experiment>.parquet``. Its rows are readable by
 any parquet reader; the runs are in the file's metadata under the key ``tailnoise_runs`` (JSON). A file is written whole
@@ -19,22 +19,6 @@ import pyarrow.parquet as pq
 
 from .files import atomic, lock
 from .provenance import provenance
-
-__all__ = [
-    "COLUMNS",
-    "OtherData",
-    "Results",
-    "append",
-    "check_data",
-    "data_of",
-    "digest",
-    "flat",
-    "path_of",
-    "read",
-    "run_record",
-    "to_frame",
-    "write",
-]
 
 SCHEMA = 1
 COLUMNS = {
@@ -67,52 +51,28 @@ class Results:
     runs: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """The rows joined with the settings of their run."""
+        """Return the rows joined with the settings of their run."""
         return self.rows.merge(self.runs, on="run", validate="many_to_one")
 
     def records(self) -> list[dict[str, Any]]:
-        """The runs as plain records, as `write` takes them."""
+        """Return the runs as plain records, as `write` takes them."""
         return self.runs.to_dict("records")
 
 
 def to_frame(rows: list[dict[str, Any]], run: str) -> pd.DataFrame:
-    """Complete a run's rows to the schema.
-
-    Args:
-        rows: at least `quantity` and `value` each; what is absent is 0 (iteration), "" (split), "all" (scope), NaN.
-        run: the run's name.
-
-    Returns:
-        A table with the columns of `COLUMNS`.
-    """
+    """Complete a run's rows, of `quantity` and `value` at least, to a table with the columns of `COLUMNS`."""
     blank = {"run": run, "iteration": 0, "split": "", "scope": "all", "x": float("nan"), "se": float("nan")}
     return pd.DataFrame([blank | row for row in rows])[list(COLUMNS)].astype(COLUMNS)
 
 
 def digest(spec: Any, **more: Any) -> str:
-    """SHA-256 of the canonical JSON of a spec (a dataclass) and of what else names its result.
-
-    Args:
-        spec: a dataclass of plain values.
-        more: further plain values, such as the digest of the data.
-
-    Returns:
-        64 hexadecimal digits, the same on any machine.
-    """
+    """Return the SHA-256 of the canonical JSON of a spec (a dataclass) and of what else names its result, such as data."""
     content = {"kind": type(spec).__name__, "spec": asdict(spec), "schema": SCHEMA, **more}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def path_of(experiment: str, profile: str) -> Path:
-    """Where the results of an experiment lie: below ``TAILNOISE_RESULTS``, by default ``notebooks/results``.
-
-    Args:
-        experiment: name of the experiment.
-        profile: name of the profile.
-
-    Returns:
-        Path of the parquet file, there or not.
-    """
+    """Return the results file of an experiment: below ``TAILNOISE_RESULTS``, by default ``notebooks/results``."""
     root = os.environ.get("TAILNOISE_RESULTS") or Path(__file__).parents[3] / "notebooks" / "results"
     return Path(root) / profile / f"{experiment}.parquet"
 
@@ -120,34 +80,13 @@ def path_of(experiment: str, profile: str) -> Path:
 def run_record(
     spec: Any, data_sha256: str, seconds: float, status: str = "complete", device: str = "cpu"
 ) -> dict[str, Any]:
-    """What is kept about a finished run.
-
-    Args:
-        spec: its settings, a dataclass of plain values.
-        data_sha256: SHA-256 of the data used, "" where none was.
-        seconds: wall time.
-        status: "complete", or what became of the run.
-        device: what it was computed on.
-
-    Returns:
-        The names ``run`` and ``spec_digest``, every setting, and where the run's numbers came from.
-    """
+    """Return the record of a finished run: its names, every setting, and where its numbers came from."""
     names = {"run": digest(spec, data=data_sha256)[:16], "spec_digest": digest(spec), "data_sha256": data_sha256}
     return names | flat(asdict(spec)) | {"status": status, "seconds": seconds, "device": device} | provenance()
 
 
 def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
-    """Write a results file, whole or not at all.
-
-    Args:
-        path: of the file; its folder is made if absent, an older file replaced.
-        rows: the rows, with the columns of `COLUMNS`.
-        runs: one record a run, as `run_record` makes them.
-
-    Raises:
-        ValueError: rows with other columns, or of a run that is not among `runs`.
-        OSError: the file cannot be written; what was there before is untouched.
-    """
+    """Write a results file, whole or not at all, from rows and one record a run, as `run_record` makes them."""
     if set(rows.columns) != set(COLUMNS):
         raise ValueError(f"columns {sorted(rows.columns)} are not the schema's {sorted(COLUMNS)}")
     unknown = set(rows["run"]) - {record["run"] for record in runs}
@@ -161,7 +100,7 @@ def write(path: Path, rows: pd.DataFrame, runs: list[dict[str, Any]]) -> None:
 
 
 def _seal(rows: pd.DataFrame, runs: list[dict[str, Any]]) -> str:
-    """SHA-256 of all rows and runs: whatever is changed in a file afterwards is noticed."""
+    """Return the SHA-256 of all rows and runs: whatever is changed in a file afterwards is noticed."""
     seal = hashlib.sha256(json.dumps(runs, sort_keys=True).encode())
     for name, kind in COLUMNS.items():
         values = "\0".join(rows[name]).encode() if kind == "str" else rows[name].to_numpy(kind)
@@ -172,14 +111,7 @@ def _seal(rows: pd.DataFrame, runs: list[dict[str, Any]]) -> str:
 
 
 def flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without nesting: those of an inner spec stand beside the outer ones.
-
-    Args:
-        settings: of a spec, as `dataclasses.asdict` gives them.
-
-    Returns:
-        One level of names and values.
-    """
+    """Put the settings of an inner spec on one level with the outer ones."""
     plain: dict[str, Any] = {}
     for name, value in settings.items():
         plain |= flat(value) if isinstance(value, dict) else {name: value}
@@ -187,21 +119,7 @@ def flat(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def append(path: Path, rows: pd.DataFrame, record: dict[str, Any]) -> None:
-    """Add one run to a results file, beside what any process has added to it since.
-
-    The file is read again under a lock, so that of two processes neither loses a run; a run that is there already is
-    left as it is.
-
-    Args:
-        path: of the file; made if absent.
-        rows: the rows of the run.
-        record: the run, as `run_record` makes it.
-
-    Raises:
-        OtherData: the run read another copy of the data than those that are there; they are left as they are.
-        ValueError: as `read` and `write`.
-        OSError: the file cannot be written; what was there before is untouched.
-    """
+    """Add one run to a results file that other processes may add to; a run that is stored already is left alone."""
     with lock(path):
         for stale in path.parent.glob(f".{path.name}.*.part"):
             stale.unlink()  # of a process that was killed: whoever writes holds the lock
@@ -214,17 +132,7 @@ def append(path: Path, rows: pd.DataFrame, record: dict[str, Any]) -> None:
 
 
 def check_data(path: Path, data: tuple[Any, ...], sha256: str, records: list[dict[str, Any]]) -> None:
-    """Refuse a run on another copy of the data than that of the runs stored beside it.
-
-    Args:
-        path: of the file, for the message.
-        data: the run's, as `data_of` gives it.
-        sha256: of the data that the run reads.
-        records: the stored runs.
-
-    Raises:
-        OtherData: a stored run read the same data set and sizes from other data.
-    """
+    """Refuse a run (OtherData) if a stored one read the same data set and sizes from another copy of the data."""
     used = {record["data_sha256"] for record in records if data_of(record) == data}
     if other := used - {sha256}:
         raise OtherData(
@@ -234,14 +142,7 @@ def check_data(path: Path, data: tuple[Any, ...], sha256: str, records: list[dic
 
 
 def data_of(settings: dict[str, Any]) -> tuple[Any, ...]:
-    """The settings that decide which data a run reads: equal ones must mean equal data.
-
-    Args:
-        settings: of a run.
-
-    Returns:
-        Data set and sizes, None where there are none.
-    """
+    """Return the settings that decide which data a run reads (None where it has none): equal ones mean equal data."""
     return tuple(settings.get(name) for name in ("dataset", "n_train", "n_test"))
 
 
@@ -252,7 +153,7 @@ def read(path: Path) -> Results:
         path: of the file.
 
     Returns:
-        Rows and runs, both possibly empty only if they were written so.
+        Rows and runs.
 
     Raises:
         FileNotFoundError: there is no such file.
