@@ -65,10 +65,9 @@ class SymmetricWell:
 class Landscape:
     r"""Wells side by side, of different widths and depths; their maxima are all at the height 0.
 
-    Between neighbouring critical points f is the polynomial of degree 5 with the given values, zero slopes and the given
-    curvatures there. The curvature of a minimum is :math:`\pi^2 / 2` times its depth over the square of the distance to
-    the nearest maximum (as in :class:`SymmetricWell`), that of a maximum the geometric mean of what its two sides would
-    have. Outside, f is linear from the mirror image of the outermost maximum in its minimum on.
+    Between neighbouring critical points f is a polynomial of degree 5. The curvature of a minimum is :math:`\pi^2 / 2`
+    times its depth over the square of the distance to the nearest maximum (as in :class:`SymmetricWell`), that of a maximum
+    the geometric mean of what its two sides would have. Each tail is linear from the outer maximum's mirror image on.
     """
 
     minima: tuple[float, ...]  # ascending

@@ -122,8 +122,7 @@ def visits(
     Raises:
         ValueError: a number out of range.
     """
-    m, s = np.asarray(landscape.minima), np.asarray(landscape.maxima)
-    r = len(m)
+    m, s, r = np.asarray(landscape.minima), np.asarray(landscape.maxima), len(landscape.minima)
     _check(time=time)
     if particles < 2 * r or particles % r:
         raise ValueError(f"particles = {particles}: take a multiple of {r}, the number of wells, from {2 * r} on")
@@ -131,18 +130,20 @@ def visits(
         raise ValueError(f"time = {time} is below {10 * _STRIDE} steps of dt = {dt}: follow the particles for longer")
     # The gates divide the line into, in turn, a core of a well and the region around a maximum.
     gates = np.stack([m[:-1] + _CORE * (s - m[:-1]), m[1:] - _CORE * (m[1:] - s)], 1).ravel()
-    number, looks = np.arange(particles), round(time / (_STRIDE * dt))
-    well = number % r
-    moves, times, shares = (np.zeros((particles, *shape), dtype=np.int64) for shape in ((r, r), (r,), (r,)))
+    first, looks = r * np.arange(particles), round(time / (_STRIDE * dt))  # first: of a particle in times and shares
+    well = np.arange(particles) % r
+    moves = np.zeros((particles, r, r), dtype=np.int64)
+    times, shares = np.zeros((2, particles * r), dtype=np.int64)
     for look, x in enumerate(_looks(landscape, m[well], looks, alpha=alpha, eps=eps, dt=dt, generator=generator)):
         interval = np.searchsorted(gates, x)
-        last, well = well, np.where(interval % 2 == 0, interval // 2, well)  # even intervals are the cores
-        moved = np.flatnonzero(well != last)
-        moves[moved, last[moved], well[moved]] += 1
-        times[number, well] += 1
+        moved = np.flatnonzero((interval % 2 == 0) & (interval // 2 != well))  # even intervals are the cores
+        moves[moved, well[moved], interval[moved] // 2] += 1
+        well[moved] = interval[moved] // 2
+        times[first + well] += 1
         if 5 * look >= looks:
-            shares[number, np.searchsorted(s, x)] += 1
-    return Visits(moves, times * (_STRIDE * dt), shares / shares.sum(1, keepdims=True))
+            shares[first + np.searchsorted(s, x)] += 1
+    times, shares = times.reshape(particles, r) * (_STRIDE * dt), shares.reshape(particles, r)
+    return Visits(moves, times, shares / shares.sum(1, keepdims=True))
 
 
 def _looks(objective: Objective, x: _Places, looks: int, **settings: Any) -> Iterator[_Places]:
