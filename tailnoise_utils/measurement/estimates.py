@@ -66,14 +66,16 @@ class Estimates:
         self._permuted = PermutedRowBlocks(P, p_live, _order(p_live, seed).to(live.device))
         self._groups: dict[str, _Scope] = {}
         self._at, self._square = 0, 0.0  # entries of the present row that were seen, and the sum of their squares
-        self._ends = sorted({p, *(end for parts in slices.values() for part in parts for end in (part.start, part.stop))})
-        self._ends = self._ends[self._ends[0] == 0 :]
+        cuts = {0, p, *(end for parts in slices.values() for part in parts for end in (part.start, part.stop))}
+        self._ends = sorted(cuts)[1:]
         self._scopes = [[self._network] for _ in self._ends]  # those that have the entries before each end
         for name, parts in slices.items():
             size = sum(part.stop - part.start for part in parts)
             group = self._groups[name] = _Scope(P, size, sum(int(live[part].count_nonzero()) for part in parts))
             for part in parts:
-                for scopes in self._scopes[bisect_right(self._ends, part.start) : bisect_left(self._ends, part.stop) + 1]:
+                for scopes in self._scopes[
+                    bisect_right(self._ends, part.start) : bisect_left(self._ends, part.stop) + 1
+                ]:
                     scopes.append(group)
 
     def add(self, row: Iterable[Tensor]) -> None:

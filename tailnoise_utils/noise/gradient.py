@@ -212,9 +212,7 @@ def _explain(error: Exception, loss_fn: Loss, batch: Any, pair: bool, outputs: A
             f"minibatch {index}, of type {kind}, is no pair (x, y), so that the loss is called as "
             "loss_fn(model, batch), which a loss of torch's does not take: give pairs, or a function of the two"
         ) from error
-    no_pair = (
-        f", of type {kind}, no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for loss_fn(model(x), y)"
-    )
+    no_pair = f", of type {kind}, no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for loss_fn(model(x), y)"
     error.add_note(f"in minibatch {index}" + ("" if pair else no_pair))
 
 
