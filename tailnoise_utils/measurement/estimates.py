@@ -42,20 +42,7 @@ class _Scope:
 
 
 class Estimates:
-    """Estimates of all entries, of groups and under one permutation, from P rows that are each seen once.
-
-    Args:
-        P: number of rows to come.
-        live: which coordinates are not the same in all rows.
-        slices: of each group, where its parameters lie in a row, in that order.
-        seed: of the permutation of the coordinates.
-
-    Attributes:
-        norms: Euclidean norm of each row seen so far.
-
-    Raises:
-        ValueError: too few live entries for the corrected estimate.
-    """
+    """Estimates of all entries, of groups and under one permutation, from P rows that are each seen once."""
 
     def __init__(self, P: int, live: Bool[Tensor, " p"], slices: dict[str, list[slice]], seed: int) -> None:
         self.norms: list[float] = []

@@ -23,7 +23,7 @@ from tailnoise_utils.tail_index import mohammadi
 from tailnoise_utils.tail_index.logs import alive
 
 from .estimates import Estimates
-from .passes import Passes, Progress, steps_told
+from .passes import Passes, Progress, repeated, steps_told
 from .report import Report
 
 _METHODS = ("auto", "matrix", "streaming")
@@ -52,46 +52,39 @@ def measure(
 ) -> Report:
     r"""Measure the tail index of the gradient noise of a model at its present weights.
 
-    The noise matrix U has P minibatches x p trainable parameters
-    (:func:`tailnoise_utils.noise.matrix.noise_matrix`). The report holds :math:`\hat\alpha` by
-    :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, corrected, under one common random permutation of the
-    coordinates; the same for every group of parameters; the share of dead coordinates, the norms
-    :math:`\lVert U_i \rVert`, loss and accuracy. Because :math:`\hat\alpha` alone says little, the diagnosis
-    (:func:`tailnoise_utils.diagnosis.diagnose`) says how much of its gap to 2 is correlation, order, scales and tails, and
-    what tests across the minibatches find.
+    Of the noise matrix (:func:`tailnoise_utils.noise.matrix.noise_matrix`) the report holds :math:`\hat\alpha` by
+    :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, corrected, under one common random permutation
+    of the coordinates; the same for every group of parameters; the share of dead coordinates, norms, loss and accuracy.
+    The diagnosis (:func:`tailnoise_utils.diagnosis.diagnose`) says how much of the gap to 2 is correlation, order, scales
+    and tails, and what tests across the minibatches find.
 
-    Do not read a value below 2 as evidence of heavy tails by itself. Correlation between coordinates, unequal scales, the
-    order of the parameters and dead units lower :math:`\hat\alpha` without any heavy tail, and heavy tails that a
-    whole minibatch shares leave it at 2.
+    A value below 2 alone is no evidence of heavy tails. Correlation between coordinates, unequal scales, the order of the
+    parameters and dead units lower :math:`\hat\alpha` too, and heavy tails that a whole minibatch shares leave it at 2.
 
     Measure in float32. Weights in half precision get no conclusion; half precision within the model (``torch.autocast``,
-    TF32) is not noticed. A bias that batch normalisation takes away again has, in ``"train"`` mode, a gradient of rounding
-    errors only, which counts as alive: build such layers without it.
+    TF32) is not noticed. A bias before batch normalisation has, in ``"train"`` mode, a gradient of rounding errors only,
+    which counts as alive: build such layers without it.
 
-    The model is left unchanged. If the matrix fits the budget, memory is the matrix (4 P p bytes in float32), and a copy
-    while the published estimate is taken. Else there are two passes over the minibatches in O(p), which give the same
-    numbers (published: to rounding of float32).
+    The model is left unchanged. Memory: the matrix (4 P p bytes in float32) and a copy, if the matrix fits the budget; else
+    O(p) in two passes over the minibatches, with the same numbers (published: to rounding of float32).
 
     Args:
         model: the network, on any device; frozen parameters are left out.
         loss_fn: mean loss of a minibatch. For batches that are pairs it is called as ``loss_fn(model(x), y)``, for all
             others, such as dictionaries, as ``loss_fn(model, batch)``.
         batches: minibatches of one size that can be gone through again: a list, a ``DataLoader``,
-            :class:`tailnoise_utils.noise.minibatches.Minibatches`. They should be a random partition of the data, such as
-            ``list(DataLoader(data, b, shuffle=True, drop_last=True))`` or ``Minibatches(x, y, b, seed=1)``: else tests
-            can take their order for tails. Nothing is concluded where more than a hundredth of the samples are in several
-            minibatches, or neighbours are more alike than by chance; minibatches that each hold one class or length are
-            not noticed. A ``DataLoader`` that shuffles does so again at every pass: the matrix takes one pass, streaming
-            takes two and refuses it.
+            :class:`tailnoise_utils.noise.minibatches.Minibatches`. Give a random partition of the data, such as
+            ``Minibatches(x, y, b, seed=1)`` or ``list(DataLoader(data, b, shuffle=True, drop_last=True))``, else tests can
+            take their order for tails. Nothing is concluded where more than a hundredth of the samples are in several
+            minibatches, or neighbours are more alike than by chance; minibatches of one class or length each are not
+            noticed. Streaming takes two passes, and refuses a ``DataLoader`` that shuffles anew at each.
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the coordinates.
         groups: name to names of parameters, which are read in the model's order; by default one group for every module
             that owns trainable parameters. An empty mapping for none.
-        memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model, so that
-            the matrix and its copy take half.
+        memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
-        diagnosis: whether to make it. It permutes rows within columns and needs 16 minibatches or more and the matrix; where
-            there is none, the report says why.
+        diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why there is none.
         draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion
             (:func:`tailnoise_utils.diagnosis.conclusions.conclusion`), the last sentence of the printed report.
         entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
@@ -101,10 +94,8 @@ def measure(
         The report.
 
     Raises:
-        ValueError: arguments that are no model, loss or minibatches (one pair of whole arrays, say); settings that do
-            not fit; a loss of torch's with ``reduction="sum"``, or its class; NumPy arrays that torch fails at;
-            fewer than two minibatches or of different sizes, an iterator that can be gone through only once, data that
-            differ in the second pass, labels out of range.
+        ValueError: as :func:`~tailnoise_utils.noise.matrix.noise_matrix`; settings that do not fit; data that differ in
+            the second pass.
         NothingAlive: the gradient is the same in all minibatches.
         FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
 
@@ -149,7 +140,7 @@ def measure(
                     "draws": draws,
                     "max_entries": entries,
                 }
-                explained, problem = _diagnosis(matrix, passes.repeated(), coarsest, **settings)
+                explained, problem = _diagnosis(matrix, repeated(passes.marks), coarsest, **settings)
             U = centre(matrix)
             live, rows = alive(U), ([row] for row in U)
         else:

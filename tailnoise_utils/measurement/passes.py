@@ -48,7 +48,7 @@ class Passes:
         self.samples: int | None = None
         self._hits: int | None = 0
         self._labelled = 0
-        self._marks: list[Marks] = []
+        self.marks: list[Marks] = []
 
     def first(self, *, marked: bool = True) -> Iterator[Gradient]:
         """Yield the gradients; take marks of the samples if something asks for them."""
@@ -66,27 +66,23 @@ class Passes:
             self._step()
             yield gradient
 
-    def repeated(self) -> tuple[int, int]:
-        """Count the samples of the first pass that were in a minibatch before, and all of them, where they can be seen."""
-        return repeated(self._marks)
-
     def accuracy(self) -> float | None:
         """Return the share of hits, None where labels or scores are missing."""
         return None if self._hits is None or not self._labelled else self._hits / self._labelled
 
     def _marked(self) -> Iterator[Any]:
         for batch in self._batches:
-            self._marks.append(marks(batch))
+            self.marks.append(marks(batch))
             yield batch
 
     def _compared(self) -> Iterator[Any]:
         i = -1
         for i, batch in enumerate(self._batches):
-            if i >= len(self._marks) or not np.array_equal(marks(batch), self._marks[i]):
+            if i >= len(self.marks) or not np.array_equal(marks(batch), self.marks[i]):
                 raise ValueError(f"minibatch {i} of the second pass differs from that of the first: {_WAY_OUT}")
             yield batch
-        if i + 1 < len(self._marks):
-            raise ValueError(f"the second pass has {i + 1} minibatches, the first had {len(self._marks)}: {_WAY_OUT}")
+        if i + 1 < len(self.marks):
+            raise ValueError(f"the second pass has {i + 1} minibatches, the first had {len(self.marks)}: {_WAY_OUT}")
 
 
 def marks(batch: Any) -> Marks:

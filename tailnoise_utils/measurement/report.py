@@ -25,11 +25,8 @@ _STYLE = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e0e0e0",
-    "grid.linewidth": 0.6,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
-    "figure.dpi": 110,
-    "font.size": 10,
 }
 
 
@@ -186,9 +183,7 @@ class Report:
         from matplotlib import pyplot as plt
 
         blue, vermilion = "#0072B2", "#D55E00"
-        points = [(name, index, "o", blue) for name, index in self._network()]
-        points[-1] = ("corrected, columns\nin random order", *points[-1][1:])
-        line = len(points) - 0.5
+        points = [(name.replace(", ", ",\n"), index, "o", blue) for name, index in self._network()]
         points += [(name, group.corrected, "s", vermilion) for name, group in self.groups.items()]
         with mpl.rc_context(_STYLE):
             size = (10, max(3.2, 0.9 + 0.28 * len(points)))
@@ -198,17 +193,14 @@ class Report:
                     error = index.se if math.isfinite(index.se) else None
                     indices.errorbar(index.alpha, y, xerr=error, fmt=marker, color=colour, capsize=2)
             indices.set_yticks(range(len(points)), [name for name, *_ in points])
-            indices.axhline(line, color="#999999", linewidth=0.8)
+            indices.axhline(len(self._network()) - 0.5, color="#999999", linewidth=0.8)
             indices.axvline(2, color="#555555", linestyle=":", linewidth=1)
             indices.invert_yaxis()
-            indices.set(
-                xlabel=r"$\hat\alpha$ ± s.e. (2: i.i.d. Gaussian entries)",
-                title="whole network; below, groups (corrected)",
-            )
+            indices.set_xlabel(r"$\hat\alpha$ ± s.e. (2: i.i.d. Gaussian entries)")
+            indices.set_title("whole network; below, groups (corrected)")
             norms.hist(self.norms, bins="auto", color=blue)
-            norms.set(
-                xlabel=r"norm of the noise $\|U_i\|$", ylabel="minibatches", title=f"P = {self.P}, p = {self.p:,}"
-            )
+            norms.set(xlabel=r"norm of the noise $\|U_i\|$", ylabel="minibatches")
+            norms.set_title(f"P = {self.P}, p = {self.p:,}")
         plt.close(figure)  # a notebook shows the value of the cell, and pyplot would show the figure again
         return figure
 

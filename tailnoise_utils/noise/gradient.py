@@ -138,24 +138,7 @@ def gradient(
 def gradients(
     model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, mode: str = "eval", seed: int = 0
 ) -> Iterator[Gradient]:
-    """Compute the gradients of all minibatches, one after another, by :func:`gradient`.
-
-    Args:
-        model: the network.
-        loss_fn: mean loss of a minibatch.
-        batches: the minibatches.
-        mode: ``"eval"`` or ``"train"``.
-        seed: for all that is random in the model.
-
-    Yields:
-        The gradient of each minibatch.
-
-    Raises:
-        ValueError: as :func:`gradient`; a loss that cannot be called, is a class instead of one of its objects, or says
-            that it sums (an attribute ``reduction`` that is ``"sum"``, as torch's losses have it; a function that sums
-            is not noticed); minibatches of different sizes.
-        FloatingPointError: as :func:`gradient`.
-    """
+    """Compute the gradients of all minibatches by :func:`gradient`; refuse a loss that sums, or different sizes."""
     if not callable(loss_fn):
         raise ValueError(
             f"the loss is of type {type(loss_fn).__name__} and cannot be called: give model, loss_fn, batches in this order"
@@ -212,8 +195,8 @@ def _explain(error: Exception, loss_fn: Loss, batch: Any, pair: bool, outputs: A
             f"minibatch {index}, of type {kind}, is no pair (x, y), so that the loss is called as "
             "loss_fn(model, batch), which a loss of torch's does not take: give pairs, or a function of the two"
         ) from error
-    no_pair = f", of type {kind}, no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for loss_fn(model(x), y)"
-    error.add_note(f"in minibatch {index}" + ("" if pair else no_pair))
+    called = "no pair: the loss was called as loss_fn(model, batch); give pairs (x, y) for loss_fn(model(x), y)"
+    error.add_note(f"in minibatch {index}" + ("" if pair else f", of type {kind}, {called}"))
 
 
 def _check_labels(y: Any, outputs: Any, index: int, cause: Exception | None = None) -> None:

@@ -8,7 +8,6 @@ Gurbuzbalaban, arXiv:1901.06053). It is made here and nowhere else: as a matrix 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,10 @@ def noise_matrix(
         of ``model.parameters()``, each flattened row-major. A parameter that the loss does not reach has zeros.
 
     Raises:
-        ValueError: as :func:`tailnoise_utils.noise.gradient.gradients`; fewer than two minibatches, or an iterator that
-            can be gone through only once.
+        ValueError: as :func:`tailnoise_utils.noise.gradient.gradient`; a loss that cannot be called, is a class instead of
+            one of its objects, or says that it sums (an attribute ``reduction`` that is ``"sum"``, as torch's losses
+            have it; a function that sums is not noticed); one pair of arrays or a data set of samples in place of
+            minibatches, fewer than two or of different sizes, or an iterator that can be gone through only once.
         FloatingPointError: if a gradient holds NaN or infinity.
     """
     with private_randomness(trainable(model)[0].device):  # going through a DataLoader draws from it too
@@ -69,17 +70,8 @@ def deviation(
 
 
 def centre(matrix: Float[Tensor, "P p"]) -> Float[Tensor, "P p"]:
-    """Subtract the mean of the rows in place, a block of columns at a time in float64.
-
-    Where a row is far smaller than the mean, its noise is nearly minus the mean, and rounding leaves few of the row's own
-    digits: take differences between rows before centring.
-
-    Args:
-        matrix: one gradient in each row; the noise afterwards.
-
-    Returns:
-        The same matrix.
-    """
+    """Subtract the mean of the rows in place, a block of columns at a time in float64, and return the same matrix."""
+    # Rounding leaves few digits of a row that is far smaller than the mean: take differences between rows before this.
     width = max(1, CHUNK // len(matrix))
     # One copy for all blocks: on fresh memory for each, page faults cost more than the arithmetic.
     copy = matrix.new_empty(len(matrix), min(width, matrix.shape[1]), dtype=torch.float64)
@@ -157,27 +149,19 @@ def check_count(seen: int, P: int) -> None:
 
 
 def count(batches: Iterable[Any]) -> int:
-    """Count the minibatches, by one look through them where they have no length.
-
-    Args:
-        batches: the minibatches.
-
-    Returns:
-        Their number, P.
-
-    Raises:
-        ValueError: one pair of arrays, a text, a number or a data set of samples in place of minibatches; fewer than two;
-            an iterator that can be gone through only once; or a ``DataLoader`` whose last minibatch would be smaller: the
-            message names the nearest sizes that divide the data.
-    """
+    """Count the minibatches, by one look through them where they have no length; refuse what are none."""
     if problem := _problem(batches):
         raise ValueError(
             f"batches, of type {type(batches).__name__}, {problem}: give minibatches of one size, as a list of pairs "
             "(x, y), a DataLoader or Minibatches(x, y, batch_size, seed=0)"
         )
     if isinstance(batches, DataLoader) and batches.batch_size and not batches.drop_last:
-        with suppress(TypeError):  # a stream has no length
-            _check_loader(len(batches.dataset), batches.batch_size)
+        try:
+            check_batch_size(len(batches.dataset), batches.batch_size, fewest=2)
+        except TypeError:  # a stream has no length
+            pass
+        except ValueError as error:
+            raise ValueError(f"{error}; or leave the others out with drop_last=True") from error
     try:
         P = len(batches)
     except TypeError:
@@ -199,11 +183,3 @@ def _problem(batches: Any) -> str:
     if isinstance(batches, tuple | list) and [isinstance(x, Tensor | np.ndarray) for x in batches] == [True, True]:
         return f"is a pair of whole arrays of shapes {tuple(batches[0].shape)} and {tuple(batches[1].shape)}"
     return ""
-
-
-def _check_loader(n: int, batch_size: int) -> None:
-    """Refuse minibatches of different sizes before any gradient is taken."""
-    try:
-        check_batch_size(n, batch_size, fewest=2)
-    except ValueError as error:
-        raise ValueError(f"{error}; or leave the others out with drop_last=True") from error

@@ -7,17 +7,7 @@ from torch import nn
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters whose gradient is taken, in the order of ``model.parameters()``.
-
-    Args:
-        model: the network.
-
-    Returns:
-        Those that require a gradient and are not empty.
-
-    Raises:
-        ValueError: no torch module, no such parameter, a complex one, or torch's inference mode.
-    """
+    """Return the parameters whose gradient is taken, in the order of ``model.parameters()``; refuse a model without."""
     if not isinstance(model, nn.Module):
         raise ValueError(
             f"the model is of type {type(model).__name__}, no torch.nn.Module: give model, loss_fn, batches in this order"
@@ -36,18 +26,7 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
 
 
 def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[slice]]:
-    """Locate the trainable parameters of each group in a row.
-
-    Args:
-        model: the network.
-        groups: name to names of parameters, in any order; by default one group for every module that owns some.
-
-    Returns:
-        Name to slices, in the order of ``model.parameters()``.
-
-    Raises:
-        ValueError: a group is empty, or names a parameter twice or one that is not trainable.
-    """
+    """Locate the parameters of each group in a row, in the model's order; by default of each module that owns some."""
     where, start = {}, 0
     for name, w in model.named_parameters():
         if w.requires_grad and w.numel():
@@ -70,14 +49,7 @@ def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) 
 
 
 def units(model: nn.Module) -> list[slice]:
-    """Locate the incoming weights of each unit in a row: of a neuron of a linear layer, a filter of a convolution.
-
-    Args:
-        model: the network.
-
-    Returns:
-        One slice for every index of the first dimension of each trainable parameter that has two dimensions or more.
-    """
+    """Locate the incoming weights of each unit in a row: of a neuron of a linear layer, a filter of a convolution."""
     incoming, start = [], 0
     for w in trainable(model):
         if w.ndim > 1:

@@ -17,26 +17,9 @@ def per_sample_gradients(
     y: Int64[Tensor, " n"],
     columns: Int64[Tensor, " c"],
 ) -> Float[Tensor, "n c"]:
-    r"""Compute the gradient of every sample's own loss at some coordinates, in eval mode.
-
-    In a linear layer, :math:`\partial \ell_i / \partial W_{oq} = \delta_{io} a_{iq}` with its input a and the derivative
-    delta of the loss by its output. A convolution is the same with the patches of the input as a, summed over the places of
-    the output. Nothing is computed at other coordinates.
-
-    Args:
-        model: a network in which every trainable parameter is the weight or bias of an ``nn.Linear`` or an ungrouped
-            ``nn.Conv2d`` that is used once.
-        loss_fn: mean loss of several samples from the outputs and the classes.
-        x: inputs.
-        y: classes.
-        columns: increasing coordinates of a row of the noise matrix.
-
-    Returns:
-        One row for each sample.
-
-    Raises:
-        ValueError: another kind of layer owns a trainable parameter.
-    """
+    """Compute the gradient of every sample's own loss at increasing coordinates of a row, in eval mode."""
+    # In a linear layer, dl_i / dW_oq = delta_io a_iq with its input a and the derivative delta of the loss by its output. A
+    # convolution is the same with the patches of the input as a, summed over the places of the output.
     layers = {module: weights for module in model.modules() if (weights := _trainable(module))}
     if other := [type(module).__name__ for module in layers if not _supported(module)]:
         raise ValueError(
@@ -86,23 +69,27 @@ def images_per_coordinate(
     *,
     chunk: int = 500,
 ) -> Float64[Tensor, " c"]:
-    r"""Count how many samples a coordinate of the gradient effectively sees.
+    r"""Count how many samples a coordinate of the gradient effectively sees, with dropout off.
 
     .. math:: n_{\mathrm{eff},j} = \frac{(\sum_i g_{ij}^2)^2}{\sum_i g_{ij}^4}, \qquad
         \mathrm{events}_j = b\, n_{\mathrm{eff},j} / n
 
-    between 1 (one sample has all of the gradient) and n (all samples have gradients of one size).
+    is between 1 (one sample has all of the gradient) and n (the gradients of all samples have one size).
 
     Args:
-        model: as :func:`per_sample_gradients`.
-        loss_fn: the same.
+        model: a network in which every trainable parameter is the weight or bias of an ``nn.Linear`` or an ungrouped
+            ``nn.Conv2d`` that is used once.
+        loss_fn: mean loss of several samples from the outputs and the classes.
         x: all n samples.
         y: their classes.
-        columns: increasing coordinates.
+        columns: increasing coordinates of a row of the noise matrix.
         chunk: samples in one backward pass.
 
     Returns:
         n_eff of every coordinate; NaN where no sample has a gradient.
+
+    Raises:
+        ValueError: another kind of layer owns a trainable parameter.
     """
     sums = torch.zeros(2, len(columns), dtype=torch.float64, device=x.device)
     for inputs, classes in zip(x.split(chunk), y.split(chunk), strict=True):
