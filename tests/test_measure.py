@@ -15,13 +15,16 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from tailnoise_utils import tail_index
+from tailnoise_utils.measurement import estimates
 from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise import gradient as module_of_gradient
+from tailnoise_utils.noise import matrix as module_of_matrix
 from tailnoise_utils.noise.gradient import Gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study.networks.models import fcn
+from tailnoise_utils.tail_index import streaming
 from tailnoise_utils.tail_index.streaming import PermutedRowBlocks, RowBlocks
 
 
@@ -62,7 +65,7 @@ def test_rows_one_by_one_are_the_matrix(P: int, p: int, K1: int | None, conventi
         pytest.fail("choose K1 among the divisors")
     whole = tail_index.mohammadi(U, K1, convention=convention)
     for chunk in (2**20, 5):
-        monkeypatch.setattr(tail_index.rows, "CHUNK", chunk)
+        monkeypatch.setattr(streaming, "CHUNK", chunk)
         rows = RowBlocks(P, p, K1, convention=convention)
         for piece in (piece for row in U for piece in row.split([2, 0, p - 2, 0])):
             rows.add(piece)
@@ -94,7 +97,7 @@ def test_columns_are_permuted_without_putting_a_row_in_order(P: int, p: int, K1:
     columns = torch.randperm(p, generator=generator)
     whole = tail_index.mohammadi(U[:, columns], K1)
     for chunk in (2**20, 5):
-        monkeypatch.setattr(tail_index.rows, "CHUNK", chunk)
+        monkeypatch.setattr(streaming, "CHUNK", chunk)
         rows = PermutedRowBlocks(P, p, columns.argsort(), K1)
         for piece in (piece for row in U for piece in row.split([2, 0, p - 2, 0])):
             rows.add(piece)
@@ -168,7 +171,7 @@ def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
     batches = Minibatches(*samples(), 4, seed=1)
     whole = measure(everything(), cross_entropy, batches, method=method)
     assert whole.dead_share > 0
-    for one in (module, estimates):
+    for one in (module_of_matrix, estimates):
         monkeypatch.setattr(one, "CHUNK", 7)
     pieces = measure(everything(), cross_entropy, batches, method=method)
     assert_same(whole.corrected, pieces.corrected, 1e-12)
@@ -479,7 +482,7 @@ def test_the_report_reads_well() -> None:
         f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 4 samples (60 in all)\n"
         in text
     )
-    assert f"corrected      {report.corrected.alpha:.3f} +- {report.corrected.se:.3f}  without the dead" in text
+    assert f"corrected  {report.corrected.alpha:.3f} +- {report.corrected.se:.3f}  without the dead" in text
     assert (
         f"published  {report.published.alpha:.3f} +- {report.published.se:.3f}  in the arithmetic of the paper" in text
     )
@@ -595,7 +598,7 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
     assert "Diagnosis of alpha^: P = 40 minibatches" in repr(report)
     assert {"decomposition: tails", "tail excess (p)"} <= set(report.to_frame()["quantity"])
     for options, reason in (
-        ({"decomposition": False}, "not asked for"),
+        ({"diagnosis": False}, "not asked for"),
         ({"method": "streaming"}, r"the noise is streamed, and they need its matrix"),
     ):
         without = measure(everything(), cross_entropy, batches, **options)

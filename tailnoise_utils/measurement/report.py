@@ -128,9 +128,9 @@ class Report:
                 f"  the tests need {FEWEST_ROWS} at least. Take smaller minibatches, or more data.",
             ]
         lines += [
-            "  alpha^ < 2 alone is no evidence of heavy tails: correlation, unequal scales and",
-            "  the order of the parameters lower it too (and negative correlation or few",
-            "  entries can take it above 2).",
+            "  alpha^ < 2 alone is no evidence of heavy tails: correlation, unequal scales",
+            "  and the order of the parameters lower it too. Negative correlation or few",
+            "  entries can take it above 2.",
             repr(self.diagnosis)
             if self.diagnosis
             else fill(f"No diagnosis, and no conclusion: {self.no_diagnosis}", 80, subsequent_indent="  "),
