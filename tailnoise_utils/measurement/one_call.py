@@ -55,8 +55,8 @@ def measure(
     Of the noise matrix (:func:`tailnoise_utils.noise.matrix.noise_matrix`) the report holds :math:`\hat\alpha` by
     :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, corrected, under one common random permutation
     of the coordinates; the same for every group of parameters; the share of dead coordinates, norms, loss and accuracy.
-    The diagnosis (:func:`tailnoise_utils.diagnosis.diagnose`) says how much of the gap to 2 is correlation, order, scales
-    and tails, and what tests across the minibatches find.
+    The diagnosis (:mod:`tailnoise_utils.diagnosis`) says how much of the gap to 2 is correlation, order, scales and tails,
+    and what tests across the minibatches find.
 
     A value below 2 alone is no evidence of heavy tails. Correlation between coordinates, unequal scales, the order of the
     parameters and dead units lower :math:`\hat\alpha` too, and heavy tails that a whole minibatch shares leave it at 2.
@@ -80,13 +80,11 @@ def measure(
             noticed. Streaming takes two passes, and refuses a ``DataLoader`` that shuffles anew at each.
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the coordinates.
-        groups: name to names of parameters, which are read in the model's order; by default one group for every module
-            that owns trainable parameters. An empty mapping for none.
+        groups: name to names of parameters, in any order; by default a group for every module that owns some; ``{}``: none.
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
-        diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why there is none.
-        draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion
-            (:func:`tailnoise_utils.diagnosis.conclusions.conclusion`), the last sentence of the printed report.
+        diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why not.
+        draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion, the last sentence of the printed report.
         entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
 
