@@ -1,7 +1,7 @@
 """The estimates of one measurement, from the rows of the noise matrix one by one; memory does not grow with the rows."""
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -22,23 +22,42 @@ Logs = tuple[float, int]  # a sum of logarithms, and their number
 
 
 class _Scope:
-    """Both estimates of the whole network or of a group; a text in place of one says why there is none."""
+    """The estimates of the whole network or of a group in both conventions; an error in place of one says why."""
 
-    def __init__(self, P: int, size: int, live: int) -> None:
-        self.size, self.dead_share = size, 1 - live / size
-        self.published = _blocks(P, size, "published")
-        self.corrected = _blocks(P, live, "corrected")
+    def __init__(self, P: int, live: Bool[Tensor, " p"]) -> None:
+        self.size, alive = len(live), int(live.count_nonzero())
+        self.dead_share = 1 - alive / self.size
+        self._blocks: dict[str, RowBlocks | ValueError] = {}
+        for convention, p in (("published", self.size), ("corrected", alive)):
+            try:
+                if not p:
+                    raise ValueError("nothing is alive")
+                self._blocks[convention] = RowBlocks(P, p, convention=convention)
+            except ValueError as error:
+                self._blocks[convention] = error
 
     def add(self, entries: Tensor, logs: Logs, live: Tensor, logs_live: Logs) -> None:
         """Take the next entries of a row: all of them, and the live ones."""
-        for blocks, taken, taken_logs in ((self.published, entries, logs), (self.corrected, live, logs_live)):
+        for blocks, taken in zip(self._blocks.values(), ((entries, logs), (live, logs_live)), strict=True):
             if isinstance(blocks, RowBlocks):
-                blocks.add(taken, taken_logs)
+                blocks.add(*taken)
+
+    def result(self, convention: str) -> TailIndex:
+        """Return an estimate, once all rows have been seen."""
+        blocks = self._blocks[convention]
+        if isinstance(blocks, ValueError):
+            raise blocks
+        return blocks.result()
 
     def group(self) -> Group:
-        """Return the estimates, or why there are none."""
-        estimates, problems = zip(*map(_result, (self.published, self.corrected)), strict=True)
-        return Group(self.size, self.dead_share, *estimates, "; ".join(dict.fromkeys(filter(None, problems))))
+        """Return both estimates, or why there are none."""
+        estimates, problems = dict.fromkeys(self._blocks), []
+        for convention in estimates:
+            try:
+                estimates[convention] = self.result(convention)
+            except ValueError as error:
+                problems.append(str(error))
+        return Group(self.size, self.dead_share, *estimates.values(), "; ".join(dict.fromkeys(problems)))
 
 
 class Estimates:
@@ -47,23 +66,19 @@ class Estimates:
     def __init__(self, P: int, live: Bool[Tensor, " p"], slices: dict[str, list[slice]], seed: int) -> None:
         self.norms: list[float] = []
         self._live, self._all_live = live, bool(live.all())
-        p, p_live = len(live), int(live.count_nonzero())
-        self._network = _Scope(P, p, p_live)
-        _need(self._network.corrected)
-        self._permuted = PermutedRowBlocks(P, p_live, _order(p_live, seed).to(live.device))
-        self._groups: dict[str, _Scope] = {}
+        self._network = _Scope(P, live)
+        p = int(live.count_nonzero())
+        self._permuted = PermutedRowBlocks(P, p, _order(p, seed).to(live.device))
+        self._groups = {name: _Scope(P, torch.cat([live[part] for part in parts])) for name, parts in slices.items()}
+        cuts = {0, len(live), *(cut for parts in slices.values() for part in parts for cut in (part.start, part.stop))}
+        starts, self._ends = sorted(cuts)[:-1], sorted(cuts)[1:]
+        self._scopes = [self._scopes_at(start, slices) for start in starts]
         self._at, self._square = 0, 0.0  # entries of the present row that were seen, and the sum of their squares
-        cuts = {0, p, *(end for parts in slices.values() for part in parts for end in (part.start, part.stop))}
-        self._ends = sorted(cuts)[1:]
-        self._scopes = [[self._network] for _ in self._ends]  # those that have the entries before each end
-        for name, parts in slices.items():
-            size = sum(part.stop - part.start for part in parts)
-            group = self._groups[name] = _Scope(P, size, sum(int(live[part].count_nonzero()) for part in parts))
-            for part in parts:
-                for scopes in self._scopes[
-                    bisect_right(self._ends, part.start) : bisect_left(self._ends, part.stop) + 1
-                ]:
-                    scopes.append(group)
+
+    def _scopes_at(self, at: int, slices: dict[str, list[slice]]) -> list[_Scope]:
+        """Return what a coordinate belongs to: the network, and groups."""
+        names = [name for name, parts in slices.items() if any(part.start <= at < part.stop for part in parts)]
+        return [self._network, *(self._groups[name] for name in names)]
 
     def add(self, row: Iterable[Tensor]) -> None:
         """Take the next row, cut into consecutive pieces, with exact zeros where dead."""
@@ -90,13 +105,13 @@ class Estimates:
 
     def published(self) -> TailIndex:
         """Return the published estimate of all entries, summed in float64, once all rows have been seen."""
-        return _need(self._network.published).result()
+        return self._network.result("published")
 
     def results(self) -> tuple[TailIndex, TailIndex, dict[str, Group]]:
         """Return the corrected estimate, that under the permutation, and the groups, once all rows have been seen."""
         corrected, permuted = (
             replace(index, info=index.info | {"dead_share": self._network.dead_share})
-            for index in (_need(self._network.corrected).result(), self._permuted.result())
+            for index in (self._network.result("corrected"), self._permuted.result())
         )
         return corrected, permuted, {name: scope.group() for name, scope in self._groups.items()}
 
@@ -109,28 +124,3 @@ def _order(p: int, seed: int) -> Int[Tensor, " p"]:
     for i, part in enumerate(columns.split(CHUNK)):
         order[part.long()] = torch.arange(i * CHUNK, i * CHUNK + len(part), dtype=kind)
     return order
-
-
-def _blocks(P: int, p: int, convention: str) -> RowBlocks | str:
-    """Make an accumulator, or say why there can be none."""
-    if not p:
-        return "nothing is alive"
-    try:
-        return RowBlocks(P, p, convention=convention)
-    except ValueError as error:
-        return str(error)
-
-
-def _need(blocks: RowBlocks | str) -> RowBlocks:
-    """Refuse to go on where there is no accumulator."""
-    if isinstance(blocks, str):
-        raise ValueError(blocks)
-    return blocks
-
-
-def _result(blocks: RowBlocks | str) -> tuple[TailIndex | None, str]:
-    """Return the estimate, or why there is none."""
-    try:
-        return _need(blocks).result(), ""
-    except ValueError as error:
-        return None, str(error)

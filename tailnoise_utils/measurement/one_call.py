@@ -84,7 +84,7 @@ def measure(
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
         diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why not.
-        draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion, the last sentence of the printed report.
+        draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion, the report's last sentence.
         entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
 

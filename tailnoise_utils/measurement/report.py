@@ -50,9 +50,8 @@ class Group:
 
     def estimates(self) -> list[tuple[str, TailIndex]]:
         """Return the estimates that there are, with their names."""
-        return [
-            (name, index) for name, index in (("published", self.published), ("corrected", self.corrected)) if index
-        ]
+        both = (("published", self.published), ("corrected", self.corrected))
+        return [(name, index) for name, index in both if index]
 
 
 @dataclass(frozen=True, repr=False)

@@ -20,7 +20,8 @@ def per_sample_gradients(
     """Compute the gradient of every sample's own loss at increasing coordinates of a row, in eval mode."""
     # In a linear layer, dl_i / dW_oq = delta_io a_iq with its input a and the derivative delta of the loss by its output. A
     # convolution is the same with the patches of the input as a, summed over the places of the output.
-    layers = {module: weights for module in model.modules() if (weights := _trainable(module))}
+    owned = {module: [w for w in module.parameters(recurse=False) if w.requires_grad] for module in model.modules()}
+    layers = {module: weights for module, weights in owned.items() if weights}
     if other := [type(module).__name__ for module in layers if not _supported(module)]:
         raise ValueError(
             f"parameters of {', '.join(other)}: only nn.Linear and nn.Conv2d have gradients by sample here (the latter "
@@ -96,11 +97,6 @@ def images_per_coordinate(
         squares = per_sample_gradients(model, loss_fn, inputs, classes, columns).double().square()
         sums += torch.stack([squares.sum(0), squares.square().sum(0)])
     return sums[0].square() / sums[1]
-
-
-def _trainable(module: nn.Module) -> list[nn.Parameter]:
-    """Return the module's own parameters that have a place in a row of the noise matrix."""
-    return [w for w in module.parameters(recurse=False) if w.requires_grad and w.numel()]
 
 
 def _supported(module: nn.Module) -> bool:
