@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
+import tailnoise_utils
 from tailnoise_utils import tail_index
 from tailnoise_utils.measurement import estimates
 from tailnoise_utils.measurement import one_call as module
@@ -586,7 +587,7 @@ def test_what_has_no_gradient_of_real_numbers_is_refused() -> None:
         measure(nn.Linear(16, 3), cross_entropy, batches, memory=-1)
 
 
-def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
+def test_the_diagnosis_comes_with_the_report_unless_it_cannot() -> None:
     x, y = samples(160)
     batches = Minibatches(x, y, 4, seed=0)
     report = measure(everything(), cross_entropy, batches, draws=19)
@@ -614,8 +615,26 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
 
 
 def test_measuring_loads_what_it_needs_alone() -> None:
-    lines = "import sys, torch; old = set(sys.modules); import tailnoise_utils.measurement.one_call; print(*set(sys.modules) - old)"
+    lines = (
+        "import sys, torch; old = set(sys.modules); import tailnoise_utils.measurement.one_call; "
+        "print(*set(sys.modules) - old)"
+    )
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "tailnoise_utils.diagnosis" in loaded
     assert not loaded & {"matplotlib", "pandas", "scipy", "dask", "distributed", "torchvision", "plotly"}
+
+
+def test_the_face_is_lazy_and_gives_callables() -> None:
+    lines = (
+        "import sys, tailnoise_utils; print(*sys.modules); "
+        "from tailnoise_utils import measure, noise_matrix, Minibatches, mohammadi, ESTIMATORS; "
+        "from tailnoise_utils import noise, measurement, stable; assert {*tailnoise_utils.__all__} == {*dir(tailnoise_utils)}; "
+        "print(*(callable(one) for one in (measure, noise_matrix, Minibatches, mohammadi, *ESTIMATORS.values())))"
+    )
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert not {"torch", "numpy", "tailnoise_utils.noise", "tailnoise_utils.tail_index"} & {*first.split()}
+    assert set(second.split()) == {"True"}
+    with pytest.raises(AttributeError, match="module 'tailnoise_utils' has no attribute 'measured'"):
+        _ = tailnoise_utils.measured

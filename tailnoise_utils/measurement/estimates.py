@@ -18,8 +18,6 @@ from tailnoise_utils.tail_index.streaming import PermutedRowBlocks, RowBlocks
 
 from .report import Group
 
-Logs = tuple[float, int]  # a sum of logarithms, and their number
-
 
 class _Scope:
     """The estimates of the whole network or of a group in both conventions; an error in place of one says why."""
@@ -36,7 +34,7 @@ class _Scope:
             except ValueError as error:
                 self._blocks[convention] = error
 
-    def add(self, entries: Tensor, logs: Logs, live: Tensor, logs_live: Logs) -> None:
+    def add(self, entries: Tensor, logs: tuple[float, int], live: Tensor, logs_live: tuple[float, int]) -> None:
         """Take the next entries of a row: all of them, and the live ones."""
         for blocks, taken in zip(self._blocks.values(), ((entries, logs), (live, logs_live)), strict=True):
             if isinstance(blocks, RowBlocks):

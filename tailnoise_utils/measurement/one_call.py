@@ -123,8 +123,7 @@ def measure(
     parts = slices(model, groups)
     if method == "auto":
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
-    steps = P if method == "matrix" else 2 * P
-    with private_randomness(device), steps_told(progress, steps) as step:
+    with private_randomness(device), steps_told(progress, P if method == "matrix" else 2 * P) as step:
         passes = Passes(partial(gradients, model, loss_fn, mode=mode, seed=seed), batches, step)
         explained, problem = None, _STREAMED if diagnosis else "not asked for"
         if method == "matrix":

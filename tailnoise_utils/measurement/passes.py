@@ -37,12 +37,7 @@ def steps_told(progress: bool | Progress, steps: int) -> Iterator[Callable[[], o
 class Passes:
     """One or two passes over the minibatches; the first one also keeps losses, hits and marks of the samples."""
 
-    def __init__(
-        self,
-        gradients_of: Callable[[Iterable[Any]], Iterator[Gradient]],
-        batches: Iterable[Any],
-        step: Callable[[], object],
-    ) -> None:
+    def __init__(self, gradients_of: Callable, batches: Iterable[Any], step: Callable) -> None:
         self._gradients_of, self._batches, self._step = gradients_of, batches, step
         self.losses: list[float] = []
         self.samples: int | None = None

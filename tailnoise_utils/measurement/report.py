@@ -25,7 +25,6 @@ _STYLE = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e0e0e0",
-    "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
 }
 
@@ -137,11 +136,7 @@ class Report:
         return "\n".join(lines)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give the numbers as rows of the results table.
-
-        Returns:
-            Records with the keys quantity and value, and scope (a group; absent for the whole network), x, se.
-        """
+        """Give the numbers as records of the results table: quantity and value, and scope (of a group), x, se if any."""
         rows = [row for name, index in self._network() for row in index_rows(name, index)]
         rows += [{"quantity": "dead share", "value": self.dead_share}, {"quantity": "loss", "value": self.loss}]
         if self.accuracy is not None:
@@ -154,11 +149,7 @@ class Report:
         return rows + (self.diagnosis.rows() if self.diagnosis else [])
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the same rows as a table, with alpha^ next to 1/alpha^ and 1 or 0 for a diagnosis in doubt or not.
-
-        Returns:
-            Columns scope, quantity, x, value, se.
-        """
+        """Give the rows as a table (scope, quantity, x, value, se), with alpha^ next to 1/alpha^ and any doubt as 1."""
         import pandas as pd
 
         rows = self.rows()
@@ -173,11 +164,7 @@ class Report:
         return pd.DataFrame([blank | row for row in rows])[["scope", "quantity", "x", "value", "se"]]
 
     def plot(self) -> Figure:
-        """Draw alpha^ of the whole network and of the groups with its standard error, and the norms of the noise.
-
-        Returns:
-            A figure of two panels.
-        """
+        """Draw alpha^ of the whole network and of the groups with its standard error, and the norms of the noise."""
         import matplotlib as mpl
         from matplotlib import pyplot as plt
 

@@ -53,11 +53,7 @@ class Gradient:
         return out
 
     def pieces(self) -> Iterator[tuple[slice, Float[Tensor, " k"]]]:
-        """Cut the gradient into consecutive vectors; small parts are joined, and each is freed before the next is made.
-
-        Yields:
-            The place in the gradient, and the piece at that place.
-        """
+        """Yield vectors with their places, small parts joined; each part is freed before the next vector is made."""
         start = 0
         self.parts.reverse()
         while self.parts:

@@ -37,10 +37,8 @@ class Minibatches:
         y: targets of all samples.
         batch_size: samples in a minibatch, ``b``; it must divide their number ``n`` and leave two minibatches or more.
         order: ``"random"``, a seeded permutation of the samples, or ``"data"``, the samples in the given order.
-        seed: of the permutation; not used in data order. Training with the same seed visits the same minibatches in its
-            first epoch, so measure with another one.
-        drop_last: leave out the last samples in that order, those that do not fill a minibatch; else a ``batch_size`` that
-            does not divide ``n`` is refused.
+        seed: of the permutation. Measure with another one than that of training, whose first epoch has these minibatches.
+        drop_last: leave out the last samples of that order if ``batch_size`` does not divide ``n``, instead of refusing it.
 
     Attributes:
         indices: of the samples, one row for each of the ``P = n / b`` minibatches; each of ``0 .. n - 1`` occurs once.

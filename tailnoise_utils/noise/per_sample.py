@@ -27,11 +27,10 @@ def per_sample_gradients(
             f"parameters of {', '.join(other)}: only nn.Linear and nn.Conv2d have gradients by sample here (the latter "
             "ungrouped, padded with a number of zeros)"
         )
-    inputs: dict[nn.Module, Tensor] = {}
-    outputs: dict[nn.Module, Tensor] = {}
+    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
     def keep(module: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:
-        inputs[module], outputs[module] = args[0].detach(), output
+        seen[module] = args[0].detach(), output
         return output.clone()  # what follows may change it in place
 
     hooks = [module.register_forward_hook(keep) for module in layers]
@@ -39,13 +38,13 @@ def per_sample_gradients(
         with as_found(model), torch.enable_grad():
             model.eval()
             loss = loss_fn(model(x), y) * len(x)  # every sample's own loss, summed
-            deltas = torch.autograd.grad(loss, [outputs[module] for module in layers])
+            deltas = torch.autograd.grad(loss, [seen[module][1] for module in layers])
     finally:
         for hook in hooks:
             hook.remove()
     parts, start = [], 0
     for (module, weights), delta in zip(layers.items(), deltas, strict=True):
-        a = inputs[module]
+        a = seen[module][0]
         if isinstance(module, nn.Conv2d):
             a = functional.unfold(a, module.kernel_size, module.dilation, module.padding, module.stride)
         else:
