@@ -24,11 +24,12 @@ Experiment = Annotated[str, typer.Argument(help=f"One of: {EXPERIMENTS}.")]
 OneOrAll = Annotated[str, typer.Argument(help=f"One of: {EXPERIMENTS}; or all.")]
 
 
-def _print_version(wanted: bool) -> None:
-    """Print the version and stop."""
+def _print_version(wanted: bool) -> bool:
+    """Print the version and stop, if that is wanted."""
     if wanted:
         typer.echo(f"tailnoise_utils {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -629,7 +629,8 @@ def test_the_face_is_lazy_and_gives_callables() -> None:
     lines = (
         "import sys, tailnoise_utils; print(*sys.modules); "
         "from tailnoise_utils import measure, noise_matrix, Minibatches, mohammadi, ESTIMATORS; "
-        "from tailnoise_utils import noise, measurement, stable; assert {*tailnoise_utils.__all__} == {*dir(tailnoise_utils)}; "
+        "from tailnoise_utils import noise, measurement, stable; "
+        "assert {*tailnoise_utils.__all__} == {*dir(tailnoise_utils)}; "
         "print(*(callable(one) for one in (measure, noise_matrix, Minibatches, mohammadi, *ESTIMATORS.values())))"
     )
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
