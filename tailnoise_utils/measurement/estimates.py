@@ -20,19 +20,19 @@ from .report import Group
 
 
 class _Scope:
-    """The estimates of the whole network or of a group in both conventions; an error in place of one says why."""
+    """The estimates of the whole network or of a group in both conventions; a text in place of one says why."""
 
     def __init__(self, P: int, live: Bool[Tensor, " p"]) -> None:
         self.size, alive = len(live), int(live.count_nonzero())
         self.dead_share = 1 - alive / self.size
-        self._blocks: dict[str, RowBlocks | ValueError] = {}
+        self._blocks: dict[str, RowBlocks | str] = {}
         for convention, p in (("published", self.size), ("corrected", alive)):
             try:
                 if not p:
                     raise ValueError("nothing is alive")
                 self._blocks[convention] = RowBlocks(P, p, convention=convention)
             except ValueError as error:
-                self._blocks[convention] = error
+                self._blocks[convention] = str(error)
 
     def add(self, entries: Tensor, logs: tuple[float, int], live: Tensor, logs_live: tuple[float, int]) -> None:
         """Take the next entries of a row: all of them, and the live ones."""
@@ -43,8 +43,8 @@ class _Scope:
     def result(self, convention: str) -> TailIndex:
         """Return an estimate, once all rows have been seen."""
         blocks = self._blocks[convention]
-        if isinstance(blocks, ValueError):
-            raise blocks
+        if isinstance(blocks, str):
+            raise ValueError(blocks)
         return blocks.result()
 
     def group(self) -> Group:
