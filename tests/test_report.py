@@ -154,10 +154,10 @@ def test_few_minibatches_come_with_a_warning() -> None:
     assert "P = 3 minibatches are few: a standard error may be wrong by 50% or more, and\n  the tests need 16" in text
     assert "No diagnosis, and no conclusion: P = 3 rows are too few to look across them" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
-    for diagnosis in (True, False):
-        enough = repr(measure(model, cross_entropy, Minibatches(x, y, 3, seed=0), diagnosis=diagnosis, draws=19))
+    for wanted in (True, False):
+        enough = repr(measure(model, cross_entropy, Minibatches(x, y, 3, seed=0), diagnosis=wanted, draws=19))
         assert "are few" not in enough
-        assert ("Conclusion" in enough) == diagnosis
+        assert ("Conclusion" in enough) == wanted
 
 
 def test_two_minibatches_have_no_standard_error() -> None:
@@ -165,7 +165,7 @@ def test_two_minibatches_have_no_standard_error() -> None:
     text = repr(measure(nn.Linear(6, 3), cross_entropy, Minibatches(x, y, 24, seed=0)))
     assert "P = 2 minibatches are few: a standard error needs 3, and\n  the tests need 16" in text
     assert "nan" not in text
-    assert re.search(r"corrected      -?\d+\.\d{3}  without the dead", text)
+    assert re.search(r"corrected  -?\d+\.\d{3}  without the dead", text)
 
 
 def test_few_live_coordinates_come_with_a_warning() -> None:
@@ -267,6 +267,6 @@ def test_only_too_little_noise_is_a_reason_for_no_diagnosis(monkeypatch) -> None
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a mistake of ours")
 
-    monkeypatch.setattr(module.controls, "decomposition", broken)
+    monkeypatch.setattr(module, "diagnose", broken)
     with pytest.raises(ValueError, match="a mistake of ours"):
         measure(model, rare, batches)

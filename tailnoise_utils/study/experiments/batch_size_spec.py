@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from tailnoise_utils.noise.matrix import deviation
+
 from ..networks import models
 from ..networks.train import evaluate
 from .indices import FIXED_K1, indices
@@ -70,7 +72,7 @@ class BatchSizeSpec(Measured):
         U = centre.new_empty(P, len(centre), dtype=torch.float32)
         for b in self.batch_sizes:
             for row, chosen in zip(U, draw(n, b, P, self.train.seed), strict=True):
-                row.copy_(mean_gradient(model, self.train, pictures, chosen) - centre)
+                deviation(mean_gradient(model, self.train, pictures, chosen), centre, out=row)
                 progress(b / self.pictures_per_point)
             for found in indices(U):
                 quantity = f"1/alpha (corrected, K1 = {FIXED_K1})" if "x" in found else found["quantity"]

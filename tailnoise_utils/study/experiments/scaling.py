@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tailnoise_utils import diagnosis
 from tailnoise_utils.measurement.one_call import NothingAlive
+from tailnoise_utils.noise.matrix import deviation
 from tailnoise_utils.noise.parameters import slices
 
 from ..networks import models
@@ -83,7 +84,7 @@ class ScalingSpec(Measured):
             share = float(torch.cat([live[part] for part in parts]).double().mean())
             rows.append({"scope": scope, "quantity": "live share", "value": share})
         for b, count in zip(sizes, self.minibatches, strict=True):
-            noise = (gradient_of(chosen) - centre for chosen in draw(n, b, count, self.train.seed))
+            noise = (deviation(gradient_of(chosen), centre) for chosen in draw(n, b, count, self.train.seed))
             for scope, (value, se) in diagnosis.log_scale(noise, b, n, groups=layers, live=live).items():
                 rows.append({"scope": scope, "quantity": "log-scale", "x": b, "value": value, "se": se})
         return [row | {"split": "train"} for row in rows]
