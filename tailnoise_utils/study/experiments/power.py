@@ -47,7 +47,7 @@ class PowerSpec(Drawn):
     :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers, columns centred.
 
     Attributes:
-        coordinates: how coordinates depend on each other (:func:`tailnoise_utils.tail_index.known_laws.noise_matrix`); latent and
+        coordinates: how coordinates depend on each other (:func:`tailnoise_utils.tail_index.known_laws.noise_of`); latent and
             elliptical ones have 30 factors.
         alpha: index of the stable part of the noise; 2 is Gaussian noise.
         share: its weight; the rest is Gaussian noise of scale 1.
@@ -105,7 +105,7 @@ class PowerSpec(Drawn):
         law = (known_laws.COORDINATES.index(self.coordinates), round(1000 * self.alpha), round(1000 * self.share))
         rng = np.random.default_rng([self.seed, self.P, self.width, *law, replicate])
         shape = (self.P, self.width)
-        U = known_laws.noise_matrix(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
+        U = known_laws.noise_of(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
         return torch.from_numpy(U - U.mean(0)).float(), rng
 
     def _tests(self, replicate: int) -> dict[tuple[str, str, int | None], diagnosis.Comparison]:
