@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from .conclusions import conclusion, counted
+from .conclusion import conclude, counted
 from .decomposition import STABLE, Decomposition
 from .joint import Estimate
 from .per_coordinate import Comparison
@@ -140,7 +140,7 @@ class Diagnosis:
             "  Share found not normal by Anderson and Darling's test (of what is found, up to",
             "  5 % by chance; units: the weights into one neuron):",
             fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
-            fill(conclusion(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
+            fill(conclude(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 

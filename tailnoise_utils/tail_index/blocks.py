@@ -204,12 +204,6 @@ class _Blocks:
             rest = rest[complete * self.K1 :]
 
 
-def block_sums(entries: Tensor, K1: int) -> Tensor:
-    """Sum every K1 consecutive entries in float64; the remainder takes no part."""
-    rows = entries[: len(entries) // K1 * K1].view(-1, K1)
-    return torch.cat([part.sum(1, dtype=torch.float64) for part in rows.split(max(1, CHUNK // K1))])
-
-
 def by_row(logs: Tensor, K1: int, p: int) -> Tensor:
     """Add up the numbers of the blocks that begin in the same row of p entries, up to the row of the last block."""
     first = torch.arange(len(logs), device=logs.device) * K1 // p
