@@ -95,7 +95,7 @@ def measure(
         diagnosis: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
             where the noise is streamed; the report says so.
         draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion
-            (:func:`tailnoise_utils.diagnosis.conclusions.conclusion`), the last sentence of the report when it is printed.
+            (:func:`tailnoise_utils.diagnosis.conclusion.conclude`), the last sentence of the report when it is printed.
         entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
 
@@ -243,7 +243,7 @@ def _diagnosis(
             found,
             doubt=f"{again / samples:.1%} of the samples are in another minibatch too, which tests can take for tails: cut "
             "the data into disjoint minibatches, once, and measure again. (If these are samples that are only alike, the "
-            "conclusion is diagnosis.conclusion(report.diagnosis.tests, report.diagnosis.draws).)",
+            "conclusion is diagnosis.conclude(report.diagnosis.tests, report.diagnosis.draws).)",
         )
     return replace(found, doubt=found.doubt or diagnosis.doubt({}, coarsest)), ""
 

@@ -39,7 +39,7 @@ class PowerSpec(Drawn):
     r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
     And how often the conclusion of a report finds heavier tails, by its own rule
-    (:func:`tailnoise_utils.diagnosis.conclusions.heavier`), for which all tests together have this level.
+    (:func:`tailnoise_utils.diagnosis.conclusion.heavier`), for which all tests together have this level.
 
     The statistics are those of :func:`tailnoise_utils.diagnosis.assembly` on a whole network of `width` coordinates (kurtosis
     of projections: 200 random, 10 leading from each half), and so is their law under the null hypothesis, of fewer random
