@@ -184,7 +184,7 @@ def _diagnosis(
             result,
             doubt=f"{again / samples:.1%} of the samples are in another minibatch too, which tests can take for tails: cut "
             "the data into disjoint minibatches, once, and measure again. (If these are samples that are only alike, the "
-            "conclusion is diagnosis.conclusion(report.diagnosis.tests, report.diagnosis.draws).)",
+            "conclusion is diagnosis.conclude(report.diagnosis.tests, report.diagnosis.draws).)",
         )
     return replace(result, doubt=result.doubt or doubt({}, coarsest)), ""
 

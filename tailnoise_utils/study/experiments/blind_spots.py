@@ -34,11 +34,11 @@ def _noise(law: str, shape: tuple[int, int], generator: np.random.Generator) -> 
     if "scales" in coordinates:
         scales = _scales(shape[1])
         ordered = np.sort(scales) if "sorted" in coordinates else scales
-        U = known_laws.noise_matrix("independent", alpha, shape, generator) * ordered
+        U = known_laws.noise_of("independent", alpha, shape, generator) * ordered
     else:
         kind = {"i.i.d.": "independent", "correlated in tens": "grouped"}.get(coordinates, coordinates)
         rank = 30 if kind == "latent" else None
-        U = known_laws.noise_matrix(kind, alpha, shape, generator, rank=rank, rho=_RHO)
+        U = known_laws.noise_of(kind, alpha, shape, generator, rank=rank, rho=_RHO)
     return torch.from_numpy(U).float()
 
 

@@ -39,7 +39,7 @@ class PowerSpec(Drawn):
     r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
     And how often the conclusion of a report finds heavier tails, by its own rule
-    (:func:`tailnoise_utils.diagnosis.conclusions.heavier`), for which all tests together have this level.
+    (:func:`tailnoise_utils.diagnosis.conclusion.heavier`), for which all tests together have this level.
 
     The statistics are those of :func:`tailnoise_utils.diagnosis.assembly` on a whole network of `width` coordinates (kurtosis
     of projections: 200 random, 10 leading from each half), and so is their law under the null hypothesis, of fewer random
@@ -47,7 +47,7 @@ class PowerSpec(Drawn):
     :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers, columns centred.
 
     Attributes:
-        coordinates: how coordinates depend on each other (:func:`tailnoise_utils.tail_index.known_laws.noise_matrix`); latent and
+        coordinates: how coordinates depend on each other (:func:`tailnoise_utils.tail_index.known_laws.noise_of`); latent and
             elliptical ones have 30 factors.
         alpha: index of the stable part of the noise; 2 is Gaussian noise.
         share: its weight; the rest is Gaussian noise of scale 1.
@@ -105,7 +105,7 @@ class PowerSpec(Drawn):
         law = (known_laws.COORDINATES.index(self.coordinates), round(1000 * self.alpha), round(1000 * self.share))
         rng = np.random.default_rng([self.seed, self.P, self.width, *law, replicate])
         shape = (self.P, self.width)
-        U = known_laws.noise_matrix(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
+        U = known_laws.noise_of(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
         return torch.from_numpy(U - U.mean(0)).float(), rng
 
     def _tests(self, replicate: int) -> dict[tuple[str, str, int | None], diagnosis.Comparison]:
