@@ -6,14 +6,14 @@ Everything is said of :math:`1/\hat\alpha`, which is unbiased where :math:`\hat\
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float64
-from numpy.typing import ArrayLike
 from scipy import stats
 
 LEVEL = 0.05
+Values = int | float | list[float] | np.ndarray | pd.Series
 SEEDS = 5  # from so many on a setting's own seeds give its standard error
 
 
-def holm(p: ArrayLike) -> Float64[np.ndarray, " tests"]:
+def holm(p: Values) -> Float64[np.ndarray, " tests"]:
     """Return p-values adjusted by Holm (1979), which scipy has not: no false rejection, under any dependence."""
     p = np.asarray(p, dtype=float)
     order = np.argsort(p)
@@ -21,7 +21,7 @@ def holm(p: ArrayLike) -> Float64[np.ndarray, " tests"]:
     return adjusted[np.argsort(order)]
 
 
-def fisher(p: ArrayLike) -> float:
+def fisher(p: Values) -> float:
     """Return one p-value for independent tests of one hypothesis, by Fisher (1932); 0 is one below what floats hold."""
     return float(stats.combine_pvalues(np.maximum(p, 1e-300), method="fisher").pvalue)
 
@@ -59,7 +59,7 @@ def means_above(frame: pd.DataFrame, by: list[str], pool: list[str], bound: floa
     return tests.assign(p=above(tests["mean"], tests["se"], tests["df"], bound))
 
 
-def above(value: ArrayLike, se: ArrayLike, df: ArrayLike, bound: float) -> np.ndarray | float:
+def above(value: Values, se: Values, df: Values, bound: float) -> np.ndarray | float:
     """Test that a mean is above a bound: one-sided p of t; 1 without a standard error, with one of 0 either 0 or 1."""
     value, se = np.asarray(value, dtype=float), np.asarray(se, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -67,7 +67,7 @@ def above(value: ArrayLike, se: ArrayLike, df: ArrayLike, bound: float) -> np.nd
     return np.where(se > 0, p, np.where(se == 0, value <= bound, 1.0))[()]
 
 
-def equivalence(value: float, se: float, df: float, low: float, high: float) -> float:
+def equivalence(value: float, se: float, df: int | float, low: float, high: float) -> float:
     """Test that a quantity is within bounds: the larger p of two one-sided t-tests (Schuirmann 1987)."""
     return float(max(above(value, se, df, low), above(-value, se, df, -high)))
 

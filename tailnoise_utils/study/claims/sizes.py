@@ -97,10 +97,10 @@ def c4(fcn: Results) -> Verdict:
                 common = {"dataset": dataset, "loss": loss, "convention": convention}
                 rows += [common | row for row in (_plane(means) if dataset == "mnist" else _level(means))]
     tests = pd.DataFrame(rows)
-    lines = effects(tests, {"value": "value"}, ("what", "dataset", "convention"))
-    lines += effects(pd.DataFrame(lengths), {"length": "fixed K1"}, ("dataset",)) + effects(
-        _seeds(end), {"seed": "seeds"}
-    )
+    lines = effects(pd.DataFrame(lengths), {"length": "fixed K1"}, ("dataset",))
+    for what, part in tests.groupby("what", sort=False):
+        lines += effects(part, {"value": str(what)}, ("dataset", "convention"))
+    lines += effects(_seeds(end), {"seed": "seeds"})
     return judge("C4", tests, lines, ("dataset", "loss", "convention"), tuple(lost))
 
 
@@ -179,9 +179,8 @@ def c5(cnn: Results) -> Verdict:
         "p": "p that it is not the lowest",
         "rest": "alpha^ of the rest",
     }
-    lines = effects(pd.DataFrame(alphas), names, ("dataset", "loss", "convention")) + effects(
-        _seeds(end), {"seed": "seeds"}
-    )
+    lines = effects(pd.DataFrame(alphas), names, ("dataset", "loss", "convention"))
+    lines += effects(_seeds(end), {"seed": "seeds"})
     return judge("C5", pd.DataFrame(rows), lines, ("dataset", "loss", "convention"), tuple(lost))
 
 
