@@ -226,8 +226,12 @@ def batches(
 def test_c6():
     found = claims.c6(batches(0.01))
     assert found.verdict == "reproduced"
-    assert found.numbers["largest slope, one network, published"] == pytest.approx(0.01, abs=3e-3)
-    assert found.numbers["smallest slope, trained at b, K1 = 1000"] == pytest.approx(0.01, abs=3e-3)
+    assert found.numbers["largest change of alpha^ per unit of ln b, one network, published"] == pytest.approx(
+        0.01, abs=3e-3
+    )
+    assert found.numbers["smallest change of alpha^ per unit of ln b, trained at b, K1 = 1000"] == pytest.approx(
+        0.01, abs=3e-3
+    )
     # A fall is no movement towards 2.
     assert claims.c6(batches(-0.1)).verdict == "reproduced"
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from .. import experiments
 from ..experiments import runner
 from ..results.store import Results
-from .batch_size import batch_slopes, c6, o3, scale_slopes
+from .batch_size import batch_slopes, c6, o3
 from .estimators import c2, c2_tests
 from .exits import c9, c9_checks, exit_slopes, rate_ratios
 from .inference import over_seeds
@@ -59,7 +59,6 @@ __all__ = [
     "phases",
     "rate_ratios",
     "scale_of_norms",
-    "scale_slopes",
     "verdicts",
 ]
 

@@ -77,7 +77,7 @@ def c6(results: Results) -> Verdict:
     if tests["se"].isna().any():
         return Verdict("C6", NOT_TESTED, "No setting has two seeds.")
     tests["slope"] = -tests["mean"]
-    lines = effects(tests, {"slope": "slope"}, ("reading", "convention"))
+    lines = effects(tests, {"slope": "change of alpha^ per unit of ln b"}, ("reading", "convention"))
     lines += effects(slopes, {"sizes": "minibatch sizes", "alpha": "alpha^"}) + effects(tests, {"seeds": "seeds"})
     absent = tuple(reading for reading in _READINGS if depths[reading] != _DEPTHS)
     return judge("C6", tests, lines, ("dataset", "loss", "convention", "reading"), absent)

@@ -146,7 +146,8 @@ def judge(
     numbers = {"tests": float(len(tests)), "tests that hold": float(tests["holds"].sum())}
     for line in lines:
         numbers |= line.numbers
-    evidence = f"Holds {where}: {tests['holds'].sum()} of {len(tests)} tests. {sentence(lines)}."
+    words = sentence(lines)
+    evidence = f"Holds {where}: {tests['holds'].sum()} of {len(tests)} tests. {words[:1].upper()}{words[1:]}."
     return Verdict(claim, verdict, evidence, numbers, p, tests=tests)
 
 
