@@ -42,7 +42,7 @@ def heavy_or_else(*diagnoses: Results) -> str:
         medians = [values(end, quantity, K1).groupby(SETTING)["value"].mean().median() for K1 in lengths]
         if np.isfinite(medians).all():
             words = {f"K1 = {K1:.0f}": 1 / median for K1, median in zip(lengths, medians, strict=True)}
-            lines += effects(pd.DataFrame([words]).assign(name=name), {at: f"at {at}" for at in words}, ("name",))
+            lines += effects(pd.DataFrame([words]).assign(name=name), {at: f"{at} gives" for at in words}, ("name",))
     return f"{head}: {sentence(lines)}."
 
 
