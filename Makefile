@@ -1,18 +1,19 @@
 # `make help` lists the targets. The first use makes .venv and installs the exact versions of constraints.txt.
 # To use an environment that has everything already (conda, say): make book BIN="$CONDA_PREFIX/bin"
-PROFILE ?= laptop
+PROFILE ?= book
 PYTHON ?= python3
 BIN ?= .venv/bin
 # Notebooks that are executed at a time, each with one thread.
 JOBS ?= 2
 MAKEFLAGS += --jobs=$(JOBS)
 
-PROFILES := smoke laptop constant paper full
+PROFILES := book smoke laptop constant paper full
 TOPICS := $(basename $(notdir $(wildcard notebooks/*.py)))
 EXECUTED := $(TOPICS:%=book/executed/%.ipynb)
-PACKAGE := $(wildcard tailnoise_utils/*.py tailnoise_utils/*/*.py)
-# In smoke the notebooks compute their results themselves.
-RESULTS := $(if $(filter smoke,$(PROFILE)),,$(wildcard notebooks/results/$(PROFILE)/*))
+PACKAGE := $(shell find tailnoise_utils -name '*.py')
+# In smoke the notebooks compute their results themselves; in book each has its own default.
+RESULTS := $(if $(filter smoke,$(PROFILE)),,$(wildcard notebooks/results/$(if $(filter book,$(PROFILE)),*,$(PROFILE))/*))
+PARAMETERS := $(if $(filter-out book,$(PROFILE)),-p profile $(PROFILE))
 INSTALLED := $(if $(filter .venv/bin,$(BIN)),.venv/installed)
 INDEX := book/_build/html/index.html
 
@@ -23,7 +24,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help install book test reproduce notebooks lab clean force
+.PHONY: help install book check test lint reproduce notebooks lab clean force
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
@@ -32,13 +33,19 @@ help:  ## this list
 book: $(INDEX)  ## execute the notebooks on the stored results, build the book, print where it is
 	@echo "The book ($(PROFILE)): $(CURDIR)/$(INDEX)"
 
-test: install  ## lint, format, and all tests: the package, every notebook in smoke, the book
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+check: lint  ## lint, the house's floors, and the tests that take no time
+	$(BIN)/python -m pytest -m "not slow"
+
+test: lint  ## lint, and all tests: the package, every notebook in smoke, the book
 	$(BIN)/python -m pytest
 
-reproduce: install  ## compute all results of PROFILE from scratch, then build the book from them
-	$(BIN)/python -m tailnoise_utils run all --fresh --profile $(PROFILE)
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+reproduce: install  ## compute all results of PROFILE (laptop unless named) from scratch, then build the book from them
+	$(BIN)/python -m tailnoise_utils run all --fresh --profile $(if $(filter book,$(PROFILE)),laptop,$(PROFILE))
 	$(MAKE) book
 
 notebooks: install  ## write every notebook's .ipynb anew from its .py
@@ -67,7 +74,7 @@ book/executed/profile: force
 
 book/executed/%.ipynb: notebooks/%.py $(PACKAGE) $(RESULTS) book/executed/profile $(INSTALLED)
 	$(BIN)/jupytext --quiet --to ipynb --output $@.part.ipynb $<
-	OMP_NUM_THREADS=1 $(BIN)/papermill $@.part.ipynb $@.part.ipynb -p profile $(PROFILE) -k python3 --cwd notebooks --no-progress-bar
+	OMP_NUM_THREADS=1 $(BIN)/papermill $@.part.ipynb $@.part.ipynb $(PARAMETERS) -k python3 --cwd notebooks --no-progress-bar
 	mv $@.part.ipynb $@
 
 # Always from scratch: Sphinx does not repeat the warnings of pages that it has read before.

@@ -39,8 +39,8 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
     if first is None or first.cell_type != "markdown" or not re.match(r"# \S", first.source):
         found.append("the first cell has no title")
     parameters = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(parameters) != 1 or 'profile = "laptop"' not in parameters[0].source.splitlines()[0]:
-        found.append('not one cell tagged "parameters" that begins with: profile = "laptop"')
+    if len(parameters) != 1 or not re.match(r'profile = "(book|laptop)"', parameters[0].source):
+        found.append('not one cell tagged "parameters" that begins with: profile = "book"')
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue

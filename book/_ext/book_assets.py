@@ -22,10 +22,10 @@ def add_notices(app: Sphinx, config: Config) -> None:
     """
     config.html_theme_options["extra_footer"] = f"tailnoise_utils {tailnoise_utils.__version__}"
     profile = (Path(app.srcdir) / "executed" / "profile").read_text().strip()
-    if profile != "laptop":
+    if profile not in ("book", "laptop"):
         config.html_theme_options["announcement"] = (
             f"Figures and numbers of this copy are of the profile {profile}; the "
-            "sentences about them were written for laptop."
+            "sentences about them were written for the book's own results."
         )
 
 
