@@ -120,19 +120,21 @@ _BROWNIAN_KINDS = {"slope in H / D", "exit rate"}
 
 
 def c9(results: Results) -> Verdict:
-    """C9: exit times under Levy noise are polynomial in the width and do not depend on the depth; Brownian: exponential.
+    """C9: Exit times under Levy noise depend polynomially on the width, not on the depth.
 
-    The rule. Levy, for each alpha: the slope of ln T in ln a is alpha, in ln eps -alpha, in H 0; Brownian: in H / D 1;
-    all within 0.05. Every exit rate and every rate of moves between wells is within 5 % of the theory, in absolute
-    time. "Partly" if all of that holds for all or some of the noises (the values of alpha, 2 among them), never more, for
-    the time spent in wide valleys is not judged; "not reproduced" if it holds for none; "not tested at this scale" if a
-    check is absent, or its 95 % interval wider than what it is to decide.
+    Under Brownian noise they depend exponentially on the depth. The Levy-driven process spends most of its time in wide
+    valleys.
 
-    Args:
-        results: of the experiment ``metastability``.
+    The rule: Slopes of the logarithm of the mean exit time are those of the theory within .05, rates within 5 %. The last
+    part, most of the time in wide valleys, is not judged: at best "partly".
+
+    Levy, for each alpha: the slope of ln T in ln a is alpha, in ln eps -alpha, in H 0; Brownian: in H / D 1. Every exit
+    rate and every rate of moves between wells is compared with the theory in absolute time. "Partly" if all of that holds
+    for all or some of the noises (the values of alpha, 2 among them), never more; "not reproduced" if it holds for none;
+    "not tested at this scale" if a check is absent, or its 95 % interval wider than what it is to decide.
 
     Returns:
-        The verdict.
+        The verdict on results of ``metastability``.
     """
     checks = c9_checks(results)
     found = {float(alpha): set(of["kind"]) for alpha, of in checks.groupby("alpha")}
