@@ -34,15 +34,7 @@ _KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model},
 
 
 def batch_table(results: Results) -> pd.DataFrame:
-    """Return alpha^ against the minibatch size of the measurement, at one number of minibatches.
-
-    Args:
-        results: of the experiment ``batch_size``.
-
-    Returns:
-        A line a data set, depth, kind of training, convention and size b: alpha^, of the mean of 1/alpha^ over the seeds,
-        with its range (low, high). Kinds: training at one size, before and after it; training at each size.
-    """
+    """Return alpha^ (of the mean 1/alpha^) and its range over the seeds by data set, depth, kind of training and size b."""
     table = results.table()
     several = table["run"].map(table.groupby("run")["x"].nunique()) > 1
     base = table.loc[several, "batch_size"].unique().item()
@@ -184,16 +176,7 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
 
 
 def implied_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
-    """Return the index implied by the intervals that begin at some sizes.
-
-    Args:
-        results: of the experiment ``batch_scaling``.
-        sizes: where the intervals begin, in samples; of small data, which does not have them all, 5, 10 and 50.
-
-    Returns:
-        A row a setting, before and after training; for each size the index of the mean slope over the seeds, and the
-        standard deviation of the slope over them.
-    """
+    """Return the index implied by the intervals that begin at some sizes, and the spread of its slope over the seeds."""
     table = _log_scales(results)
     rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
     for when, at in ends(table[table["scope"] == "all"]):

@@ -196,15 +196,7 @@ def column_index(results: Results) -> Figure:
 
 
 def decomposition_table(results: Results) -> pd.DataFrame:
-    """Return the numbers behind the figures, before and after training.
-
-    Args:
-        results: of the experiment ``decomposition``.
-
-    Returns:
-        A row a setting and time. Means over the seeds that trained; an alpha^ is that of the mean 1/alpha^. "..., sd" is the
-        standard deviation over the seeds (of 1/alpha^), "..., p" the largest p-value of a test over them.
-    """
+    """Return means over the seeds that trained, their deviations ("..., sd") and largest p-values ("..., p")."""
     table = _of_networks(results)
     lines = []
     for when, rows in ends(table[table["split"] == "train"]):
@@ -267,17 +259,7 @@ def layers(results: Results, setting: str) -> Figure:
 
 
 def layer_table(results: Results, model: str, quantity: str = "tail excess") -> pd.DataFrame:
-    """Return a statistic of every layer of "fcn" or "cnn" networks, before and after training, over the seeds.
-
-    Args:
-        results: of the experiment ``decomposition``.
-        model: ``"fcn"`` or ``"cnn"``.
-        quantity: the statistic.
-
-    Returns:
-        A row a setting and time; for each layer the mean over the seeds, their standard deviation ("..., sd") and, of a test,
-        the largest p-value ("..., p").
-    """
+    """Return mean, deviation ("..., sd") and largest p-value ("..., p") over the seeds of a statistic of every layer."""
     table = with_settings(results)
     table = table[(table["model"] == model) & (table["scope"] != "all")]
     table = table[table["quantity"].isin([quantity, f"{quantity} (p)"])]

@@ -36,15 +36,7 @@ def _departures(runs: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
 
 
 def departure_table(results: Results) -> pd.DataFrame:
-    """Return alpha^ under each departure from the text.
-
-    Args:
-        results: of the experiment ``departures``.
-
-    Returns:
-        A line a network, departure and time (before or after training): alpha^, of the mean of 1/alpha^ over the seeds,
-        with its range (low, high), and the change of 1/alpha^ from the text's, mean and standard deviation over the seeds.
-    """
+    """Return alpha^ and its range under each departure, and the change of 1/alpha^ from what the text says."""
     table, lines = results.table(), {}
     for (model, dataset), rows in table.groupby(["model", "dataset"], sort=False):
         runs = results.runs[(results.runs["model"] == model) & (results.runs["dataset"] == dataset)]

@@ -127,16 +127,7 @@ def unstable_laws(results: Results) -> Figure:
 
 
 def bias_table(results: Results, alpha: float = 1.5, size: int = 10_000) -> pd.DataFrame:
-    """Return bias, spread, honesty of the standard error and time of every estimator on stable samples of one size.
-
-    Args:
-        results: of the experiment ``estimator``.
-        alpha: the true index.
-        size: the sample size.
-
-    Returns:
-        One row an estimator, times in milliseconds; `sd / bound` compares with the Cramer-Rao bound.
-    """
+    """Return bias, spread, honesty of the standard error and time of every estimator on stable samples of one size."""
     table = _stable_rows(results)
     at = table[(table["parameter"] == alpha) & (table["size"] == size)]
     wide = at.pivot(index="scope", columns="quantity", values="value").reindex(_FAST)

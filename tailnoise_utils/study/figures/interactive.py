@@ -1,7 +1,7 @@
 """Figures of the book in which a reader chooses what is drawn; they load nothing from elsewhere.
 
-A menu for each choice. Plotly's own menus cannot be combined: so each trace says in its `meta` what it belongs to, and a few
-lines of script show those that belong to everything chosen.
+Plotly's own menus cannot be combined: so each trace says in its `meta` what it belongs to, and a few lines of script show
+those that belong to everything chosen.
 """
 
 from __future__ import annotations
@@ -98,14 +98,7 @@ def _trace(summary: pd.DataFrame, i: int, name: str, meta: list[str], *, line: b
 
 
 def fcn_size(results: Results) -> go.Figure:
-    """Draw alpha^ after training against the width; data set, loss, depth and convention are chosen.
-
-    Args:
-        results: of the experiment ``fcn_size``.
-
-    Returns:
-        The figure; bars are ranges over the seeds, open marks of runs that did not train.
-    """
+    """Draw alpha^ after training against the width; data set, loss, depth and convention are chosen."""
     table = at_the_end(results)
     table = table[table["split"] == "train"]
     accuracy = table[table["what"] == "accuracy"].set_index("run")["value"]
@@ -147,14 +140,7 @@ def fcn_size(results: Results) -> go.Figure:
 
 
 def iterations(results: Results) -> go.Figure:
-    """Draw loss, accuracy and alpha^ along training; network with data set, and convention, are chosen.
-
-    Args:
-        results: of the experiment ``iterations``.
-
-    Returns:
-        The figure: three panels; bars are ranges over the seeds.
-    """
+    """Draw loss, accuracy and alpha^ along training; network with data set, and convention, are chosen."""
     settings, traces, last = by_setting(results), [], 1
     lines = [(split, quantity, split, axis) for quantity, axis in _AXES.items() for split in ("train", "test")]
     lines += [(f"α̂, {name}", quantity, "train", "y") for name, quantity in INDICES.items()]

@@ -44,7 +44,7 @@ def iterations(results: Results) -> Figure:
 
     layout = {"rows": ["panel"], "columns": ["setting"], "title": "{setting}", "sharex": "col", "sharey": "row"}
     layout |= {"height_ratios": [1, 1, 1.4], "legend": 0, "most": 99}
-    drawn, panels = facets(table, draw, height=2, xlabel="iteration (SGD steps)", **layout)
+    drawn, panels = facets(table, draw, height=2.0, xlabel="iteration (SGD steps)", **layout)
     for axes, label in zip(panels[:, 0], _PANELS.values(), strict=True):
         axes.set_ylabel(label)
     panels[0, 0].set_yscale("log")
@@ -58,14 +58,7 @@ def iterations(results: Results) -> Figure:
 
 
 def first_and_last(results: Results) -> pd.DataFrame:
-    """Return alpha^ at the first and the last snapshot, by setting and convention.
-
-    Args:
-        results: of the experiment ``iterations``.
-
-    Returns:
-        The mean is taken of 1/alpha^ over the seeds and inverted; the standard deviation is that of alpha^.
-    """
+    """Return alpha^ (of the mean 1/alpha^) at the first and the last snapshot, and the sd of alpha^ over the seeds."""
     table = {}
     for setting, rows in by_setting(results).items():
         for name, quantity in INDICES.items():

@@ -74,15 +74,7 @@ def norm_quantiles(results: Results) -> Figure:
 
 
 def norm_table(results: Results) -> pd.DataFrame:
-    """Return median norm (over the median noise norm of the seed) and spread of the log norm, means over the seeds.
-
-    Args:
-        results: of the experiment ``noise_histogram``.
-
-    Returns:
-        One row an iteration; columns by law: the median, and the standard deviation of ln(norm). The last row leaves out
-        runs that did not train, unless none did.
-    """
+    """Return median norm (over that of the noise) and sd of the log norm; at the end only of runs that trained, if any."""
     table = results.table()
     table = table[table["quantity"].isin(NORMS)]
     untrained = table["status"] != "complete"

@@ -1,6 +1,6 @@
 """What figures have in common: names of settings, ends of the training, grids of panels, lines with their ranges."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -170,8 +170,7 @@ def facets(
         axes.set_xlabel(xlabel if i == len(down) - 1 else "")
     figure.supylabel(ylabel)
     if legend == "direct":
-        for axes in panels[:, -1]:
-            label_lines(axes)
+        label_lines(figure, panels[:, -1])
     elif legend:
         legend_below(figure, panels.flat, int(legend))
     return figure, panels
@@ -183,7 +182,7 @@ def _words(column: str, value: Any) -> Any:
     return str(value).upper() if column == "model" else known.get(value, value)
 
 
-def legend_below(figure: Figure, panels: Sequence[plt.Axes], columns: int) -> None:
+def legend_below(figure: Figure, panels: Iterable[plt.Axes], columns: int) -> None:
     """Put one legend below all panels, where it hides nothing; each label once."""
     entries: dict[str, Any] = {}
     for axes in panels:
@@ -192,26 +191,23 @@ def legend_below(figure: Figure, panels: Sequence[plt.Axes], columns: int) -> No
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
 
 
-def label_lines(axes: plt.Axes, apart: float = 12) -> None:
-    """Write the label of each line at its right end, in its colour, the labels `apart` points or more from each other."""
-    axes.figure.draw_without_rendering()  # places the ends
-    scale, ends = 72 / axes.figure.dpi, []
-    for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-        line = handle[0] if isinstance(handle, tuple) else handle
-        xy = line.get_xydata()[np.isfinite(line.get_xydata()).all(axis=1)]
-        if len(xy):
-            x, y = axes.transData.transform(xy[np.argmax(xy[:, 0])]) * scale
-            ends.append((y, x, label, line.get_color()))
-    ends.sort(key=lambda end: end[0])
-    heights = np.array([end[0] for end in ends])
-    places = heights.copy()
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + apart)
-    places += heights.mean() - places.mean() if len(places) else 0
-    for place, (_, _, label, colour) in zip(places, ends, strict=True):
-        low = axes.get_window_extent().y0 * scale
-        offset = {"xytext": (4, place - low), "textcoords": "offset points", "annotation_clip": False}
-        axes.annotate(label, (1, 0), xycoords="axes fraction", color=colour, va="center", **offset)
+def label_lines(figure: Figure, panels: Iterable[plt.Axes], apart: float = 13.0) -> None:
+    """Write the label of each line right of its panel, in its colour, at the height of its end or `apart` points off."""
+    figure.draw_without_rendering()  # places the ends
+    for axes in panels:
+        ends = []
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            line = handle[0] if isinstance(handle, tuple) else handle
+            points = line.get_xydata()[np.isfinite(line.get_xydata()).all(axis=1)]
+            if len(points):
+                _, y = axes.transData.transform(points[points[:, 0].argmax()]) - axes.bbox.p0
+                ends.append((y * 72 / figure.dpi, label, line.get_color()))
+        ends.sort(key=lambda end: end[0])
+        heights = np.array([height for height, *_ in ends])
+        places = np.maximum.accumulate(heights - apart * np.arange(len(ends))) + apart * np.arange(len(ends))
+        for place, (_, label, colour) in zip(places + heights.mean() - places.mean(), ends, strict=True):
+            style = {"color": colour, "va": "center", "textcoords": "offset points", "annotation_clip": False}
+            axes.annotate(label, (1, 0), xycoords="axes fraction", xytext=(4, place), **style)
 
 
 def mean_and_range(rows: pd.DataFrame, *, by: str | list[str] = "width", inverse: bool = True) -> pd.DataFrame:

@@ -15,15 +15,7 @@ _PLACE = ["P", "width", "coordinates"]
 
 
 def power_table(results: Results, quantity: str = "value") -> pd.DataFrame:
-    """Return the fraction of rejections at the 5 % level.
-
-    Args:
-        results: of the experiment ``power``.
-        quantity: ``"value"``, or ``"se"``, its binomial standard error.
-
-    Returns:
-        One column a test; one row a law, named by P, width, coordinates, alpha and share: in the order of the grid.
-    """
+    """Return the fraction of rejections at the 5 % level (or its error, "se"): a row a law, a column a test."""
     index = [*_PLACE, "share", "alpha"]
     return results.table().pivot_table(index=index, columns="scope", values=quantity, sort=False)[list(TESTS)]
 
@@ -60,16 +52,7 @@ def power_of_tests(results: Results) -> Figure:
 
 
 def power_limits(results: Results, wanted: float = 0.8) -> pd.DataFrame:
-    """Return what a test that finds nothing could have found: the largest alpha that it finds often enough.
-
-    Args:
-        results: of the experiment ``power``.
-        wanted: the fraction of rejections that is enough.
-
-    Returns:
-        One column a test; one row a kind of noise ("SaS", or a share of it), P and kind of coordinates, where all laws were
-        tried. A smaller alpha that is *not* found as often stands in brackets; "none" where no alpha is.
-    """
+    """Return the largest alpha found in a `wanted` fraction of the matrices, by noise and test; in brackets the missed."""
     table = power_table(results).query("alpha < 2")
     counts = table.groupby(_PLACE[:2]).size()
     complete = [size for size, laws in counts.items() if laws == counts.max()]
@@ -94,25 +77,14 @@ def _limit(rates: pd.Series, wanted: float) -> str:
 
 
 def power_words(results: Results, test: str, alpha: float, share: float = 1.0, *, wide: bool = False) -> str:
-    """Return the rates of a test against one law, for the text.
-
-    Args:
-        results: of the experiment ``power``.
-        test: one of those of :func:`power_table`.
-        alpha: index of the stable law.
-        share: its weight.
-        wide: take the matrices with the most columns rather than those with the fewest rows and columns.
-
-    Returns:
-        Per cent of the matrices, a kind of coordinates after the other: "100 / 34 / 44"; in brackets those with the most
-        rows, if there are others.
-    """
+    """Return the rates (%) of a test against one law, a kind of coordinates after the other: "100 / 34 / 44"."""
     rates, runs = 100 * power_table(results)[test], results.runs
 
     def words(P: int, width: int) -> str:
         chosen = rates.xs((P, width, share, alpha), level=["P", "width", "share", "alpha"])
         return " / ".join(f"{rate:.0f}" for rate in chosen)
 
+    # The smallest matrices; in brackets those with the most rows.
     few, many, narrow, broad = map(int, (*runs["P"].agg(["min", "max"]), *runs["width"].agg(["min", "max"])))
     if wide:
         return words(few, broad)

@@ -15,20 +15,12 @@ _SETTING = ["dataset", "loss", "depth", "width"]
 
 
 def at_the_end(results: Results) -> pd.DataFrame:
-    """Return alpha^ and accuracy of every run at its last snapshot, on whole networks.
-
-    Args:
-        results: of networks of several sizes.
-
-    Returns:
-        A line a number: the settings of the run, split, `what`, `value` (1/alpha^ or accuracy) and `se`. `what` is
-        "published" (in data order; on test images in a random partition), "corrected", "K1 = 1000" (corrected; 100 where no
-        run has blocks of 1000; where some have, the others have no such line), or "accuracy".
-    """
+    """Return 1/alpha^, by convention (`what`), and accuracy of every run at its last snapshot, on whole networks."""
     table = results.table()
     last = table["iteration"] == table.groupby("run")["iteration"].transform("max")
     table = table[last & (table["scope"] == "all")]
     joint = table["quantity"] == "1/alpha (joint)"
+    # One block length for all: 1000, or 100 where no run has blocks of 1000.
     K1 = 1000 if (joint & (table["x"] == 1000) & (table["split"] == "train")).any() else 100
     names = {"1/alpha (published, data order)": PUBLISHED, "1/alpha (corrected)": "corrected", "accuracy": "accuracy"}
     what = table["quantity"].map(names)
@@ -113,15 +105,7 @@ def against_filters(results: Results) -> Figure:
 
 
 def size_table(results: Results) -> pd.DataFrame:
-    """Return alpha^ and accuracy after training by setting, means over the runs that trained (all, where none did).
-
-    Args:
-        results: of networks of several sizes.
-
-    Returns:
-        A line a data set, loss, depth (0 for CNNs) and width; how many runs trained, and for each split the mean accuracy
-        and alpha^, of the mean of 1/alpha^, with the standard deviation of alpha^ over the seeds.
-    """
+    """Return alpha^ (of the mean 1/alpha^), its sd and accuracy by setting, over the runs that trained, if any did."""
     lines = {}
     for setting, rows in at_the_end(results).groupby(_SETTING, sort=False):
         complete = rows["status"] == "complete"
@@ -148,15 +132,7 @@ def trained_table(results: Results) -> pd.DataFrame:
 
 
 def corner_table(results: Results) -> pd.DataFrame:
-    """Return alpha^ after training of the smallest and largest networks, as words.
-
-    Args:
-        results: of networks of several sizes.
-
-    Returns:
-        The lines of :func:`size_table` at the ends of depth and width (of each depth its largest): mean and standard
-        deviation of alpha^ in each convention, and the mean accuracy; of the training images.
-    """
+    """Return alpha^, mean ± sd over the seeds, of the smallest and largest networks, on the training images."""
     table = size_table(results)
     index = table.index.to_frame(index=False)
     width = index.groupby(["dataset", "loss", "depth"])["width"].transform
