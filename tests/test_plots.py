@@ -252,14 +252,15 @@ def test_lines_along_training_are_means_over_seeds():
     results = runner.load("decomposition", "laptop")
     axes = next(a for a in figures.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     rows = results.table().query(
-        "scope == 'all' and quantity == 'tail excess' and dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 6"
+        "scope == 'all' and quantity == 'tail excess' and dataset == 'mnist' and loss == 'nll' "
+        "and width == 32 and depth == 6"
     )
     drawn = lines_of(axes)["32 × 6"]
     np.testing.assert_allclose(drawn, rows.groupby("iteration")["value"].mean().reset_index().to_numpy())
     columns = next(a for a in figures.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     after = results.table().query(
-        "scope == 'all' and quantity == '1/alpha (per coordinate)' and iteration == 4000 and dataset == 'mnist' and loss == 'nll' "
-        "and width == 256 and depth == 3"
+        "scope == 'all' and quantity == '1/alpha (per coordinate)' and iteration == 4000 "
+        "and dataset == 'mnist' and loss == 'nll' and width == 256 and depth == 3"
     )
     np.testing.assert_allclose(
         lines_of(columns)["256 × 3"], after.groupby("x")["value"].mean().reset_index().to_numpy()

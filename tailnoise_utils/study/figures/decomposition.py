@@ -201,7 +201,7 @@ def decomposition_table(results: Results) -> pd.DataFrame:
     lines = []
     for when, rows in ends(table[table["split"] == "train"]):
 
-        def of(quantity: str, x: float | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
+        def of(quantity: str, x: float | int | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
             chosen = rows[(rows["quantity"] == quantity) & (rows["x"].isna() if x is None else rows["x"] == x)]
             return chosen.groupby("setting", observed=True)["value"].agg(how)
 
