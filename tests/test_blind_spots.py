@@ -50,7 +50,7 @@ def test_wrong_matrices_are_refused():
         known_laws.noise_of("latent", 1.5, (4, 4), np.random.default_rng(), rank=None)
 
 
-def test_surrogates_of_each_law_are_drawn_anew(monkeypatch):
+def test_twins_of_each_law_are_drawn_anew(monkeypatch):
     """One mixing matrix for all laws would make their differences depend on each other."""
     drawn = []
 
@@ -58,12 +58,12 @@ def test_surrogates_of_each_law_are_drawn_anew(monkeypatch):
         drawn.append(generator.initial_seed())
         return U
 
-    monkeypatch.setattr(blind_spots.controls, "gaussian_twin", twin)
+    monkeypatch.setattr(blind_spots.diagnosis, "gaussian_twin", twin)
     blind_spots.twins(3)
     assert len(set(drawn)) == len(drawn) == 18
 
 
-def test_pooled_estimate_is_blind_and_tau_is_not():
+def test_the_joint_estimate_is_blind_and_tau_is_not():
     table = blind_spots.twins(24)
     wide = table.pivot_table(index=["law", "replicate"], columns="kind", values="1/alpha")
     gap = (wide["noise"] - wide["twin"]).groupby("law").agg(["mean", "sem"])
