@@ -39,10 +39,6 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute every run anew, whatever is stored.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine, one thread each.")] = None,
     dask: Annotated[str | None, typer.Option(help="Scheduler of a Dask cluster, such as tcp://node1:8786.")] = None,
-    together: Annotated[
-        bool,
-        typer.Option("--together", help="Train the seeds and losses of a setting stacked, for a GPU; in one process."),
-    ] = False,
 ) -> None:
     """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""
     names = list(experiments.EXPERIMENTS) if experiment == "all" else [experiment]
@@ -56,7 +52,7 @@ def run(
                 total = len(experiments.grid(name, profile))
                 layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
                 with tqdm(total=total, desc=f"{name} ({profile})", bar_format=layout) as bar:
-                    runner.run(name, profile, client=client, together=together, progress=partial(_advance, bar))
+                    runner.run(name, profile, client=client, progress=partial(_advance, bar))
                 typer.echo(store.path_of(name, profile))
     except KeyboardInterrupt:
         typer.echo(

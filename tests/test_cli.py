@@ -86,7 +86,7 @@ def test_an_absent_data_set_is_found_before_any_run(results_in, monkeypatch):
 
 
 def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
-    def run(name, profile, *, client, together, progress):
+    def run(name, profile, *, client, progress):
         progress(1.0)
         raise KeyboardInterrupt
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ..networks.snapshots import stack_of, train_together
 from ..results import files, store
 from . import cluster, grid
 from .runs import Finished, finish
-from .spec import Measured, forget_rows
+from .spec import forget_rows
 from .specs import Spec
 
 __all__ = [
@@ -95,7 +94,6 @@ def run(
     profile: str,
     *,
     client: Any = None,
-    together: bool = False,
     progress: Callable[[float], object] = lambda share: None,
 ) -> store.Results:
     """Make what is missing of an experiment's results, each run stored as soon as it ends.
@@ -104,20 +102,16 @@ def run(
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
         client: of :func:`tailnoise_utils.study.experiments.cluster.connect`, whose workers make the runs; None: this process does.
-        together: train the networks that differ in their seed and loss alone stacked, where that can be
-            (:func:`tailnoise_utils.study.networks.snapshots.train_together`); in this process only.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
     Returns:
         The results of the present grid.
 
     Raises:
-        ValueError: an unknown experiment or profile, stored runs on another copy of the data, or `together` with a client.
+        ValueError: an unknown experiment or profile, or stored runs on another copy of the data.
         OSError: of this machine, a full disk or an absent data set, say; the message says how to go on.
         FailedRuns: runs ended with another error, or one of their worker's machine; the others are stored.
     """
-    if together and client is not None:
-        raise ValueError("networks are trained together in one process: leave out the workers, or together")
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     records = store.read(path).records() if path.exists() else []
     forget_rows(record["run"] for record in records)  # of a process that was killed before it could
@@ -125,7 +119,7 @@ def run(
     left = [spec for spec in specs if store.digest(spec) not in done]
     progress(float(len(specs) - len(left)))
     failed: dict[Spec, Exception] = {}
-    found = _here(left, path, together, progress) if client is None else cluster.outcomes(client, left, progress)
+    found = _here(left, path, progress) if client is None else cluster.outcomes(client, left, progress)
     with closing(found):
         for spec, outcome in found:
             if isinstance(outcome, Exception):
@@ -145,10 +139,9 @@ def run(
 
 
 def _here(
-    specs: list[Spec], path: Path, together: bool, progress: Callable[[float], object]
+    specs: list[Spec], path: Path, progress: Callable[[float], object]
 ) -> Iterator[tuple[Spec, Finished | Exception]]:
     """Make runs in this process, except those that another one has stored by their turn."""
-    trainings = [spec.train for spec in specs if isinstance(spec, Measured)]
     for spec in specs:
         sha256 = spec.data_sha256()
         with spec.alone():
@@ -157,9 +150,6 @@ def _here(
             if not stored_by_another:
                 store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
                 try:
-                    if together and isinstance(spec, Measured):
-                        same = [t for t in trainings if stack_of(t) == stack_of(spec.train)]
-                        train_together(same, sha256)
                     outcome: Finished | Exception = finish(spec, progress)
                 except OSError:
                     raise  # the next run would not fare better

@@ -84,9 +84,8 @@ class Measured:
             progress: told how much is done.
 
         Returns:
-            Per snapshot, what `measure` gives. A run whose network was trained stacked with others (the same to rounding)
-            has a row "trained together" with their number. A run that diverged has the snapshots before it did, and a row
-            "diverged" with the last of them; where all gradients are equal there is only a row "nothing alive".
+            Per snapshot, what `measure` gives. A run that diverged has the snapshots before it did, and a row "diverged" with
+            the last of them; where all gradients are equal there is only a row "nothing alive".
         """
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
         work = spec.iterations * spec.batch_size + len(self.points) * self.pictures_per_point  # in images
@@ -114,8 +113,6 @@ class Measured:
             rows += [row | {"iteration": point} for row in found]
         if diverged:
             rows.append({"quantity": "diverged", "value": float(rows[-1]["iteration"]) if rows else 0.0})
-        if (together := snapshots.together()) > 1:
-            rows.append({"quantity": "trained together", "value": float(together)})
         return rows
 
     def seconds(self) -> float:

@@ -9,8 +9,7 @@ written every half minute. A killed run goes on from the last of them and ends b
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,15 +21,13 @@ from torch import Tensor, nn
 from ..results import files, store
 from . import data, models
 from .device import device, kept_in
-from .stacked import stackable, train_stacked
 from .train import Diverged, train
 from .weights import iteration_of, load_weights, save_weights
 
-__all__ = ["PaperTrainSpec", "Snapshots", "TrainSpec", "images", "stack_of", "train_together"]
+__all__ = ["PaperTrainSpec", "Snapshots", "TrainSpec", "images"]
 
 CHECKPOINT_SECONDS = 30.0
 _SEED = 10**6  # of the order of training and of dropout, before the seed of the run
-_PAUSE = 500  # steps after which stacked networks may be written
 
 
 @dataclass(frozen=True)
@@ -201,9 +198,9 @@ class Snapshots:
         """What became of the training lies here, once it is finished."""
         return self.folder / "end.json"
 
-    def _finish(self, verdict: str, seconds: float, together: int = 1, iterations: int | None = None) -> None:
-        """Write that the training is finished: "" or when it diverged, its wall time, how many were trained together."""
-        end = {"diverged": verdict, "seconds": seconds, "together": together, "iterations": iterations}
+    def _finish(self, verdict: str, seconds: float, iterations: int) -> None:
+        """Write that the training is finished: "" or when it diverged, its wall time, its last snapshot."""
+        end = {"diverged": verdict, "seconds": seconds, "iterations": iterations}
         with files.atomic(self._end) as file:
             file.write(json.dumps(end).encode())
         (self.folder / "checkpoint.npz").unlink(missing_ok=True)
@@ -213,12 +210,8 @@ class Snapshots:
         return json.loads(self._end.read_text())["seconds"]
 
     def iterations(self) -> int | None:
-        """The last snapshot of the finished training, None of one that was stacked."""
+        """The last snapshot of the finished training; None of one that an earlier version finished."""
         return json.loads(self._end.read_text()).get("iterations")
-
-    def together(self) -> int:
-        """How many networks the finished training was stacked with, itself among them."""
-        return json.loads(self._end.read_text()).get("together", 1)
 
     def load(self, point: int) -> nn.Module:
         """The network as it was.
@@ -241,11 +234,11 @@ class Snapshots:
         """The points on disk, and where their weights lie; a name that begins with a dot was never finished."""
         return {iteration_of(path): path for path in self.folder.glob("[!.]*.npz")}
 
-    def _resume(self, point: int | None = None) -> tuple[nn.Module, int, float]:
-        """The network at a point on disk, by default the last, its number of steps, and the seconds spent until then."""
+    def _resume(self) -> tuple[nn.Module, int, float]:
+        """The network at the last point on disk, its number of steps, and the seconds spent until then."""
         model, stored = self.spec.build(), self._stored()
-        point = max(stored, default=0) if point is None else point
-        if point not in stored:
+        point = max(stored, default=0)
+        if not stored:
             return model, 0, 0.0
         return model, point, float(load_weights(stored[point], model)["seconds"])
 
@@ -254,70 +247,6 @@ class Snapshots:
         """Write weights, whole or not at all."""
         with files.atomic(path) as file:
             save_weights(file, model, iteration=iteration, seconds=seconds)
-
-
-def stack_of(spec: TrainSpec) -> TrainSpec:
-    """What runs whose networks are trained together have in common.
-
-    Args:
-        spec: one of the runs.
-
-    Returns:
-        The same for all of them: the run with the seed 0 and no loss.
-    """
-    return replace(spec, seed=0, loss="")
-
-
-def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
-    """Train what is missing of runs that differ in their seed and loss alone, their networks stacked.
-
-    Weights and checkpoints are those of :class:`Snapshots`, where the runs then find their training done. What was killed
-    goes on from the newest point that all of the unfinished runs have, so that they stay together, and ends bit for bit
-    where an unbroken one does. Networks that cannot be stacked are left to be trained alone.
-
-    Args:
-        specs: the runs.
-        data_sha256: of their data.
-
-    Raises:
-        ValueError: runs that differ in more.
-    """
-    specs = sorted(set(specs), key=lambda spec: (spec.loss, spec.seed))
-    if len({stack_of(spec) for spec in specs}) > 1:
-        raise ValueError("runs that are trained together differ in their seed and loss alone; these differ in more")
-    with ExitStack() as held:
-        runs = [Snapshots(spec, data_sha256) for spec in specs]
-        for folder in sorted(one.folder for one in runs):  # in one order: no two processes wait for each other
-            held.enter_context(files.lock(folder))
-        unfinished = [one for one in runs if not one._end.exists()]
-        if len(unfinished) > 1 and stackable(specs[0].build()):
-            start = max(set.intersection(*({0, *one._stored()} for one in unfinished)))
-            _train_group([(one, *one._resume(start)) for one in unfinished], start)
-
-
-def _train_group(group: list[tuple[Snapshots, nn.Module, int, float]], start: int) -> None:
-    """Train networks that have the same number of steps behind them, in so many seconds each."""
-    spec = group[0][0].spec
-    (_, pictures), how = _asked(spec)
-    began = last = time.monotonic()
-    pauses = {*spec.snapshots, *range(start, spec.iterations, _PAUSE), spec.iterations}
-    seeds = [_SEED + one.spec.seed for one, *_ in group]
-    losses = [models.LOSSES[one.spec.loss] for one, *_ in group]
-    networks = [model for _, model, *_ in group]
-    for point, diverged in train_stacked(networks, losses, pictures, **how, snapshots=pauses, seeds=seeds, start=start):
-        now = time.monotonic()
-        due = now - last >= CHECKPOINT_SECONDS
-        for (one, model, _, before), verdict in zip(group, diverged, strict=True):
-            seconds = before + (now - began) / len(group)
-            if one._end.exists():
-                continue
-            if not verdict and point in spec.snapshots and not one.path(point).exists():
-                one._save(one.path(point), model, point, seconds)
-            elif not verdict and due:
-                one._save(one.folder / "checkpoint.npz", model, point, seconds)
-            if verdict or point == spec.iterations:
-                one._finish(verdict, seconds, len(group))
-        last = now if due else last
 
 
 def _asked(spec: TrainSpec) -> tuple[tuple[Callable[..., Tensor], data.Dataset], dict[str, Any]]:
