@@ -17,21 +17,14 @@ from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.norms import _norm_references
+from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, ScalingSpec
+from tailnoise_utils.study.experiments.cost_spec import CostSpec, ImportCostSpec, SamplerCostSpec
+from tailnoise_utils.study.experiments.estimators import EstimatorSpec
+from tailnoise_utils.study.experiments.exits_spec import ExitSpec, WellsSpec
+from tailnoise_utils.study.experiments.iterations import DiagnosisSpec, NoiseSpec
+from tailnoise_utils.study.experiments.norms import norm_references
+from tailnoise_utils.study.experiments.power import PowerSpec
 from tailnoise_utils.study.experiments.spec import Measured
-from tailnoise_utils.study.experiments.specs import (
-    BatchSizeSpec,
-    CostSpec,
-    DiagnosisSpec,
-    EstimatorSpec,
-    ExitSpec,
-    ImportCostSpec,
-    NoiseSpec,
-    PowerSpec,
-    SamplerCostSpec,
-    ScalingSpec,
-    WellsSpec,
-)
 from tailnoise_utils.study.networks import data, snapshots
 from tailnoise_utils.study.networks.models import LOSSES, fcn
 from tailnoise_utils.study.networks.snapshots import TrainSpec
@@ -453,7 +446,7 @@ def test_the_norms_of_the_references_are_those_of_their_laws():
         0.1, 3, 300, dtype=torch.float64
     )
     U -= U.mean(0)
-    norms = _norm_references(U, 1.5, 100, np.random.default_rng(1))
+    norms = norm_references(U, 1.5, 100, np.random.default_rng(1))
     assert all(of.shape == (4000,) for of in norms.values())
     square = U.square().sum().item()
     independent, covariance = norms["norm, Gaussian (independent)"], norms["norm, Gaussian (same covariance)"]

@@ -158,7 +158,7 @@ class Diagnosis:
         for (scope, quantity, x), test in self.tests.items():
             place = _scoped(scope, {} if x is None else {"x": x})
             rows.append({"quantity": quantity, "value": test.value, **place})
-            rows.append({"quantity": f"{quantity} (Gaussian)", "value": test.null, "se": test.null_sd, **place})
+            rows.append({"quantity": f"{quantity} (twin)", "value": test.null, "se": test.null_sd, **place})
             rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
         for K1, (value, se) in self.control.items():
             rows.append({"quantity": f"1/alpha (per coordinate) (stable {STABLE})", "x": K1, "value": value, "se": se})
