@@ -2,7 +2,8 @@
 
 Profiles: ``smoke`` (scikit-learn's digits, seconds, computed where it is needed), ``laptop`` (real data, hours, results
 committed), ``paper`` (the paper's own settings, some 45 core-hours), ``full`` (the same at every size of the paper, for a
-cluster or a GPU) and ``constant`` (65,000 steps of a constant size). Where an experiment has no such form, as in ``laptop``.
+cluster or a GPU) and ``constant`` (65,000 steps of a constant size). An experiment without such a form has that of
+``laptop``.
 """
 
 from collections.abc import Callable

@@ -24,12 +24,8 @@ _CHUNK = 1000  # images in one backward pass: larger minibatches are averaged, s
 
 
 def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]:
-    """Yield `count` minibatches of `b` of `n` samples, from random partitions of the data, of each all but the last.
-
-    So the noise of the minibatches does not add up to zero. Partitions come from NumPy's generator of [5, seed, b, number
-    of the partition].
-    """
-    drawn, partition = 0, 0
+    """Yield minibatches of b of n samples: partitions (generator [5, seed, b, its number]) without their last minibatch."""
+    drawn, partition = 0, 0  # the noise of all minibatches of a partition would add up to zero
     while drawn < count:
         order = np.random.default_rng([5, seed, b, partition]).permutation(n)
         for start in range(0, min(n // b - 1, count - drawn) * b, b):
@@ -40,10 +36,7 @@ def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]
 def mean_gradient(
     model: nn.Module, of: TrainSpec, pictures: data.Dataset, chosen: Int64[Tensor, " b"]
 ) -> Float[Tensor, " p"]:
-    """Return the gradient of the mean loss of some training images, dropout off.
-
-    Of more images than fit one backward pass, it is the mean of several gradients in float64.
-    """
+    """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
     loss_fn, total = models.LOSSES[of.loss], None
     for part in chosen.to(pictures.x_train.device).split(_CHUNK):
         batch = pictures.x_train.index_select(0, part), pictures.y_train.index_select(0, part)
@@ -89,20 +82,7 @@ class BatchSizeSpec(Measured):
         return self.train.n_train + sum(self.batch_sizes) * self.minibatches
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Measure the tail indices at one snapshot.
-
-        Args:
-            model: the network at the snapshot.
-            progress: told how much is done.
-
-        Returns:
-            Per size (`x`) 1/alpha^ and K1 in both conventions and 1/alpha^, corrected, at K1 = 1000; the share of
-            coordinates that are the same in all minibatches of that size; loss and accuracy on both splits.
-
-        Raises:
-            ValueError: sizes or a number of minibatches out of range.
-            NothingAlive: all minibatches of a size have the same gradient.
-        """
+        """Return, per size (`x`), what `indices` gives; and loss and accuracy on both splits."""
         n, P = self.train.n_train, self.minibatches
         _check(n, self.batch_sizes, P, P)
         pictures = self._images()
@@ -121,7 +101,7 @@ class BatchSizeSpec(Measured):
 
 
 def batch_size_grid(profile: str) -> tuple[BatchSizeSpec, ...]:
-    """alpha^ of FCNs of depth 2 and 4 against the minibatch size, of the training and of the measurement; 3 seeds."""
+    """Measure FCNs of depth 2 and 4 against the minibatch size, of the training and of the measurement; 3 seeds."""
     datasets, depths, width, P, iterations = ("mnist", "cifar10"), (2, 4), 128, 100, 4000
     trained_at, sizes = (50, 100, 200, 1000), (10, 50, 100, 200, 500, 1000, 2000, 5000)
     if profile == "smoke":
@@ -131,13 +111,8 @@ def batch_size_grid(profile: str) -> tuple[BatchSizeSpec, ...]:
         trained_at, iterations = (50, 100, 200, 1000, 2000, 5000), 65_000
     specs = []
     for seed, dataset, depth in product(range(3), datasets, depths):
-        settings = {
-            "depth": depth,
-            "width": width,
-            "iterations": iterations,
-            "snapshots": few(iterations),
-            "seed": seed,
-        }
+        size = {"depth": depth, "width": width, "seed": seed}
+        settings = size | {"iterations": iterations, "snapshots": few(iterations)}
         t = training("fcn", dataset, profile, **settings)
         specs.append(BatchSizeSpec(t, (0, iterations), (*sizes, t.n_train // 2), P))
         for b in trained_at:
@@ -172,20 +147,7 @@ class ScalingSpec(Measured):
         return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self.minibatches, strict=True))
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Measure the log-scale at one snapshot.
-
-        Args:
-            model: the network at the snapshot.
-            progress: told how much is done.
-
-        Returns:
-            Of the whole network and of each layer, per size (`x`), "log-scale" with its standard error over the
-            minibatches, and the share of live coordinates; loss and accuracy on the training images.
-
-        Raises:
-            ValueError: sizes or a number of minibatches out of range.
-            NothingAlive: the full gradient is zero everywhere.
-        """
+        """Return the log-scale per size (`x`) and the live share, of the network and each layer; loss and accuracy."""
         n, sizes, counts = self.train.n_train, self.batch_sizes, self.minibatches
         _check(n, sizes, counts, min(counts) if len(sizes) == len(counts) else 0)
         pictures = self._images()
@@ -212,7 +174,7 @@ class ScalingSpec(Measured):
 
 
 def batch_scaling_grid(profile: str) -> tuple[ScalingSpec, ...]:
-    """The log-scale of the noise against b, before and after training, in the networks of `decomposition`; 3 seeds."""
+    """Follow the log-scale of the noise against b, before and after training, in the networks of `decomposition`; 3 seeds."""
     specs = []
     for t in decomposition_trainings(profile):
         n = t.n_train

@@ -41,7 +41,7 @@ def _noise(law: str, shape: tuple[int, int], generator: np.random.Generator) -> 
 
 
 def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """Give the joint ``1/alpha`` and the ``tail excess`` by law, replicate and kind (noise, or its Gaussian twin)."""
+    """Give joint ``1/alpha`` and ``tail excess`` by law, replicate and kind (noise, or its Gaussian twin)."""
     laws = ("Gaussian, i.i.d.", "SaS 1.5, i.i.d.", "SaS 1.5, latent", "SaS 1.5, elliptical")
     laws += ("Gaussian, unequal scales", "Gaussian, correlated in tens")
     rows = []
@@ -64,13 +64,10 @@ def _excess(scales: np.ndarray, alpha: float = 2.0) -> float:
 
 
 def truths() -> dict[str, dict[str, float]]:
-    r"""Give the parts of the gap as theory has them, for large K1, by law and part.
-
-    Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
-    mixed entries sees their mean square, :math:`P^{2/\alpha - 1}` times a stable number, in law. This holds for one scale
-    a row and for latent factors alike, to about a hundredth. What the error of the estimated scales adds is a few
-    thousandths, and is in the parts.
-    """
+    """Give the parts of the gap by law, as theory has them for large K1, with what errors of estimated scales add."""
+    # Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
+    # mixed entries sees their mean square, P^(2 / alpha - 1) times a stable number, in law. This holds for one scale a row
+    # and for latent factors alike, to about a hundredth.
     log_K1 = math.log(_PARTS_K1)
     off = {alpha: diagnosis.expected_scaled(P, _PARTS_K1, alpha) - 1 / alpha for alpha in (2.0, _ALPHA)}
     none = {"correlation": 0.0, "order": 0.0, "scales": 0.0, "tails": 0.0}
@@ -95,7 +92,7 @@ def truths() -> dict[str, dict[str, float]]:
 
 
 def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """Give the mean, the standard error and the truth of every part (``e_0`` is their sum) of laws whose parts are known."""
+    """Give mean, standard error and truth of every part (``e_0``: their sum) of noise whose parts are known."""
     rows = []
     for i, (law, truth) in enumerate(truths().items()):
         shape = (P, _PARTS_WIDTH)
@@ -111,11 +108,7 @@ def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
 
 
 def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """Give the joint 1/alpha^ of independent Gaussian entries, a share of them exactly zero.
-
-    There is a row a share, convention and factor on the loss (1, and 0.001 in the published convention) with the mean of
-    1/alpha^, its standard error, and its closed form.
-    """
+    """Give the joint 1/alpha^ of Gaussian entries, a share of them zero, by convention and factor on the loss."""
     law, K1 = known_laws.law("zeros"), math.isqrt(_SIZE)
     rows = []
     for i, share in enumerate((0.0, 0.1, 0.2, 0.3, 0.4, 0.5)):

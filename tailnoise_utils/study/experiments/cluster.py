@@ -91,15 +91,10 @@ def _leave_interrupts_to_the_parent() -> Any:
 def outcomes(
     client: Any, specs: Iterable[Spec], progress: Callable[[float], object]
 ) -> Iterator[tuple[Spec, Finished | Exception]]:
-    """Make runs on the workers of a Dask client.
-
-    Args:
-        client: a ``distributed.Client``.
-        specs: the runs.
-        progress: told after each piece of work how many runs' worth it was.
+    """Make runs on the workers of a Dask client, who stop when the caller does; `progress` is told how much is done.
 
     Yields:
-        Each run as soon as it is finished, or the error that it ended with. Stopped before the end, the workers stop too.
+        Each run as soon as it is finished, or the error that it ended with.
 
     Raises:
         ConnectionError: the scheduler is gone.

@@ -76,7 +76,7 @@ def largest_divisor(K: int) -> int:
 
 
 def departures_grid(profile: str) -> tuple[DeparturesSpec, ...]:
-    """alpha^ as the paper's text has it and with each departure of its code, one at a time and all together; 3 seeds."""
+    """Measure alpha^ as the paper's text has it and with each departure of its code, alone and all together; 3 seeds."""
     networks: list[dict[str, Any]] = [
         {"model": "fcn", "dataset": "mnist", "width": 128, "iterations": 3000},
         {"model": "fcn", "dataset": "cifar10", "width": 128, "iterations": 3000},

@@ -11,16 +11,8 @@ from tailnoise_utils.tail_index import known_laws
 
 from .spec import Drawn, Progress, Row
 
-_FAST = (
-    "mohammadi",
-    "mohammadi (published)",
-    "mohammadi_order",
-    "log_moment",
-    "fractional_moment",
-    "koutrouvelis",
-    "mcculloch",
-    "hill",
-)
+_FAST = ("mohammadi", "mohammadi (published)", "mohammadi_order", "log_moment", "fractional_moment", "koutrouvelis")
+_FAST += ("mcculloch", "hill")
 
 
 @dataclass(frozen=True)
@@ -40,18 +32,7 @@ class EstimatorSpec(Drawn):
         return self.size * self.replicates <= 10**5 and "maximum_likelihood" not in self.estimators
 
     def rows(self, progress: Progress) -> list[Row]:
-        """Draw and estimate.
-
-        Args:
-            progress: told how much is done.
-
-        Returns:
-            Per estimator (scope): means over the replicates of alpha^, 1/alpha^ and its reported standard error, their
-            standard deviations, the median of the seconds, and what the law's closed form says of 1/alpha^.
-
-        Raises:
-            ValueError: fewer than two replicates, an unknown law or estimator.
-        """
+        """Return, per estimator (scope), means and spreads over the replicates, seconds, and the law's closed form."""
         if self.replicates < 2:
             raise ValueError(f"replicates = {self.replicates}: a spread needs 2 or more")
         law = known_laws.law(self.law)
@@ -96,7 +77,7 @@ def _summary(values: np.ndarray) -> list[Row]:
 
 
 def estimator_grid(profile: str) -> tuple[EstimatorSpec, ...]:
-    """Bias, spread and time of all estimators on SaS data, and on data that are not stable."""
+    """Compare bias, spread and time of all estimators on SaS data, and on data that are not stable."""
     if profile == "smoke":
         alphas, replicates, largest = (0.5, 1.0, 1.5, 2.0), {100: 50, 1000: 50, 10_000: 20}, 10_000
     else:

@@ -110,7 +110,7 @@ class DiagnosisSpec(_Noise):
 
 
 def iterations_grid(profile: str) -> tuple[NoiseSpec, ...]:
-    """Loss, accuracy and alpha^ along training: FCN on MNIST and CIFAR-10, CNN on CIFAR-10; 3 seeds each."""
+    """Follow loss, accuracy and alpha^ along training: FCN on MNIST and CIFAR-10, CNN on CIFAR-10; 3 seeds each."""
     networks: list[dict[str, Any]] = [
         {"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400},
         {"model": "cnn", "dataset": "digits32", "width": 4, "iterations": 60},
@@ -130,7 +130,7 @@ def iterations_grid(profile: str) -> tuple[NoiseSpec, ...]:
 
 
 def iterations_decomposition_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
-    """The diagnosis at some snapshots of the trainings of `iterations`, for what moves alpha^ early in training; 3 seeds."""
+    """Diagnose alpha^ at some snapshots of the trainings of `iterations`, for what moves it early in training; 3 seeds."""
     specs = []
     for spec in iterations_grid(profile):
         wanted = (0, 1, 10, 30, 100, 300, 1000, 3000, 10_000, spec.train.iterations)
@@ -159,5 +159,5 @@ def decomposition_trainings(profile: str) -> list[TrainSpec]:
 
 
 def decomposition_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
-    """Why alpha^ is below 2, along training."""
+    """Ask why alpha^ is below 2, along training."""
     return tuple(DiagnosisSpec(t, t.batch_size, few(t.iterations)) for t in decomposition_trainings(profile))

@@ -79,7 +79,7 @@ def norm_references(
 
 
 def noise_histogram_grid(profile: str) -> tuple[NormsSpec, ...]:
-    """Norms of the gradient noise of the CNN of `iterations` (the same trainings), beside norms of known laws; 3 seeds."""
+    """Compare norms of the gradient noise of the CNN of `iterations` (the same trainings) with known laws; 3 seeds."""
     trainings = [spec.train for spec in iterations_grid(profile) if spec.train.model == "cnn"]
     partitions = 2 if profile == "smoke" else 3
     return tuple(NormsSpec(t, t.batch_size, few(t.iterations), partitions) for t in trainings)

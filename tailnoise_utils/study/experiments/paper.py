@@ -63,15 +63,7 @@ class PaperSpec(Measured):
         return self.train.n_train + self.train.n_test
 
     def rows(self, progress: Progress) -> list[Row]:
-        """Train and measure as far as it has not been done; killed, it goes on from the last checkpoint.
-
-        Args:
-            progress: told how much is done.
-
-        Returns:
-            What there is to say of every snapshot; "stopped" is the last of them. A run that diverged has the snapshots
-            before it did, and a row "diverged" with the last of them.
-        """
+        """Train, measuring as training goes on, and take the details; the row "stopped" names the last snapshot."""
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
 
         def tell(steps: int) -> None:
@@ -153,19 +145,7 @@ class PaperSpec(Measured):
 
 
 def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool) -> list[Row]:
-    """Give the joint estimate in both conventions, each at its own K1 and at K1 = 1000, and that of the Gaussian twin.
-
-    Args:
-        U: noise matrix.
-        prefix: of the names of the quantities.
-        twin: whether the twin's closed form is taken too.
-
-    Returns:
-        The rows.
-
-    Raises:
-        NothingAlive: all minibatches have the same gradient.
-    """
+    """Give the joint estimate in both conventions, each at its own K1 and at K1 = 1000, and the twin's closed form."""
     live = alive(U)
     if not bool(live.any()):
         raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
@@ -225,11 +205,7 @@ def _binned(events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"]) -> li
 def paper_run(
     model: str, dataset: str, width: int, depth: int, seed: int, *, dense: int = 0, last: int = HORIZON, **more: Any
 ) -> PaperSpec:
-    """Give one run: b = 500, step 0.1 halved at thirds of 65,000 steps, until the network fits (looked at every 100).
-
-    It is measured every 100 steps up to `dense`, then every 1,000, and cut after `last` steps. `more` may have the
-    `batch_size` of the training, and `norms` and `streamed` of the measurement.
-    """
+    """Give one run, b = 500, step 0.1 halved at thirds of 65,000 steps; measured every 100 steps to `dense`, then 1,000."""
     norms, streamed = more.pop("norms", False), more.pop("streamed", ())
     points = sorted({*range(0, dense + 1, 100), *range(0, last + 1, 1000), last})
     settings = {"width": width, "seed": seed, "iterations": last, "snapshots": tuple(points), "schedule": "halved"}

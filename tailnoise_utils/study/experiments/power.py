@@ -35,17 +35,16 @@ _QUICK = 3 * 10**8  # entries of twins in all: a quarter of a minute
 class PowerSpec(Drawn):
     r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
-    And how often the conclusion of a report finds heavier tails, by its own rule
+    It also counts how often the conclusion of a report finds heavier tails, by its own rule
     (:func:`tailnoise_utils.diagnosis.conclusions.heavier`), for which all tests together have this level.
 
-    The statistics are those of :func:`tailnoise_utils.diagnosis.assembly` on a whole network of `width` coordinates (kurtosis
-    of projections: 200 random, 10 leading from each half), and so is their law under the null hypothesis, of fewer random
-    numbers: with the singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is
+    The statistics are those of a diagnosis of a network of `width` coordinates (kurtosis of projections: 200 random, 10
+    leading from each half). Their law under the null hypothesis is the same too, from fewer random numbers: with the singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is
     :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers, columns centred.
 
     Attributes:
-        coordinates: how coordinates depend on each other (:func:`tailnoise_utils.tail_index.known_laws.noise_matrix`); latent and
-            elliptical ones have 30 factors.
+        coordinates: how coordinates depend on each other, as ``known_laws.noise_matrix`` has it; latent and elliptical ones
+            have 30 factors.
         alpha: index of the stable part of the noise; 2 is Gaussian noise.
         share: its weight; the rest is Gaussian noise of scale 1.
         P: rows, minibatches.
@@ -156,7 +155,7 @@ def _leading_kurtosis(Y: Float[Tensor, "draws P r"]) -> Float64[Tensor, " draws"
 
 
 def power_grid(profile: str) -> tuple[PowerSpec, ...]:
-    """The tests of the diagnosis on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
+    """Try the tests of the diagnosis on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
     gaussian, kinds = (2.0, 1.0), ("independent", "latent", "elliptical")
     laws = [gaussian, *((alpha, share) for share in (1.0, 0.1) for alpha in (1.95, 1.9, 1.8, 1.7, 1.5))]
     # What more coordinates change is asked of few laws, where it could matter; 4096 are what the diagnosis looks at.

@@ -26,10 +26,7 @@ class FailedRuns(RuntimeError):
 def forget(experiments: list[str], profile: str, *, client: Any = None) -> None:
     """Delete what is stored of experiments, with the weights that the cache keeps for them, to start from nothing.
 
-    Args:
-        experiments: keys of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-        client: of :func:`tailnoise_utils.study.experiments.cluster.connect`; the caches are those of the workers that it has now.
+    With a client of :func:`tailnoise_utils.study.experiments.cluster.connect` the caches are those of its present workers.
 
     Raises:
         ValueError: an unknown experiment or profile.
@@ -78,7 +75,7 @@ def run(
     Args:
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
-        client: of :func:`tailnoise_utils.study.experiments.cluster.connect`, whose workers make the runs; None: this process does.
+        client: of ``cluster.connect``, whose workers make the runs; None: this process does.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
     Returns:
@@ -154,19 +151,7 @@ def _report(specs: tuple[Spec, ...], failed: dict[Spec, Exception]) -> str:
 
 
 def load(experiment: str, profile: str) -> store.Results:
-    """Load the results of exactly the present grid, for a notebook: in ``smoke`` what is missing is computed on the spot.
-
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-
-    Returns:
-        Rows and runs.
-
-    Raises:
-        MissingResults: runs of the grid are not stored (not in ``smoke``); the message holds the command to make them.
-        ValueError: an unknown experiment or profile, or a file that is not what it should be.
-    """
+    """Load the results of exactly the present grid, for a notebook; in ``smoke`` what is missing is computed now."""
     try:
         return stored(experiment, profile)
     except MissingResults:
@@ -176,7 +161,9 @@ def load(experiment: str, profile: str) -> store.Results:
 
 
 def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
-    """Read the stored results of exactly the present grid; nothing is computed.
+    """Read the stored results of exactly the present grid, in its order; nothing is computed.
+
+    Runs of an older grid that may lie in the same file are left out.
 
     Args:
         experiment: a key of ``EXPERIMENTS``.
@@ -184,8 +171,7 @@ def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Result
         whole: whether all runs of the grid must be there; else one is enough.
 
     Returns:
-        Rows and runs in the order of the grid, whichever was finished first; without those of an older grid that may lie
-        in the same file.
+        Rows and runs.
 
     Raises:
         MissingResults: runs of the grid are not stored; the message holds the command to make them.
@@ -221,14 +207,10 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
     Where weights are larger than a snapshot may be (1 MB), iteration 0 of the first run that has it is measured again, from
     weights built anew from the seed.
 
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-
     Returns:
         The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
-        or over 0.1 where that is larger: differences of logarithms, such as tau, may be near zero. NaN where one of
-        the two is.
+        or over 0.1 where that is larger: differences of logarithms, such as tau, may be near zero. NaN where one of the two
+        is.
 
     Raises:
         MissingResults: nothing is stored.

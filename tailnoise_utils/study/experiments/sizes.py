@@ -46,7 +46,7 @@ class SplitsSpec(DiagnosisSpec):
 
 
 def fcn_size_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
-    """alpha^ of FCNs against width and depth, MNIST and CIFAR-10, both losses; 3 seeds, one after another."""
+    """Measure alpha^ of FCNs against width and depth, MNIST and CIFAR-10, both losses; 3 seeds, one after another."""
     datasets, losses = ("mnist", "cifar10"), ("nll", "hinge")
     widths, depths, iterations, points = (4, 16, 64, 256), (2, 4, 6, 10), 4000, few(4000)
     if profile == "smoke":
@@ -66,7 +66,7 @@ def fcn_size_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
 
 
 def cnn_size_grid(profile: str) -> tuple[SplitsSpec, ...]:
-    """alpha^ and accuracy of CNNs, on both splits, against the filters; CIFAR-10 and CIFAR-100, both losses; 3 seeds."""
+    """Measure alpha^ and accuracy of CNNs, on both splits, against the filters; CIFAR-10 and -100, both losses; 3 seeds."""
     datasets, losses, filters = ("cifar10", "cifar100"), ("nll", "hinge"), (4, 8, 16, 32)
     lengths = {
         "nll": 10_000,

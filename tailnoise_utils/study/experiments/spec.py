@@ -76,7 +76,9 @@ class Measured:
     """Train a network, then measure each of some snapshots of it.
 
     A kind of measurement adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is
-    taken at a snapshot) and `measure` (a pure function of the weights, the data and the settings).
+    taken at a snapshot) and `measure` (a pure function of the weights, the data and the settings). Where all gradients are
+    equal there is only a row "nothing alive". A run that diverged has the snapshots before it did, and a row "diverged"
+    with the last of them.
     """
 
     train: TrainSpec
@@ -117,15 +119,7 @@ class Measured:
         shutil.rmtree(self._rows_folder(), ignore_errors=True)
 
     def rows(self, progress: Progress) -> list[Row]:
-        """Train, as far as it has not been done, and measure; a killed run goes on from the last checkpoint.
-
-        Args:
-            progress: told how much is done.
-
-        Returns:
-            What `measure` gives of each snapshot, or a row "nothing alive" where all gradients are equal. A run that
-            diverged has the snapshots before it did, and a row "diverged" with the last of them.
-        """
+        """Train, as far as it has not been done, and measure; a killed run goes on from the last checkpoint."""
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
         work = spec.iterations * spec.batch_size + len(self.points) * self.pictures_per_point  # in images
         share = self.pictures_per_point / work
@@ -173,7 +167,7 @@ class Measured:
         return Snapshots(self.train, self.data_sha256()).seconds() + sum(measured)
 
     def sample(self, rows: list[Row]) -> bytes | None:
-        """Return the weights of the last snapshot as an ``.npz`` archive; None where they are large, or nothing is there."""
+        """Return the weights of the last snapshot as an ``.npz`` archive; None if they are large, or nothing is there."""
         last = max((row["iteration"] for row in rows if "iteration" in row), default=None)
         if last is None:
             return None
@@ -187,14 +181,7 @@ class Measured:
         return file.getvalue()
 
     def again(self, path: Path) -> list[Row] | None:
-        """Measure one snapshot again: the one kept at `path`, or iteration 0, built from the seed, if weights are large.
-
-        Args:
-            path: where the sample of an experiment lies, there or not.
-
-        Returns:
-            The rows of the snapshot; None if the sample is that of another run, or small weights are not there.
-        """
+        """Measure the snapshot kept at `path` again; if weights are too large for one, iteration 0, built from the seed."""
         model, iteration = self.train.build(), 0
         if path.exists():
             with np.load(path) as file:
@@ -275,32 +262,15 @@ def forget_rows(runs: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run, complete, so that it can be stored on another machine than the one that computed it.
+    """A finished run, complete, so that it can be stored on another machine than the one that computed it."""
 
-    Attributes:
-        rows: with the columns of ``store.COLUMNS``.
-        record: settings and provenance, of the process that computed.
-        sample: the content of a small file with one snapshot's weights, None if there is none.
-    """
-
-    rows: pd.DataFrame
-    record: dict[str, Any]
-    sample: bytes | None
+    rows: pd.DataFrame  # with the columns of ``store.COLUMNS``
+    record: dict[str, Any]  # settings and provenance, of the process that computed
+    sample: bytes | None  # the content of a small file with one snapshot's weights
 
 
 def finish(spec: Spec, progress: Progress) -> Finished:
-    """Make a run, or what is missing of it in the cache. Its rows stay there: delete them once they are stored.
-
-    Args:
-        spec: its settings.
-        progress: told the share of the run that was done since it was last told.
-
-    Returns:
-        The run.
-
-    Raises:
-        ValueError: a row with a name that :data:`tailnoise_utils.study.results.quantities.QUANTITIES` does not have.
-    """
+    """Make a run, or what is missing of it in the cache. Its rows stay there: delete them once they are stored."""
     sha256 = spec.data_sha256()
     start = time.perf_counter()
     rows = spec.rows(progress)
@@ -311,18 +281,7 @@ def finish(spec: Spec, progress: Progress) -> Finished:
 
 
 def indices(U: Float[Tensor, "P p"]) -> list[Row]:
-    """Give alpha^ of a noise matrix in both conventions, and corrected at one block length whatever the size.
-
-    Args:
-        U: noise matrix.
-
-    Returns:
-        As a report has them: 1/alpha^ and K1 (published, corrected) and the dead share; "1/alpha (joint)" at x = 1000, as
-        the diagnosis's curve has it, where that leaves two blocks or more.
-
-    Raises:
-        NothingAlive: all minibatches have the same gradient.
-    """
+    """Give alpha^ of a noise matrix in both conventions, and corrected at K1 = 1000 where that leaves two blocks."""
     if bool(U.eq(U[0]).all()):
         raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
     rows, corrected = index_rows("published", mohammadi(U, convention="published")), mohammadi(U)

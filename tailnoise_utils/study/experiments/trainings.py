@@ -14,11 +14,8 @@ _SIZES = {
 
 
 def training(model: str, dataset: str, profile: str, *, iterations: int, depth: int = 3, **more: Any) -> TrainSpec:
-    """Give a training with b = 500 (50 in smoke), step 0.1, cross-entropy, snapshots of `along`, unless `more` differs.
-
-    All images are used, of CIFAR-100 20,000 (50,000 in the profile paper). `more` must have `width` and `seed`.
-    """
-    n_train, n_test = _SIZES[dataset]
+    """Give a training with b = 500 (50 in smoke), step 0.1, cross-entropy, the points of `along`, unless `more` differs."""
+    n_train, n_test = _SIZES[dataset]  # all images, of CIFAR-100 a part
     if (dataset, profile) == ("cifar100", "paper"):
         n_train = 50_000
     settings: dict[str, Any] = {
