@@ -40,12 +40,12 @@ def test_statistics_are_those_of_the_diagnosis(monkeypatch):
     U, _ = SPEC.noise(0)
     G, generator = diagnosis.gram(U), torch.Generator()
     values = power._values(U, G, diagnosis.random_projections(G, power._RANDOM, generator), generator)
-    tests = diagnosis.diagnose(U, draws=19).tests
+    judged = diagnosis.diagnose(U, draws=19).tests
     assert len(values) == len(power._TESTS)
     assert (power._RANDOM, power._LEADING) == (tests._RANDOM, tests._LEADING)
     for value, key in zip(values, power._TESTS.values(), strict=True):
-        assert float(value) == pytest.approx(tests[key].value, rel=1e-5), key
-    counted = diagnosis.counted(tests).values()
+        assert float(value) == pytest.approx(judged[key].value, rel=1e-5), key
+    counted = diagnosis.counted(judged).values()
     assert set(counted) == set(power._TESTS.values()) - {("all", "1/alpha (per coordinate)", 3)}
 
 

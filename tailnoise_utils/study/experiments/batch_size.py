@@ -147,7 +147,7 @@ class ScalingSpec(Measured):
         return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self.minibatches, strict=True))
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Return the log-scale per size (`x`) and the live share, of the network and each layer; loss and accuracy."""
+        """Return log-scales (`x` is the size) and the live share, of the network and each layer; loss and accuracy."""
         n, sizes, counts = self.train.n_train, self.batch_sizes, self.minibatches
         _check(n, sizes, counts, min(counts) if len(sizes) == len(counts) else 0)
         pictures = self._images()
@@ -174,7 +174,7 @@ class ScalingSpec(Measured):
 
 
 def batch_scaling_grid(profile: str) -> tuple[ScalingSpec, ...]:
-    """Follow the log-scale of the noise against b, before and after training, in the networks of `decomposition`; 3 seeds."""
+    """Follow the log-scale of the noise against b, before and after training, for networks of `decomposition`; 3 seeds."""
     specs = []
     for t in decomposition_trainings(profile):
         n = t.n_train

@@ -65,10 +65,7 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Iterat
         "dashboard_address": "127.0.0.1:0",  # any free port: there may be another cluster
         "silence_logs": logging.CRITICAL,  # what matters is raised
     }
-    with (
-        LocalCluster(n_workers=workers, **options) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster, set_as_default=False) as client:
         client.register_plugin(_leave_interrupts_to_the_parent())
         yield client
 

@@ -39,8 +39,9 @@ class PowerSpec(Drawn):
     (:func:`tailnoise_utils.diagnosis.conclusions.heavier`), for which all tests together have this level.
 
     The statistics are those of a diagnosis of a network of `width` coordinates (kurtosis of projections: 200 random, 10
-    leading from each half). Their law under the null hypothesis is the same too, from fewer random numbers: with the singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is
-    :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers, columns centred.
+    leading from each half). Their law under the null hypothesis is the same too, from fewer random numbers: with the
+    singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is :math:`W S V^T / \sqrt P`,
+    and W = Z Q has P x r independent standard normal numbers, columns centred.
 
     Attributes:
         coordinates: how coordinates depend on each other, as ``known_laws.noise_matrix`` has it; latent and elliptical ones

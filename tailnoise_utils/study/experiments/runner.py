@@ -64,11 +64,7 @@ def find_data(names: Iterable[str], profile: str) -> None:
 
 
 def run(
-    experiment: str,
-    profile: str,
-    *,
-    client: Any = None,
-    progress: Callable[[float], object] = lambda share: None,
+    experiment: str, profile: str, *, client: Any = None, progress: Callable[[float], object] = lambda share: None
 ) -> store.Results:
     """Make what is missing of an experiment's results, each run stored as soon as it ends.
 
@@ -99,9 +95,8 @@ def run(
             if isinstance(outcome, Exception):
                 failed[spec] = outcome
                 continue
-            if (
-                outcome.sample and not sample_of(path).exists()
-            ):  # before the run is stored: a killed process would not come back to it
+            # Before the run is stored, for a killed process would not come back to it.
+            if outcome.sample and not sample_of(path).exists():
                 with files.atomic(sample_of(path)) as file:
                     file.write(outcome.sample)
             store.append(path, outcome.rows, outcome.record)
