@@ -70,7 +70,11 @@ class PaperSpec(Measured):
             progress(steps / spec.iterations)
 
         def every(point: int, model: nn.Module | None = None) -> list[Row]:
-            return self._kept(point, lambda: self.measure(model or snapshots.load(point), lambda share: None, point))
+            def measure() -> list[Row]:
+                network = snapshots.load(point) if model is None else model
+                return self.measure(network, lambda share: None, point)
+
+            return self._kept(point, measure)
 
         diverged = snapshots.train(tell, every)
         stop = snapshots.iterations()
