@@ -23,6 +23,7 @@ from tailnoise_utils.study.experiments.estimators import EstimatorSpec
 from tailnoise_utils.study.experiments.exits_spec import ExitSpec, WellsSpec
 from tailnoise_utils.study.experiments.iterations import DiagnosisSpec, NoiseSpec
 from tailnoise_utils.study.experiments.norms import norm_references
+from tailnoise_utils.study.experiments.paper import PaperSpec
 from tailnoise_utils.study.experiments.power import PowerSpec
 from tailnoise_utils.study.experiments.spec import Measured
 from tailnoise_utils.study.networks import data, snapshots
