@@ -12,7 +12,7 @@ from tailnoise_utils import __main__, __version__
 from tailnoise_utils.__main__ import app
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.specs import DiagnosisSpec
+from tailnoise_utils.study.experiments.iterations import DiagnosisSpec
 from tailnoise_utils.study.networks import data, snapshots
 from tailnoise_utils.study.results import store
 

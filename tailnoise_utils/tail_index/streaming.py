@@ -1,7 +1,5 @@
 """The block estimate of a noise matrix that is never held whole."""
 
-import math
-
 import numpy as np
 import torch
 from jaxtyping import Int

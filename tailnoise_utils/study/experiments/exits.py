@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .specs import ExitSpec, Spec, WellsSpec
+from .exits_spec import ExitSpec, WellsSpec
+from .spec import Spec
 
 # Four wells: of medium width; wide and shallow; narrow and deep; of medium width.
 _WELLS = {"minima": (-1.0, 1.2, 3.1, 4.7), "maxima": (0.0, 2.4, 3.8), "depths": (0.8, 0.6, 1.0, 0.8)}

@@ -9,8 +9,7 @@ from ..exits import theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..exits.levy_sde import Visits, exit_times, visits
 from ..results import store
-from .drawn import Drawn
-from .spec import Progress, Row
+from .spec import Drawn, Progress, Row
 
 __all__ = ["ExitSpec", "WellsSpec"]
 
