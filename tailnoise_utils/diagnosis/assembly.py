@@ -49,8 +49,8 @@ def diagnose(
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
             have their parts taken from half as many.
         centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
-            differences have all their digits (:func:`~tailnoise_utils.diagnosis.decomposition.decompose`), and noise of whole numbers
-            is told, of which nothing is concluded. U itself is not changed.
+            differences have all their digits (:func:`decompose`), and noise of whole numbers is told, of which nothing is
+            concluded. U itself is not changed.
 
     Returns:
         The diagnosis.

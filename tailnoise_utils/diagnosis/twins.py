@@ -1,8 +1,8 @@
-r"""What a noise matrix is compared with: Gaussian twins by draws and in closed form, stable twins, other signs, other orders.
+r"""What noise is compared with: Gaussian twins by draws and in closed form, stable twins, other signs, other orders.
 
 Twins are mixtures of the rows of U: they keep what the joint estimate makes of the coordinates (correlation, scales,
-order). In law, a row of :math:`Z U / \sqrt P` given Z is :math:`c_i U_1` for i.i.d. symmetric stable rows, so that the joint
-estimate has the *same mean* on U and on its Gaussian twin: see :mod:`tailnoise_utils.diagnosis`.
+order). In law, a row of :math:`Z U / \sqrt P` given Z is :math:`c_i U_1` for i.i.d. symmetric stable rows, so that the
+joint estimate has the *same mean* on U and on its Gaussian twin: see :mod:`tailnoise_utils.diagnosis`.
 """
 
 import itertools

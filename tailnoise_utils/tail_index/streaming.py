@@ -11,7 +11,7 @@ from .result import TailIndex
 
 
 class RowBlocks:
-    """:func:`mohammadi` of a noise matrix that is seen one row at a time, in memory that does not grow with it.
+    """Compute :func:`mohammadi` of a noise matrix that is seen a row at a time, in memory that does not grow with it.
 
     The result is that of the whole matrix: a block that straddles two rows is carried over. Only the published
     convention differs, by rounding: it sums in float64 here, in float32 there.
@@ -123,7 +123,7 @@ class RowBlocks:
 
 
 class PermutedRowBlocks(RowBlocks):
-    """:class:`RowBlocks` of a matrix whose columns are permuted, while its rows come as they are.
+    """Do the same for a matrix whose columns are permuted, while its rows come as they are.
 
     No row is ever put in order: an entry is added to the sum of the block that it falls into; on a GPU in no fixed order,
     so that the last digits may differ from time to time.
