@@ -21,7 +21,9 @@ def origin(results: Results, profile: str, data: pd.DataFrame | None = None, nam
         A line of HTML that opens.
     """
     seeds = results.runs["seed"].nunique() if "seed" in results.runs else 0
-    words = f"Profile {profile}, {len(results.runs)} runs, {seeds} seed{'s' * (seeds != 1)}; {provenance_line(results)}."
+    words = (
+        f"Profile {profile}, {len(results.runs)} runs, {seeds} seed{'s' * (seeds != 1)}; {provenance_line(results)}."
+    )
     link = ""
     if data is not None:
         content = base64.b64encode(data.to_csv(index=not isinstance(data.index, pd.RangeIndex)).encode()).decode()
