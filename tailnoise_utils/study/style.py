@@ -1,8 +1,9 @@
 """The look of every figure: colours by concept, size, `@figure`; and the line that says where its numbers came from."""
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -85,9 +86,12 @@ def svg_in_notebooks() -> None:
     set_matplotlib_formats("svg", bbox_inches=None, facecolor="white")
 
 
-def shades(count: int) -> list[tuple[float, ...]]:
-    """Return colours for an ordered series of lines, such as depths: dark to light, told apart in grey too."""
-    return [tuple(colour) for colour in mpl.colormaps["viridis"](np.linspace(0, 0.88, max(count, 2)))][:count]
+def series(names: Iterable[Any]) -> dict[Any, dict[str, Any]]:
+    """Return colour and mark for an ordered series of lines, such as depths: dark to light, told apart in grey too."""
+    names = list(names)
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.88, max(len(names), 2)))
+    looks = zip(names, colours, itertools.cycle(MARKERS), strict=False)
+    return {name: {"color": tuple(colour), "marker": marker} for name, colour, marker in looks}
 
 
 def provenance_line(results: Results) -> str:

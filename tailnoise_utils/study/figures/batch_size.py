@@ -1,7 +1,5 @@
 """Figures and tables of the minibatch size: the experiments ``batch_size`` and ``batch_scaling``."""
 
-from itertools import cycle
-
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -10,7 +8,7 @@ from matplotlib.figure import Figure
 from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
 
 from ..results.store import Results
-from ..style import COLOURS, LOOK, MARKERS, figure, shades
+from ..style import COLOURS, LOOK, figure, series
 from .panels import (
     AFTER,
     BEFORE,
@@ -56,12 +54,13 @@ def against_batch_size(results: Results) -> Figure:
     table = (
         batch_table(results).reset_index().rename(columns={"alpha": "mean"}).sort_values("convention", kind="stable")
     )
-    styles = [LOOK["before"], LOOK["after"], {"color": COLOURS[2], "marker": "^"}]
+    styles = (LOOK["before"], LOOK["after"], {"color": COLOURS[2], "marker": "^"})
+    styles = dict(zip(table["kind"].cat.categories, styles, strict=True))
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         mark = LOOK["joint"] | LOOK.get(rows["dataset"].iloc[0], {"marker": "v"})
-        for (kind, group), style in zip(rows.groupby("kind", observed=True), styles, strict=True):
-            axes.errorbar(group["b"], group["mean"], ranges(group), label=kind, **mark | style)
+        for kind, group in rows.groupby("kind", observed=True):
+            axes.errorbar(group["b"], group["mean"], ranges(group), label=kind, **mark | styles[kind])
         axes.axhline(2, **LOOK["Gaussian"])
         axes.set_xscale("log")
 
@@ -160,10 +159,10 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
     table = pd.concat([rows.assign(when=when) for layer in layers.values() for when, rows in ends(layer)])
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        groups = list(rows.groupby("scope", sort=False))
-        for (layer, group), colour, marker in zip(groups, shades(len(groups)), cycle(MARKERS), strict=False):
+        looks = series(dict.fromkeys(rows["scope"]))
+        for layer, group in rows.groupby("scope", sort=False):
             implied, _ = _implied(group)
-            axes.plot(implied.index, implied, label=layer, color=colour, marker=marker)
+            axes.plot(implied.index, implied, label=layer, **looks[layer])
         axes.axhline(2, **LOOK["Gaussian"])
         axes.set(xscale="log", ylim=(0, 3))
 

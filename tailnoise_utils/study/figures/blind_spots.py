@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..style import LOOK, MARKERS, WIDTH, figure, shades
+from ..style import LOOK, WIDTH, figure, series
 from .panels import PARTS, facets, stack, total
 
 _Z = 1.96  # standard errors of an error bar
@@ -69,12 +69,13 @@ def parts_table(table: pd.DataFrame) -> pd.DataFrame:
 def zero_shares(table: pd.DataFrame) -> Figure:
     """Draw the joint alpha^ against the fraction of exact zeros, measured (marks) and in closed form (lines)."""
     drawn, axes = plt.subplots(figsize=(WIDTH, 3.6))
-    colours = iter(shades(table.groupby(["convention", "factor"]).ngroups))
-    for i, ((convention, factor), rows) in enumerate(table.groupby(["convention", "factor"], sort=False)):
-        colour = LOOK["joint"]["color"] if convention == "corrected" else next(colours)
+    groups = table.groupby(["convention", "factor"], sort=False)
+    looks = series(groups.groups)
+    for (convention, factor), rows in groups:
+        look = looks[convention, factor] | (LOOK["joint"] if convention == "corrected" else {})
         label = convention if convention == "corrected" else f"{convention}, loss × {factor:g}"
-        axes.plot(rows["share"], 1 / rows["closed"], color=colour, linewidth=1)
-        axes.plot(rows["share"], 1 / rows["1/alpha"], MARKERS[i], color=colour, label=label)
+        axes.plot(rows["share"], 1 / rows["closed"], color=look["color"], linewidth=1)
+        axes.plot(rows["share"], 1 / rows["1/alpha"], linestyle="none", label=label, **look)
     axes.plot([], [], color="#555555", linewidth=1, label="closed form")
     axes.set(xlabel="fraction of exact zeros", ylabel=r"$\hat\alpha$, joint", ylim=(0, 2.4))
     axes.legend(loc="center right", bbox_to_anchor=(1, 0.62))
@@ -85,13 +86,11 @@ def zero_shares(table: pd.DataFrame) -> Figure:
 def block_length_and_order(table: pd.DataFrame) -> Figure:
     """Draw the joint 1/alpha^ against K1, coordinates as listed and in a random order; bars: 95 % intervals."""
     titles = {"listed": "coordinates as listed", "permuted": "in one random order"}
-    laws = list(dict.fromkeys(table["law"]))
-    looks = dict(zip(laws, zip(shades(len(laws)), MARKERS, strict=False), strict=True))
+    looks = series(dict.fromkeys(table["law"]))
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         for law, group in rows.groupby("law", sort=False):
-            colour, marker = looks[law]
-            axes.errorbar(group["K1"], group["value"], _Z * group["se"], color=colour, marker=marker, label=law)
+            axes.errorbar(group["K1"], group["value"], _Z * group["se"], label=law, **looks[law])
         axes.axhline(0.5, **LOOK["Gaussian"])
         axes.set_xscale("log")
 

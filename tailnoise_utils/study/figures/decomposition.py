@@ -11,7 +11,7 @@ from tailnoise_utils.diagnosis.decomposition import STABLE
 
 from ..networks import data, models
 from ..results.store import Results
-from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, shades
+from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
 from .panels import (
     PARTS,
     before_and_after,
@@ -299,16 +299,15 @@ def decomposition_against_width(results: Results) -> Figure:
     """Draw alpha^, tau (over Gaussian twins of all depths) and the parts after training; open marks: did not train."""
     table = _at_the_end(results)
     depths = sorted(set(table["depth"]))
-    colours = dict(zip(depths, shades(len(depths)), strict=True))
+    look = series(depths)
     # The order of the rows is that of the names; the twins belong to the row of tau.
     row = table["quantity"].replace("tail excess (twin)", "tail excess")
     table = table.assign(row=row).sort_values("row", key=lambda of: of.map(list(_AGAINST_SIZE).index), kind="stable")
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for number, (depth, values) in enumerate(rows[rows["quantity"] == rows["row"]].groupby("depth")):
-            style = {"color": colours[depth], "marker": MARKERS[number]}
+        for depth, values in rows[rows["quantity"] == rows["row"]].groupby("depth"):
             inverse = values["quantity"].iloc[0] == _CORRECTED
-            line(axes, values, f"depth {depth}" if depth else "CNN", inverse=inverse, **style)
+            line(axes, values, f"depth {depth}" if depth else "CNN", inverse=inverse, **look[depth])
         log_width(axes, table, most=4)
         twins = rows[rows["quantity"] != rows["row"]]
         for sign, how, label in ((1, "max", "Gaussian noise"), (-1, "min", None)) if len(twins) else ():

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..results.store import Results
-from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, shades
+from ..style import LOOK, PART_COLOURS, WIDTH, series
 
 PARTS = ("correlation", "order", "scales", "tails")
 DATA = {
@@ -202,6 +202,8 @@ def label_lines(figure: Figure, panels: Iterable[plt.Axes], apart: float = 13.0)
             if len(points):
                 _, y = axes.transData.transform(points[points[:, 0].argmax()]) - axes.bbox.p0
                 ends.append((y * 72 / figure.dpi, label, line.get_color()))
+        if not ends:
+            continue
         ends.sort(key=lambda end: end[0])
         heights = np.array([height for height, *_ in ends])
         places = np.maximum.accumulate(heights - apart * np.arange(len(ends))) + apart * np.arange(len(ends))
@@ -238,11 +240,7 @@ def networks(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return colour and mark of each size of network: the same in all panels of a figure."""
-    names = [name for name, _ in networks(table)]
-    return {
-        name: {"color": colour, "marker": marker}
-        for name, colour, marker in zip(names, shades(len(names)), MARKERS, strict=False)
-    }
+    return series(name for name, _ in networks(table))
 
 
 def before_and_after(

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..results.store import Results
-from ..style import LOOK, MARKERS, figure, shades
+from ..style import LOOK, figure, series
 from .panels import DATA, LOSSES, facets, legend_below, mean_and_range, ranges
 
 PUBLISHED = "published"
@@ -62,12 +62,11 @@ def against_width(results: Results) -> Figure:
     """Draw alpha^ after training against the width of FCNs, a line a depth; left as published, right at one K1."""
     table = at_the_end(results)
     table = _drawn(table[table["split"] == "train"])
-    depths = sorted(set(table["depth"]))
-    looks = dict(zip(depths, zip(shades(len(depths)), MARKERS, strict=False), strict=True))
+    looks = series(sorted(set(table["depth"])))
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         for depth, group in rows.groupby("depth"):
-            line(axes, group, f"depth {depth}", color=looks[depth][0], marker=looks[depth][1])
+            line(axes, group, f"depth {depth}", **looks[depth])
         axes.axhline(2, **LOOK["Gaussian"])
         log_width(axes, table)
 
