@@ -22,13 +22,12 @@ from tailnoise_utils.study.experiments.spec import Measured
 from tailnoise_utils.study.experiments.specs import (
     AnatomySpec,
     BatchSizeSpec,
+    CallCostSpec,
     CostSpec,
     EstimatorSpec,
     ExitSpec,
-    ImportCostSpec,
     NoiseSpec,
     PowerSpec,
-    SamplerCostSpec,
     ScalingSpec,
     WellsSpec,
 )
@@ -420,9 +419,9 @@ def test_grids_are_sound(name, profile):
         if isinstance(spec, ExitSpec | WellsSpec):
             assert spec.particles * spec.dt > 0
             continue
-        if isinstance(spec, CostSpec | SamplerCostSpec | ImportCostSpec):
+        if isinstance(spec, CostSpec | CallCostSpec):
             assert spec.ways
-            assert spec.replicates > 0
+            assert spec.rounds > 0
             continue
         if isinstance(spec, ScalingSpec | BatchSizeSpec):
             assert max(spec.batch_sizes) in (spec.train.n_train // 2, spec.train.batch_size)

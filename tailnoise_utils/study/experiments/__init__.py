@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..networks.snapshots import TrainSpec
-from .cost import cost
+from .cost import costs
 from .exits import metastability, metastability_limit
 from .paper import PAPER
 from .sizes import cnn_size, fcn_size
@@ -157,7 +157,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "cnn_size": cnn_size,
     "batch_size": batch_size,
     "departures": departures,
-    "cost": cost,
+    "cost": costs,
 }
 
 

@@ -7,7 +7,7 @@ cache keeps for it.
 """
 
 from .batch_size_spec import BatchSizeSpec
-from .cost_spec import CostSpec, ImportCostSpec, SamplerCostSpec
+from .cost import CallCostSpec, CostSpec
 from .departures_spec import DeparturesSpec
 from .estimators import EstimatorSpec
 from .exits_spec import ExitSpec, WellsSpec
@@ -21,16 +21,15 @@ from .splits import SplitsSpec
 __all__ = [
     "AnatomySpec",
     "BatchSizeSpec",
+    "CallCostSpec",
     "CostSpec",
     "DeparturesSpec",
     "EstimatorSpec",
     "ExitSpec",
-    "ImportCostSpec",
     "NoiseSpec",
     "NormsSpec",
     "PowerSpec",
     "Row",
-    "SamplerCostSpec",
     "ScalingSpec",
     "Spec",
     "SplitsSpec",
@@ -38,4 +37,4 @@ __all__ = [
 ]
 
 _Measured = NoiseSpec | AnatomySpec | NormsSpec | ScalingSpec | SplitsSpec | BatchSizeSpec | DeparturesSpec
-Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec | CostSpec | SamplerCostSpec | ImportCostSpec
+Spec = _Measured | EstimatorSpec | PowerSpec | ExitSpec | WellsSpec | CostSpec | CallCostSpec
