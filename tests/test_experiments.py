@@ -18,7 +18,7 @@ from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, ScalingSpec
-from tailnoise_utils.study.experiments.cost_spec import CostSpec, ImportCostSpec, SamplerCostSpec
+from tailnoise_utils.study.experiments.cost import CallCostSpec, CostSpec
 from tailnoise_utils.study.experiments.estimators import EstimatorSpec
 from tailnoise_utils.study.experiments.exits_spec import ExitSpec, WellsSpec
 from tailnoise_utils.study.experiments.iterations import DiagnosisSpec, NoiseSpec
@@ -414,9 +414,9 @@ def test_grids_are_sound(name, profile):
         if isinstance(spec, ExitSpec | WellsSpec):
             assert spec.particles * spec.dt > 0
             continue
-        if isinstance(spec, CostSpec | SamplerCostSpec | ImportCostSpec):
+        if isinstance(spec, CostSpec | CallCostSpec):
             assert spec.ways
-            assert spec.replicates > 0
+            assert spec.rounds > 0
             continue
         if isinstance(spec, ScalingSpec | BatchSizeSpec):
             assert max(spec.batch_sizes) in (spec.train.n_train // 2, spec.train.batch_size)

@@ -43,7 +43,7 @@ def test_every_name_has_a_meaning_and_writers():
     kinds = {type(spec).__name__ for name in experiments.EXPERIMENTS for spec in experiments.grid(name, "smoke")}
     for name, (meaning, _) in QUANTITIES.items():
         assert meaning
-        assert set(writers(name)) <= kinds | {"PaperSpec", "ImportCostSpec"}, name
+        assert set(writers(name)) <= kinds | {"PaperSpec", "CallCostSpec"}, name
 
 
 def test_stored_and_new_rows_have_names_of_the_table_and_no_other_has_a_place_there():

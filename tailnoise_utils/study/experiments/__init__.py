@@ -9,7 +9,7 @@ cluster or a GPU) and ``constant`` (65,000 steps of a constant size). An experim
 from collections.abc import Callable
 
 from .batch_size import batch_scaling_grid, batch_size_grid
-from .cost import cost
+from .cost import costs
 from .departures import departures_grid
 from .estimators import estimator_grid
 from .exits import metastability, metastability_limit
@@ -38,7 +38,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "cnn_size": cnn_size_grid,
     "batch_size": batch_size_grid,
     "departures": departures_grid,
-    "cost": cost,
+    "cost": costs,
 }
 
 

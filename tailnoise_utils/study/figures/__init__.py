@@ -18,8 +18,7 @@ from .batch_size import (
 )
 from .blind_spots import block_length_and_order, known_parts, noise_and_twin, parts_table, zero_shares
 from .claims import verdicts
-from .cost import cost_growth, cost_table, paper_operations, sampler_table, together_table
-from .cost_targets import cost_targets
+from .cost import call_table, cost_ratios, cost_table
 from .decomposition import (
     against_block_length,
     along_training,
@@ -68,12 +67,12 @@ __all__ = [
     "batch_table",
     "bias_table",
     "block_length_and_order",
+    "call_table",
     "closed_form_table",
     "column_index",
     "corner_table",
-    "cost_growth",
+    "cost_ratios",
     "cost_table",
-    "cost_targets",
     "decomposition_against_width",
     "decomposition_by_size",
     "decomposition_table",
@@ -103,7 +102,6 @@ __all__ = [
     "norm_table",
     "occupation",
     "occupation_table",
-    "paper_operations",
     "parts_along_training",
     "parts_table",
     "paths",
@@ -114,13 +112,11 @@ __all__ = [
     "provenance_line",
     "rates_by_noise",
     "readable",
-    "sampler_table",
     "size_table",
     "slope_table",
     "statuses",
     "summary",
     "time_step",
-    "together_table",
     "toward_the_limit",
     "trained_table",
     "unstable_laws",
@@ -147,7 +143,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "cnn_size": against_filters,
     "batch_size": against_batch_size,
     "departures": departures,
-    "cost": cost_growth,
+    "cost": cost_ratios,
 }
 _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "iterations_decomposition": decomposition_table,

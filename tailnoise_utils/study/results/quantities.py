@@ -12,7 +12,7 @@ _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
 _INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec"
 _NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
-_COST = "CostSpec SamplerCostSpec ImportCostSpec"
+_COST = "CostSpec CallCostSpec"
 
 # Name: (meaning, writers).
 QUANTITIES: dict[str, tuple[str, str]] = {
