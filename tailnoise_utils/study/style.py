@@ -1,9 +1,17 @@
 """The look of every figure, and the line that says where its numbers came from."""
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
 import matplotlib as mpl
 import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from .results.store import Results
+
+P = ParamSpec("P")
 
 # Okabe and Ito's palette: told apart with any colour vision, and in this order also in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777", "#B8A800", "#000000"]
@@ -27,6 +35,20 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 9,
 }
+
+
+def figure(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the style of the book, and close the figure: a notebook shows what its cell returns, once."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            drawn = draw(*args, **kwargs)
+            drawn.draw_without_rendering()  # makes the ticks, which would have another style outside
+        plt.close(drawn)
+        return drawn
+
+    return styled
 
 
 def provenance_line(results: Results) -> str:

@@ -10,7 +10,7 @@ from .batch_size_spec import BatchSizeSpec
 from .cost_spec import CostSpec, ImportCostSpec, SamplerCostSpec
 from .departures_spec import DeparturesSpec
 from .estimators import EstimatorSpec
-from .exits_spec import ExitSpec, WellsSpec
+from .exits import ExitSpec, WellsSpec
 from .iterations import DiagnosisSpec, NoiseSpec
 from .norms import NormsSpec
 from .power import PowerSpec
