@@ -22,8 +22,16 @@ from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import cost_spec as module
 from tailnoise_utils.study.experiments import cost_ways, cost_worker
-from tailnoise_utils.study.experiments.cost_spec import PARALLEL, PASSES, SEEDS, WAYS, operations
-from tailnoise_utils.study.experiments.specs import CostSpec, ImportCostSpec, SamplerCostSpec
+from tailnoise_utils.study.experiments.cost_spec import (
+    PARALLEL,
+    PASSES,
+    SEEDS,
+    WAYS,
+    CostSpec,
+    ImportCostSpec,
+    SamplerCostSpec,
+    operations,
+)
 from tailnoise_utils.study.networks import data, models, snapshots
 from tailnoise_utils.study.results import files
 from tailnoise_utils.tail_index import mohammadi

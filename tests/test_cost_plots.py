@@ -8,9 +8,16 @@ import pytest
 
 from tailnoise_utils.study import experiments, figures
 from tailnoise_utils.study.experiments import cost_ways
-from tailnoise_utils.study.experiments.cost_spec import PARALLEL, PASSES, SEEDS, WAYS, operations
+from tailnoise_utils.study.experiments.cost_spec import (
+    PARALLEL,
+    PASSES,
+    SEEDS,
+    WAYS,
+    CostSpec,
+    ImportCostSpec,
+    operations,
+)
 from tailnoise_utils.study.experiments.spec import Measured
-from tailnoise_utils.study.experiments.specs import CostSpec, ImportCostSpec
 from tailnoise_utils.study.results import store
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from tailnoise_utils.study.networks import data, download
+from tailnoise_utils.study.networks import data
 
 Arrays = dict[str, np.ndarray]
 REAL = Path(os.environ.get("TAILNOISE_DATA") or "/absent")
@@ -62,7 +62,7 @@ def fetched(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(name)
         return arrays
 
-    monkeypatch.setattr(download, "fetch", fetch)
+    monkeypatch.setattr(data, "_fetch", fetch)
     return names
 
 
@@ -294,14 +294,14 @@ def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def test_a_second_process_waits_and_downloads_nothing(
     arrays: Arrays, fetched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch, started, go = download.fetch, threading.Event(), threading.Event()
+    fetch, started, go = data._fetch, threading.Event(), threading.Event()
 
     def slow(name: str, folder: Path) -> Arrays:
         started.set()
         assert go.wait(60)
         return fetch(name, folder)
 
-    monkeypatch.setattr(download, "fetch", slow)
+    monkeypatch.setattr(data, "_fetch", slow)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(data.load, "mnist")
         assert started.wait(60)
@@ -329,7 +329,7 @@ def test_a_failed_download_comes_with_the_ways_and_leaves_nothing(
         (folder / "raw").write_bytes(b"half")
         raise problem
 
-    monkeypatch.setattr(download, "fetch", fetch)
+    monkeypatch.setattr(data, "_fetch", fetch)
     with pytest.raises(
         data.DataNotFound, match=rf"'cifar100': {problem}\..*TAILNOISE_DATA.*3 x 32 x 32.*'digits'"
     ) as caught:

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import torch
 
-from tailnoise_utils.study.networks import data, download
+from tailnoise_utils.study.networks import data
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [
@@ -37,6 +37,7 @@ MNIST = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
+NAMES = ("mnist", "cifar10", "cifar100")
 TAR = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
 BATCHES = {"cifar10": [f"data_batch_{i}" for i in range(1, 6)], "cifar100": ["train"]}
 
@@ -106,7 +107,7 @@ def put_mnist(site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> dict[s
         content = gzip.compress(header + array.tobytes())
         (folder / name).write_bytes(content)
         resources.append((name, md5(content)))
-    reader = download._datasets().MNIST
+    reader = data._torchvision_datasets().MNIST
     monkeypatch.setattr(reader, "mirrors", [f"{address}absent/", address])
     monkeypatch.setattr(reader, "resources", resources)
     return arrays
@@ -115,7 +116,7 @@ def put_mnist(site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> dict[s
 def put_cifar(name: str, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     """Serve a small CIFAR, two training images a batch and three test images; what was served."""
     folder, address = site
-    reader = getattr(download._datasets(), download.READERS[name])
+    reader = getattr(data._torchvision_datasets(), data.KINDS[name].reader)
     pixels = np.random.default_rng(2)
     last = {"cifar10": 9, "cifar100": 99}[name]
     tables, arrays = {}, {}
@@ -155,7 +156,7 @@ def left() -> list[str]:
     return sorted(set(found) - {"data"})
 
 
-@pytest.mark.parametrize("name", download.READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_originals_are_downloaded_checked_and_read(
     name: str, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +173,7 @@ def test_originals_are_downloaded_checked_and_read(
     assert socket.getdefaulttimeout() is None
 
 
-@pytest.mark.parametrize("name", download.READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_corrupted_original_is_refused(name: str, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     put(name, site, monkeypatch)
     path = site[0] / TAR.get(name, "t10k-labels-idx1-ubyte.gz")
@@ -186,7 +187,7 @@ def test_a_corrupted_original_is_refused(name: str, site: tuple[Path, str], monk
     assert left() == []
 
 
-@pytest.mark.parametrize("name", download.READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_server_without_the_file_is_a_failed_download(
     name: str, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +203,7 @@ def test_a_server_without_the_file_is_a_failed_download(
     assert left() == []
 
 
-@pytest.mark.parametrize("name", download.READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_network_is_a_failed_download(name: str, site: tuple[Path, str]) -> None:
     with pytest.raises(data.DataNotFound, match=rf"'{name}': the download failed: .*refused.*TAILNOISE_DATA"):
         data.load(name)  # from the true addresses, through a proxy that is not there
@@ -211,10 +212,10 @@ def test_no_network_is_a_failed_download(name: str, site: tuple[Path, str]) -> N
 
 def test_a_server_that_falls_silent_is_given_up(site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     put_cifar("cifar10", site, monkeypatch)
-    monkeypatch.setattr(download, "_SECONDS", 0.2)
+    monkeypatch.setattr(data, "_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        monkeypatch.setattr(download._datasets().CIFAR10, "url", address + TAR["cifar10"])
+        monkeypatch.setattr(data._torchvision_datasets().CIFAR10, "url", address + TAR["cifar10"])
         with pytest.raises(data.DataNotFound, match=r"the download failed: .*timed out"):
             data.load("cifar10")
 
@@ -228,7 +229,7 @@ def test_a_full_disk_during_the_download_is_no_matter_of_the_network(
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download._datasets().utils, "_urlretrieve", full)
+    monkeypatch.setattr(data._torchvision_datasets().utils, "_urlretrieve", full)
     with pytest.raises(OSError, match=r"download of cifar10 in .*No space left.*TAILNOISE_CACHE") as caught:
         data.load("cifar10")
     assert not isinstance(caught.value, data.DataNotFound)
@@ -266,8 +267,8 @@ def python(code: str, *folders: Path) -> str:
 
 def test_the_installed_torchvision_is_imported_only_when_needed() -> None:
     printed = python(
-        "import sys; from tailnoise_utils import data, download; print('torchvision' in sys.modules); "
-        "print(download._datasets().MNIST.__module__)"
+        "import sys; from tailnoise_utils.study.networks import data; print('torchvision' in sys.modules); "
+        "print(data._torchvision_datasets().MNIST.__module__)"
     )
     assert printed.split() == ["False", "torchvision.datasets.mnist"]
 
@@ -284,8 +285,9 @@ def test_missing_operators_are_declared(missing: tuple[str, ...], tmp_path: Path
     (package / "counted.py").write_text("print('loaded')\n")
     (package / "datasets.py").write_text("from . import counted\n")
     printed = python(
-        "import gc, torch; from tailnoise_utils import download; print(download._datasets().__name__); gc.collect(); "
-        "import torchvision; print(len(download._declared)); "
+        "import gc, torch; from tailnoise_utils.study.networks import data; "
+        "print(data._torchvision_datasets().__name__); gc.collect(); "
+        "import torchvision; print(len(data._declared)); "
         f"print(all(hasattr(torch.ops.torchvision, name) for name in {missing}))",
         tmp_path,
     )

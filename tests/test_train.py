@@ -256,22 +256,119 @@ def test_data_order_is_the_same_minibatches_again_and_again() -> None:
     assert seen == [list(range(i, i + 4)) for i in range(0, 24, 4)] * 2
 
 
-def test_the_halved_schedule_halves_after_one_and_two_thirds() -> None:
+@pytest.mark.parametrize(
+    ("horizon", "wanted"),
+    [
+        (None, [1] * 4 + [0.5] * 3 + [0.25] * 3),  # of 10: iterations 0 to 3 at lr, 4 to 6 at lr / 2, 7 to 9 at lr / 4
+        (10, [1] * 4 + [0.5] * 3 + [0.25] * 3),
+        (15, [1] * 5 + [0.5] * 5),
+        (100, [1] * 10),
+    ],
+)
+def test_the_halved_schedule_halves_after_one_and_two_thirds_of_the_horizon(
+    horizon: int | None, wanted: list[float]
+) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(9, 1, bias=False))
     before, sizes = weights(model), []
     steps = train(
         model,
         lambda outputs, _: outputs.mean(),
         dataset(),
-        **SETTINGS | {"batch_size": 24, "iterations": 10, "snapshots": range(11), "schedule": "halved"},
+        **SETTINGS
+        | {"batch_size": 24, "iterations": 10, "snapshots": range(11), "schedule": "halved", "horizon": horizon},
     )
     for point in steps:
         now = weights(model)
         if point:
             sizes.append(float((now[0] - before[0]).norm()))
         before = now
-    # A constant gradient: iterations 0 to 3 at lr, 4 to 6 at lr / 2, 7 to 9 at lr / 4.
-    np.testing.assert_allclose(np.array(sizes) / sizes[0], [1] * 4 + [0.5] * 3 + [0.25] * 3, rtol=1e-4)
+    np.testing.assert_allclose(np.array(sizes) / sizes[0], wanted, rtol=1e-4)  # the gradient is constant
+
+
+def by_hand(model: nn.Module, images: data.Dataset, iterations: int, horizon: int, look: int) -> int:
+    """Train as the paper does, written out: at most so many steps of b = 20, and none more once all images are right."""
+    x, y = images.x_train, images.y_train
+    shuffles, in_epoch = torch.Generator().manual_seed(3), len(x) // 20
+    for t in range(iterations):
+        if t % look == 0:
+            with torch.no_grad():
+                if bool((model.eval()(x).argmax(1) == y).all()):
+                    return t
+        if t % in_epoch == 0:
+            order = torch.randperm(len(x), generator=shuffles)
+        batch = order[t % in_epoch * 20 :][:20]
+        size = 0.2
+        if t >= horizon / 3:
+            size = 0.1
+        if t >= 2 * horizon / 3:
+            size = 0.05
+        model.train().zero_grad()
+        cross_entropy(model(x[batch]), y[batch]).backward()
+        with torch.no_grad():
+            for w in model.parameters():
+                w.add_(w.grad, alpha=-size)
+    return iterations
+
+
+FITTED = {"batch_size": 20, "lr": 0.2, "schedule": "halved", "seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("iterations", "horizon", "look", "halvings"),  # before it stopped; None: it did not
+    [
+        (300, 300, 7, 1),
+        (200, 200, 7, 2),
+        (300, 3000, 7, 0),  # cut at a tenth of the horizon
+        (300, 3000, 1, 0),
+        (30, 300, 7, None),
+        (90, 120, 7, None),
+    ],
+)
+def test_training_stops_at_100_percent_on_the_schedule_of_the_horizon(
+    iterations: int, horizon: int, look: int, halvings: int | None
+) -> None:
+    images = data.load("digits", n_train=100, n_test=1)
+    model, wanted = fcn(64, 16, 3, 10, seed=1), fcn(64, 16, 3, 10, seed=1)
+    counted: list[int] = []
+    settings = FITTED | {"iterations": iterations, "horizon": horizon, "look": look, "each": counted.append}
+    points = list(train(model, cross_entropy, images, **settings, snapshots=(0, 20, iterations)))
+    stop = by_hand(wanted, images, iterations, horizon, look)
+    assert points == [0, 20, stop]
+    assert counted == list(range(1, stop + 1))
+    assert same(weights(model), weights(wanted))
+    assert (stop < iterations) == (halvings is not None)
+    if halvings is not None:
+        assert 3 * stop // horizon == halvings
+        assert evaluate(model, cross_entropy, images.x_train, images.y_train)[1] == 1.0
+
+
+def test_a_run_taken_up_again_stops_where_an_unbroken_one_does() -> None:
+    images = data.load("digits", n_train=100, n_test=1)
+    settings = FITTED | {"horizon": 300, "look": 7}
+    unbroken = fcn(64, 16, 3, 10, seed=1)
+    [stop] = train(unbroken, cross_entropy, images, **settings, iterations=300, snapshots=(300,))
+    assert stop < 300
+    for start in (0, 20, 63, stop - 1, stop):
+        broken = fcn(64, 16, 3, 10, seed=1)
+        list(train(broken, cross_entropy, images, **settings, iterations=start, snapshots=()))
+        resumed = train(broken, cross_entropy, images, **settings, iterations=300, snapshots=(300,), start=start)
+        assert list(resumed) == [stop]
+        assert same(weights(unbroken), weights(broken))
+
+
+def test_a_network_that_fits_takes_no_step_and_pauses_once() -> None:
+    images = dataset()
+    images.y_train[:] = 2
+    model = fcn(9, 5, 3, 4, seed=1)
+    with torch.no_grad():
+        for w in model.parameters():
+            w.abs_()
+        model.linear3.weight[[0, 1, 3]] = -1.0
+    images.x_train.abs_()
+    before = weights(model)
+    for snapshots in ((10,), (0, 10)):
+        assert list(train(model, cross_entropy, images, **SETTINGS | {"look": 5, "snapshots": snapshots})) == [0]
+    assert same(weights(model), before)
 
 
 @pytest.mark.parametrize(
@@ -281,9 +378,11 @@ def test_the_halved_schedule_halves_after_one_and_two_thirds() -> None:
         ({"start": -1}, "start = -1 lies outside the run"),
         ({"order": "sorted"}, "unknown order 'sorted': take one of random, data"),
         ({"schedule": "cosine"}, "unknown schedule 'cosine': take one of constant, halved"),
+        ({"horizon": 9}, "horizon = 9, look = None: take a horizon of 10 or more, a look of 1 or more"),
+        ({"look": 0}, "horizon = 10, look = 0: take a horizon of 10 or more, a look of 1 or more"),
     ],
 )
-def test_unknown_ways_of_training_are_refused(change: dict, message: str) -> None:
+def test_ways_of_training_that_do_not_fit_are_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         next(train(fcn(9, 5, 3, 4, seed=1), cross_entropy, dataset(), **SETTINGS | change))
 

@@ -48,9 +48,8 @@ from tailnoise_utils.tail_index.logs import CHUNK, chosen
 from tailnoise_utils.tail_index.result import check_finite
 
 from .joint import Estimate, TooFew, alive, of_rows, of_shuffled, row_logs
-from .shuffles import permute_within_columns, random_signs, shuffle
-
-__all__ = ["FEWEST_ROWS", "STABLE", "Decomposition", "decompose", "expected_scaled", "scaled_differences"]
+from .per_coordinate import mean_logs
+from .twins import permute_within_columns, random_signs, shuffle
 
 STABLE = 1.5  # index of the law that everything is beside
 FEWEST_ROWS = 16  # below, E s^-alpha converges too slowly in K1 for its closed form (12 rows: off by .01 to .02)
@@ -255,21 +254,14 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
     out = U.new_empty(pairs, U.shape[1])
     kept = torch.ones(U.shape[1], dtype=torch.bool, device=U.device)
     width = max(1, CHUNK // pairs)
-    for block, found, keep in zip(U.split(width, 1), out.split(width, 1), kept.split(width), strict=True):
+    halves = slice(pairs // 2), slice(pairs // 2, pairs)
+    for block, scaled, keep in zip(U.split(width, 1), out.split(width, 1), kept.split(width), strict=True):
         D = block[0 : 2 * pairs : 2] - block[1 : 2 * pairs : 2]
         logs = D.abs().log_()
-        zero = D == 0
-        some = bool(zero.any())
-        means = []
-        for half in (slice(pairs // 2), slice(pairs // 2, pairs)):
-            if some:
-                count = (~zero[half]).sum(0)
-                keep &= count > 0
-                means.append(logs[half].masked_fill(zero[half], 0.0).sum(0) / count.clamp(min=1))
-            else:
-                means.append(logs[half].mean(0))
-        found[: pairs // 2] = D[: pairs // 2] * (-means[1]).exp_()
-        found[pairs // 2 :] = D[pairs // 2 :] * (-means[0]).exp_()
+        for half, other in (halves, halves[::-1]):
+            means = mean_logs(logs[other])
+            keep &= ~torch.isnan(means)
+            scaled[half] = D[half] * means.neg_().exp_()
     if not bool(kept.all()):
         out = chosen(out, kept)
     if not out.numel():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from .conclusions import conclusion, counted
+from .conclusion import conclude, counted
 from .decomposition import STABLE, Decomposition
 from .joint import Estimate
 from .per_coordinate import Comparison
@@ -25,10 +25,10 @@ class Diagnosis:
         segments: the coordinates that were looked at, (start, stop) of every run of them, all p if there is one.
         dead_share: share of these that are the same in all minibatches; they take no part.
         unresolved: by scope, share of the differences of pairs of minibatches, in the columns that the tests look at, that
-            may be zero but for rounding (:func:`~tailnoise_utils.diagnosis.rounding.unresolved`); empty of noise that was
+            may be zero but for rounding (:func:`~tailnoise_utils.diagnosis.conclusion.unresolved`); empty of noise that was
             centred.
         order: p-value of the minibatches being in an order that says nothing
-            (:func:`~tailnoise_utils.diagnosis.row_order.order`).
+            (:func:`~tailnoise_utils.diagnosis.conclusion.order`).
         doubt: why nothing is concluded, "" if something is: half precision, unresolved differences, minibatches that are
             no random partition.
         draws: Gaussian twins of every test.
@@ -140,7 +140,7 @@ class Diagnosis:
             "  Share found not normal by Anderson and Darling's test (of what is found, up to",
             "  5 % by chance; units: the weights into one neuron):",
             fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
-            fill(conclusion(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
+            fill(conclude(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 
@@ -158,7 +158,7 @@ class Diagnosis:
         for (scope, quantity, x), test in self.tests.items():
             place = _scoped(scope, {} if x is None else {"x": x})
             rows.append({"quantity": quantity, "value": test.value, **place})
-            rows.append({"quantity": f"{quantity} (Gaussian)", "value": test.null, "se": test.null_sd, **place})
+            rows.append({"quantity": f"{quantity} (twin)", "value": test.null, "se": test.null_sd, **place})
             rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
         for K1, (value, se) in self.control.items():
             rows.append({"quantity": f"1/alpha (per coordinate) (stable {STABLE})", "x": K1, "value": value, "se": se})

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from .cost_spec import PARALLEL, SEEDS, WAYS
-from .specs import CostSpec, ImportCostSpec, SamplerCostSpec, Spec
+from .cost_spec import PARALLEL, SEEDS, WAYS, CostSpec, ImportCostSpec, SamplerCostSpec
+from .spec import Spec
 from .trainings import training
 
 _GROWING = (

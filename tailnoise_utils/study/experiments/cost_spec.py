@@ -19,8 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..networks import data, models
 from ..networks.snapshots import TrainSpec, images
 from ..results import files
-from .drawn import Drawn
-from .spec import Progress, Row
+from .spec import Drawn, Progress, Row
 
 __all__ = ["PARALLEL", "PASSES", "SEEDS", "WAYS", "CostSpec", "ImportCostSpec", "SamplerCostSpec", "operations"]
 

@@ -10,8 +10,7 @@ from ..exits import theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..exits.levy_sde import exit_times, visits
 from ..results import store
-from .drawn import Drawn
-from .spec import Progress, Row
+from .spec import Drawn, Progress, Row
 
 _QUICK = 10**9  # steps of a particle that `verify` may repeat: less than a minute
 # Four wells: of medium width; wide and shallow; narrow and deep; of medium width.

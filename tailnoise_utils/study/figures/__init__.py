@@ -9,20 +9,33 @@ from ..claims.exits import exit_runs
 from ..results.store import Results
 from ..style import STYLE, provenance_line
 from . import interactive
+from .batch_size import (
+    against_batch_size,
+    batch_scaling,
+    batch_scaling_layers,
+    batch_table,
+    implied_table,
+    log_scales,
+)
 from .blind_spots import block_length_and_order, known_parts, noise_and_twin, parts_table, zero_shares
 from .claims import verdicts
 from .cost import cost_growth, cost_table, paper_operations, sampler_table, together_table
 from .cost_targets import cost_targets
-from .departures import against_batch_size, batch_table, departure_table, departures
 from .decomposition import (
     against_block_length,
     along_training,
     column_index,
+    decomposition_against_width,
+    decomposition_by_size,
     decomposition_table,
+    first_layer_shares,
+    layer_table,
+    layers,
     parts_along_training,
     waterfall,
     with_spread,
 )
+from .departures import departure_table, departures
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -45,12 +58,9 @@ from .exits import (
 )
 from .iterations import INDICES, first_and_last, iterations, last_value
 from .laws import densities, paths
-from .layers import first_layer_shares, layer_table, layers
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .panels import DATA, LOSSES, statuses, untrained, with_settings
 from .power import power_limits, power_of_tests, power_table, power_words
-from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
-from .size_decomposition import decomposition_against_width, decomposition_by_size
 from .sizes import against_filters, against_width, at_the_end, corner_table, readable, size_table, trained_table
 
 __all__ = [
@@ -167,18 +177,7 @@ _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
 
 
 def summary(experiment: str, results: Results) -> pd.DataFrame:
-    """The numbers of an experiment in a small table.
-
-    Args:
-        experiment: its name.
-        results: its results.
-
-    Returns:
-        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `diagnosis`, `iterations_decomposition`, `batch_scaling`, `metastability`: the tables of their pages;
-        `metastability_limit`: rates over those of the theory; `power`: share of rejections by law and test; `estimator`:
-        mean 1/alpha^ by law and estimator; the others: the tables of their pages.
-    """
+    """Return the numbers of an experiment in a small table: that of its page, or means over the seeds."""
     if experiment in _TABLES:
         return _TABLES[experiment](results)
     table = results.table()

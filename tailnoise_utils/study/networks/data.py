@@ -9,15 +9,24 @@ by 255 and normalised per channel, :math:`(x / 255 - \text{mean}) / \text{sd}`, 
 * ``cifar10``, ``cifar100``: 50,000 + 10,000 images of 32 x 32 pixels in three channels.
 
 The last three are read from ``<name>.npz`` in the folder that the environment variable ``TAILNOISE_DATA`` names, and only
-there; without that variable from the folder ``data`` in `cache_folder`, into which they are downloaded when first used.
+there. Without that variable they are read from the folder ``data`` in `cache_folder`; torchvision downloads and checks
+the originals when a data set is first used.
 """
 
 import hashlib
+import http.client
+import importlib
 import os
+import re
 import shutil
+import socket
+import ssl
+import sys
+import urllib.error
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import platformdirs
@@ -25,13 +34,13 @@ import torch
 from filelock import FileLock
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
+from torch.library import Library
 
-from . import download
-
-__all__ = ["DATASETS", "DataNotFound", "Dataset", "cache_folder", "load"]
-
-DATASETS = ("digits", "digits32", "mnist", "cifar10", "cifar100")
+_Arrays = dict[str, np.ndarray]
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
+_SECONDS = 60  # without a sign of life from the server
+_NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+_declared: list[Library] = []  # kept, because what a Library declares goes with it
 
 
 class DataNotFound(FileNotFoundError):
@@ -40,22 +49,24 @@ class DataNotFound(FileNotFoundError):
 
 @dataclass(frozen=True)
 class _Kind:
-    """What is fixed about a data set: the shape of an image, the classes, the normalisation per channel."""
+    """What is fixed about a data set: shape of an image, classes, normalisation per channel, torchvision's reader."""
 
     shape: tuple[int, int, int]
     classes: int
     mean: tuple[float, ...]
     sd: tuple[float, ...]
+    reader: str = ""
 
 
 # The digits' mean and sd are those of the 1500 training images; the others' are the usual ones.
 KINDS = {
-    "digits": _Kind(shape=(1, 8, 8), classes=10, mean=(0.3054,), sd=(0.3758,)),
-    "digits32": _Kind(shape=(3, 32, 32), classes=10, mean=(0.3055,) * 3, sd=(0.3235,) * 3),
-    "mnist": _Kind(shape=(1, 28, 28), classes=10, mean=(0.1307,), sd=(0.3081,)),
-    "cifar10": _Kind(shape=(3, 32, 32), classes=10, mean=(0.491, 0.482, 0.447), sd=(0.247, 0.243, 0.262)),
-    "cifar100": _Kind(shape=(3, 32, 32), classes=100, mean=(0.5071, 0.4867, 0.4408), sd=(0.2675, 0.2565, 0.2761)),
+    "digits": _Kind((1, 8, 8), 10, mean=(0.3054,), sd=(0.3758,)),
+    "digits32": _Kind((3, 32, 32), 10, mean=(0.3055,) * 3, sd=(0.3235,) * 3),
+    "mnist": _Kind((1, 28, 28), 10, mean=(0.1307,), sd=(0.3081,), reader="MNIST"),
+    "cifar10": _Kind((3, 32, 32), 10, mean=(0.491, 0.482, 0.447), sd=(0.247, 0.243, 0.262), reader="CIFAR10"),
+    "cifar100": _Kind((3, 32, 32), 100, mean=(0.5071, 0.4867, 0.4408), sd=(0.2675, 0.2565, 0.2761), reader="CIFAR100"),
 }
+DATASETS = tuple(KINDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +98,7 @@ class Dataset:
 
 
 def cache_folder() -> Path:
-    """The folder for what can be had again, such as downloaded data: ``TAILNOISE_CACHE``, or the platform's own.
-
-    Returns:
-        Path of the folder, there or not.
-    """
+    """Return the folder for what can be had again, such as weights and downloads: ``TAILNOISE_CACHE`` or the platform's."""
     return Path(os.environ.get("TAILNOISE_CACHE") or platformdirs.user_cache_dir("tailnoise")).expanduser()
 
 
@@ -114,15 +121,15 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
         ValueError: for an unknown name, a number of images below 1 or above what there is, or a malformed file.
         OSError: if a download cannot be kept in the cache folder.
     """
-    if name not in DATASETS:
+    if name not in KINDS:
         raise ValueError(f"unknown data set {name!r}: the data sets are {', '.join(DATASETS)}")
     kind = KINDS[name]
-    arrays = _digits(kind.shape) if name.startswith("digits") else _prepared(name, kind)
+    arrays = _prepared(name, kind) if kind.reader else _digits(kind.shape)
     for split, count in (("train", n_train), ("test", n_test)):
-        there = len(arrays[f"x_{split}"])
-        if count is not None and not 1 <= count <= there:
+        available = len(arrays[f"x_{split}"])
+        if count is not None and not 1 <= count <= available:
             raise ValueError(
-                f"n_{split} = {count}, but {name} has {there} {split} images: take 1 to {there}, or None for all"
+                f"n_{split} = {count}, but {name} has {available} {split} images: take 1 to {available}, or None for all"
             )
         for key in (f"x_{split}", f"y_{split}"):
             arrays[key] = np.ascontiguousarray(arrays[key][:count])
@@ -137,8 +144,8 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
     )
 
 
-def _digits(shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
-    """Prepared arrays of scikit-learn's digits: values 0..16 become round(255 v / 16), 1500 + 297 after one shuffle."""
+def _digits(shape: tuple[int, int, int]) -> _Arrays:
+    """Prepare scikit-learn's digits: values 0..16 become round(255 v / 16), 1500 + 297 images after one shuffle."""
     from sklearn.datasets import load_digits  # here, because importing scikit-learn takes longer than all the rest
 
     bunch = load_digits()
@@ -152,7 +159,7 @@ def _digits(shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
 
 
 def _four_times(images: np.ndarray) -> np.ndarray:
-    """Images of integers, bilinearly enlarged four times and rounded, half up."""
+    """Enlarge images of integers four times, bilinearly, and round half up."""
     # In integers, so that no machine rounds otherwise: pixel i is interpolated at (i + 1/2) / 4 - 1/2 = (2 i - 3) / 8 of
     # the smaller image, so that every weight along a side is a multiple of 1/8.
     side = images.shape[-1]
@@ -164,25 +171,27 @@ def _four_times(images: np.ndarray) -> np.ndarray:
     return (weights @ images @ weights.T + 32) // 64
 
 
-def _prepared(name: str, kind: _Kind) -> dict[str, np.ndarray]:
-    """The prepared arrays of a data set that comes in a file, downloaded if need be."""
+def _prepared(name: str, kind: _Kind) -> _Arrays:
+    """Read the prepared arrays of a data set that lies in a file, downloaded if need be."""
     given = os.environ.get("TAILNOISE_DATA")
     path = (Path(given).expanduser() if given else cache_folder() / "data") / f"{name}.npz"
-    if given and not path.is_file():
-        raise DataNotFound(
-            f"no data for {name!r}: there is no file {path}, and nothing is downloaded while TAILNOISE_DATA is set. "
-            + _ways(path, kind)
-        )
     if not path.is_file():
+        if given:
+            problem = f"there is no file {path}, and nothing is downloaded while TAILNOISE_DATA is set"
+            raise DataNotFound(f"no data for {name!r}: {problem}. {_ways(path, kind)}")
         _download(path, kind)
     remedy = "make the file again as the book's page 'Reproduce' shows" if given else "delete it to download it again"
-    arrays = _read(path, remedy)
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            arrays = {key: np.asarray(file[key]) for key in _KEYS if key in file}
+    except Exception as error:  # a damaged file raises almost anything, down to the tokenizer's errors
+        raise ValueError(f"{path} is damaged or no .npz file ({type(error).__name__}: {error}): {remedy}") from error
     _check(arrays, kind, str(path), remedy)
     return arrays
 
 
 def _ways(path: Path, kind: _Kind) -> str:
-    """The ways to get the data, for an error message."""
+    """List the ways to get the data, for an error message."""
     return (
         f"The ways to get them: with a network and without TAILNOISE_DATA, {path.stem} is downloaded when first used. Or "
         f"set TAILNOISE_DATA to a folder that holds {path.name}, with the uint8 arrays x_train and x_test "
@@ -194,17 +203,18 @@ def _ways(path: Path, kind: _Kind) -> str:
 
 def _download(path: Path, kind: _Kind) -> None:
     """Write a prepared file from the downloaded originals, whole or not at all; a second process waits for the first."""
-    name, part = path.stem, path.with_name(f".{path.stem}.part")
+    part = path.with_name(f".{path.stem}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{name}.lock")):
+        with FileLock(path.with_name(f".{path.stem}.lock")):
             if path.is_file():
                 return
             shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
             try:
                 part.mkdir()
-                arrays = download.fetch(name, part)
-                _check(arrays, kind, f"the download of {name}", "set TAILNOISE_DATA to a folder with a sound copy")
+                arrays = _fetch(path.stem, part)
+                remedy = "set TAILNOISE_DATA to a folder with a sound copy"
+                _check(arrays, kind, f"the download of {path.stem}", remedy)
                 with (part / path.name).open("wb") as file:
                     np.savez(file, **arrays)
                     file.flush()
@@ -213,24 +223,63 @@ def _download(path: Path, kind: _Kind) -> None:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     except (ImportError, ConnectionError) as error:
-        raise DataNotFound(f"no data for {name!r}: {error}. {_ways(path, kind)}") from error
+        raise DataNotFound(f"no data for {path.stem!r}: {error}. {_ways(path, kind)}") from error
     except OSError as error:
         raise OSError(
-            f"cannot keep the download of {name} in {path.parent} ({type(error).__name__}: {error}): set TAILNOISE_CACHE "
-            "to a folder that can be written, with 1 GB free"
+            f"cannot keep the download of {path.stem} in {path.parent} ({type(error).__name__}: {error}): set "
+            "TAILNOISE_CACHE to a folder that can be written, with 1 GB free"
         ) from error
 
 
-def _read(path: Path, remedy: str) -> dict[str, np.ndarray]:
-    """The arrays of a prepared file, those that are there; pickled objects are refused."""
+def _fetch(name: str, folder: Path) -> _Arrays:
+    """Let torchvision download the originals of a data set into a folder, check their MD5 sums and read them."""
+    reader, arrays = getattr(_torchvision_datasets(), KINDS[name].reader), {}
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SECONDS)  # torchvision sets none, and would wait forever
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            return {key: np.asarray(file[key]) for key in _KEYS if key in file}
-    except Exception as error:  # a damaged file raises almost anything, down to the tokenizer's errors
-        raise ValueError(f"{path} is damaged or no .npz file ({type(error).__name__}: {error}): {remedy}") from error
+        for split in ("train", "test"):
+            half = reader(folder, train=split == "train", download=True)
+            images = np.asarray(half.data)  # N x 28 x 28, or N x 32 x 32 x 3
+            images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+            arrays |= {f"x_{split}": np.ascontiguousarray(images), f"y_{split}": np.asarray(half.targets, np.uint8)}
+    except (RuntimeError, *_NETWORK) as error:
+        corrupted = isinstance(error, RuntimeError) and "corrupted" in str(error)  # torchvision's own words
+        problem = (
+            "what was downloaded is not the original (its MD5 sum differs)" if corrupted else "the download failed"
+        )
+        raise ConnectionError(f"{problem}: {_one_line(error)}") from error
+    finally:
+        socket.setdefaulttimeout(before)
+    return arrays
 
 
-def _check(arrays: dict[str, np.ndarray], kind: _Kind, where: str, remedy: str) -> None:
+def _torchvision_datasets() -> ModuleType:
+    """Import `torchvision.datasets`: here only, and only when something is downloaded."""
+    # Beside a CPU build of torch, the ordinary wheel of torchvision cannot load its compiled operators and fails with
+    # "operator torchvision::nms does not exist" while it registers what belongs to them. Reading files needs none of
+    # them: each one missed is declared, without an implementation, and the import tried again.
+    while True:
+        try:
+            return importlib.import_module("torchvision.datasets")
+        except (ImportError, RuntimeError) as error:
+            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if missing is None:
+                raise ImportError(
+                    f"torchvision cannot be imported ({_one_line(error)}): install the version that belongs to torch "
+                    f"{torch.__version__} (pip install torchvision)"
+                ) from error
+        for module in [module for module in sys.modules if module.split(".")[0] == "torchvision"]:
+            del sys.modules[module]  # half imported
+        _declared.append(Library("torchvision", "FRAGMENT"))
+        _declared[-1].define(f"{missing[1]}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+def _one_line(error: Exception) -> str:
+    """Return type and message of an error, without line breaks."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _check(arrays: _Arrays, kind: _Kind, where: str, remedy: str) -> None:
     """Refuse arrays that are not those of such a data set."""
     for key in _KEYS:
         if key not in arrays:
@@ -252,7 +301,7 @@ def _check(arrays: dict[str, np.ndarray], kind: _Kind, where: str, remedy: str) 
 
 
 def _normalise(images: UInt8[np.ndarray, "n c h w"], kind: _Kind) -> Float32[Tensor, "n c h w"]:
-    """Images over 255, less the mean and over the sd of their channel, in place after one conversion to float32."""
+    """Divide by 255, subtract each channel's mean and divide by its sd, in place after one conversion to float32."""
     x = images.astype(np.float32)
     x /= 255
     x -= np.array(kind.mean, np.float32)[:, None, None]
@@ -261,7 +310,7 @@ def _normalise(images: UInt8[np.ndarray, "n c h w"], kind: _Kind) -> Float32[Ten
 
 
 def _sha256(array: np.ndarray) -> str:
-    """SHA-256 of an array's dtype, shape and row-major bytes."""
+    """Return the SHA-256 of an array's dtype, shape and row-major bytes."""
     digest = hashlib.sha256(f"{array.dtype.name}{array.shape}".encode())
     digest.update(array)
     return digest.hexdigest()

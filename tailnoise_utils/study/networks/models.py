@@ -11,8 +11,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-__all__ = ["LOSSES", "cnn", "fcn", "linear_hinge"]
-
 
 def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.Sequential:
     r"""Make the fully connected ReLU network without biases of the paper (arXiv:1901.06053).
@@ -95,9 +93,9 @@ def cnn(filters: int, classes: int, *, seed: int) -> nn.Sequential:
 
 
 def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
-    r"""The linear hinge loss of the paper: the mean over samples and classes of :math:`\max(0, 1 - t f)`.
+    r"""Compute the linear hinge loss of the paper: the mean over samples and classes of :math:`\max(0, 1 - t f)`.
 
-    t is +1 for the sample's own class and -1 for the others, f the network's output for that class.
+    t is +1 for the sample's class and -1 for the others, f the network's output for that class.
 
     Args:
         outputs: one score per class.
@@ -113,13 +111,18 @@ def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) ->
         >>> linear_hinge(torch.tensor([[2.0, -0.5]]), torch.tensor([0]))
         tensor(0.2500)
     """
-    here = y.device.type == "cpu"  # a GPU would have to be waited for; there torch itself stops, with an assertion
-    if here and len(y) and (int(y.min()) < 0 or int(y.max()) >= outputs.shape[1]):
-        bad = int(y.min()) if int(y.min()) < 0 else int(y.max())
-        last = outputs.shape[1] - 1
-        raise ValueError(f"the label {bad} is no class: with {last + 1} outputs, the classes are 0 to {last}")
+    classes = outputs.shape[1]
+    if y.device.type == "cpu":  # reading from a GPU would wait for it; torch itself stops, with an assertion
+        for label in (int(y.min()), int(y.max())) if len(y) else ():
+            if not 0 <= label < classes:
+                raise ValueError(
+                    f"the label {label} is no class: with {classes} outputs, the classes are 0 to {classes - 1}"
+                )
     signed = outputs.scatter(1, y[:, None], -outputs.gather(1, y[:, None]))  # -t f
     return (1 + signed).clamp_min(0).mean()
+
+
+linear_hinge.takes_labels = True  # so that labels are checked, and errors name the minibatch
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"nll": cross_entropy, "hinge": linear_hinge}

@@ -1,36 +1,30 @@
 """Train a network once and keep its weights on disk at the points where its noise is measured.
 
-Weights lie in ``<cache>/snapshots/<digest>/``, one ``.npz`` a point, outside the work tree
-(:func:`tailnoise_utils.study.networks.data.cache_folder`); a new measurement needs no new training. Between the points, a checkpoint is
-written every half minute. A killed run goes on from the last of them and ends bit for bit where an unbroken one does
-(same versions, processor and number of threads).
+Weights lie in ``<cache>/snapshots/<digest>/``, one ``.npz`` a point, outside the work tree; a new measurement needs no
+new training. Between the points, a checkpoint is written every half minute. A killed run goes on from the last of them
+and ends bit for bit where an unbroken one does (same versions, processor and number of threads).
 """
 
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..results import files, store
 from . import data, models
 from .device import device, kept_in
-from .stacked import stackable, train_stacked
 from .train import Diverged, train
 from .weights import iteration_of, load_weights, save_weights
 
-__all__ = ["PaperTrainSpec", "Snapshots", "TrainSpec", "images", "stack_of", "train_together"]
-
 CHECKPOINT_SECONDS = 30.0
 _SEED = 10**6  # of the order of training and of dropout, before the seed of the run
-_PAUSE = 500  # steps after which stacked networks may be written
 
 
 @dataclass(frozen=True)
@@ -73,14 +67,7 @@ class TrainSpec:
     seed: int
 
     def build(self) -> nn.Module:
-        """The network with its initial weights.
-
-        Returns:
-            The network, where runs are computed (:func:`tailnoise_utils.study.networks.device.device`).
-
-        Raises:
-            ValueError: an unknown kind of network.
-        """
+        """Make the network with its initial weights, where runs are computed."""
         pictures = images(self.dataset, self.n_train, self.n_test)
         if self.model == "fcn":
             size = pictures.x_train[0].numel()
@@ -105,25 +92,16 @@ class PaperTrainSpec(TrainSpec):
 
 
 def images(name: str, n_train: int, n_test: int) -> data.Dataset:
-    """One data set where runs are computed, kept between the runs of a grid.
-
-    Args:
-        name: of the data set.
-        n_train: number of training images.
-        n_test: number of test images.
-
-    Returns:
-        The first images of each half.
-    """
+    """Load the first images of each half of a data set where runs are computed; kept between the runs of a grid."""
     return _images(name, n_train, n_test, device())
 
 
 @lru_cache(maxsize=1)
 def _images(name: str, n_train: int, n_test: int, where: torch.device) -> data.Dataset:
-    """The images on a device."""
-    found = data.load(name, n_train=n_train, n_test=n_test)
-    moved = {key: getattr(found, key).to(where) for key in ("x_train", "y_train", "x_test", "y_test")}
-    return replace(found, **moved)
+    """Load images to a device."""
+    loaded = data.load(name, n_train=n_train, n_test=n_test)
+    moved = {key: getattr(loaded, key).to(where) for key in ("x_train", "y_train", "x_test", "y_test")}
+    return replace(loaded, **moved)
 
 
 class Snapshots:
@@ -140,9 +118,10 @@ class Snapshots:
     def __init__(self, spec: TrainSpec, data_sha256: str) -> None:
         self.spec = spec
         self.folder = kept_in("snapshots") / store.digest(spec, data=data_sha256)[:16]
+        self._end = self.folder / "end.json"  # what became of the training, once it is finished
 
     def path(self, point: int) -> Path:
-        """Where the weights after `point` steps lie, there or not."""
+        """Return where the weights after `point` steps lie, present or not."""
         return self.folder / f"{point}.npz"
 
     def train(
@@ -155,98 +134,62 @@ class Snapshots:
             each: called at every snapshot that is made, with the number of steps and the network as it is then.
 
         Returns:
-            "", or, if the run diverged, the message that says when; the snapshots before that are there.
+            "", or, if the run diverged, the message that says when; the snapshots before that are kept.
         """
         with files.lock(self.folder):  # another process with the same training waits, and finds it done
-            return self._train(progress, each)
+            for stale in self.folder.glob(".*.part"):
+                stale.unlink()
+            if self._end.exists():
+                progress(self.spec.iterations)
+            else:
+                self._train(progress, each)
+            return self._outcome()["diverged"]
 
-    def _train(self, progress: Callable[[int], object], measure: Callable[[int, nn.Module], object]) -> str:
-        """Make what is missing, alone."""
-        verdict = ""
-        for stale in self.folder.glob(".*.part"):
-            stale.unlink()
-        if self._end.exists():
-            progress(self.spec.iterations)
-            return json.loads(self._end.read_text())["diverged"]
+    def _train(self, progress: Callable[[int], object], measure: Callable[[int, nn.Module], object]) -> None:
+        """Train from the last weights on disk to the end, and write what became of it."""
+        spec = self.spec
         model, start, before = self._resume()
-        point = start
         progress(start)
-        began = last = time.monotonic()
+        began = last_saved = time.monotonic()
+
+        def seconds() -> float:
+            return before + time.monotonic() - began
 
         def each(iteration: int) -> None:
-            nonlocal last
+            nonlocal last_saved
             progress(1)
-            if time.monotonic() - last >= CHECKPOINT_SECONDS:
-                seconds = before + time.monotonic() - began
-                self._save(self.folder / "checkpoint.npz", model, iteration, seconds)
-                last = time.monotonic()
+            if time.monotonic() - last_saved >= CHECKPOINT_SECONDS:
+                self._save(self.folder / "checkpoint.npz", model, iteration, seconds())
+                last_saved = time.monotonic()
 
-        what, how = _asked(self.spec)
+        settings = ("batch_size", "lr", "schedule", "order", "iterations", "snapshots", "horizon", "look")
+        asked = {name: getattr(spec, name) for name in settings if hasattr(spec, name)}
+        pictures = images(spec.dataset, spec.n_train, spec.n_test)
+        steps = train(
+            model, models.LOSSES[spec.loss], pictures, **asked, seed=_SEED + spec.seed, start=start, each=each
+        )
+        point, diverged = max((point for point in spec.snapshots if point <= start), default=0), ""
         try:
-            for point in train(
-                model, *what, **how, snapshots=self.spec.snapshots, seed=_SEED + self.spec.seed, start=start, each=each
-            ):
+            for point in steps:
                 if not self.path(point).exists():
-                    self._save(self.path(point), model, point, before + time.monotonic() - began)
+                    self._save(self.path(point), model, point, seconds())
                 paused = time.monotonic()
                 measure(point, model)
                 began += time.monotonic() - paused
         except Diverged as error:
-            verdict = str(error)
-        self._finish(verdict, before + time.monotonic() - began, iterations=point)
-        return verdict
-
-    @property
-    def _end(self) -> Path:
-        """What became of the training lies here, once it is finished."""
-        return self.folder / "end.json"
-
-    def _finish(self, verdict: str, seconds: float, together: int = 1, iterations: int | None = None) -> None:
-        """Write that the training is finished: "" or when it diverged, its wall time, how many were trained together."""
-        end = {"diverged": verdict, "seconds": seconds, "together": together, "iterations": iterations}
+            diverged = str(error)
         with files.atomic(self._end) as file:
-            file.write(json.dumps(end).encode())
+            file.write(json.dumps({"diverged": diverged, "seconds": seconds(), "iterations": point}).encode())
         (self.folder / "checkpoint.npz").unlink(missing_ok=True)
 
-    def seconds(self) -> float:
-        """Wall time of the finished training, all its parts together."""
-        return json.loads(self._end.read_text())["seconds"]
-
-    def iterations(self) -> int | None:
-        """The last snapshot of the finished training, None of one that was stacked."""
-        return json.loads(self._end.read_text()).get("iterations")
-
-    def together(self) -> int:
-        """How many networks the finished training was stacked with, itself among them."""
-        return json.loads(self._end.read_text()).get("together", 1)
-
-    def load(self, point: int) -> nn.Module:
-        """The network as it was.
-
-        Args:
-            point: number of steps.
-
-        Returns:
-            The network with the weights after that many steps.
-        """
+    def _resume(self) -> tuple[nn.Module, int, float]:
+        """Load the network at the last point on disk, with its number of steps and the seconds spent until then."""
         model = self.spec.build()
-        load_weights(self.path(point), model)
-        return model
-
-    def remove(self) -> None:
-        """Delete the weights."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _stored(self) -> dict[int, Path]:
-        """The points on disk, and where their weights lie; a name that begins with a dot was never finished."""
-        return {iteration_of(path): path for path in self.folder.glob("[!.]*.npz")}
-
-    def _resume(self, point: int | None = None) -> tuple[nn.Module, int, float]:
-        """The network at a point on disk, by default the last, its number of steps, and the seconds spent until then."""
-        model, stored = self.spec.build(), self._stored()
-        point = max(stored, default=0) if point is None else point
-        if point not in stored:
+        # A name that begins with a dot belongs to a file that was never finished.
+        stored = {iteration_of(path): path for path in self.folder.glob("[!.]*.npz")}
+        if not stored:
             return model, 0, 0.0
+        point = max(stored)
         return model, point, float(load_weights(stored[point], model)["seconds"])
 
     @staticmethod
@@ -255,73 +198,24 @@ class Snapshots:
         with files.atomic(path) as file:
             save_weights(file, model, iteration=iteration, seconds=seconds)
 
+    def _outcome(self) -> dict[str, Any]:
+        """Read what became of the finished training."""
+        return json.loads(self._end.read_text())
 
-def stack_of(spec: TrainSpec) -> TrainSpec:
-    """What runs whose networks are trained together have in common.
+    def seconds(self) -> float:
+        """Return the wall time of the finished training, all its parts together."""
+        return self._outcome()["seconds"]
 
-    Args:
-        spec: one of the runs.
+    def iterations(self) -> int | None:
+        """Return the last snapshot of the finished training; None if an earlier version trained it."""
+        return self._outcome().get("iterations")
 
-    Returns:
-        The same for all of them: the run with the seed 0 and no loss.
-    """
-    return replace(spec, seed=0, loss="")
+    def load(self, point: int) -> nn.Module:
+        """Load the network as it was after that many steps."""
+        model = self.spec.build()
+        load_weights(self.path(point), model)
+        return model
 
-
-def train_together(specs: Iterable[TrainSpec], data_sha256: str) -> None:
-    """Train what is missing of runs that differ in their seed and loss alone, their networks stacked.
-
-    Weights and checkpoints are those of :class:`Snapshots`, where the runs then find their training done. What was killed
-    goes on from the newest point that all of the unfinished runs have, so that they stay together, and ends bit for bit
-    where an unbroken one does. Networks that cannot be stacked are left to be trained alone.
-
-    Args:
-        specs: the runs.
-        data_sha256: of their data.
-
-    Raises:
-        ValueError: runs that differ in more.
-    """
-    specs = sorted(set(specs), key=lambda spec: (spec.loss, spec.seed))
-    if len({stack_of(spec) for spec in specs}) > 1:
-        raise ValueError("runs that are trained together differ in their seed and loss alone; these differ in more")
-    with ExitStack() as held:
-        runs = [Snapshots(spec, data_sha256) for spec in specs]
-        for folder in sorted(one.folder for one in runs):  # in one order: no two processes wait for each other
-            held.enter_context(files.lock(folder))
-        unfinished = [one for one in runs if not one._end.exists()]
-        if len(unfinished) > 1 and stackable(specs[0].build()):
-            start = max(set.intersection(*({0, *one._stored()} for one in unfinished)))
-            _train_group([(one, *one._resume(start)) for one in unfinished], start)
-
-
-def _train_group(group: list[tuple[Snapshots, nn.Module, int, float]], start: int) -> None:
-    """Train networks that have the same number of steps behind them, in so many seconds each."""
-    spec = group[0][0].spec
-    (_, pictures), how = _asked(spec)
-    began = last = time.monotonic()
-    pauses = {*spec.snapshots, *range(start, spec.iterations, _PAUSE), spec.iterations}
-    seeds = [_SEED + one.spec.seed for one, *_ in group]
-    losses = [models.LOSSES[one.spec.loss] for one, *_ in group]
-    networks = [model for _, model, *_ in group]
-    for point, diverged in train_stacked(networks, losses, pictures, **how, snapshots=pauses, seeds=seeds, start=start):
-        now = time.monotonic()
-        due = now - last >= CHECKPOINT_SECONDS
-        for (one, model, _, before), verdict in zip(group, diverged, strict=True):
-            seconds = before + (now - began) / len(group)
-            if one._end.exists():
-                continue
-            if not verdict and point in spec.snapshots and not one.path(point).exists():
-                one._save(one.path(point), model, point, seconds)
-            elif not verdict and due:
-                one._save(one.folder / "checkpoint.npz", model, point, seconds)
-            if verdict or point == spec.iterations:
-                one._finish(verdict, seconds, len(group))
-        last = now if due else last
-
-
-def _asked(spec: TrainSpec) -> tuple[tuple[Callable[..., Tensor], data.Dataset], dict[str, Any]]:
-    """Loss and images, and the settings, as the functions that train take them."""
-    what = models.LOSSES[spec.loss], images(spec.dataset, spec.n_train, spec.n_test)
-    names = ("batch_size", "lr", "schedule", "order", "iterations", "horizon", "look")
-    return what, {name: getattr(spec, name) for name in names if hasattr(spec, name)}
+    def remove(self) -> None:
+        """Delete the weights."""
+        shutil.rmtree(self.folder, ignore_errors=True)

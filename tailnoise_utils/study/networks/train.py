@@ -1,19 +1,19 @@
 """Plain stochastic gradient descent, as the paper trains: no momentum, no weight decay."""
 
+import math
 from collections.abc import Callable, Collection, Iterator
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
+from tailnoise_utils.noise.minibatches import check_batch_size
 from tailnoise_utils.noise.parameters import trainable
 from tailnoise_utils.noise.torch_state import as_found, private_randomness, seed_torch
 
 from .data import Dataset
-from .steps import ADVICE, check, drawn, step_size
 
-__all__ = ["Diverged", "evaluate", "fits", "train"]
-
+_CHOICES = {"schedule": ("constant", "halved"), "order": ("random", "data")}
 _CHUNK = 1000  # samples evaluated at a time: their activations stay small
 
 
@@ -43,8 +43,8 @@ def train(
     One iteration is :math:`w \leftarrow w - \eta\, g(w)`, with :math:`g` the gradient of the mean loss of a minibatch, in
     training mode. Minibatches are drawn without replacement; the training images are shuffled anew for each epoch.
 
-    Step t depends on the weights, `seed` and t alone (dropout masks included: :func:`tailnoise_utils.noise.torch_state.seed_torch`),
-    so that a run that is taken up again from stored weights ends bit for bit where an unbroken one does.
+    Step t depends on the weights, `seed` and t alone (dropout masks included), so that a run that is taken up again from
+    stored weights ends bit for bit where an unbroken one does.
 
     Nothing runs until the result is iterated over, and training goes on when the next point is asked for. At a pause
     the model holds the weights of that iteration: measure or copy them, and do not change them.
@@ -59,8 +59,8 @@ def train(
         snapshots: the iterations to pause at, 0 (before the first step) to ``iterations``, in any order; those before
             `start` are passed over.
         seed: of the shuffling and of dropout.
-        schedule: of the step size, ``"constant"`` or ``"halved"`` (after one and two thirds of the run, as in the paper's
-            batch script).
+        schedule: of the step size, ``"constant"`` or ``"halved"`` (after one and two thirds of the horizon, as in the
+            paper's batch script).
         order: ``"random"``, or ``"data"``: the same minibatches in data order in every epoch, as in the paper's code.
         start: number of steps that the weights in `model` have behind them.
         each: called after every step with the number of steps taken.
@@ -76,18 +76,18 @@ def train(
         Diverged: if the loss, or a weight at a snapshot or at the end, is NaN or infinite; what came before stays good.
     """
     x, y = data.x_train, data.y_train
-    check(len(x), batch_size, lr, iterations, snapshots, schedule, order, start)
-    advice = ADVICE.format(lr, lr / 10)
+    check_batch_size(len(x), batch_size)
+    _check(lr, iterations, snapshots, start, schedule=schedule, order=order)
     parameters = trainable(model)
     horizon = iterations if horizon is None else horizon
     if horizon < iterations or (look is not None and look < 1):
         raise ValueError(
             f"horizon = {horizon}, look = {look}: take a horizon of {iterations} or more, a look of 1 or more"
         )
-
+    advice = f"at lr = {lr:g}: try {lr / 10:g} or less"
     device = parameters[0].device
-    batches = drawn(len(x), batch_size, None if order == "data" else seed, start, x.device)
-    done = start
+    batches = _minibatches(len(x), batch_size, None if order == "data" else seed, start, x.device)
+    done, told = start, -1
     for point in sorted({*snapshots, iterations}):
         if point < start:
             continue
@@ -95,28 +95,61 @@ def train(
         with private_randomness(device):
             model.train()
             for iteration, batch in zip(range(done, point), batches, strict=False):
-                if stopped := bool(look) and iteration % look == 0 and fits(model, x, y):
+                if stopped := bool(look) and iteration % look == 0 and _fits(model, x, y):
                     break
                 seed_torch(seed, iteration, device)
                 loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
                 if not loss.isfinite():
                     raise Diverged(f"the loss is {loss.item()} after {iteration} iterations {advice}")
                 gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+                halvings = 0 if schedule == "constant" else 3 * iteration // horizon
                 with torch.no_grad():
                     for w, g in zip(parameters, gradient, strict=True):
-                        w.sub_(g, alpha=step_size(lr, schedule, iteration, horizon))
+                        w.sub_(g, alpha=lr / 2**halvings)
                 each(iteration + 1)
-        done = point = iteration if stopped else point
+        done = iteration if stopped else point
         if not all(bool(w.isfinite().all()) for w in parameters):
-            raise Diverged(f"some weights are NaN or infinite after {point} iterations {advice}")
-        if point in snapshots or stopped:
-            yield point
+            raise Diverged(f"some weights are NaN or infinite after {done} iterations {advice}")
+        if (stopped or done in snapshots) and done != told:  # it may stop where it has just paused
+            told = done
+            yield done
         if stopped:
             return
 
 
+def _check(lr: float | int, iterations: int, snapshots: Collection[int], start: int, **chosen: str) -> None:
+    """Refuse settings that do not fit."""
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr = {lr}: the step size must be positive and finite, such as 0.1")
+    if iterations < 0:
+        raise ValueError(f"iterations = {iterations}: take 0 or more")
+    if fractions := [point for point in snapshots if point != int(point)]:
+        raise ValueError(f"snapshots {fractions} are no whole numbers of iterations: give integers")
+    if outside := sorted(point for point in snapshots if not 0 <= point <= iterations):
+        raise ValueError(f"snapshots {outside} lie outside the run: take points from 0 to iterations = {iterations}")
+    if not 0 <= start <= iterations:
+        raise ValueError(f"start = {start} lies outside the run: take 0 to iterations = {iterations}")
+    for name, value in chosen.items():
+        if value not in _CHOICES[name]:
+            raise ValueError(f"unknown {name} {value!r}: take one of {', '.join(_CHOICES[name])}")
+
+
+def _minibatches(
+    n: int, batch_size: int, seed: int | None, start: int, device: torch.device
+) -> Iterator[Int64[Tensor, " b"]]:
+    """Yield minibatches without end from step `start` on; each epoch permutes the samples anew (seed None: data order)."""
+    generator = None if seed is None else torch.Generator().manual_seed(seed)  # on the CPU: the same everywhere
+    epoch, first = divmod(start, n // batch_size)
+    for _ in range(epoch if generator else 0):
+        torch.randperm(n, generator=generator)
+    while True:
+        samples = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+        yield from samples.view(-1, batch_size)[first:].to(device)
+        first = 0
+
+
 @torch.no_grad()
-def fits(model: nn.Module, x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]) -> bool:
+def _fits(model: nn.Module, x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]) -> bool:
     """Tell whether every sample is classified correctly, looking no further than the first chunk with one that is not."""
     with as_found(model):
         model.eval()
@@ -131,10 +164,10 @@ def evaluate(
     x: Shaped[Tensor, "n ..."],
     y: Int64[Tensor, " n"],
 ) -> tuple[float, float]:
-    """Mean loss and accuracy over all the samples given.
+    """Compute mean loss and accuracy over all the samples given, in eval mode.
 
     Args:
-        model: the network, evaluated in eval mode (and left in the mode it was in); its outputs are one score per class.
+        model: the network, left in the mode it was in; its outputs are one score per class.
         loss_fn: mean loss of several samples from the model's outputs and the classes.
         x: inputs.
         y: classes.

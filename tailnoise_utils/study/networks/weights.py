@@ -10,60 +10,32 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["iteration_of", "load_weights", "save_weights"]
+_PREFIX = "state/"
 
 
 def save_weights(file: IO[bytes] | BytesIO, model: nn.Module, **more: float | int | str) -> None:
-    """Write a model's weights and buffers as an ``.npz`` archive.
-
-    Args:
-        file: open for writing.
-        model: the network.
-        more: plain values to go with them.
-    """
-    state = {f"state/{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
+    """Write a model's weights and buffers as an ``.npz`` archive, with more plain values."""
+    state = {_PREFIX + name: value.cpu().numpy() for name, value in model.state_dict().items()}
     np.savez(file, **state, **{name: np.array(value) for name, value in more.items()})
 
 
 def load_weights(path: Path, model: nn.Module) -> dict[str, np.ndarray]:
-    """Read what :func:`save_weights` wrote into a model.
-
-    Args:
-        path: of the archive.
-        model: the network.
-
-    Returns:
-        The plain values that went with the weights.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or of another network.
-    """
+    """Read what :func:`save_weights` wrote into a model, and return the plain values that went with the weights."""
     with _archive(path) as file:
-        model.load_state_dict({name[6:]: torch.from_numpy(file[name]) for name in file if name.startswith("state/")})
-        return {name: file[name] for name in file if not name.startswith("state/")}
+        names = [name for name in file if name.startswith(_PREFIX)]
+        model.load_state_dict({name.removeprefix(_PREFIX): torch.from_numpy(file[name]) for name in names})
+        return {name: file[name] for name in file if name not in names}
 
 
 def iteration_of(path: Path) -> int:
-    """The number of steps that went with the weights in an archive.
-
-    Args:
-        path: of the archive.
-
-    Returns:
-        The value ``iteration``.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or has no such value.
-    """
+    """Read the number of steps (the value ``iteration``) that went with the weights in an archive."""
     with _archive(path) as file:
         return int(file["iteration"])
 
 
 @contextmanager
 def _archive(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """Read an archive, and say of whatever goes wrong what it means."""
+    """Open an archive; of whatever is wrong with it (ValueError), say what it means."""
     try:
         with np.load(path) as file:
             yield file
