@@ -20,7 +20,7 @@ from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, ScalingSpec
 from tailnoise_utils.study.experiments.cost import CallCostSpec, CostSpec
 from tailnoise_utils.study.experiments.estimators import EstimatorSpec
-from tailnoise_utils.study.experiments.exits_spec import ExitSpec, WellsSpec
+from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 from tailnoise_utils.study.experiments.iterations import DiagnosisSpec, NoiseSpec
 from tailnoise_utils.study.experiments.norms import norm_references
 from tailnoise_utils.study.experiments.paper import PaperSpec

@@ -13,7 +13,7 @@ from scipy.linalg import expm
 from tailnoise_utils import stable
 from tailnoise_utils.study.exits import levy_sde, theory
 from tailnoise_utils.study.exits.landscape import Landscape, SymmetricWell
-from tailnoise_utils.study.experiments.exits_spec import ExitSpec, WellsSpec
+from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 
 WELLS = Landscape((-1.0, 1.2, 3.1, 4.7), (0.0, 2.4, 3.8), (0.8, 0.6, 1.0, 0.8))
 WELL = SymmetricWell(2.0, 3.0)

@@ -9,7 +9,7 @@ from test_paper import PAPER
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.experiments.estimators import EstimatorSpec
-from tailnoise_utils.study.experiments.exits_spec import ExitSpec, WellsSpec
+from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 from tailnoise_utils.study.experiments.power import PowerSpec
 from tailnoise_utils.study.experiments.spec import Measured, finish
 from tailnoise_utils.study.results import store

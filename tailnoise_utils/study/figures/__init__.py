@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..claims.exits import exit_runs
 from ..results.store import Results
 from ..style import STYLE, provenance_line
 from . import interactive
@@ -42,14 +43,24 @@ from .estimators import (
     unstable_laws,
     unstable_table,
 )
-from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
+from .exits import (
+    exit_times,
+    landscape_and_paths,
+    largest_deviations,
+    move_rates,
+    occupation,
+    occupation_table,
+    rates_by_noise,
+    slope_table,
+    time_step,
+    toward_the_limit,
+)
 from .iterations import INDICES, first_and_last, iterations, last_value
 from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .panels import DATA, LOSSES, statuses, untrained, with_settings
 from .power import power_limits, power_of_tests, power_table, power_words
 from .sizes import against_filters, against_width, at_the_end, corner_table, readable, size_table, trained_table
-from .wells import landscape_and_paths, move_rates, occupation, occupation_table, rates_by_noise, toward_the_limit
 
 __all__ = [
     "DATA",
