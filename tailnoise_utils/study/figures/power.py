@@ -35,12 +35,14 @@ def power_of_tests(results: Results) -> Figure:
         rates = rows[list(TESTS)].to_numpy()
         axes.imshow(rates, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         for (i, j), rate in np.ndenumerate(rates):
-            axes.text(j, i, f"{100 * rate:.0f}", ha="center", va="center", color="white" if rate > _DARK else "black")
+            style = {"ha": "center", "va": "center", "color": "white" if rate > _DARK else "black"}
+            axes.text(j, i, f"{100 * rate:.0f}", fontsize=9, **style)  # a cell has no room for 10 points
         axes.set_xticks(range(len(TESTS)), TESTS, rotation=90)
         laws = zip(rows["share"], rows["alpha"], strict=True)
         names = ["Gaussian" if alpha == 2 else f"{_stable(share)} {alpha:g}" for share, alpha in laws]
         axes.set_yticks(range(len(rates)), names)
         axes.grid(visible=False)
+        axes.vlines(np.arange(len(TESTS) - 1) + 0.5, -0.5, len(rates) - 0.5, color="white", linewidth=1)
         axes.tick_params(length=0)
 
     layout = {"rows": ["P", "width"], "columns": ["coordinates"], "title": "{coordinates}, {P} × {width:,}"}
