@@ -25,7 +25,7 @@ of it however they are shuffled.
 
 Scaled columns weigh the same, so that tails are those of a typical column as its *mean square* has them: up to what r takes
 away, of Gaussian or other columns of finite variance they are :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)`, with
-T_j of :func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`. A few columns with very heavy tails can make most of it.
+T_j of :func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`. A few columns with very heavy tails can make most.
 In e_1 every column weighs by its size: where those columns are small, what is in tails is missing from e_1, and scales are
 negative. In columns with many exact zeros, these take no part in the scale, and what they do to e_1 is in scales.
 
