@@ -12,7 +12,7 @@ from scipy import stats
 from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims import iterations as phases
 from tailnoise_utils.study.claims import norms
-from tailnoise_utils.study.claims.verdict import WORDS
+from tailnoise_utils.study.results.reading import WORDS
 from tailnoise_utils.study.results.store import Results
 from tailnoise_utils.tail_index import known_laws
 

@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from tailnoise_utils.study import experiments, figures
-from tailnoise_utils.study.figures.panels import AFTER, BEFORE
 from tailnoise_utils.study.results import store
+from tailnoise_utils.study.results.reading import AFTER, BEFORE
 
 mpl.use("agg")
 

@@ -7,11 +7,8 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-
-from .results.store import Results
 
 P = ParamSpec("P")
 
@@ -92,34 +89,3 @@ def series(names: Iterable[Any]) -> dict[Any, dict[str, Any]]:
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.88, max(len(names), 2)))
     looks = zip(names, colours, itertools.cycle(MARKERS), strict=False)
     return {name: {"color": tuple(colour), "marker": marker} for name, colour, marker in looks}
-
-
-def provenance_line(results: Results) -> str:
-    """One line that says where a figure's numbers came from, for its caption.
-
-    Args:
-        results: of one experiment.
-
-    Returns:
-        Seeds or replicates, data, versions, processor, and what else some runs were computed on.
-    """
-    runs = results.runs
-    data = ", ".join(f"{name}, SHA-256 {shas}" for name, shas in _digests(runs).items()) or "synthetic data"
-    versions = ", ".join(f"{name} {'/'.join(sorted(set(runs[name])))}" for name in ("torch", "numpy"))
-    machine = "/".join(sorted(set(runs["processor"])))
-    machine += "".join(f", {count} on {name}" for name, count in runs["device"].value_counts().items() if name != "cpu")
-    minutes = runs["seconds"].sum() / 60
-    if "dataset" in runs:
-        data = f"seeds {', '.join(f'{seed:.0f}' for seed in sorted(set(runs['seed'].dropna())))}; {data}"
-    return f"{len(runs)} runs; {data}; {versions}; {machine}, {minutes:.1f} min of computing"
-
-
-def _digests(runs: pd.DataFrame) -> dict[str, str]:
-    """By data set, the beginnings of the digests: several where runs take different numbers of its images."""
-    if "dataset" not in runs:
-        return {}
-    found: dict[str, list[str]] = {}
-    pairs = runs.loc[runs["dataset"].notna(), ["dataset", "data_sha256"]].drop_duplicates().to_numpy()
-    for name, sha in sorted(map(tuple, pairs)):
-        found.setdefault(name, []).append(sha[:8])
-    return {name: "/".join(shas) for name, shas in found.items()}

@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from .. import experiments
 from ..experiments import runner
+from ..results.reading import over_seeds
 from ..results.store import Results
 from .batch_size import batch_slopes, c6, o3
 from .estimators import c2, c2_tests
 from .exits import c9, c9_checks, exit_slopes, rate_ratios
-from .inference import over_seeds
 from .iterations import c7, phases
 from .norms import c1, norm_distances
 from .ours import o1, o2

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..results.reading import SETTING, at_end, at_start
+from ..results.reading import BATCH_CONVENTIONS, SETTING, at_end, at_start
 from ..results.store import Results
 from .inference import least_squares, means_above
 from .verdict import NOT_TESTED, Verdict, effects, judge
@@ -11,7 +11,6 @@ from .verdict import NOT_TESTED, Verdict, effects, judge
 _SLOPE = 0.02  # of alpha^ per unit of ln b
 _DEPTHS, _DATA = {2, 4}, ("mnist", "cifar10")
 _READINGS = ("one network", "trained at b")
-_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (corrected, K1 = 1000)"}
 _SIZES, _FACTOR = 3, 4  # that a slope needs: so many minibatch sizes, the largest so many times the smallest
 _INTERVALS = ((10, 100), (100, 1000))
 _LARGE = 10  # a minibatch is small if the data are so many times as large
@@ -32,7 +31,7 @@ def batch_slopes(results: Results) -> pd.DataFrame:
     end = at_end(results)  # b is the column x, that of the training is batch_size
     end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn") & (end["split"] == "train")]
     rows = []
-    for convention, quantity in _CONVENTIONS.items():
+    for convention, quantity in BATCH_CONVENTIONS.items():
         measured = end[end["quantity"] == quantity]
         readings = {
             "one network": measured.groupby([*SETTING, "seed", "run"]),

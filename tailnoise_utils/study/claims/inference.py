@@ -8,9 +8,10 @@ import pandas as pd
 from jaxtyping import Float, Float64
 from scipy import stats
 
+from ..results.reading import over_seeds
+
 LEVEL = 0.05
 Values = int | float | list[float] | np.ndarray | pd.Series
-SEEDS = 5  # from so many on a setting's own seeds give its standard error
 
 
 def holm(p: Values) -> Float64[np.ndarray, " tests"]:
@@ -24,33 +25,6 @@ def holm(p: Values) -> Float64[np.ndarray, " tests"]:
 def fisher(p: Values) -> float:
     """Return one p-value for independent tests of one hypothesis, by Fisher (1932); 0 is one below what floats hold."""
     return float(stats.combine_pvalues(np.maximum(p, 1e-300), method="fisher").pvalue)
-
-
-def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFrame:
-    """Means over the seeds with their standard errors.
-
-    From 5 seeds on a setting's own spread gives its standard error. With fewer it is the spread within settings, joint
-    over all settings (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of freedom of all.
-
-    Args:
-        frame: a row a run, with its `value`.
-        by: columns that name a setting.
-        pool: those of them that settings with one variance share.
-
-    Returns:
-        A row a setting, indexed by `by`: mean, se, df, seeds. The standard error is NaN if no setting of the pool has two
-        seeds.
-    """
-    grouped = frame.groupby(by, observed=True, dropna=False)["value"]
-    found = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=1), "seeds": grouped.size()})
-    found["df"] = found["seeds"] - 1.0
-    squares = (found["variance"].fillna(0.0) * found["df"]).groupby(level=pool, observed=True).transform("sum")
-    degrees = found["df"].groupby(level=pool, observed=True).transform("sum")
-    own = found["seeds"] >= SEEDS
-    variance = found["variance"].where(own, squares / degrees.where(degrees > 0))
-    found["df"] = found["df"].where(own, degrees)
-    found["se"] = np.sqrt(variance / found["seeds"])
-    return found[["mean", "se", "df", "seeds"]]
 
 
 def means_above(frame: pd.DataFrame, by: list[str], pool: list[str], bound: float) -> pd.DataFrame:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results.reading import CONVENTIONS, SETTING
+from ..results.reading import CONVENTIONS, SEEDS, SETTING
 from ..results.store import Results
-from .inference import LEVEL, SEEDS, above, fisher, least_squares
+from .inference import LEVEL, above, fisher, least_squares
 from .verdict import NOT_TESTED, Verdict, effects, judge
 
 _SNAPSHOTS = 12

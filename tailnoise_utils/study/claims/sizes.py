@@ -7,9 +7,20 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results.reading import CONVENTIONS, SETTING, absent_of, at_end, at_start, fixed_length, name_of, values
+from ..results.reading import (
+    CONVENTIONS,
+    SEEDS,
+    SETTING,
+    absent_of,
+    at_end,
+    at_start,
+    fixed_length,
+    name_of,
+    over_seeds,
+    values,
+)
 from ..results.store import Results
-from .inference import SEEDS, above, intraclass, least_squares, means_above, over_seeds
+from .inference import above, intraclass, least_squares, means_above
 from .verdict import NOT_TESTED, Verdict, effects, holding, judge
 
 _LOSSES = ("nll", "hinge")

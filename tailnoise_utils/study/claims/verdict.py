@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 from scipy import stats
 
+from ..results.reading import WORDS
 from .inference import LEVEL, holm
 
 NOT_TESTED = "not tested at this scale"
@@ -15,17 +16,6 @@ VERDICTS = ("reproduced", "partly", "not reproduced", NOT_TESTED)
 # Claim to what it says and to its rule: read from the docstrings of the rules (see `stated`).
 STATEMENTS: dict[str, str] = {}
 CRITERIA: dict[str, str] = {}
-
-WORDS = {
-    "fcn": "FCN",
-    "cnn": "CNN",
-    "mnist": "MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "nll": "cross-entropy",
-    "before": "before training",
-    "after": "after training",
-}
 
 
 def stated(rule: Callable) -> tuple[str, str]:

@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..claims.exits import exit_runs
+from ..results.reading import DATA, INDICES, LOSSES, provenance_line, statuses, untrained, with_settings
 from ..results.store import Results
-from ..style import STYLE, provenance_line
+from ..style import STYLE
 from . import interactive
 from .batch_size import (
     against_batch_size,
@@ -55,10 +56,9 @@ from .exits import (
     time_step,
     toward_the_limit,
 )
-from .iterations import INDICES, first_and_last, iterations, last_value
+from .iterations import first_and_last, iterations, last_value
 from .laws import densities, paths
 from .norms import norm_histograms, norm_quantiles, norm_table
-from .panels import DATA, LOSSES, statuses, untrained, with_settings
 from .power import power_limits, power_of_tests, power_table, power_words
 from .sizes import against_filters, against_width, at_the_end, corner_table, readable, size_table, trained_table
 

@@ -7,22 +7,10 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
 
+from ..results.reading import AFTER, BEFORE, DATA, ends, with_settings
 from ..results.store import Results
 from ..style import COLOURS, LOOK, figure, series
-from .panels import (
-    AFTER,
-    BEFORE,
-    DATA,
-    band,
-    before_and_after,
-    ends,
-    facets,
-    looks,
-    mean_and_range,
-    networks,
-    ranges,
-    with_settings,
-)
+from .panels import band, before_and_after, facets, looks, mean_and_range, networks, ranges
 
 _CONVENTIONS = {"published": "1/alpha (published)", "$K_1$ = 1000": "1/alpha (corrected, K1 = 1000)"}
 _EACH = "trained at each size"

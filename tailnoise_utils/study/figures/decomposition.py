@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from tailnoise_utils.diagnosis.decomposition import STABLE
 
 from ..networks import data, models
+from ..results.reading import ends, with_settings
 from ..results.store import Results
 from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
 from .panels import (
     PARTS,
     before_and_after,
-    ends,
     facets,
     gaussian_band,
     legend_below,
@@ -25,7 +25,6 @@ from .panels import (
     ranges,
     stack,
     total,
-    with_settings,
 )
 from .sizes import line, log_width
 

@@ -4,9 +4,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..results.reading import AFTER, BEFORE, DATA
 from ..results.store import Results
 from ..style import LOOK, figure
-from .panels import AFTER, BEFORE, DATA, facets, ranges
+from .panels import facets, ranges
 
 
 def _departures(runs: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:

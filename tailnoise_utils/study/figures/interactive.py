@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..results.reading import DATA, INDICES, LOSSES, by_setting
 from ..results.store import Results
 from ..style import COLOURS
-from .iterations import INDICES
-from .panels import DATA, LOSSES, by_setting, mean_and_range, ranges
+from .panels import mean_and_range, ranges
 from .sizes import PUBLISHED, at_the_end
 
 if TYPE_CHECKING:  # only the book needs it: experiments run without

@@ -4,15 +4,11 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..results.reading import INDICES, by_setting
 from ..results.store import Results
 from ..style import LOOK, MARKERS, figure
-from .panels import band, by_setting, facets, legend_below
+from .panels import band, facets, legend_below
 
-INDICES = {
-    "published": "1/alpha (published, data order)",
-    "corrected": "1/alpha (corrected)",
-    "corrected, columns permuted": "1/alpha (corrected, columns permuted)",
-}
 _PANELS = {"loss": "loss (nats)", "accuracy": "accuracy", "index": r"$\hat\alpha$, joint"}
 _COLOURS = {"train": "#000000", "test": "#56B4E9"} | dict(
     zip(INDICES, ("#E69F00", LOOK["joint"]["color"], "#CC79A7"), strict=True)

@@ -5,6 +5,7 @@ import base64
 import pandas as pd
 from IPython.display import HTML
 
+from ..results.reading import provenance_line
 from ..results.store import Results
 
 

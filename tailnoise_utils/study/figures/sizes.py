@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..results.reading import DATA, LOSSES
 from ..results.store import Results
 from ..style import LOOK, figure, series
-from .panels import DATA, LOSSES, facets, legend_below, mean_and_range, ranges
+from .panels import facets, legend_below, mean_and_range, ranges
 
 PUBLISHED = "published"
 _SETTING = ["dataset", "loss", "depth", "width"]

@@ -1,64 +1,125 @@
-"""Which rows a rule looks at."""
+"""How claims and figures read stored rows: the ends of a training, conventions, names for readers, means over seeds."""
 
+import numpy as np
 import pandas as pd
 
-from ..claims.verdict import WORDS
 from .store import Results
 
-__all__ = ["CONVENTIONS", "SETTING", "absent_of", "at_end", "at_start", "fixed_length", "name_of", "of_seeds", "values"]
-
 SETTING = ["model", "dataset", "loss", "width", "depth"]
-# As the paper measures: in data order, in its arithmetic; and as we do.
-CONVENTIONS = {"published": "1/alpha (published, data order)", "corrected": "1/alpha (corrected)"}
+SEEDS = 5  # from so many on, the seeds of a setting alone give its standard error
 _LENGTH = 1000  # the fixed K1, where the noise is large enough for it
+
+# Names of an estimate, and the quantity that holds it: as the paper measures (in data order, in its arithmetic), as we do.
+CONVENTIONS = {"published": "1/alpha (published, data order)", "corrected": "1/alpha (corrected)"}
+INDICES = CONVENTIONS | {"corrected, columns permuted": "1/alpha (corrected, columns permuted)"}
+# At several minibatch sizes the noise is measured in a random order, and has the same K1 at all sizes.
+BATCH_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (corrected, K1 = 1000)"}
+
+DATA = {
+    "mnist": "MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "digits": "digits",
+    "digits32": "digits (32 x 32 x 3)",
+}
+LOSSES = {"nll": "cross-entropy", "hinge": "hinge"}
+BEFORE, AFTER = "before training", "after training"
+WORDS = {"fcn": "FCN", "cnn": "CNN", "before": BEFORE, "after": AFTER} | DATA | LOSSES
+
+
+def last_snapshot(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows at the last snapshot of their run."""
+    return table[table["iteration"] == table.groupby("run")["iteration"].transform("max")]
 
 
 def at_start(results: Results) -> pd.DataFrame:
-    """The rows of whole networks before training.
-
-    Args:
-        results: of networks that were trained.
-
-    Returns:
-        Rows with the settings of their run.
-    """
+    """Return the rows of whole networks before training, with the settings of their run."""
     table = results.table()
     return table[(table["scope"] == "all") & (table["iteration"] == 0)]
 
 
-def at_end(results: Results) -> pd.DataFrame:
-    """The rows of whole networks at the last snapshot, of the runs that trained.
+def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
+    """Return the rows of whole networks at the last snapshot, with the settings of their run.
 
     Args:
         results: of networks that were trained.
+        trained: leave out runs that diverged, or whose training accuracy stayed below twice chance.
 
     Returns:
-        Rows with the settings of their run; none of a run that diverged, or whose training accuracy stayed below twice
-        chance.
+        The rows.
     """
     table = results.table()
-    table = table[(table["scope"] == "all") & (table["status"] == "complete")]
-    return table[table["iteration"] == table.groupby("run")["iteration"].transform("max")]
+    table = table[table["scope"] == "all"]
+    return last_snapshot(table[table["status"] == "complete"] if trained else table)
+
+
+def with_settings(results: Results) -> pd.DataFrame:
+    """Return the rows with their run and a column `setting`, such as "FCN 256 × 3, MNIST, hinge", in the order of runs."""
+    table = results.table()
+
+    def name(run: pd.Series) -> str:
+        size = f"{run['width']} × {run['depth']}" if run["depth"] else f"{run['width']}"
+        return f"{run['model'].upper()} {size}, {DATA[run['dataset']]}, {LOSSES[run['loss']]}"
+
+    names = results.runs.set_index("run").apply(name, axis=1)
+    setting = pd.Categorical(table["run"].map(names), categories=list(dict.fromkeys(names)), ordered=True)
+    return table.assign(setting=setting)
+
+
+def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Split rows into those before training, of all runs, and those at the last snapshot, of the runs that trained.
+
+    Args:
+        table: of :func:`with_settings`.
+
+    Returns:
+        Name and rows of both. A setting in which no run trained keeps its runs at the end too.
+    """
+    end = last_snapshot(table)
+    trained = end["status"] == "complete"
+    some = trained.groupby(end["setting"], observed=True).transform("any")
+    return [(BEFORE, table[table["iteration"] == 0]), (AFTER, end[trained | ~some])]
+
+
+def untrained(results: Results, setting: str | None = None) -> str:
+    """Say which runs did not train, of one setting or of all, in sentences for a caption; "" if all trained."""
+    runs = with_settings(results).drop_duplicates("run")
+    runs = runs if setting is None else runs[runs["setting"] == setting]
+    totals = runs.groupby("setting", observed=True).size()
+    lost = runs[runs["status"] != "complete"].groupby("setting", observed=True).size()
+    totals = totals.reindex(lost.index)
+    words = {
+        " Left out after training, for they did not train: ": lost[lost < totals],
+        " Of these settings no run trained, and all are shown: ": lost[lost == totals],
+    }
+    return "".join(
+        start + "; ".join(f"{setting} ({count} of {totals[setting]})" for setting, count in counts.items()) + "."
+        for start, counts in words.items()
+        if len(counts)
+    )
+
+
+def statuses(results: Results) -> str:
+    """Say how many runs ended how, such as "7 complete, 2 not trained"."""
+    return ", ".join(f"{count} {name}" for name, count in results.runs["status"].value_counts().items())
+
+
+def by_setting(results: Results) -> dict[str, pd.DataFrame]:
+    """Return the rows for whole networks by network and data set, such as "FCN, MNIST"; fully connected ones first."""
+    table = results.table()
+    groups = table[table["scope"] == "all"].groupby(["model", "dataset"])
+    ordered = sorted(groups, key=lambda group: (group[0][0] != "fcn", list(DATA).index(group[0][1])))
+    return {f"{model.upper()}, {DATA[dataset]}": rows for (model, dataset), rows in ordered}
 
 
 def values(table: pd.DataFrame, quantity: str, x: float | None = None, split: str = "train") -> pd.DataFrame:
-    """One quantity, a row a run and snapshot.
-
-    Args:
-        table: of `at_start` or `at_end`.
-        quantity: its name.
-        x: its abscissa; by default rows with none.
-        split: of the data.
-
-    Returns:
-        The rows, without those that hold no number.
-    """
-    where = table["x"].isna() if x is None else table["x"] == x
-    return table[(table["quantity"] == quantity) & (table["split"] == split) & where & table["value"].notna()]
+    """Return the rows of one quantity that hold a number, at one abscissa (by default: rows without any)."""
+    at_x = table["x"].isna() if x is None else table["x"] == x
+    return table[(table["quantity"] == quantity) & (table["split"] == split) & at_x & table["value"].notna()]
 
 
 def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
-    """The block length at which networks of different sizes are compared.
+    """Choose the block length at which networks of different sizes are compared.
 
     Args:
         table: rows of all networks to compare.
@@ -74,49 +135,76 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
     return quantity, float(common.index.max()) if len(common) else float("nan")
 
 
-def of_seeds(counts: pd.Series) -> str:
-    """How many seeds the settings of a claim have, in words.
+def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFrame:
+    """Compute means over the seeds with their standard errors.
+
+    From 5 seeds on a setting's spread gives its standard error. With fewer it is the spread within settings, joint over
+    all settings (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of freedom of all.
 
     Args:
-        counts: of each setting.
+        frame: a row a run, with its `value`.
+        by: columns that name a setting.
+        pool: those of them that settings with one variance share.
 
     Returns:
-        Such as "3 seeds" or "1 to 3 seeds".
+        A row a setting, indexed by `by`: mean, se, df, seeds. The standard error is NaN if no setting of the pool has two
+        seeds.
     """
+    grouped = frame.groupby(by, observed=True, dropna=False)["value"]
+    settings = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=1), "seeds": grouped.size()})
+    settings["df"] = settings["seeds"] - 1.0
+    squares = (settings["variance"].fillna(0.0) * settings["df"]).groupby(level=pool, observed=True).transform("sum")
+    degrees = settings["df"].groupby(level=pool, observed=True).transform("sum")
+    enough = settings["seeds"] >= SEEDS
+    variance = settings["variance"].where(enough, squares / degrees.where(degrees > 0))
+    settings["df"] = settings["df"].where(enough, degrees)
+    settings["se"] = np.sqrt(variance / settings["seeds"])
+    return settings[["mean", "se", "df", "seeds"]]
+
+
+def of_seeds(counts: pd.Series) -> str:
+    """Say how many seeds the settings of a claim have, such as "3 seeds" or "1 to 3 seeds"."""
     low, high = int(counts.min()), int(counts.max())
     unit = "seed" if high == 1 else "seeds"
     return f"{high} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
 def name_of(model: str, dataset: str, loss: str = "") -> str:
-    """A readable name of a kind of settings.
-
-    Args:
-        model: kind of network.
-        dataset: name of the data set.
-        loss: of the training, "" if any.
-
-    Returns:
-        Such as "FCN, MNIST, cross-entropy".
-    """
+    """Return a readable name of a kind of settings, such as "FCN, MNIST, cross-entropy"; "" is left out."""
     return ", ".join(WORDS.get(part, part) for part in (model, dataset, loss) if part)
 
 
 def absent_of(
-    found: pd.DataFrame, needed: list[tuple[str, str]], losses: tuple[str, ...]
+    judged: pd.DataFrame, needed: list[tuple[str, str]], losses: tuple[str, ...]
 ) -> tuple[list[str], list[str]]:
-    """What of the needed settings is not there.
+    """Name the settings that a claim needs and does not have.
 
     Args:
-        found: a row a setting that can be judged, with model, dataset and loss.
+        judged: rows with model, dataset and loss of the settings that can be judged.
         needed: pairs of network kind and data set.
         losses: that each pair needs.
 
     Returns:
-        Pairs of which nothing is there, and the pairs with one loss missing, as names.
+        Pairs without any setting, and the pairs with one loss missing, as names.
     """
-    there = set(zip(found["model"], found["dataset"], found["loss"], strict=True))
-    pairs = {of[:2] for of in there}
+    present = set(zip(judged["model"], judged["dataset"], judged["loss"], strict=True))
+    pairs = {(model, dataset) for model, dataset, _ in present}
     nothing = [name_of(*pair) for pair in needed if pair not in pairs]
-    lost = [name_of(*pair, loss) for pair in needed if pair in pairs for loss in losses if (*pair, loss) not in there]
+    lost = [name_of(*pair, loss) for pair in needed if pair in pairs for loss in losses if (*pair, loss) not in present]
     return nothing, lost
+
+
+def provenance_line(results: Results) -> str:
+    """Say in one line, for a caption, where numbers came from: seeds or runs, data, versions, machines, time."""
+    runs = results.runs
+    data = "synthetic data"
+    if "dataset" in runs:
+        pairs = runs.loc[runs["dataset"].notna(), ["dataset", "data_sha256"]].drop_duplicates()
+        # Several digests of one data set, where runs take different numbers of its images.
+        digests = pairs["data_sha256"].sort_values().str[:8].groupby(pairs["dataset"]).agg("/".join)
+        data = ", ".join(f"{name}, SHA-256 {shas}" for name, shas in digests.items()) or data
+        data = f"seeds {', '.join(f'{seed:.0f}' for seed in sorted(set(runs['seed'].dropna())))}; {data}"
+    versions = ", ".join(f"{name} {'/'.join(sorted(set(runs[name])))}" for name in ("torch", "numpy"))
+    machine = "/".join(sorted(set(runs["processor"])))
+    machine += "".join(f", {count} on {name}" for name, count in runs["device"].value_counts().items() if name != "cpu")
+    return f"{len(runs)} runs; {data}; {versions}; {machine}, {runs['seconds'].sum() / 60:.1f} min of computing"
