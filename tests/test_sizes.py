@@ -119,7 +119,7 @@ def test_the_paper_has_as_many_runs_as_it_says():
     assert {spec.train.depth for spec in fcn} == set(range(2, 11))
     assert len(cnn) == 108
     assert {spec.train.width for spec in cnn} == {2, 4, 8, 16, 32, 64, 128, 256, 512}
-    assert set(ordered(cnn, "dataset", "n_train")) == {("cifar10", 50_000), ("cifar100", 20_000)}
+    assert set(ordered(cnn, "dataset", "n_train")) == {("cifar10", 50_000), ("cifar100", 50_000)}
     for spec in (*fcn, *cnn):
         assert (spec.train.iterations, spec.train.batch_size, spec.noise_batch_size) == (65_000, 500, 500)
         assert spec.points[-1] == 65_000
