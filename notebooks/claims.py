@@ -54,7 +54,7 @@ Markdown(
 # %% [markdown]
 # ## The rules, each in a sentence
 #
-# The whole of each rule is in the docstring of the function of its name ({mod}`tailnoise_utils.study.claims`). Where a rule says nothing
+# Each is read from the docstring of the function of its name, which says the rest ({mod}`tailnoise_utils.study.claims`). Where a rule says nothing
 # else, a claim must hold in all settings and both conventions ([](../methods.md)), for networks that trained, at the last snapshot.
 
 # %% tags=["hide-input"]
@@ -74,7 +74,7 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # | When | What | What had been seen |
 # | --- | --- | --- |
 # | 25 November, 19:49 to 20:29 (5146b9b to dfb3435) | rules of C1 to C9, O1 to O3 | the runs for C1, C2, C7 and O3 |
-# | 26 November, 01:10 (75f8c5b) | noise matrices up to 2 GiB are held in memory, so that networks of width 1024 have an diagnosis | some runs of `fcn_size`, no verdict |
+# | 26 November, 01:10 (75f8c5b) | noise matrices up to 2 GiB are held in memory, so that networks of width 1024 have a diagnosis | some runs of `fcn_size`, no verdict |
 # | 26 November, 01:12 (9d23a30) | C4: the fixed $K_1$ is one that all networks have whose noise was not streamed; before, a streamed network made the rule fail | most runs of `fcn_size`, no verdict |
 # | 26 November, 08:37 (e1ce00f) | tails, scales and the index of single columns are taken from differences of gradients before these are centred; measured anew in `fcn_size`, `diagnosis` and half of `cnn_size`: it moves the last column, no verdict | verdicts on `fcn_size` and `diagnosis` |
 # | 26 November, 18:20 (b575437) | C5 and C8 are judged on CNNs that were trained with cross-entropy for 10,000 iterations in place of 3,000, two seeds (32 filters on CIFAR-100: one); rules as they were | with 3,000 iterations "not tested", for too few networks trained; of the longer trainings the accuracies |
@@ -108,4 +108,4 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.tails)}" for v in verdicts
 #   reproduced" says that the rule is not met here, not why.
 # * p is that of the claim as a whole: the largest of all that must hold or, for "partly", the largest of the part that holds, times
 #   the number of parts among which it was the best. Where it is absent, the rule makes no test.
-# * A rule is a choice. What another would have said can be read off the numbers: `claims.verdicts(profile)[0].numbers`.
+# * A rule is a choice. What another would have said can be read off its tests, one a line: `claims.verdicts(profile)[2].tests`.

@@ -1,27 +1,52 @@
-"""The command line: ``python -m tailnoise_utils``."""
+"""The command line: ``python -m tailnoise_utils``. Each command imports what it needs, so that ``--help`` is quick."""
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from tqdm import tqdm
 
 from tailnoise_utils._version import __version__
-from tailnoise_utils.study import experiments
-from tailnoise_utils.study.experiments import cluster, runner
-from tailnoise_utils.study.results import provenance, store
 
-_HELP = "Run and show the book's experiments."
-_CLEAR = (ArithmeticError, ImportError, OSError, ValueError, runner.MissingResults)  # errors that explain themselves
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
-Profile = Annotated[str, typer.Option(help=f"One of: {', '.join(experiments.PROFILES)}.")]
-Experiment = Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}.")]
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+# For the help alone; a test compares them with those of `study.experiments`, whose import takes seconds.
+EXPERIMENTS = (
+    "iterations, iterations_decomposition, noise_histogram, decomposition, batch_scaling, estimator, power, metastability, "
+    "metastability_limit, fcn_size, cnn_size, batch_size, departures, cost"
+)
+PROFILES = "smoke, laptop, constant, paper, full"
+_CLEAR = (ArithmeticError, ImportError, OSError, ValueError)  # errors that explain themselves
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+Profile = Annotated[str, typer.Option(help=f"One of: {PROFILES}.")]
+Experiment = Annotated[str, typer.Argument(help=f"One of: {EXPERIMENTS}.")]
+OneOrAll = Annotated[str, typer.Argument(help=f"One of: {EXPERIMENTS}; or all.")]
+
+
+def _print_version(wanted: bool) -> bool:
+    """Print the version and stop, if that is wanted."""
+    if wanted:
+        typer.echo(f"tailnoise_utils {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def tailnoise(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Run and show the book's experiments."""
 
 
 @app.command("list")
 def list_() -> None:
     """List the experiments: the runs of each profile, how many of them are stored, and the time these took."""
+    from tailnoise_utils.study import experiments
+    from tailnoise_utils.study.results import store
+
     for name in experiments.EXPERIMENTS:
         typer.echo(f"{name}: {(experiments.EXPERIMENTS[name].__doc__ or '').strip().partition(chr(10))[0]}")
         for profile in experiments.PROFILES:
@@ -34,13 +59,19 @@ def list_() -> None:
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}; or all.")],
+    experiment: OneOrAll,
     profile: Profile = "smoke",
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute every run anew, whatever is stored.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes on this machine, one thread each.")] = None,
     dask: Annotated[str | None, typer.Option(help="Scheduler of a Dask cluster, such as tcp://node1:8786.")] = None,
 ) -> None:
     """Run one experiment (or all of them) in a profile; runs that are stored already are not repeated."""
+    from tqdm import tqdm
+
+    from tailnoise_utils.study import experiments
+    from tailnoise_utils.study.experiments import cluster, runner
+    from tailnoise_utils.study.results import store
+
     names = list(experiments.EXPERIMENTS) if experiment == "all" else [experiment]
     try:
         if dask is None:
@@ -61,7 +92,7 @@ def run(
         raise typer.Exit(130) from None
 
 
-def _advance(bar: tqdm, share: float) -> None:
+def _advance(bar: "tqdm", share: float) -> None:
     """Move the bar on, not past its end: the shares of a run add up to 1 only up to rounding."""
     bar.update(min(share, bar.total - bar.n))
 
@@ -73,7 +104,9 @@ def show(
     figure: Annotated[Path | None, typer.Option(help="Also draw the figure into this file (.png, .svg, .pdf).")] = None,
 ) -> None:
     """Show what is stored of an experiment: its runs with their provenance, and a summary of its numbers."""
-    from tailnoise_utils.study import figures  # matplotlib, needed only here
+    from tailnoise_utils.study import figures
+    from tailnoise_utils.study.experiments import runner
+    from tailnoise_utils.study.results import store
 
     results = runner.stored(experiment, profile)
     same = results.runs.astype(str).nunique() == 1
@@ -91,23 +124,26 @@ def show(
 
 @app.command()
 def verify(
-    experiment: Annotated[str, typer.Argument(help=f"One of: {', '.join(experiments.EXPERIMENTS)}; or all.")] = "all",
+    experiment: OneOrAll = "all",
     profile: Profile = "laptop",
     tolerance: Annotated[float, typer.Option(help="Largest difference that passes, over the number or 0.1.")] = 1e-5,
 ) -> None:
     """Measure a stored snapshot of each experiment again and compare; exits with 1 if a number differs or is missing."""
+    from tailnoise_utils.study import experiments
+    from tailnoise_utils.study.experiments import runner
+
     passed = True
     for name in experiments.EXPERIMENTS if experiment == "all" else [experiment]:
         try:
-            found = runner.verify(name, profile)
+            numbers = runner.verify(name, profile)
         except runner.MissingResults as error:
             if experiment != "all":
                 raise
             passed = False
             typer.echo(f"{name} ({profile}): {error}")
             continue
-        typer.echo(f"{name} ({profile}): {len(found)} numbers, largest difference {found['difference'].max():.1e}")
-        if len(bad := found[~(found["difference"] <= tolerance)]):
+        typer.echo(f"{name} ({profile}): {len(numbers)} numbers, largest difference {numbers['difference'].max():.1e}")
+        if len(bad := numbers[~(numbers["difference"] <= tolerance)]):
             passed = False
             typer.echo(bad.to_string(index=False))
     if not passed:
@@ -126,7 +162,7 @@ def claims_(
     ] = False,
 ) -> None:
     """Judge every claim by what is stored, each by a rule that was fixed before the runs."""
-    from tailnoise_utils.study import claims  # scipy's statistics, needed only here
+    from tailnoise_utils.study import claims
     from tailnoise_utils.study.claims import pages
 
     verdicts = claims.verdicts(profile)
@@ -141,6 +177,8 @@ def claims_(
 @app.command()
 def version() -> None:
     """Print the version of the package and of what it computes with."""
+    from tailnoise_utils.study.results import provenance
+
     typer.echo(f"tailnoise_utils {__version__}")
     for name, value in provenance.provenance().items():
         if name != "finished":
@@ -153,8 +191,11 @@ def main() -> None:
         app()
     except _CLEAR as error:
         raise SystemExit(f"error: {error}") from error
-    except runner.FailedRuns as error:
-        if isinstance(error.__cause__, _CLEAR):
+    except (LookupError, RuntimeError) as error:
+        from tailnoise_utils.study.experiments.runner import FailedRuns, MissingResults
+
+        cause = error.__cause__ if isinstance(error, FailedRuns) else error
+        if isinstance(cause, (*_CLEAR, MissingResults)):
             raise SystemExit(f"error: {error}") from error
         raise
 

@@ -13,25 +13,25 @@ from tailnoise_utils.tail_index import known_laws
 @pytest.mark.parametrize("alpha", [1.5, 1.9, 2.0])
 @pytest.mark.parametrize("coordinates", ["independent", "elliptical", "grouped"])
 def test_every_coordinate_is_stable(coordinates, alpha):
-    U = known_laws.noise_matrix(coordinates, alpha, (20_000, 20), np.random.default_rng(1), rank=None)
+    U = known_laws.noise_of(coordinates, alpha, (20_000, 20), np.random.default_rng(1), rank=None)
     for w in (0.3, 1.0):
         assert np.cos(w * U).mean() == pytest.approx(math.exp(-(w**alpha)), abs=0.01)
 
 
 def test_latent_coordinates_are_stable_given_their_loadings():
-    U = known_laws.noise_matrix("latent", 1.5, (40_000, 3), np.random.default_rng(2), rank=5)
+    U = known_laws.noise_of("latent", 1.5, (40_000, 3), np.random.default_rng(2), rank=5)
     loadings = np.random.default_rng(2).standard_normal((5, 3))
     scales = np.mean(np.abs(loadings) ** 1.5, axis=0) ** (1 / 1.5)
     np.testing.assert_allclose(np.cos(U).mean(0), np.exp(-(scales**1.5)), atol=0.015)
 
 
 def test_groups_have_the_correlation_and_shares_the_weights():
-    U = known_laws.noise_matrix("grouped", 2.0, (20_000, 25), np.random.default_rng(3), rho=0.4)
+    U = known_laws.noise_of("grouped", 2.0, (20_000, 25), np.random.default_rng(3), rho=0.4)
     R = np.corrcoef(U.T)
     assert R[0, 9] == pytest.approx(0.4, abs=0.03)
     assert R[24, 20] == pytest.approx(0.4, abs=0.03)
     assert R[9, 10] == pytest.approx(0, abs=0.03)
-    mixed = known_laws.noise_matrix("independent", 1.5, (2000, 100), np.random.default_rng(4), share=0.1)
+    mixed = known_laws.noise_of("independent", 1.5, (2000, 100), np.random.default_rng(4), share=0.1)
     expected = math.exp(-(0.1**1.5) - 0.9**2)
     assert np.cos(mixed).mean() == pytest.approx(expected, abs=0.01)
 
@@ -45,12 +45,12 @@ def test_positive_stable_has_its_laplace_transform():
 
 def test_wrong_matrices_are_refused():
     with pytest.raises(ValueError, match="unknown coordinates 'copula'; choose one of independent, latent"):
-        known_laws.noise_matrix("copula", 1.5, (4, 4), np.random.default_rng())
+        known_laws.noise_of("copula", 1.5, (4, 4), np.random.default_rng())
     with pytest.raises(ValueError, match="give a rank"):
-        known_laws.noise_matrix("latent", 1.5, (4, 4), np.random.default_rng(), rank=None)
+        known_laws.noise_of("latent", 1.5, (4, 4), np.random.default_rng(), rank=None)
 
 
-def test_surrogates_of_each_law_are_drawn_anew(monkeypatch):
+def test_twins_of_each_law_are_drawn_anew(monkeypatch):
     """One mixing matrix for all laws would make their differences depend on each other."""
     drawn = []
 
@@ -58,12 +58,12 @@ def test_surrogates_of_each_law_are_drawn_anew(monkeypatch):
         drawn.append(generator.initial_seed())
         return U
 
-    monkeypatch.setattr(blind_spots.controls, "gaussian_twin", twin)
+    monkeypatch.setattr(blind_spots.diagnosis, "gaussian_twin", twin)
     blind_spots.twins(3)
     assert len(set(drawn)) == len(drawn) == 18
 
 
-def test_pooled_estimate_is_blind_and_tau_is_not():
+def test_the_joint_estimate_is_blind_and_tau_is_not():
     table = blind_spots.twins(24)
     wide = table.pivot_table(index=["law", "replicate"], columns="kind", values="1/alpha")
     gap = (wide["noise"] - wide["twin"]).groupby("law").agg(["mean", "sem"])

@@ -1,4 +1,4 @@
-"""What the rules share: statistics against examples worked by hand, and how tests become a verdict."""
+"""What the rules share: statistics against examples worked by hand, effect sizes, and how tests become a verdict."""
 
 import math
 
@@ -8,6 +8,8 @@ import pytest
 from scipy import stats
 
 from tailnoise_utils.study import claims
+from tailnoise_utils.study.claims import inference
+from tailnoise_utils.study.claims.verdict import effects, judge, sentence, stated
 
 # Shrout and Fleiss (1979), Table 2: six targets, four judges; BMS = 11.24, WMS = 6.26, ICC(1,1) = .17 (their Table 4).
 RATINGS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
@@ -15,27 +17,20 @@ RATINGS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9]
 
 def test_holm_by_hand():
     # Sorted .005, .01, .03, .04 times 4, 3, 2, 1: .02, .03, .06, .04, which must not fall below what is before it.
-    assert claims.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert claims.holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
-    assert claims.holm([]).shape == (0,)
-
-
-def test_benjamini_hochberg_by_hand():
-    # Sorted .005, .01, .03, .04 times 4/1, 4/2, 4/3, 4/4: .02, .02, .04, .04.
-    assert claims.benjamini_hochberg([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
-    # .03 alone would be .06; the .04 after it pulls it down.
-    assert claims.benjamini_hochberg([0.03, 0.04]) == pytest.approx([0.04, 0.04])
-    assert claims.benjamini_hochberg([0.9, 0.2]) == pytest.approx([0.9, 0.4])
+    assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert inference.holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
+    assert inference.holm([]).shape == (0,)
 
 
 def test_fisher_by_hand():
     # The chi-squared law of 4 degrees has the tail (1 + x/2) e^(-x/2): at e^(-x/2) = .1 x .2.
-    assert claims.fisher([0.1, 0.2]) == pytest.approx(0.02 * (1 - math.log(0.02)))
-    assert claims.fisher([0.3]) == pytest.approx(0.3)
+    assert inference.fisher([0.1, 0.2]) == pytest.approx(0.02 * (1 - math.log(0.02)))
+    assert inference.fisher([0.3]) == pytest.approx(0.3)
+    assert 0 < inference.fisher([0.0]) < 1e-290
 
 
 def test_intraclass_of_a_textbook():
-    icc, lower, p = claims.intraclass([np.array(of, dtype=float) for of in RATINGS], 0.0)
+    icc, lower, p = inference.intraclass([np.array(of, dtype=float) for of in RATINGS], 0.0)
     assert icc == pytest.approx(0.17, abs=0.005)
     F = 11.24 / 6.26
     limit = F / stats.f.isf(0.05, 5, 18)
@@ -47,7 +42,7 @@ def test_intraclass_of_unequal_groups():
     # By hand: means 2, 6, 7 of 3, 2, 2 values; grand 32/7; between 33.71/2, within (2 + 2 + 2)/4, k0 = (7 - 17/7)/2.
     groups = [np.array([1.0, 2.0, 3.0]), np.array([5.0, 7.0]), np.array([6.0, 8.0])]
     F = (3 * (2 - 32 / 7) ** 2 + 2 * (6 - 32 / 7) ** 2 + 2 * (7 - 32 / 7) ** 2) / 2 / 1.5
-    assert claims.intraclass(groups, 0.0)[0] == pytest.approx((F - 1) / (F + 16 / 7 - 1))
+    assert inference.intraclass(groups, 0.0)[0] == pytest.approx((F - 1) / (F + 16 / 7 - 1))
 
 
 def test_the_bound_of_the_intraclass_correlation_has_its_level():
@@ -55,7 +50,7 @@ def test_the_bound_of_the_intraclass_correlation_has_its_level():
     found = []
     for _ in range(400):
         values = 3 * generator.standard_normal((20, 1)) + generator.standard_normal((20, 3))  # correlation 9 / 10
-        found.append(claims.intraclass(list(values), 0.9)[1:])
+        found.append(inference.intraclass(list(values), 0.9)[1:])
     lower, p = np.array(found).T
     assert ((lower >= 0.9) == (p <= 0.05)).all()
     assert 0.02 < (p <= 0.05).mean() < 0.09
@@ -63,36 +58,38 @@ def test_the_bound_of_the_intraclass_correlation_has_its_level():
 
 def test_intraclass_wants_groups():
     with pytest.raises(ValueError, match=r"groups of \[3, 1\] values: give two groups or more, of two values or more"):
-        claims.intraclass([np.ones(3), np.ones(1)], 0.9)
-    assert claims.intraclass([np.ones(2), np.zeros(2)], 0.9) == (1.0, 1.0, 0.0)
+        inference.intraclass([np.ones(3), np.ones(1)], 0.9)
+    assert inference.intraclass([np.ones(2), np.zeros(2)], 0.9) == (1.0, 1.0, 0.0)
 
 
 def test_equivalence_is_the_larger_of_two_tests():
-    assert claims.equivalence(0.01, 0.005, math.inf, -0.02, 0.02) == pytest.approx(stats.norm.sf(2))
-    assert claims.equivalence(-0.01, 0.005, math.inf, -0.02, 0.02) == pytest.approx(stats.norm.sf(2))
-    assert claims.equivalence(0.03, 0.005, math.inf, -0.02, 0.02) > 0.9
+    assert inference.equivalence(0.01, 0.005, math.inf, -0.02, 0.02) == pytest.approx(stats.norm.sf(2))
+    assert inference.equivalence(-0.01, 0.005, math.inf, -0.02, 0.02) == pytest.approx(stats.norm.sf(2))
+    assert inference.equivalence(0.03, 0.005, math.inf, -0.02, 0.02) > 0.9
 
 
 def test_above():
-    assert claims.above(2.0, 1.0, 3, 0.0) == pytest.approx(stats.t.sf(2, 3))
-    assert claims.above(1.0, math.nan, 0, 0.0) == 1.0
-    assert claims.above(1.0, 0.0, 2, 0.0) == 0.0
-    assert claims.above(0.0, 0.0, 2, 0.0) == 1.0
+    assert inference.above(2.0, 1.0, 3, 0.0) == pytest.approx(stats.t.sf(2, 3))
+    assert inference.above(1.0, math.nan, 0, 0.0) == 1.0
+    assert inference.above(1.0, 0.0, 2, 0.0) == 0.0
+    assert inference.above(0.0, 0.0, 2, 0.0) == 1.0
+    several = inference.above([2.0, 1.0, 1.0], [1.0, math.nan, 0.0], [3.0, 0.0, 2.0], 0.0)
+    assert several == pytest.approx([stats.t.sf(2, 3), 1.0, 0.0])
 
 
 def test_least_squares_by_hand():
     # Weights as repeated points: the same line, whatever the errors.
     x, y = np.array([0.0, 1.0, 3.0, 3.0]), np.array([1.0, 2.5, 2.0, 2.0])
     X = np.stack([np.ones(4), x], 1)
-    slopes, errors, df = claims.least_squares(X, y)
+    slopes, errors, df = inference.least_squares(X, y)
     line = stats.linregress(x, y)
     assert slopes == pytest.approx([line.intercept, line.slope])
     assert errors == pytest.approx([line.intercept_stderr, line.stderr])
     assert df == 2
-    weighted = claims.least_squares(X[:3], y[:3], np.array([1.0, 1.0, 2.0]))
+    weighted = inference.least_squares(X[:3], y[:3], np.array([1.0, 1.0, 2.0]))
     assert weighted[0] == pytest.approx(slopes)
     with pytest.raises(ValueError, match="2 points for 2 coefficients"):
-        claims.least_squares(X[2:], y[2:])
+        inference.least_squares(X[2:], y[2:])
 
 
 def test_seeds_are_pooled_where_they_are_few():
@@ -106,6 +103,45 @@ def test_seeds_are_pooled_where_they_are_few():
     # Five have an error of their own.
     assert found.loc["d", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([2, (2.5 / 5) ** 0.5, 4, 5])
     assert math.isnan(found.loc["e", "se"])
+
+
+SIZES = pd.DataFrame({"data": ["mnist", "mnist", "b"], "alpha": [1.25, 1.5, np.nan], "low": [True, False, True]})
+
+
+def test_effect_sizes_in_words_and_numbers():
+    lines = effects(SIZES, {"alpha": "alpha^", "low": "below 1.4"}, ("data",))[:2] + effects(SIZES, {"low": "low"})
+    assert sentence(lines) == "MNIST: alpha^ 1.25 to 1.50, below 1.4 in 1 of 2; low in 2 of 3"
+    assert lines[0].numbers == {"smallest alpha^, MNIST": 1.25, "largest alpha^, MNIST": 1.5}
+    assert lines[1].numbers | lines[2].numbers == {"below 1.4, MNIST": 1.0, "low": 2.0}
+    size = effects(pd.DataFrame({"n": [1e6]}), {"n": "samples"})
+    assert (sentence(size), size[0].numbers) == ("samples 1,000,000", {"samples": 1e6})
+
+
+def test_effect_sizes_are_the_evidence():
+    tests = lines(0.01, 0.9, data=["mnist", "b"])
+    found = judge("C3", tests, effects(tests, {"p": "p"}, ("data",)), ("data",))
+    assert found.verdict == "partly"
+    assert found.evidence == "Holds only for MNIST: 1 of 2 tests. MNIST: p 0.0100; b: p 0.900."
+    assert found.numbers == {"tests": 2.0, "tests that hold": 1.0, "p, MNIST": 0.01, "p, b": 0.9}
+    assert found.tests["holds"].tolist() == [True, False]
+
+
+def test_a_statement_and_its_rule_are_read_from_a_docstring():
+    def rule():
+        """C1: It is so.
+
+        And more.
+
+        The rule: It must be
+        so.
+
+        Details.
+        """
+
+    assert stated(rule) == ("It is so. And more.", "It must be so.")
+    rule.__doc__ = "C1: It is so."
+    with pytest.raises(ValueError, match=r"the docstring of rule has no paragraph .* 'The rule: '; add one"):
+        stated(rule)
 
 
 def lines(*p, **columns):

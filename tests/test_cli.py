@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from tailnoise_utils import __version__
+from tailnoise_utils import __main__, __version__
 from tailnoise_utils.__main__ import app
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.specs import DiagnosisSpec
+from tailnoise_utils.study.experiments.iterations import DiagnosisSpec
 from tailnoise_utils.study.networks import data, snapshots
 from tailnoise_utils.study.results import store
 
@@ -81,7 +81,7 @@ def test_an_absent_data_set_is_found_before_any_run(results_in, monkeypatch):
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"first": only("digits")})
     assert CliRunner().invoke(app, ["run", "all"]).exit_code == 0
     # What is stored needs no data any more.
-    monkeypatch.setattr(DiagnosisSpec, "data_sha256", None)
+    monkeypatch.setattr(DiagnosisSpec, "data_sha256", lambda self: pytest.fail("what is stored was looked for"))
     runner.find_data(["first"], "smoke")
 
 
@@ -94,6 +94,33 @@ def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
     stopped = CliRunner().invoke(app, ["run", "iterations"])
     assert stopped.exit_code == 130
     assert "Finished runs and checkpoints are stored; the same command (without --fresh) goes on." in stopped.output
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["show", "--help"], ["verify", "--help"]]
+)
+def test_help_and_version_load_nothing_heavy(words):
+    lines = (
+        "import sys\nfrom tailnoise_utils.__main__ import app\ntry: app(sys.argv[1:])\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", lines, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stderr.split())
+    assert "typer" in loaded
+    assert not loaded & {"torch", "scipy", "pandas", "numpy", "matplotlib", "tailnoise_utils.study"}
+    if words == ["--version"]:
+        assert done.stdout == f"tailnoise_utils {__version__}\n"
+    elif words == ["--help"]:
+        assert "Run and show the book's experiments." in done.stdout
+    else:
+        text = "".join(word for word in done.stdout.split() if word.isprintable())
+        assert all(name in text for name in (*experiments.EXPERIMENTS, *experiments.PROFILES))
+
+
+def test_the_help_names_all_experiments_and_profiles():
+    assert __main__.EXPERIMENTS.split(", ") == list(experiments.EXPERIMENTS)
+    assert __main__.PROFILES.split(", ") == list(experiments.PROFILES)
 
 
 def test_version():

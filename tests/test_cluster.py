@@ -50,7 +50,8 @@ def test_a_scheduler_that_goes_or_is_absent_is_said():
 def test_what_runs_experiments_needs_no_dask():
     code = (
         "import sys; sys.modules['dask'] = sys.modules['distributed'] = None\n"
-        "from tailnoise_utils import __main__, cluster, sweep\n"
+        "from tailnoise_utils import __main__\n"
+        "from tailnoise_utils.study.experiments import cluster, runner\n"
         "with cluster.connect() as client: assert client is None\n"
         "with cluster.connect(workers=2): pass\n"
     )

@@ -281,7 +281,7 @@ def test_a_block_belongs_to_the_row_in_which_it_begins():
 
 
 def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
-    monkeypatch.setattr(joint._entries, "CHUNK", 7)
+    monkeypatch.setattr(joint.entries, "CHUNK", 7)
     U = torch.from_numpy(normal((3, 40), 50)).float()
     U[1, 10:19] = 0
     found = joint.row_logs(U)
@@ -325,7 +325,7 @@ def test_scales_leave_zeros_out(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["independent", "latent", "elliptical"])
-def test_the_pooled_statistic_is_blind_to_tails(kind):
+def test_the_joint_statistic_is_blind_to_tails(kind):
     """Its mean is the same on heavy-tailed noise and on Gaussian noise of the same covariance, 0.167 above 1/2 or not."""
     make = {
         "independent": lambda seed: torch.from_numpy(sas(1.5, (P, 600), 16, seed)).float(),

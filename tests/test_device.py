@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_experiments import TINY, TRAIN
 
-from tailnoise_utils.study.experiments import runs
+from tailnoise_utils.study.experiments import spec
 from tailnoise_utils.study.networks import data, device, snapshots
 
 
@@ -60,6 +60,6 @@ def test_network_and_images_go_there_and_what_is_kept_lies_apart(monkeypatch):
 
 
 def test_the_table_of_runs_says_where(monkeypatch):
-    assert runs.finish(TINY, lambda share: None).record["device"] == "cpu"
+    assert spec.finish(TINY, lambda share: None).record["device"] == "cpu"
     monkeypatch.setattr(device, "name", lambda of: f"a better {of.type}")
-    assert runs.finish(TINY, lambda share: None).record["device"] == "a better cpu"
+    assert spec.finish(TINY, lambda share: None).record["device"] == "a better cpu"

@@ -19,7 +19,7 @@ from test_sweep import GRID, check, environment, in_one_process, nothing_is_left
 
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.specs import NoiseSpec
+from tailnoise_utils.study.experiments.iterations import NoiseSpec
 from tailnoise_utils.study.networks.snapshots import Snapshots
 from tailnoise_utils.study.results import store
 

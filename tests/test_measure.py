@@ -14,14 +14,18 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
+import tailnoise_utils
 from tailnoise_utils import tail_index
+from tailnoise_utils.measurement import estimates
 from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise import gradient as module_of_gradient
+from tailnoise_utils.noise import matrix as module_of_matrix
 from tailnoise_utils.noise.gradient import Gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study.networks.models import fcn
+from tailnoise_utils.tail_index import streaming
 from tailnoise_utils.tail_index.streaming import PermutedRowBlocks, RowBlocks
 
 
@@ -62,7 +66,7 @@ def test_rows_one_by_one_are_the_matrix(P: int, p: int, K1: int | None, conventi
         pytest.fail("choose K1 among the divisors")
     whole = tail_index.mohammadi(U, K1, convention=convention)
     for chunk in (2**20, 5):
-        monkeypatch.setattr(tail_index.rows, "CHUNK", chunk)
+        monkeypatch.setattr(streaming, "CHUNK", chunk)
         rows = RowBlocks(P, p, K1, convention=convention)
         for piece in (piece for row in U for piece in row.split([2, 0, p - 2, 0])):
             rows.add(piece)
@@ -94,7 +98,7 @@ def test_columns_are_permuted_without_putting_a_row_in_order(P: int, p: int, K1:
     columns = torch.randperm(p, generator=generator)
     whole = tail_index.mohammadi(U[:, columns], K1)
     for chunk in (2**20, 5):
-        monkeypatch.setattr(tail_index.rows, "CHUNK", chunk)
+        monkeypatch.setattr(streaming, "CHUNK", chunk)
         rows = PermutedRowBlocks(P, p, columns.argsort(), K1)
         for piece in (piece for row in U for piece in row.split([2, 0, p - 2, 0])):
             rows.add(piece)
@@ -168,7 +172,7 @@ def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
     batches = Minibatches(*samples(), 4, seed=1)
     whole = measure(everything(), cross_entropy, batches, method=method)
     assert whole.dead_share > 0
-    for one in (module, estimates):
+    for one in (module_of_matrix, estimates):
         monkeypatch.setattr(one, "CHUNK", 7)
     pieces = measure(everything(), cross_entropy, batches, method=method)
     assert_same(whole.corrected, pieces.corrected, 1e-12)
@@ -479,7 +483,7 @@ def test_the_report_reads_well() -> None:
         f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 4 samples (60 in all)\n"
         in text
     )
-    assert f"corrected      {report.corrected.alpha:.3f} +- {report.corrected.se:.3f}  without the dead" in text
+    assert f"corrected  {report.corrected.alpha:.3f} +- {report.corrected.se:.3f}  without the dead" in text
     assert (
         f"published  {report.published.alpha:.3f} +- {report.published.se:.3f}  in the arithmetic of the paper" in text
     )
@@ -583,7 +587,7 @@ def test_what_has_no_gradient_of_real_numbers_is_refused() -> None:
         measure(nn.Linear(16, 3), cross_entropy, batches, memory=-1)
 
 
-def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
+def test_the_diagnosis_comes_with_the_report_unless_it_cannot() -> None:
     x, y = samples(160)
     batches = Minibatches(x, y, 4, seed=0)
     report = measure(everything(), cross_entropy, batches, draws=19)
@@ -595,7 +599,7 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
     assert "Diagnosis of alpha^: P = 40 minibatches" in repr(report)
     assert {"decomposition: tails", "tail excess (p)"} <= set(report.to_frame()["quantity"])
     for options, reason in (
-        ({"decomposition": False}, "not asked for"),
+        ({"diagnosis": False}, "not asked for"),
         ({"method": "streaming"}, r"the noise is streamed, and they need its matrix"),
     ):
         without = measure(everything(), cross_entropy, batches, **options)
@@ -611,8 +615,27 @@ def test_the_anatomy_comes_with_the_report_unless_it_cannot() -> None:
 
 
 def test_measuring_loads_what_it_needs_alone() -> None:
-    lines = "import sys, torch; old = set(sys.modules); import tailnoise_utils.measurement.one_call; print(*set(sys.modules) - old)"
+    lines = (
+        "import sys, torch; old = set(sys.modules); import tailnoise_utils.measurement.one_call; "
+        "print(*set(sys.modules) - old)"
+    )
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "tailnoise_utils.diagnosis" in loaded
     assert not loaded & {"matplotlib", "pandas", "scipy", "dask", "distributed", "torchvision", "plotly"}
+
+
+def test_the_face_is_lazy_and_gives_callables() -> None:
+    lines = (
+        "import sys, tailnoise_utils; print(*sys.modules); "
+        "from tailnoise_utils import measure, noise_matrix, Minibatches, mohammadi, ESTIMATORS; "
+        "from tailnoise_utils import noise, measurement, stable; "
+        "assert {*tailnoise_utils.__all__} == {*dir(tailnoise_utils)}; "
+        "print(*(callable(one) for one in (measure, noise_matrix, Minibatches, mohammadi, *ESTIMATORS.values())))"
+    )
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert not {"torch", "numpy", "tailnoise_utils.noise", "tailnoise_utils.tail_index"} & {*first.split()}
+    assert set(second.split()) == {"True"}
+    with pytest.raises(AttributeError, match="module 'tailnoise_utils' has no attribute 'measured'"):
+        _ = tailnoise_utils.measured

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import diagnosis
-from tailnoise_utils.measurement.marks import marks, repeated
 from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.measurement.passes import marks, repeated
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study.networks import data
 

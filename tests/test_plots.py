@@ -212,7 +212,7 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     lost = runs[(runs["model"] == "cnn") & (runs["loss"] == "nll")].index[0]
     status = ["not trained" if i == lost else "complete" for i in runs.index]
     changed = replace(results, runs=runs.assign(status=status))
-    kept = changed.table().query("model == 'cnn' and loss == 'nll' and scope == 'all' and quantity == 'tau'")
+    kept = changed.table().query("model == 'cnn' and loss == 'nll' and scope == 'all' and quantity == 'tail excess'")
     end = kept[(kept["iteration"] == 3000) & (kept["run"] != runs.loc[lost, "run"])]
     table = figures.decomposition_table(changed).loc["CNN 16, CIFAR-10, cross-entropy"]
     assert table.loc["after training", "tail excess"] == pytest.approx(end["value"].mean())
@@ -243,7 +243,7 @@ def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
         for seed in range(3)
     ]
     table = figures.decomposition_table(store.Results(pd.concat(rows), runs)).droplevel(0)
-    assert table["tau, p"].to_dict() == {"before training": 0.5, "after training": 0.04}
+    assert table["tail excess, p"].to_dict() == {"before training": 0.5, "after training": 0.04}
     assert table["norms, p"].to_dict() == {"before training": 0.7, "after training": 0.3}
     assert table.loc["before training", "tail excess"] == pytest.approx(0.3)
 
@@ -252,14 +252,15 @@ def test_lines_along_training_are_means_over_seeds():
     results = runner.load("decomposition", "laptop")
     axes = next(a for a in figures.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     rows = results.table().query(
-        "scope == 'all' and quantity == 'tau' and dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 6"
+        "scope == 'all' and quantity == 'tail excess' and dataset == 'mnist' and loss == 'nll' "
+        "and width == 32 and depth == 6"
     )
     drawn = lines_of(axes)["32 × 6"]
     np.testing.assert_allclose(drawn, rows.groupby("iteration")["value"].mean().reset_index().to_numpy())
     columns = next(a for a in figures.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     after = results.table().query(
-        "scope == 'all' and quantity == '1/alpha (per coordinate)' and iteration == 4000 and dataset == 'mnist' and loss == 'nll' "
-        "and width == 256 and depth == 3"
+        "scope == 'all' and quantity == '1/alpha (per coordinate)' and iteration == 4000 "
+        "and dataset == 'mnist' and loss == 'nll' and width == 256 and depth == 3"
     )
     np.testing.assert_allclose(
         lines_of(columns)["256 × 3"], after.groupby("x")["value"].mean().reset_index().to_numpy()
@@ -269,14 +270,16 @@ def test_lines_along_training_are_means_over_seeds():
 def test_bands_are_means_and_deviations_of_the_twins():
     results = runner.load("decomposition", "laptop")
     table = results.table().query("dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 3")
-    rows = table.query("quantity == 'tau (Gaussian)' and scope == 'all'").groupby("iteration")[["value", "se"]].mean()
+    rows = (
+        table.query("quantity == 'tail excess (twin)' and scope == 'all'").groupby("iteration")[["value", "se"]].mean()
+    )
     axes = next(a for a in figures.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     drawn = axes.collections[0].get_paths()[0].vertices
     for iteration, (value, se) in rows.iterrows():
         at = drawn[drawn[:, 0] == iteration][:, 1]
         assert (at.min(), at.max()) == pytest.approx((value - 1.96 * se, value + 1.96 * se))
     panel = figures.layers(results, "FCN 32 × 3, MNIST, cross-entropy").axes[2]
-    layer = table.query("quantity == 'tau (Gaussian)' and scope == 'linear2'")
+    layer = table.query("quantity == 'tail excess (twin)' and scope == 'linear2'")
     for i, iteration in enumerate((0, 4000)):
         value, se = layer[layer["iteration"] == iteration][["value", "se"]].mean()
         bar = panel.patches[3 * i + 1]
@@ -287,7 +290,7 @@ def test_the_band_of_columns_covers_that_of_every_network():
     results = runner.load("decomposition", "laptop")
     axes = next(a for a in figures.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     rows = results.table().query(
-        "quantity == '1/alpha (per coordinate) (Gaussian)' and dataset == 'mnist' and loss == 'nll' and scope == 'all'"
+        "quantity == '1/alpha (per coordinate) (twin)' and dataset == 'mnist' and loss == 'nll' and scope == 'all'"
     )
     rows = rows[rows["iteration"].isin([0, 4000]) & (rows["x"] == 30)]
     means = rows.groupby(["width", "depth", "iteration"])[["value", "se"]].mean()
@@ -297,7 +300,7 @@ def test_the_band_of_columns_covers_that_of_every_network():
     assert at.min() == pytest.approx((means["value"] - 1.96 * means["se"]).min())
 
 
-def test_tables_of_the_anatomy_have_spread_and_p_values():
+def test_tables_of_the_decomposition_have_spread_and_p_values():
     results = runner.load("decomposition", "laptop")
     rows = results.table().query(
         "scope == 'all' and split == 'train' and iteration == 4000 and dataset == 'mnist' and loss == 'hinge' "
@@ -305,22 +308,24 @@ def test_tables_of_the_anatomy_have_spread_and_p_values():
     )
     of = {name: group["value"] for name, group in rows.groupby("quantity")}
     table = figures.decomposition_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]
-    assert table["tau, sd"] == pytest.approx(of["tail excess"].std())
+    assert table["tail excess, sd"] == pytest.approx(of["tail excess"].std())
     assert table["kurtosis, random, p"] == of["kurtosis (random projections) (p)"].max()
     assert table["not normal, units"] == pytest.approx(of["not normal (units)"].mean())
     assert table["corrected"] == pytest.approx(1 / of["1/alpha (corrected)"].mean())
     text = figures.with_spread(figures.decomposition_table(results), "tail excess", "accuracy")
     assert text.loc["FCN 32 × 6, MNIST, hinge", "after training"]["tail excess"] == (
-        f"{of['tau'].mean():.3f} ± {of['tau'].std():.3f} ({of['tau (p)'].max():.2f})"
+        f"{of['tail excess'].mean():.3f} ± {of['tail excess'].std():.3f} ({of['tail excess (p)'].max():.2f})"
     )
     layers = results.table().query(
-        "quantity == 'tau' and scope == 'linear2' and run in @rows.run and iteration == 4000"
+        "quantity == 'tail excess' and scope == 'linear2' and run in @rows.run and iteration == 4000"
     )
     of_layers = figures.layer_table(results, "fcn")
     row = of_layers.loc["FCN 32 × 6, MNIST, hinge", "after training"]
     assert row["linear2"] == pytest.approx(layers["value"].mean())
     assert row["linear2, sd"] == pytest.approx(layers["value"].std())
-    p = results.table().query("quantity == 'tau (p)' and scope == 'linear2' and run in @rows.run and iteration == 4000")
+    p = results.table().query(
+        "quantity == 'tail excess (p)' and scope == 'linear2' and run in @rows.run and iteration == 4000"
+    )
     assert row["linear2, p"] == p["value"].max()
     assert not any(name.startswith("conv") for name in of_layers)
     small = figures.with_spread(of_layers, "linear6").loc["FCN 32 × 3, MNIST, hinge", "before training"]

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tailnoise_utils import diagnosis
-from tailnoise_utils.diagnosis import tests
+from tailnoise_utils.diagnosis import tests as diagnosis_tests
 from tailnoise_utils.study import experiments, figures
 from tailnoise_utils.study.experiments import power, runner
-from tailnoise_utils.study.experiments.specs import PowerSpec
+from tailnoise_utils.study.experiments.power import PowerSpec
 from tailnoise_utils.study.figures.power import _limit
 
 SPEC = PowerSpec("latent", 1.8, 1.0, 120, 40, 39, 4, seed=5)
@@ -35,17 +35,17 @@ def test_statistics_are_those_of_the_diagnosis(monkeypatch):
         def drawn_alike(G, count, generator, function=function, seed=seed):
             return function(G, count, torch.Generator().manual_seed(seed))
 
-        monkeypatch.setattr(tests, name, drawn_alike)
+        monkeypatch.setattr(diagnosis_tests, name, drawn_alike)
         monkeypatch.setattr(diagnosis, name, drawn_alike)
     U, _ = SPEC.noise(0)
     G, generator = diagnosis.gram(U), torch.Generator()
     values = power._values(U, G, diagnosis.random_projections(G, power._RANDOM, generator), generator)
-    tests = diagnosis.diagnose(U, draws=19).tests
+    judged = diagnosis.diagnose(U, draws=19).tests
     assert len(values) == len(power._TESTS)
-    assert (power._RANDOM, power._LEADING) == (tests._RANDOM, tests._LEADING)
+    assert (power._RANDOM, power._LEADING) == (diagnosis_tests._RANDOM, diagnosis_tests._LEADING)
     for value, key in zip(values, power._TESTS.values(), strict=True):
-        assert float(value) == pytest.approx(tests[key].value, rel=1e-5), key
-    counted = diagnosis.counted(tests).values()
+        assert float(value) == pytest.approx(judged[key].value, rel=1e-5), key
+    counted = diagnosis.counted(judged).values()
     assert set(counted) == set(power._TESTS.values()) - {("all", "1/alpha (per coordinate)", 3)}
 
 
@@ -162,9 +162,9 @@ def test_the_page_says_what_is_stored():
     box = figure.get_tightbbox()  # in inches: nothing is cut off, and it fits the page
     assert box.width <= 8.15
     assert box.x0 >= -0.05
-    one = own.query("share == 1 and scope == 'tau' and alpha < 2").set_index("alpha")["value"]
+    one = own.query("share == 1 and scope == 'tail excess' and alpha < 2").set_index("alpha")["value"]
     assert limits.loc[("SaS", 120, "latent"), "tail excess"] == f"{one[one >= 0.8].index.max():g}"
-    [rate] = own.query("share == 0.1 and scope == 'tau' and alpha == 1.5")["value"]
+    [rate] = own.query("share == 0.1 and scope == 'tail excess' and alpha == 1.5")["value"]
     assert figures.power_words(results, "tail excess", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
     assert set(table.index.get_level_values("P")) == {120, 600}
     size = table.query("alpha == 2")
@@ -187,7 +187,7 @@ def test_the_grid_asks_what_the_page_says():
             found = {(s.alpha, s.share) for s in own if s.coordinates == kind}
             wanted = {(alpha, share) for alpha in (1.5, 1.7, 1.8, 1.9, 1.95) for share in (1.0, 0.1)}
             assert found == wanted | {(2.0, 1.0)}
-    assert max(s.width for s in specs) == tests.COLUMNS
+    assert max(s.width for s in specs) == diagnosis_tests.COLUMNS
     assert all(s.draws >= 19 for s in experiments.grid("power", "smoke"))
 
 

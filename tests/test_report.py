@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import diagnosis, stable
-from tailnoise_utils.diagnosis import Comparison, conclusion, counted
+from tailnoise_utils.diagnosis import Comparison, conclude, counted
 from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.minibatches import Minibatches
@@ -39,17 +39,17 @@ def test_each_statistic_counts_once_at_its_largest_block_length_up_to_30() -> No
 
 
 def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> None:
-    text = conclusion(results(**{"tail excess": 0.01, "sd of ln norm": 0.01}), 99)
+    text = conclude(results(**{"tail excess": 0.01, "sd of ln norm": 0.01}), 99)
     assert text == (
         "Conclusion: across the minibatches, if they are a random partition of the data, the noise of the whole network is "
         "heavier than Gaussian noise of the same covariance by tau (p = 0.01) and sd of ln norm (p = 0.01), of 5 tests (*), "
         "each at the level 0.05 / 5; this does "
         "not make it stable, nor say how heavy it is."
     )
-    assert "by 1/alpha (per coordinate) (p = 0.01), of 5 tests" in conclusion(
+    assert "by 1/alpha (per coordinate) (p = 0.01), of 5 tests" in conclude(
         results(**{"1/alpha (per coordinate), 30": 0.01}), 99
     )
-    assert "is heavier than Gaussian" in conclusion(results(tau=2 / 200), 199)
+    assert "is heavier than Gaussian" in conclude(results(tau=2 / 200), 199)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_noise_beyond_all_surrogates_is_heavier_and_the_tests_are_named() -> Non
     ],
 )
 def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, float]) -> None:
-    assert conclusion(results(**others), 99) == (
+    assert conclude(results(**others), 99) == (
         "Conclusion: across the minibatches, if they are a random partition of the data, none of 5 tests (*), each at the "
         "level 0.05 / 5, can tell the noise of the whole network from Gaussian noise of the same covariance (smallest "
         "p = 0.02, tau); the book's page blind_spots "
@@ -69,15 +69,15 @@ def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, flo
 
 
 def test_too_few_surrogates_conclude_nothing() -> None:
-    assert "none, for with 98 twins no p-value can be below 0.01" in conclusion(results(1 / 99), 98)
-    assert "5 tests (*), each at the level 0.05 / 5, need draws = 99 or more" in conclusion(results(0.05), 19)
-    assert "none of 4 tests (*), each at the level 0.05 / 4" in conclusion(results(tau=float("nan")), 79)
-    assert "no test across the minibatches has a p-value" in conclusion(results(float("nan")), 99)
-    assert conclusion(results(tau=0.01), 99, "a reason.") == "Conclusion: none, for a reason."
+    assert "none, for with 98 twins no p-value can be below 0.01" in conclude(results(1 / 99), 98)
+    assert "5 tests (*), each at the level 0.05 / 5, need draws = 99 or more" in conclude(results(0.05), 19)
+    assert "none of 4 tests (*), each at the level 0.05 / 4" in conclude(results(tau=float("nan")), 79)
+    assert "no test across the minibatches has a p-value" in conclude(results(float("nan")), 99)
+    assert conclude(results(tau=0.01), 99, "a reason.") == "Conclusion: none, for a reason."
 
 
 def test_tests_that_find_something_are_listed_with_commas() -> None:
-    text = conclusion(results(**{"tail excess": 0.01, "sd of ln norm": 0.01, "1/alpha (per coordinate), 30": 0.01}), 99)
+    text = conclude(results(**{"tail excess": 0.01, "sd of ln norm": 0.01, "1/alpha (per coordinate), 30": 0.01}), 99)
     assert "by tau (p = 0.01), sd of ln norm (p = 0.01) and 1/alpha (per coordinate) (p = 0.01), of 5 tests" in text
 
 
@@ -123,8 +123,8 @@ def test_conclusions_of_noise_that_is_known() -> None:
     for U, words in ((gaussian, "none of 5 tests (*)"), (heavy, "is heavier than Gaussian noise")):
         found = diagnosis.diagnose(U - U.mean(0), draws=99)
         last = repr(found)[repr(found).index("Conclusion:") :]
-        assert " ".join(last.split()) == conclusion(found.tests, 99)
-        assert words in conclusion(found.tests, 99)
+        assert " ".join(last.split()) == conclude(found.tests, 99)
+        assert words in conclude(found.tests, 99)
         assert "heavier" in last if U is heavy else "heavier" not in last
         starred = re.findall(r"^    (\S.*) \* ", repr(found), re.M)
         assert [name.removesuffix(", K1 = 20") for name in starred] == [
@@ -154,10 +154,10 @@ def test_few_minibatches_come_with_a_warning() -> None:
     assert "P = 3 minibatches are few: a standard error may be wrong by 50% or more, and\n  the tests need 16" in text
     assert "No diagnosis, and no conclusion: P = 3 rows are too few to look across them" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
-    for diagnosis in (True, False):
-        enough = repr(measure(model, cross_entropy, Minibatches(x, y, 3, seed=0), diagnosis=diagnosis, draws=19))
+    for wanted in (True, False):
+        enough = repr(measure(model, cross_entropy, Minibatches(x, y, 3, seed=0), diagnosis=wanted, draws=19))
         assert "are few" not in enough
-        assert ("Conclusion" in enough) == diagnosis
+        assert ("Conclusion" in enough) == wanted
 
 
 def test_two_minibatches_have_no_standard_error() -> None:
@@ -165,7 +165,7 @@ def test_two_minibatches_have_no_standard_error() -> None:
     text = repr(measure(nn.Linear(6, 3), cross_entropy, Minibatches(x, y, 24, seed=0)))
     assert "P = 2 minibatches are few: a standard error needs 3, and\n  the tests need 16" in text
     assert "nan" not in text
-    assert re.search(r"corrected      -?\d+\.\d{3}  without the dead", text)
+    assert re.search(r"corrected  -?\d+\.\d{3}  without the dead", text)
 
 
 def test_few_live_coordinates_come_with_a_warning() -> None:
@@ -267,6 +267,6 @@ def test_only_too_little_noise_is_a_reason_for_no_diagnosis(monkeypatch) -> None
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a mistake of ours")
 
-    monkeypatch.setattr(module.controls, "decomposition", broken)
+    monkeypatch.setattr(module, "diagnose", broken)
     with pytest.raises(ValueError, match="a mistake of ours"):
         measure(model, rare, batches)

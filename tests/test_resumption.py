@@ -21,7 +21,7 @@ from tailnoise_utils.study.results import store
 CHILD = """
 import sys, torch
 from tailnoise_utils import experiments, snapshots, sweep
-from tailnoise_utils.study.experiments.specs import NoiseSpec
+from tailnoise_utils.study.experiments.iterations import NoiseSpec
 torch.set_num_threads(1)
 snapshots.CHECKPOINT_SECONDS = 0.01
 fcn = dict(dataset="digits", model="fcn", width=16, depth=3, loss="nll", batch_size=20, iterations=900)

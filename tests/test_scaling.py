@@ -10,9 +10,8 @@ from problems import LN_Z, P, sas
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import diagnosis
-from tailnoise_utils.study.experiments import minibatches
-from tailnoise_utils.study.experiments.minibatches import draw
-from tailnoise_utils.study.experiments.specs import ScalingSpec
+from tailnoise_utils.study.experiments import batch_size
+from tailnoise_utils.study.experiments.batch_size import ScalingSpec, draw
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.snapshots import TrainSpec
 
@@ -103,7 +102,7 @@ SCALING = ScalingSpec(TRAIN, points=(0, 6), batch_sizes=(1, 7, 50, 100), minibat
     "chunk", [1000, 30]
 )  # images at a time: 50 are 30 and 20, the 200 of the full gradient end in 20
 def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
-    monkeypatch.setattr(minibatches, "_CHUNK", chunk)
+    monkeypatch.setattr(batch_size, "_CHUNK", chunk)
     model, pictures = TRAIN.build(), data.load("digits", n_train=200, n_test=50)
     with torch.no_grad():
         model.linear1.weight[3] = 0  # a dead unit: a row here, a column of the next layer

@@ -8,8 +8,9 @@ import torch
 
 from tailnoise_utils import tail_index
 from tailnoise_utils.study import experiments
-from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.specs import DiagnosisSpec, SplitsSpec
+from tailnoise_utils.study.experiments import runner, sizes
+from tailnoise_utils.study.experiments.iterations import DiagnosisSpec
+from tailnoise_utils.study.experiments.sizes import SplitsSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import LOSSES
 from tailnoise_utils.study.networks.snapshots import TrainSpec
@@ -77,10 +78,8 @@ def test_what_is_measured_of_the_training_images_does_not_change():
 
 
 def test_test_images_without_noise_are_said_to_have_none(monkeypatch):
-    from tailnoise_utils.study.experiments import splits
-
     U = torch.ones(5, 9)
-    monkeypatch.setattr(splits, "noise_matrix", lambda *of: U)
+    monkeypatch.setattr(sizes, "noise_matrix", lambda *of: U)
     rows = SPLITS.measure(TRAIN.build(), lambda share: None)
     assert rows[-1] == {"quantity": "nothing alive", "value": 1.0, "split": "test"}
     U[1, 3] = 2.0  # of too few entries for blocks of 1000

@@ -18,9 +18,8 @@ from filelock import Timeout
 
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.runs import finish
-from tailnoise_utils.study.experiments.spec import forget_rows
-from tailnoise_utils.study.experiments.specs import NoiseSpec
+from tailnoise_utils.study.experiments.iterations import NoiseSpec
+from tailnoise_utils.study.experiments.spec import finish, forget_rows
 from tailnoise_utils.study.networks.snapshots import Snapshots, TrainSpec
 from tailnoise_utils.study.results import files, store
 

@@ -79,13 +79,42 @@ def test_hill_bias_on_stable_data_is_the_documented_one():
 
 
 # Beyond alpha = 1.5 a stable law has no usable power-law tail at this size: Hill's z-scores cannot be standard there, and
-# the test above holds it to its documented bias. Maximum likelihood takes seconds a sample: two samples must do.
+# the test above holds it to its documented bias. Maximum likelihood takes a fifth of a second: a few samples must do.
 def test_maximum_likelihood_is_within_its_standard_error():
-    indices = [tail_index.maximum_likelihood(sas(1.5, 60, [6, i])) for i in range(2)]
+    indices = [tail_index.maximum_likelihood(sas(1.5, 60, [6, i])) for i in range(6)]
     for index in indices:
         assert abs(index.alpha - 1.5) < 4 * index.se
         assert index.info["sigma"] == pytest.approx(1.0, abs=0.6)
         assert index.se == pytest.approx(stable.cramer_rao(index.alpha) / math.sqrt(60))
+
+
+@pytest.mark.parametrize(
+    ("alpha", "expected", "sigma"),
+    [
+        (1.1, 1.2435692, 1.0544538),
+        (1.5, 1.3175209, 0.8656113),
+        (1.9, 1.9999941, 1.0128009),
+        (2.0, 1.9999978, 0.9768122),
+    ],
+)
+def test_maximum_likelihood_is_that_of_scipy(alpha, expected, sigma):
+    """scipy 1.17.1, ``levy_stable.fit(x / median, f1=0, floc=0)`` of the same 100 numbers: 8 to 18 seconds each."""
+    x = sas(alpha, 100, [3, round(10 * alpha)])
+    index = tail_index.maximum_likelihood(x)
+    assert index.alpha == pytest.approx(expected, abs=1e-3)
+    assert index.info["sigma"] == pytest.approx(sigma, abs=1e-3)
+
+    def likelihood(alpha, sigma):
+        return float(np.log(stable.pdf(x, alpha, sigma=sigma)).sum())
+
+    assert likelihood(index.alpha, index.info["sigma"]) >= likelihood(expected, sigma)
+    assert tail_index.maximum_likelihood(1e-6 * x).alpha == pytest.approx(index.alpha, abs=1e-5)
+
+
+def test_maximum_likelihood_of_numbers_that_no_gaussian_reaches():
+    x = np.r_[sas(2.0, 60), 1e4]
+    index = tail_index.maximum_likelihood(x)
+    assert 0.5 < index.alpha < 1.95
 
 
 def published(X, K1):
@@ -149,7 +178,7 @@ def test_blocks_go_on_from_one_portion_of_rows_to_the_next(chunk, K1, monkeypatc
     U[:, 0] = 3.0  # the same in all rows
     U[0, 5] = U[:3, 6] = 0.25  # but not everywhere
     expected = tail_index.mohammadi(U[:, 1:].copy(), K1)
-    for module in (tail_index.blocks, tail_index._entries):
+    for module in (tail_index.blocks, tail_index.logs):
         monkeypatch.setattr(module, "CHUNK", chunk)
     found = tail_index.mohammadi(U, K1)
     assert found.inverse == pytest.approx(expected.inverse, rel=1e-12)
@@ -159,7 +188,7 @@ def test_blocks_go_on_from_one_portion_of_rows_to_the_next(chunk, K1, monkeypatc
 
 @pytest.mark.parametrize("shape", [(40,), (20, 2), (2, 20)])
 def test_zeros_at_the_beginning_are_not_all(shape, monkeypatch):
-    monkeypatch.setattr(tail_index._entries, "CHUNK", 4)
+    monkeypatch.setattr(tail_index.logs, "CHUNK", 4)
     x = np.zeros(40)
     x[20:] = np.random.default_rng(0).standard_normal(20)
     assert tail_index.mohammadi(x.reshape(shape)).alpha > 0
@@ -185,9 +214,7 @@ def test_corrected_drops_dead_columns_and_reports_their_share():
     assert index.inverse == tail_index.mohammadi(np.delete(dead, np.s_[::4], axis=1)).inverse
 
 
-@pytest.mark.parametrize(
-    "name", ["mohammadi", "mohammadi_order", "log_moment", "fractional_moment", "koutrouvelis", "mcculloch", "hill"]
-)
+@pytest.mark.parametrize("name", [*FAST, "hill"])
 @pytest.mark.parametrize("factor", [1e-6, 3.0, 1e6])
 def test_scale_invariance(name, factor):
     x = sas(1.4, 4000)
@@ -318,12 +345,12 @@ def test_logarithms_of_float32_numbers_are_those_of_the_same_in_float64(size, nu
     if numbers == "with zeros":
         x[1, ::2] = 0
     for epsilon in (0.0, 1e-16):
-        total, count = tail_index._entries.sum_of_logs(x.view(-1), epsilon)
-        expected = tail_index._entries.sum_of_logs(x.view(-1).double(), epsilon)
+        total, count = tail_index.logs.sum_of_logs(x.view(-1), epsilon)
+        expected = tail_index.logs.sum_of_logs(x.view(-1).double(), epsilon)
         assert (total, count) == (pytest.approx(expected[0], rel=1e-12), expected[1])
         logs = (x.double().abs() + epsilon).log().nan_to_num(neginf=0)
         assert total == pytest.approx(float(logs.sum()), rel=1e-12)
-        totals, counts = tail_index._entries.row_sums_of_logs(x, epsilon)
+        totals, counts = tail_index.logs.log_sums(x, epsilon).T
         torch.testing.assert_close(totals, logs.sum(1), rtol=1e-12, atol=0)
         assert counts.tolist() == (x.double().abs() + epsilon > 0).sum(1).tolist()
 

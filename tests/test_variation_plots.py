@@ -110,7 +110,7 @@ def test_the_size_of_cnns_is_drawn_on_both_splits():
     specs = experiments.grid("cnn_size", "laptop")
     figure = figures.against_filters(results_of(specs, lambda spec: TRAIN + TEST))
     assert len(figure.axes) == 8
-    index = next(axes for axes in figure.axes if axes.get_title() == "CIFAR-100, hinge")
+    index = next(axes for axes in figure.axes if axes.get_title() == "CIFAR-100,\nhinge")
     chosen = [s for s in specs if (s.train.dataset, s.train.loss, s.train.width) == ("cifar100", "hinge", 8)]
     for split, quantity, label in (
         ("train", "1/alpha (published, data order)", "published"),
@@ -193,7 +193,7 @@ def test_departures_are_told_apart():
     assert found["b = 100"] == pytest.approx(table.loc["CNN, CIFAR-10", "b = 100", AFTER]["alpha"])
 
 
-def test_the_anatomy_is_drawn_against_the_size():
+def test_the_decomposition_is_drawn_against_the_size():
     specs = experiments.grid("fcn_size", "laptop")
 
     def lost(spec):
@@ -207,7 +207,7 @@ def test_the_anatomy_is_drawn_against_the_size():
     assert len(figure.axes) == 6 * 4
     rows = dict(zip([axes.get_ylabel() for axes in figure.axes[::4]], range(6), strict=True))
     assert list(rows) == [r"$\hat\alpha$, corrected", "tail excess", *parts]
-    column = [axes.get_title() for axes in figure.axes[:4]].index("CIFAR-10, hinge")
+    column = [axes.get_title() for axes in figure.axes[:4]].index("CIFAR-10,\nhinge")
     kind = [s for s in specs if (s.train.dataset, s.train.loss) == ("cifar10", "hinge")]
     ten = [s for s in kind if (s.train.depth, s.train.width) == (10, 16) and not lost(s)]
     table = figures.decomposition_by_size(results)

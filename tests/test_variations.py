@@ -11,10 +11,9 @@ from torch.nn.functional import cross_entropy
 from tailnoise_utils import tail_index
 from tailnoise_utils.measurement.one_call import NothingAlive
 from tailnoise_utils.study import experiments
-from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.experiments.departures_spec import largest_divisor
-from tailnoise_utils.study.experiments.minibatches import draw
-from tailnoise_utils.study.experiments.specs import BatchSizeSpec, DeparturesSpec
+from tailnoise_utils.study.experiments import batch_size, runner
+from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, draw
+from tailnoise_utils.study.experiments.departures import DeparturesSpec, largest_divisor
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import cnn
 from tailnoise_utils.study.networks.snapshots import TrainSpec

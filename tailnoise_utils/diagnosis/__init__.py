@@ -4,22 +4,21 @@ Let the rows of the noise matrix U be independent with one symmetric stable law,
 Given Z, P x P independent standard normal numbers, a row of the Gaussian twin :math:`Z U / \sqrt P` has the law of
 :math:`c_i U_1`, :math:`c_i = (\sum_k |Z_{ik}|^\alpha)^{1/\alpha} / \sqrt P`. Blocks lie inside rows, and a block's
 :math:`\ln|Y| - \ln|X|` does not see a factor that its row shares: so :math:`E[1/\hat\alpha]` is the *same* on heavy-tailed
-noise and on its Gaussian twin. The joint statistic knows the dependence between coordinates and not the tails.
+noise and on its Gaussian twin. The joint statistic knows the correlation of coordinates and not the tails.
 
-* :func:`diagnosis`: all that is below, for one matrix;
+* :func:`diagnose`: all of the following, for one matrix;
 * :func:`decompose`, :func:`~tailnoise_utils.diagnosis.joint.curve`: the joint estimate taken apart, and against K1;
 * :mod:`~tailnoise_utils.diagnosis.per_coordinate`, :mod:`~tailnoise_utils.diagnosis.projections`: tests down the columns;
-  :mod:`~tailnoise_utils.diagnosis.rounding`, :mod:`~tailnoise_utils.diagnosis.row_order`: what they cannot be asked of;
-  :mod:`~tailnoise_utils.diagnosis.conclusions`: what they say together;
+* :mod:`~tailnoise_utils.diagnosis.conclusion`: what the tests say together, and when they can say nothing;
 * :mod:`~tailnoise_utils.diagnosis.batch_scaling`: the scale of the noise against the batch size;
-* :mod:`~tailnoise_utils.diagnosis.twins`, :mod:`~tailnoise_utils.diagnosis.shuffles`: what they are made with.
+* :mod:`~tailnoise_utils.diagnosis.twins`: what the noise is compared with.
 """
 
 from .assembly import Diagnosis, diagnose
 from .batch_scaling import implied_alpha, log_scale, stable_log_scale
-from .conclusions import conclusion, counted, heavier
-from .decomposition import Decomposition, decompose, expected_scaled, scaled_differences
-from .joint import Estimate, TooFew, curve
+from .conclusion import conclude, counted, doubt, heavier, order, unresolved
+from .decomposition import decompose, expected_scaled, scaled_differences
+from .joint import TooFew, curve
 from .per_coordinate import (
     Comparison,
     column_inverse,
@@ -33,22 +32,16 @@ from .per_coordinate import (
     tail_excess,
 )
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
-from .rounding import doubt, unresolved
-from .row_order import order
-from .shuffles import permute_within_columns, random_signs, shuffle
-from .twins import gaussian_twin, sample_columns, stable_twin
+from .twins import gaussian_twin, permute_within_columns, random_signs, sample_columns, shuffle, stable_twin
 
 __all__ = [
     "Comparison",
-    "Decomposition",
     "Diagnosis",
-    "Estimate",
-    "Decomposition",
     "TooFew",
     "anderson_darling",
     "column_inverse",
     "column_lengths",
-    "conclusion",
+    "conclude",
     "counted",
     "curve",
     "decompose",

@@ -11,16 +11,13 @@ from torch import Tensor
 from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index.logs import chosen
 
+from .conclusion import doubt, order, order_doubt, unresolved
 from .decomposition import FEWEST_ROWS, decompose
 from .joint import TooFew, alive, curve
-from .per_coordinate import gram
+from .per_coordinate import check_draws, gram
 from .result import Diagnosis
-from .rounding import doubt, unresolved
-from .row_order import order, order_doubt
 from .tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .twins import sample_columns
-
-__all__ = ["Diagnosis", "diagnose"]
 
 _UNITS = 1024  # of the whole network
 
@@ -46,14 +43,14 @@ def diagnose(
         seed: of all permutations, twins, directions and samples of coordinates.
         draws: Gaussian twins, 19 or more.
         K1: block length of the parts. By default that of the corrected estimate of the whole network, floor(sqrt(K)) with K
-            its live entries; but where only a part is looked at, a block spans at most a quarter of the live entries of a
-            row that were looked at (or floor(sqrt(K)) entries with K all those, if that is more), and `decomposition` says what it
-            is. Of a group floor(sqrt(K)) of its own entries that were looked at.
+            its live entries; where only a part is looked at, a block spans at most a quarter of the live entries of a
+            row that were looked at (or floor(sqrt(K)) entries with K all those, if that is more), and `decomposition`
+            says what it is. Of a group floor(sqrt(K)) of its own entries that were looked at.
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
             have their parts taken from half as many.
         centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
-            differences have all their digits (:func:`~tailnoise_utils.diagnosis.decomposition.decompose`), and noise of whole numbers
-            is told, of which nothing is concluded. U itself is not changed.
+            differences have all their digits (:func:`decompose`), and noise of whole numbers is told, of which nothing is
+            concluded. U itself is not changed.
 
     Returns:
         The diagnosis.
@@ -69,10 +66,7 @@ def diagnose(
         raise TooFew(
             f"P = {P} rows are too few to look across them: take smaller minibatches, for {FEWEST_ROWS} or more"
         )
-    if draws < 19:
-        raise ValueError(
-            f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
-        )
+    check_draws(draws)
     groups = groups or {}
     columns = sample_columns(p, groups, max(1, max_entries // P), seed=seed)
     segments = _runs(columns)
@@ -83,37 +77,37 @@ def diagnose(
     gradients = taken if bool(mask.all()) else chosen(taken, mask)
     live = gradients if centred else centre(gradients.clone())
     del taken
-    whole_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the corrected estimate has it
+    network_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the corrected estimate has it
     longest = max(math.isqrt(live.numel()), len(live[0]) // 4)  # a block spans a small part of a row, sampled or not
-    whole = decompose(live, K1=K1 or min(whole_K1, longest), seed=seed, gradients=gradients)
+    network = decompose(live, K1=K1 or min(network_K1, longest), seed=seed, gradients=gradients)
     neurons = _units(units, columns, mask.cpu(), seed)
     columns = columns[mask.cpu()]
     members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
-    found, problems = {"all": whole}, {}
-    for name, own in members.items():
-        limit = max_entries // (2 * len(members) * P)
+    limit = max(1, max_entries // (2 * max(1, len(members)) * P))
+    decompositions, problems = {"all": network}, {}
+    for name, places in members.items():
         try:
-            own = own[sample_columns(len(own), None, max(1, limit), seed=seed)]
-            at = own.to(live.device)
-            found[name] = decompose(live[:, at], K1=K1, seed=seed, gradients=gradients[:, at])
+            some = places[sample_columns(len(places), None, limit, seed=seed)].to(live.device)
+            decompositions[name] = decompose(live[:, some], K1=K1, seed=seed, gradients=gradients[:, some])
         except ValueError as error:
             problems[name] = str(error)
-    members = {name: own for name, own in members.items() if len(own)}
+    members = {name: places for name, places in members.items() if len(places)}
     generator = torch.Generator().manual_seed(seed)
     picks = {"all": torch.randperm(live.shape[1], generator=generator)[:COLUMNS]}
-    for name, own in members.items():
-        picks[name] = own[torch.randperm(len(own), generator=generator)[:GROUP_COLUMNS]]
+    for name, places in members.items():
+        picks[name] = places[torch.randperm(len(places), generator=generator)[:GROUP_COLUMNS]]
     tests, control, stable_tail_excess = tests_of_columns(live, gradients, picks, draws, generator)
     G = gram(live).cpu()
-    more, shares = tests_of_rows(live, G, members, draws, generator)
+    row_tests, shares = tests_of_rows(live, G, members, draws, generator)
     for name, pick in picks.items():
         shares[name, "coordinates"] = not_normal(live[:, pick.to(live.device)])
     if neurons:
         directions = [torch.randn(unit.stop - unit.start, generator=generator).to(live) for unit in neurons]
         along = [live[:, unit] @ direction for unit, direction in zip(neurons, directions, strict=True)]
         shares["all", "units"] = not_normal(torch.stack(along, 1))
-    at = {} if centred else {scope: pick.to(live.device) for scope, pick in picks.items()}
-    not_resolved = {scope: unresolved(gradients[:, columns]) for scope, columns in at.items()}
+    not_resolved = {}
+    if not centred:
+        not_resolved = {scope: unresolved(gradients[:, pick.to(live.device)]) for scope, pick in picks.items()}
     in_order = order(G, seed=seed)
     return Diagnosis(
         P=P,
@@ -126,9 +120,9 @@ def diagnose(
         draws=draws,
         seed=seed,
         groups=tuple(groups),
-        decomposition=found,
+        decomposition=decompositions,
         curve=curve(live),
-        tests=tests | more,
+        tests=tests | row_tests,
         control=control,
         stable_tail_excess=stable_tail_excess,
         found=shares,
@@ -140,28 +134,28 @@ def diagnose(
 def _units(
     units: Sequence[slice], columns: Int64[Tensor, " columns"], mask: Bool[Tensor, " columns"], seed: int
 ) -> list[slice]:
-    """Places, among the live columns, of some of the units that are looked at whole and have two live columns or more."""
+    """Place among the live columns some of the units that are looked at whole and have two live columns or more."""
     if not units:
         return []
     ends = torch.tensor([[unit.start, unit.stop] for unit in units])
     places = torch.searchsorted(columns, ends)
-    whole = places.diff(dim=1) == ends.diff(dim=1)
+    complete = places.diff(dim=1) == ends.diff(dim=1)
     before = torch.cat([torch.zeros(1, dtype=torch.int64), mask.cumsum(0)])  # live columns before each place
-    found = before[places[whole[:, 0]]]
-    found = found[found.diff(dim=1)[:, 0] > 1]
-    chosen = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))[:_UNITS]
-    return [slice(first, last) for first, last in found[chosen].tolist()]
+    usable = before[places[complete[:, 0]]]
+    usable = usable[usable.diff(dim=1)[:, 0] > 1]
+    order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(seed))[:_UNITS]
+    return [slice(first, last) for first, last in usable[order].tolist()]
 
 
 def _runs(columns: Int64[Tensor, " columns"]) -> tuple[tuple[int, int], ...]:
-    """Increasing numbers as runs (start, stop)."""
+    """Write increasing numbers as runs (start, stop)."""
     breaks = (columns.diff() != 1).nonzero().flatten().tolist()
     starts = [0, *(at + 1 for at in breaks)]
     stops = [*breaks, len(columns) - 1]
     return tuple((int(columns[a]), int(columns[b]) + 1) for a, b in zip(starts, stops, strict=True))
 
 
-def _within(columns: Int64[Tensor, " columns"], part: slice) -> Int64[Tensor, " own"]:
-    """Places of the columns that lie in a slice."""
+def _within(columns: Int64[Tensor, " columns"], part: slice) -> Int64[Tensor, " part"]:
+    """Give the places of the columns that lie in a slice."""
     first, last = torch.searchsorted(columns, torch.tensor([part.start, part.stop])).tolist()
     return torch.arange(first, last)

@@ -1,8 +1,8 @@
-r"""How the scale of the noise falls with the batch size: the most corrected test, and the only one that needs several.
+r"""How the scale of the noise falls with the batch size: the cleanest test, and the only one that needs several sizes.
 
 The mean gradient of b samples of a stable law has the scale :math:`b^{1/\alpha - 1}`; of finite variance, it tends to
-:math:`b^{-1/2}`. The root mean square falls like :math:`b^{-1/2}` by algebra, whatever the law of the samples: it tells
-nothing. The mean *logarithm* tells.
+:math:`b^{-1/2}`. The root mean square falls like :math:`b^{-1/2}` by algebra, whatever the law of the samples. Only the
+mean *logarithm* tells.
 """
 
 import math
@@ -15,8 +15,6 @@ from torch import Tensor
 
 from .joint import Estimate
 
-__all__ = ["implied_alpha", "log_scale", "stable_log_scale"]
-
 
 def log_scale(
     rows: Iterable[Float[Tensor, " p"]],
@@ -26,7 +24,7 @@ def log_scale(
     groups: Mapping[str, Sequence[slice]] | None = None,
     live: Bool[Tensor, " p"] | None = None,
 ) -> dict[str, Estimate]:
-    r"""Mean logarithm of the noise about the full gradient, corrected for sampling without replacement.
+    r"""Compute the mean logarithm of the noise about the full gradient, corrected for sampling without replacement.
 
     .. math:: L(b) = \operatorname{mean}_{ij} \ln|g_{ij} - \nabla f_j| - \tfrac12 \ln(1 - b/n)
 
@@ -66,16 +64,16 @@ def log_scale(
         raise ValueError(f"{len(means['all'])} minibatches with noise that is not exactly zero: give two or more")
     shift = math.log1p(-b / n) / 2
     return {
-        name: Estimate(float(np.mean(of)) - shift, float(np.std(of, ddof=1)) / math.sqrt(len(of)))
-        for name, of in means.items()
-        if len(of) > 1
+        name: Estimate(float(np.mean(values)) - shift, float(np.std(values, ddof=1)) / math.sqrt(len(values)))
+        for name, values in means.items()
+        if len(values) > 1
     }
 
 
 def stable_log_scale(
     b: Sequence[int] | Float64[np.ndarray, " sizes"], n: int, alpha: float | int
 ) -> Float64[np.ndarray, " sizes"]:
-    r"""What L(b) of :func:`log_scale` is where the samples have a stable law, up to a constant.
+    r"""Compute L(b) of :func:`log_scale` where the samples have a stable law, up to a constant.
 
     The n samples are independent, SaS of one scale in each coordinate. The full gradient is then heavy-tailed too, and
     not negligible: with x = b / n,
@@ -111,7 +109,7 @@ def stable_log_scale(
 def implied_alpha(
     b: Sequence[int] | Float64[np.ndarray, " sizes"], log_scales: Sequence[float] | Float64[np.ndarray, " sizes"]
 ) -> Float64[np.ndarray, " intervals"]:
-    r"""The index that a stable law would need to have for the log-scale to fall as it does.
+    r"""Compute the index that a stable law would need for the log-scale to fall as it does.
 
     .. math:: \hat\alpha = \frac1{1 + \text{slope}}, \qquad
         \text{slope} = \frac{\Delta\, \text{log-scale}}{\Delta \ln b}

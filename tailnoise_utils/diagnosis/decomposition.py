@@ -12,26 +12,26 @@ e_2
     pair differences :math:`U_{2i-1} - U_{2i}`, each divided by its column's scale, the geometric mean of \|.\| over the
     *other* half of the pairs, all with random signs and shuffled: unequal scales are gone too.
 
-.. math:: \underbrace{e_0 - e_\pi}_{\text{dependence}} + \underbrace{e_\pi - e_1}_{\text{layout}}
+.. math:: \underbrace{e_0 - e_\pi}_{\text{correlation}} + \underbrace{e_\pi - e_1}_{\text{order}}
     + \underbrace{e_1 - (e_2 - r)}_{\text{scales}} + \underbrace{e_2 - r}_{\text{tails}}
 
 with r what e_2 is of Gaussian noise, whatever its scales. The parts are descriptive, each may be negative, and they add up
 to e_0. A column's own standard deviation would not do as its scale: entries over it are bounded by :math:`\sqrt P`, and
 true tails would be booked as scales. The scale from the other half is estimated with an error that does not depend on the
 entry; what this error adds is known in closed form (:func:`expected_scaled`), and r takes it away. Differences have a
-symmetric law, which random signs do not change; without them all differences of a minibatch would be large together, and
-of one sign more often than not, where coordinates are correlated: their sum over all entries is not zero, as that of U is,
-and however they are shuffled every block would have its share of it.
+symmetric law, which random signs do not change. Without the signs, correlated coordinates would make all differences of a
+minibatch large together and mostly of one sign: their sum is not zero, as that of U is, and every block would have a share
+of it however they are shuffled.
 
 Scaled columns weigh the same, so that tails are those of a typical column as its *mean square* has them: up to what r takes
-away, of Gaussian or other columns of finite variance they are :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)`, with T_j
-as :func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess` has it. A few columns with very heavy tails can make most of it. In e_1 every
-column weighs by its size: where those columns are small, what is in tails is missing from e_1, and scales are negative. Of
-columns that are exactly zero in many minibatches the zeros take no part in the scale, and what they do to e_1 is in scales.
+away, of Gaussian or other columns of finite variance they are :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)`, with
+T_j of :func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`. A few columns with very heavy tails can make most.
+In e_1 every column weighs by its size: where those columns are small, what is in tails is missing from e_1, and scales are
+negative. In columns with many exact zeros, these take no part in the scale, and what they do to e_1 is in scales.
 
-The parts see the *marginal* law of the entries: tails that a whole row shares (elliptical noise) are in e_2 once rows are
-mixed, and come back with the opposite sign as dependence. They are seen only as far as the rows go: P rows have P scales
-however many the entries, so that for K1 above P such noise of index alpha has a dependence of about
+The parts see the *marginal* law of the entries: tails that a whole row has in common (elliptical noise) are in e_2, where
+rows are mixed, and come back with the opposite sign as correlation. They are seen only as far as the rows go: P rows have P
+scales however many the entries, so that for K1 above P such noise of index alpha has a correlation of about
 :math:`-(1/\alpha - 1/2) \ln P / \ln K_1` and tails of about :math:`(1/\alpha - 1/2) \ln(P/2) / \ln K_1`.
 """
 
@@ -48,11 +48,10 @@ from tailnoise_utils.tail_index.logs import CHUNK, chosen
 from tailnoise_utils.tail_index.result import check_finite
 
 from .joint import Estimate, TooFew, alive, of_rows, of_shuffled, row_logs
-from .shuffles import permute_within_columns, random_signs, shuffle
+from .per_coordinate import mean_logs
+from .twins import permute_within_columns, random_signs, shuffle
 
-__all__ = ["FEWEST_ROWS", "STABLE", "Decomposition", "decompose", "expected_scaled", "scaled_differences"]
-
-STABLE = 1.5  # index of the law that everything is beside
+STABLE = 1.5  # index of the stable law that everything is compared with
 FEWEST_ROWS = 16  # below, E s^-alpha converges too slowly in K1 for its closed form (12 rows: off by .01 to .02)
 
 
@@ -61,7 +60,7 @@ class Decomposition:
     r"""The joint estimate, taken apart; all values on :math:`1/\hat\alpha - 1/2`.
 
     Standard errors: of e_0 and e_c by the jackknife over the minibatches; of e_pi, e_1 and e_2 that of the shuffle alone,
-    given the minibatches; in `dependence` the mean logarithm of the entries cancels, and its error with it. If the tails
+    given the minibatches; in `correlation` the mean logarithm of the entries cancels, and its error with it. If the tails
     are heavy, that of e_0 is too small: the column means that centring took away are common to all rows. For i.i.d. SaS
     of 1.8, 1.5 and 1.2 at P = 120 the spread is up to 1.6, 2.9 and 5 times what it is of entries that were not centred,
     and the jackknife does not see it.
@@ -75,15 +74,15 @@ class Decomposition:
         e_pi: rows permuted independently in every column.
         e_1: all entries shuffled.
         e_2: pair differences over cross-fitted scales, shuffled.
-        dependence: e_0 - e_pi.
-        layout: e_pi - e_1.
+        correlation: e_0 - e_pi.
+        order: e_pi - e_1.
         scales: e_1 - tails.
         tails: e_2 - `reference`.
         reference: what e_2 is of Gaussian noise, whatever its scales.
         half: the smallest share of the columns that make half of the mean square of the scaled differences, and so of what
             `tails` weighs: somewhat below 1/2 for Gaussian noise, next to 0 where few columns make it.
-        stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales: 1/1.5 - 1/2, but for what
-            the error of the estimated scales adds at this P and K1; scales have the rest.
+        stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales: 1/1.5 - 1/2 and what the
+            error of the estimated scales adds at this P and K1; scales have the rest.
     """
 
     P: int
@@ -103,24 +102,17 @@ class Decomposition:
     stable_tails: float
 
     def rows(self) -> list[dict[str, Any]]:
-        """The numbers as rows of the results table.
-
-        Returns:
-            Records with the keys quantity, value, se.
-        """
+        """Give the numbers as rows of the results table: quantity, value and, where there is one, se."""
         names = ("e_0", "e_c", "e_pi", "e_1", "e_2", "correlation", "order", "scales", "tails")
-        found: list[dict[str, Any]] = []
-        for name in names:
-            value, se = getattr(self, name)
-            found.append({"quantity": f"decomposition: {name}", "value": value, "se": se})
-        found.append({"quantity": "decomposition: e_2 (Gaussian)", "value": self.reference})
-        found.append({"quantity": f"decomposition: tails (stable {STABLE})", "value": self.stable_tails})
-        found.append({"quantity": "decomposition: tails (columns of half)", "value": self.half})
-        return [
-            *found,
-            {"quantity": "decomposition: K1", "value": self.K1},
-            {"quantity": "decomposition: p", "value": self.p},
-        ]
+        rows = [{"quantity": f"decomposition: {name}"} | getattr(self, name)._asdict() for name in names]
+        numbers = {
+            "e_2 (Gaussian)": self.reference,
+            f"tails (stable {STABLE})": self.stable_tails,
+            "tails (columns of half)": self.half,
+            "K1": self.K1,
+            "p": self.p,
+        }
+        return rows + [{"quantity": f"decomposition: {name}", "value": value} for name, value in numbers.items()]
 
 
 def decompose(
@@ -138,8 +130,8 @@ def decompose(
             the same K1.
         seed: of the permutations.
         gradients: the same before it was centred, of which differences have all their digits; by default U. Where few
-            minibatches reach a coordinate with a large gradient, its other entries are minus the mean but for their last
-            digits once it is centred, in float32 often fewer than they had.
+            minibatches reach a coordinate with a large gradient, its other entries are all next to minus the mean once it
+            is centred, and in float32 little of their own digits is left.
 
     Returns:
         The parts.
@@ -201,13 +193,13 @@ def decompose(
 
 
 def _half(scaled: Float[Tensor, "pairs q"]) -> float:
-    """The smallest share of the columns that make half of the sum of squares."""
+    """Compute the smallest share of the columns that make half of the sum of squares."""
     squares = scaled.square().sum(0, dtype=torch.float64).sort(descending=True).values.cumsum(0)
     return float((squares < squares[-1] / 2).sum() + 1) / len(squares)
 
 
 def expected_scaled(P: int, K1: int, alpha: float | int = 2) -> float:
-    r"""Mean of 1/alpha^ = e_2 + 1/2 where the pair differences of every column are i.i.d. SaS, of any scale.
+    r"""Compute the mean of 1/alpha^ = e_2 + 1/2 where the pair differences of every column are i.i.d. SaS, of any scale.
 
     An entry is X / s^, with s^ the geometric mean of \|X\| over the m pairs of the other half. Given the scales, a block
     sum is SaS with scale :math:`(\sum \hat s^{-\alpha})^{1/\alpha}`, so that for large K1
@@ -239,7 +231,7 @@ def expected_scaled(P: int, K1: int, alpha: float | int = 2) -> float:
 
 
 def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
-    """Differences of consecutive rows over a scale of their column from the other half of the pairs.
+    """Divide differences of consecutive rows by a scale of their column from the other half of the pairs.
 
     Args:
         U: noise matrix, or gradients; the last row of an odd number takes no part.
@@ -255,21 +247,14 @@ def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
     out = U.new_empty(pairs, U.shape[1])
     kept = torch.ones(U.shape[1], dtype=torch.bool, device=U.device)
     width = max(1, CHUNK // pairs)
-    for block, found, keep in zip(U.split(width, 1), out.split(width, 1), kept.split(width), strict=True):
+    halves = slice(pairs // 2), slice(pairs // 2, pairs)
+    for block, scaled, keep in zip(U.split(width, 1), out.split(width, 1), kept.split(width), strict=True):
         D = block[0 : 2 * pairs : 2] - block[1 : 2 * pairs : 2]
         logs = D.abs().log_()
-        zero = D == 0
-        some = bool(zero.any())
-        means = []
-        for half in (slice(pairs // 2), slice(pairs // 2, pairs)):
-            if some:
-                count = (~zero[half]).sum(0)
-                keep &= count > 0
-                means.append(logs[half].masked_fill(zero[half], 0.0).sum(0) / count.clamp(min=1))
-            else:
-                means.append(logs[half].mean(0))
-        found[: pairs // 2] = D[: pairs // 2] * (-means[1]).exp_()
-        found[pairs // 2 :] = D[pairs // 2 :] * (-means[0]).exp_()
+        for half, other in (halves, halves[::-1]):
+            means = mean_logs(logs[other])
+            keep &= ~torch.isnan(means)
+            scaled[half] = D[half] * means.neg_().exp_()
     if not bool(kept.all()):
         out = chosen(out, kept)
     if not out.numel():

@@ -1,9 +1,9 @@
 r"""Statistics that look down the columns, across the minibatches, where the joint estimate cannot look.
 
-Each but the norms is compared with its values on Gaussian twins of the same covariance (:func:`gaussian_null`), for no
-formula knows how coordinates depend on each other. A twin has the covariance that was *measured*, of rank below P:
-where the coordinates are close to independent, the twins' are less so, their statistics spread more and the test errs
-on the side of the Gaussian law. Of the norms this is known and taken out (:func:`gaussian_norms`).
+Each is compared with its values on Gaussian twins of the same covariance (:func:`gaussian_null`), since no formula knows
+how coordinates depend on each other. A twin has the covariance that was *measured*, of rank below P: where the coordinates
+are close to independent, the twins' are less so, their statistics spread more and the test errs on the side of the
+Gaussian law. For the norms this effect is known and taken out (:func:`gaussian_norms`).
 """
 
 import math
@@ -17,19 +17,6 @@ from torch import Tensor
 
 from .twins import gaussian_twin, stable_twin
 
-__all__ = [
-    "Comparison",
-    "column_inverse",
-    "column_lengths",
-    "gaussian_norms",
-    "gaussian_null",
-    "gram",
-    "judge",
-    "norm_spread",
-    "stable_null",
-    "tail_excess",
-]
-
 _CHUNK = 2**14  # columns multiplied at a time
 _COLUMNS = 2**14  # whose tail excess is taken at a time
 _TINY = 1e-30  # mean squares below it are taken again in float64
@@ -38,7 +25,7 @@ Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A statistic beside its law on Gaussian twins.
+    """A statistic and its law on Gaussian twins.
 
     Attributes:
         value: of the noise.
@@ -54,69 +41,42 @@ class Comparison:
 
 
 def judge(value: float, null: Float64[Tensor, " draws"]) -> Comparison:
-    """Put a statistic beside its null distribution.
-
-    Args:
-        value: of the noise; large for heavy tails.
-        null: of the twins.
-
-    Returns:
-        The test, one-sided; NaN throughout where the value is.
-    """
+    """Compare a statistic, large for heavy tails, with its values on twins: one-sided; NaN throughout where it is NaN."""
     if math.isnan(value):
         return Comparison(value, math.nan, math.nan, math.nan)
     reached = int((null >= value).sum())
     return Comparison(value, float(null.mean()), float(null.std()), (1 + reached) / (1 + len(null)))
 
 
-def gaussian_null(
-    U: Float[Tensor, "P p"], statistic: Statistic, *, draws: int = 99, generator: torch.Generator
-) -> Float64[Tensor, "draws ..."]:
-    """A statistic on Gaussian twins with centred columns.
-
-    Args:
-        U: noise matrix; the columns that the statistic looks at are enough.
-        statistic: of a matrix; a tensor of any shape.
-        draws: number of twins, 19 or more: with fewer no p-value reaches .05.
-        generator: of the twins.
-
-    Returns:
-        Its values, a draw a row.
-
-    Raises:
-        ValueError: too few draws.
-    """
+def check_draws(draws: int) -> None:
+    """Refuse so few twins that no p-value reaches .05."""
     if draws < 19:
         raise ValueError(
             f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
         )
+
+
+def gaussian_null(
+    U: Float[Tensor, "P p"], statistic: Statistic, *, draws: int = 99, generator: torch.Generator
+) -> Float64[Tensor, "draws ..."]:
+    """Give a statistic of 19 or more Gaussian twins with centred columns, a draw a row; U may have only some columns."""
+    check_draws(draws)
     return torch.stack([statistic(gaussian_twin(U, generator, centre=True)) for _ in range(draws)])
 
 
 def stable_null(
     U: Float[Tensor, "P p"], statistic: Statistic, *, alpha: float | int, draws: int = 19, generator: torch.Generator
 ) -> Float64[Tensor, "draws ..."]:
-    """A statistic on stable twins: what it is where the tails are heavy, the positive control.
-
-    Args:
-        U: noise matrix; the columns that the statistic looks at are enough.
-        statistic: of a matrix; a tensor of any shape.
-        alpha: index of the twins.
-        draws: number of twins.
-        generator: of the twins.
-
-    Returns:
-        Its values, a draw a row; columns are centred, as those of U are.
-    """
-    found = []
+    """Give a statistic of stable twins with centred columns, a draw a row: what it is where the tails are heavy."""
+    values = []
     for _ in range(draws):
         twin = stable_twin(U, alpha, generator)
-        found.append(statistic(twin.sub_(twin.mean(0))))
-    return torch.stack(found)
+        values.append(statistic(twin.sub_(twin.mean(0))))
+    return torch.stack(values)
 
 
 def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
-    r"""How much smaller the typical entry of a column is, beside its standard deviation, than in a Gaussian column.
+    r"""Compute how much smaller the typical entry is, relative to its column's standard deviation, than in Gaussian noise.
 
     .. math:: T_j = \tfrac12 \bigl[ \ln(P-1) + \psi(\tfrac12) - \psi(\tfrac{P-1}2) \bigr]
         - \frac1P \sum_i \ln \frac{|U_{ij}|}{s_j}, \qquad s_j^2 = \frac1P \sum_i U_{ij}^2
@@ -140,23 +100,16 @@ def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     if bool((tiny := squares < _TINY).any()):  # squares of very small entries are beyond float32
         squares[tiny] = U[:, tiny].double().square().mean(0)
     scale = squares.log_() / 2
-    return constant - (_mean(U.abs().log_()) - scale)
+    return constant - (mean_logs(U.abs().log_()).double() - scale)
 
 
 def column_lengths(P: int) -> tuple[int, ...]:
-    """Block lengths for :func:`column_inverse`.
-
-    Args:
-        P: number of rows.
-
-    Returns:
-        Those of 2, 3, 5, 10, 15, 20, 30, 50 that the P // 2 pair differences have room for.
-    """
+    """Give those of 2, 3, 5, 10, 15, 20, 30, 50 that P // 2 pair differences have room for."""
     return tuple(K1 for K1 in (2, 3, 5, 10, 15, 20, 30, 50) if K1 <= P // 2)
 
 
 def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[Tensor, "lengths p"]:
-    r"""The block estimate of every column by itself, on its pair differences :math:`U_{2i-1,j} - U_{2i,j}`.
+    r"""Compute the block estimate of every column by itself, on its pair differences :math:`U_{2i-1,j} - U_{2i,j}`.
 
     For independent stable rows it has the mean 1/alpha at every K1, however coordinates depend on each other; for
     independent rows of finite variance it falls to 1/2 as K1 grows. Centred entries would not do: they sum to zero, and
@@ -181,23 +134,16 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
             raise ValueError(f"K1 = {K1} is not within 2..{pairs}, the pair differences of a column")
     D = U[0 : 2 * pairs : 2] - U[1 : 2 * pairs : 2]
     logs = D.abs().log_()
-    found = []
+    inverse = []
     for K1 in lengths:
         n = pairs // K1
         Y = D[: n * K1].view(n, K1, -1).sum(1)
-        found.append((_mean(Y.abs_().log_()) - _mean(logs[: n * K1])) / math.log(K1))
-    return torch.stack(found)
+        inverse.append((mean_logs(Y.abs_().log_()).double() - mean_logs(logs[: n * K1]).double()) / math.log(K1))
+    return torch.stack(inverse)
 
 
 def gram(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P P"]:
-    """Inner products of the rows: all that norms and projections of the noise and of its twins need.
-
-    Args:
-        U: noise matrix.
-
-    Returns:
-        :math:`U U^T`.
-    """
+    """Compute the inner products of the rows: all that norms and projections of the noise and of its twins need."""
     G = U.new_zeros(len(U), len(U), dtype=torch.float64)
     for block in U.split(_CHUNK, 1):
         G += block @ block.T
@@ -205,15 +151,15 @@ def gram(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P P"]:
 
 
 def norm_spread(G: Float64[Tensor, "P P"]) -> float:
-    r"""Standard deviation of :math:`\ln \lVert U_i \rVert` over the minibatches.
+    """Compute the standard deviation of ln||U_i|| from the rows' inner products; rows of zeros are left out.
 
-    Tails that a whole row shares show here, and nowhere in the joint estimate.
+    Tails that a whole row has in common show here, and nowhere in the joint estimate.
 
     Args:
         G: inner products of the rows.
 
     Returns:
-        Its value; rows of exact zeros are left out, NaN if fewer than two are left.
+        Its value, NaN if fewer than two rows are left.
     """
     squares = G.diagonal()
     return float(squares[squares > 0].log().std() / 2)
@@ -222,7 +168,7 @@ def norm_spread(G: Float64[Tensor, "P P"]) -> float:
 def gaussian_norms(
     G: Float64[Tensor, "P P"], p: int, shape: tuple[int, ...], generator: np.random.Generator
 ) -> Float64[np.ndarray, "*shape"]:
-    r"""Norms of Gaussian noise with the covariance behind the rows, as far as P of them can tell it.
+    r"""Draw norms of Gaussian noise with the covariance behind the rows, as far as P of them can tell it.
 
     For Gaussian rows of covariance :math:`\Sigma`
 
@@ -265,11 +211,11 @@ def gaussian_norms(
     G = G / trace
     squares = G.diagonal()
     pairs, chains, apart = _distinct(G - torch.diag(squares))
-    of_square = pairs / math.perm(P, 2) - 2 * chains / math.perm(P, 3) + apart / math.perm(P, 4)
-    square_of = _distinct(squares + squares[:, None] - 2 * G)[2] / (4 * math.perm(P, 4))
+    trace_of_square = pairs / math.perm(P, 2) - 2 * chains / math.perm(P, 3) + apart / math.perm(P, 4)
+    square_of_trace = _distinct(squares + squares[:, None] - 2 * G)[2] / (4 * math.perm(P, 4))
     values = torch.linalg.eigvalsh(G).cpu().numpy()[::-1][: min(P - 1, p)].clip(min=0)
     excess = np.square(values).sum() - 1 / p  # over p equal eigenvalues
-    a = math.sqrt(min(1.0, max(0.0, of_square / square_of - 1 / p) / excess)) if excess > 0 else 1.0
+    a = math.sqrt(min(1.0, max(0.0, trace_of_square / square_of_trace - 1 / p) / excess)) if excess > 0 else 1.0
     rest = (1 - a) / p
     draws = generator.standard_normal((*shape, len(values))) ** 2 @ (a * values + rest)
     if p > len(values):
@@ -278,16 +224,16 @@ def gaussian_norms(
 
 
 def _distinct(M: Float64[Tensor, "P P"]) -> tuple[float, float, float]:
-    """Sums of M_ij^2, M_ij M_jk and M_ij M_kl over distinct indices; M is symmetric and zero on its diagonal."""
+    """Sum M_ij^2, M_ij M_jk and M_ij M_kl over distinct indices; M is symmetric and zero on its diagonal."""
     sums, pairs = M.sum(1), float(M.square().sum())
     chains = float(sums.square().sum()) - pairs
     return pairs, chains, float(sums.sum()) ** 2 - 2 * pairs - 4 * chains
 
 
-def _mean(logs: Float[Tensor, "rows p"]) -> Float64[Tensor, " p"]:
-    """Mean of every column without the logarithms of zero."""
-    means = logs.mean(0).double()
+def mean_logs(logs: Float[Tensor, "rows p"]) -> Float[Tensor, " p"]:
+    """Average the logarithms of every column, without those of zero; NaN where nothing is left."""
+    means = logs.mean(0)
     if bool(torch.isfinite(means).all()):
         return means
     finite = torch.isfinite(logs)
-    return logs.masked_fill(~finite, 0.0).sum(0).double() / finite.sum(0)
+    return logs.masked_fill(~finite, 0.0).sum(0) / finite.sum(0)

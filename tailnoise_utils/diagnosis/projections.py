@@ -1,10 +1,8 @@
-"""Are projections of the noise normal? Directions at random, directions in which the other minibatches vary most."""
+"""Projections of the noise, at random and along leading directions of the other minibatches, and tests of normality."""
 
 import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
-
-__all__ = ["anderson_darling", "discoveries", "excess_kurtosis", "leading_projections", "random_projections"]
 
 _WEAKEST = 1e-6  # smallest eigenvalue, as a share of the largest, that is more than rounding in float32
 
@@ -12,7 +10,7 @@ _WEAKEST = 1e-6  # smallest eigenvalue, as a share of the largest, that is more 
 def random_projections(
     G: Float64[Tensor, "P P"], count: int, generator: torch.Generator
 ) -> Float64[Tensor, "P directions"]:
-    r"""The noise along random directions.
+    r"""Project the noise onto random directions.
 
     For V of p x count independent standard normal numbers the columns of U V are, given U, independent N(0, G): they are
     drawn as such, without V. Projections of very many coordinates are Gaussian by the central limit theorem even where the
@@ -34,7 +32,7 @@ def random_projections(
 def leading_projections(
     G: Float64[Tensor, "P P"], count: int, generator: torch.Generator
 ) -> Float64[Tensor, "half directions"]:
-    """The noise along leading principal directions that were fitted on the other half of the minibatches.
+    """Project the noise onto leading principal directions that were fitted on the other half of the minibatches.
 
     The halves are drawn at random, and swapped. (Directions fitted on the same rows would follow their outliers.)
 
@@ -48,25 +46,18 @@ def leading_projections(
     """
     P, half = len(G), len(G) // 2
     order = torch.randperm(P, generator=generator, device=generator.device).to(G.device)[: 2 * half]
-    found = []
+    projections = []
     for fitted, other in ((order[:half], order[half:]), (order[half:], order[:half])):
-        own = G[fitted][:, fitted]
-        own = own - own.mean(0) - own.mean(1, keepdim=True) + own.mean()
-        values, vectors = torch.linalg.eigh(own)
+        inner = G[fitted][:, fitted]
+        inner = inner - inner.mean(0) - inner.mean(1, keepdim=True) + inner.mean()
+        values, vectors = torch.linalg.eigh(inner)
         strong = vectors[:, values > _WEAKEST * values[-1]][:, -count:]
-        found.append(G[other][:, fitted] @ (strong - strong.mean(0)))
-    return torch.cat(found, 1)
+        projections.append(G[other][:, fitted] @ (strong - strong.mean(0)))
+    return torch.cat(projections, 1)
 
 
 def excess_kurtosis(Y: Float[Tensor, "n series"]) -> Float64[Tensor, " series"]:
-    """Fourth central moment over the squared second, less 3.
-
-    Args:
-        Y: a series a column.
-
-    Returns:
-        Its value for every series; of mean -6 / (n + 1) for n independent normal numbers.
-    """
+    """Compute the fourth central moment over the squared second, less 3, of every column; -6 / (n + 1) if normal."""
     Y = Y.double()
     squares = (Y - Y.mean(0)).square_()
     return squares.square().mean(0) / squares.mean(0).square() - 3
@@ -75,7 +66,7 @@ def excess_kurtosis(Y: Float[Tensor, "n series"]) -> Float64[Tensor, " series"]:
 def anderson_darling(
     Y: Float[Tensor, "n series"],
 ) -> tuple[Float64[Tensor, " series"], Float64[Tensor, " series"]]:
-    """Test of normality, mean and variance unknown.
+    """Test normality by Anderson and Darling, mean and variance unknown.
 
     Source: Stephens in D'Agostino and Stephens (1986), Goodness-of-fit techniques, section 4.8.5, table 4.9: the statistic
     times 1 + 0.75 / n + 2.25 / n^2, and its p-value.
@@ -92,8 +83,7 @@ def anderson_darling(
     n = len(Y)
     if n < 8:
         raise ValueError(f"series of {n} numbers are too short for the Anderson-Darling test: give 8 or more")
-    found = [_statistic(block) for block in Y.split(4096, 1)]
-    A = torch.cat(found) * (1 + 0.75 / n + 2.25 / n**2)
+    A = torch.cat([_statistic(block) for block in Y.split(4096, 1)]) * (1 + 0.75 / n + 2.25 / n**2)
     a = A.clamp(max=13.0)  # from there on the fit of the tail turns upwards again; p is below 1e-30
     p = torch.where(a < 0.2, 1 - torch.exp(-13.436 + 101.14 * a - 223.73 * a**2), 0.0)
     p = torch.where((a >= 0.2) & (a < 0.34), 1 - torch.exp(-8.318 + 42.796 * a - 59.938 * a**2), p)
@@ -102,7 +92,7 @@ def anderson_darling(
 
 
 def _statistic(Y: Float[Tensor, "n series"]) -> Float64[Tensor, " series"]:
-    """Anderson and Darling's A^2 of every column."""
+    """Compute Anderson and Darling's A^2 of every column."""
     n = len(Y)
     Y = Y.double()
     z = ((Y - Y.mean(0)) / Y.std(0)).sort(0).values
@@ -112,21 +102,7 @@ def _statistic(Y: Float[Tensor, "n series"]) -> Float64[Tensor, " series"]:
 
 
 def discoveries(p: Float64[Tensor, " tests"], level: float = 0.05) -> Bool[Tensor, " tests"]:
-    """Which tests reject at a false discovery rate.
+    """Mark the tests that reject at a false discovery rate (Benjamini and Hochberg 1995); those without p-value do not."""
+    from scipy.stats import false_discovery_control  # a second of import, needed only here
 
-    Source: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57, 289-300.
-
-    Args:
-        p: p-values.
-        level: the rate.
-
-    Returns:
-        True where the hypothesis is rejected.
-    """
-    order = p.argsort()
-    allowed = level * torch.arange(1, len(p) + 1, dtype=torch.float64, device=p.device) / len(p)
-    within = (p[order] <= allowed).nonzero()
-    found = torch.zeros(len(p), dtype=torch.bool, device=p.device)
-    if len(within):
-        found[order[: int(within[-1]) + 1]] = True
-    return found
+    return torch.from_numpy(false_discovery_control(p.nan_to_num(1.0).cpu().numpy())).to(p.device) <= level

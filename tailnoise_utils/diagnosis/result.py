@@ -1,10 +1,10 @@
-"""What an diagnosis is, for reading and as rows."""
+"""What a diagnosis is, for reading and as rows."""
 
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from .conclusions import conclusion, counted
+from .conclusion import conclude, counted
 from .decomposition import STABLE, Decomposition
 from .joint import Estimate
 from .per_coordinate import Comparison
@@ -12,12 +12,12 @@ from .per_coordinate import Comparison
 FEW = 100  # live coordinates
 _FEW_TAILS = 0.01  # share of the live coordinates
 _SHOWN = 2e-4  # share of unresolved differences
-_WIDTHS = (9, 11, 7, 7, 7)  # of the columns of the parts
+_WIDTHS = (9, 12, 7, 7, 7)  # of the columns of the parts
 
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """Why alpha^ is below 2: parts, tests, and what was looked at.
+    """What :func:`~tailnoise_utils.diagnosis.diagnose` says: parts, tests, and what was looked at.
 
     Attributes:
         P: number of minibatches.
@@ -25,19 +25,19 @@ class Diagnosis:
         segments: the coordinates that were looked at, (start, stop) of every run of them, all p if there is one.
         dead_share: share of these that are the same in all minibatches; they take no part.
         unresolved: by scope, share of the differences of pairs of minibatches, in the columns that the tests look at, that
-            may be zero but for rounding (:func:`~tailnoise_utils.diagnosis.rounding.unresolved`); empty of noise that was
-            centred.
+            may be zero up to rounding (:func:`~tailnoise_utils.diagnosis.conclusion.unresolved`); empty where the noise
+            was centred.
         order: p-value of the minibatches being in an order that says nothing
-            (:func:`~tailnoise_utils.diagnosis.row_order.order`).
+            (:func:`~tailnoise_utils.diagnosis.conclusion.order`).
         doubt: why nothing is concluded, "" if something is: half precision, unresolved differences, minibatches that are
             no random partition.
         draws: Gaussian twins of every test.
         seed: of everything that is drawn.
         groups: names of the groups, in the order in which they were given.
-        decomposition: of 1/alpha^ - 1/2 by scope, "all" and the groups; a group's own K1 is floor(sqrt(K)) of its own entries
-            that were looked at.
+        decomposition: of 1/alpha^ - 1/2 by scope, "all" and the groups; K1 of a group is floor(sqrt(K)) of its entries that
+            were looked at.
         curve: joint 1/alpha^ against K1.
-        tests: (scope, quantity, x) to the statistic beside its null distribution.
+        tests: (scope, quantity, x) to the statistic and its null distribution.
         control: K1 to mean 1/alpha^_j of the columns of stable twins with alpha = 1.5 and its spread.
         stable_tail_excess: mean tau of the same stable twins and its spread.
         found: (scope, kind) to the share that is found not to be normal (Anderson-Darling, false discovery rate .05), of
@@ -67,20 +67,20 @@ class Diagnosis:
 
     def __repr__(self) -> str:
         taken = sum(stop - start for start, stop in self.segments)
-        of = "" if taken == self.p else f" ({taken:,} of them looked at)"
+        looked_at = "" if taken == self.p else f" ({taken:,} of them looked at)"
         lines = [
-            f"Diagnosis of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{of},",
+            f"Diagnosis of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{looked_at},",
             f"  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:",
         ]
-        whole = self.decomposition["all"]
-        most, share = max(1, round(whole.half * whole.p)), self.unresolved.get("all", 0.0)
-        if (live := whole.p) < FEW:
+        network = self.decomposition["all"]
+        most, share = max(1, round(network.half * network.p)), self.unresolved.get("all", 0.0)
+        if (live := network.p) < FEW:
             lines.insert(1, f"  of which only {live} live: few, so that one of them can decide a test;")
         if self.doubt:
             lines.insert(0, "NOTHING CAN BE CONCLUDED from the diagnosis that follows: see its last lines.")
         scopes = ("all", *self.groups)
         width = max(map(len, [*scopes, "s.e."]))
-        lines.append(f"  {'':{width}} as it is dependence layout scales  tails     K1     tau     p")
+        lines.append(f"  {'':{width}} as it is correlation  order scales  tails     K1     tau     p")
         for scope in scopes:
             if scope in self.problems:
                 problem = f"  {scope:{width}}  none: {self.problems[scope]}"
@@ -106,14 +106,14 @@ class Diagnosis:
             lines.append(f"  Of the differences between minibatches {share:.2%} may be rounding errors; they")
             lines.append("  would be in scales, tails and tau.")
         lines += [
-            "  dependence: what the coordinates of one minibatch share; layout: the order of",
-            "  the parameters; scales: their unequal sizes; tails: heavy tails of single",
-            f"  coordinates, the heaviest most; of independent stable noise of index {STABLE} they",
-            f"  would be {whole.stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the",
+            "  correlation: of the coordinates within one minibatch; order: of the parameters;",
+            "  scales: their unequal sizes; tails: heavy tails of single coordinates, the",
+            f"  heaviest most; of independent stable noise of index {STABLE} they",
+            f"  would be {network.stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the",
             "  minibatches, of the last three parts only of the shuffle that they need.",
             "  K1: length of a block. tau looks across the minibatches: 0 for Gaussian noise,",
             "  larger if heavier (p of each layer by itself).",
-            f"Across the minibatches, beside {self.draws} Gaussian twins (same covariance; mean +-",
+            f"Across the minibatches, with {self.draws} Gaussian twins (same covariance; mean +-",
             f"  s.d.; p = (1 + those that reach the value) / {self.draws + 1}, so {1 / (self.draws + 1):.2g} or more) and",
             f"  stable ones of index {STABLE} (mean). Heavier tails have larger values:",
             f"{'value':>44}{'Gaussian':>18}{'p':>8}{'stable':>9}",
@@ -140,16 +140,12 @@ class Diagnosis:
             "  Share found not normal by Anderson and Darling's test (of what is found, up to",
             "  5 % by chance; units: the weights into one neuron):",
             fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
-            fill(conclusion(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
+            fill(conclude(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The numbers as rows of the results table.
-
-        Returns:
-            Records with the keys quantity and value, and scope (a group; absent for the whole network), x, se.
-        """
+        """Give the numbers as rows of the results table: quantity, value, scope (of a group), x, se where there are any."""
         rows: list[dict[str, Any]] = []
         for scope, one in self.decomposition.items():
             rows += [_scoped(scope, row) for row in one.rows()]
@@ -158,7 +154,7 @@ class Diagnosis:
         for (scope, quantity, x), test in self.tests.items():
             place = _scoped(scope, {} if x is None else {"x": x})
             rows.append({"quantity": quantity, "value": test.value, **place})
-            rows.append({"quantity": f"{quantity} (Gaussian)", "value": test.null, "se": test.null_sd, **place})
+            rows.append({"quantity": f"{quantity} (twin)", "value": test.null, "se": test.null_sd, **place})
             rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
         for K1, (value, se) in self.control.items():
             rows.append({"quantity": f"1/alpha (per coordinate) (stable {STABLE})", "x": K1, "value": value, "se": se})
@@ -172,5 +168,5 @@ class Diagnosis:
 
 
 def _scoped(scope: str, row: dict[str, Any]) -> dict[str, Any]:
-    """A record of a group says so."""
+    """Add the scope to a record of a group."""
     return row if scope == "all" else row | {"scope": scope}

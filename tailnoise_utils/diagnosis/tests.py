@@ -1,4 +1,4 @@
-"""The tests across the minibatches that make up an diagnosis, on the whole network and on every group."""
+"""The tests across the minibatches in a diagnosis, on the whole network and on every group."""
 
 from collections.abc import Callable
 
@@ -32,18 +32,19 @@ _RANDOM, _LEADING = 200, 10  # projections
 def tests_of_columns(
     live: Float[Tensor, "P live"],
     gradients: Float[Tensor, "P live"],
-    picks: dict[str, Int64[Tensor, " own"]],
+    picks: dict[str, Int64[Tensor, " places"]],
     draws: int,
     generator: torch.Generator,
 ) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate], Estimate]:
-    """Tau and the block estimate of single columns (of gradients as they are), on samples of columns; positive control."""
+    """Test tau and the block estimate of single columns, on samples of columns; add the positive control."""
     at = torch.cat(list(picks.values())).to(live.device)
     U = live[:, at]
     sizes = [len(pick) for pick in picks.values()]
     lengths = column_lengths(len(live))
 
-    def statistic(of: Tensor, before: Tensor | None = None) -> Tensor:
-        values = torch.cat([tail_excess(of)[None], column_inverse(of if before is None else before, lengths)])
+    def statistic(noise: Tensor, uncentred: Tensor | None = None) -> Tensor:
+        inverse = column_inverse(noise if uncentred is None else uncentred, lengths)
+        values = torch.cat([tail_excess(noise)[None], inverse])
         return torch.stack([part.nanmean(1) for part in values.split(sizes, 1)], 1).cpu()
 
     value = statistic(U, gradients[:, at])
@@ -55,24 +56,24 @@ def tests_of_columns(
         for j, scope in enumerate(picks)
         for i, (quantity, x) in enumerate(names)
     }
-    control = {K1: Estimate(float(of.mean()), float(of.std())) for K1, of in zip(lengths, stable.T[1:], strict=True)}
-    return tests, control, Estimate(float(stable[:, 0].mean()), float(stable[:, 0].std()))
+    control = {K1: _summary(values) for K1, values in zip(lengths, stable.T[1:], strict=True)}
+    return tests, control, _summary(stable[:, 0])
 
 
 def tests_of_rows(
     live: Float[Tensor, "P live"],
     inner: Float64[Tensor, "P P"],
-    members: dict[str, Int64[Tensor, " own"]],
+    members: dict[str, Int64[Tensor, " places"]],
     draws: int,
     generator: torch.Generator,
 ) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[tuple[str, str], float]]:
-    """Norms and projections, of which the inner products of the rows tell all; shares that are found not normal."""
+    """Test norms and projections, for which the rows' inner products suffice; add the shares that are found not normal."""
     P = len(live)
     rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     tests: dict[tuple[str, str, int | None], Comparison] = {}
     shares: dict[tuple[str, str], float] = {}
-    for scope, own in {"all": torch.arange(live.shape[1]), **members}.items():
-        G = inner if scope == "all" else gram(live[:, own.to(live.device)]).cpu()
+    for scope, places in {"all": torch.arange(live.shape[1]), **members}.items():
+        G = inner if scope == "all" else gram(live[:, places.to(live.device)]).cpu()
         random = random_projections(G, _RANDOM, generator)
 
         def projections(M: Tensor, G: Tensor = G, random: Tensor = random) -> dict[str, Tensor]:
@@ -84,14 +85,19 @@ def tests_of_rows(
 
         identity = torch.eye(P, dtype=torch.float64)  # twins of it are the mixing matrices themselves
         null = gaussian_null(identity, kurtoses, draws=draws, generator=generator)
-        for (name, Y), of in zip(projections(identity).items(), null.T, strict=True):
-            tests[scope, f"kurtosis ({name})", None] = judge(float(excess_kurtosis(Y).mean()), of)
+        for (name, Y), values in zip(projections(identity).items(), null.T, strict=True):
+            tests[scope, f"kurtosis ({name})", None] = judge(float(excess_kurtosis(Y).mean()), values)
             shares[scope, name] = not_normal(Y)
-        spreads = np.log(gaussian_norms(G, len(own), (draws, P), rng)).std(1, ddof=1)
+        spreads = np.log(gaussian_norms(G, len(places), (draws, P), rng)).std(1, ddof=1)
         tests[scope, "sd of ln norm", None] = judge(norm_spread(G), torch.from_numpy(spreads))
     return tests, shares
 
 
 def not_normal(Y: Float[Tensor, "n series"]) -> float:
-    """Share of the series that are found not normal."""
+    """Compute the share of the series that are found not normal."""
     return float(discoveries(anderson_darling(Y)[1]).double().mean())
+
+
+def _summary(values: Float64[Tensor, " draws"]) -> Estimate:
+    """Give mean and standard deviation."""
+    return Estimate(float(values.mean()), float(values.std()))

@@ -1,8 +1,8 @@
-r"""The Gaussian twin of a noise matrix, drawn and in closed form, stable twins, other signs, and which columns to look at.
+r"""What noise is compared with: Gaussian twins by draws and in closed form, stable twins, other signs, other orders.
 
-Twins are mixtures of the rows of U: whatever the joint estimate makes of the coordinates (dependence, scales, order), they
-keep. In law, a row of :math:`Z U / \sqrt P` given Z is :math:`c_i U_1` for i.i.d. symmetric stable rows, so that the joint
-estimate has the *same mean* on U and on its Gaussian twin: see :mod:`tailnoise_utils.diagnosis`.
+Twins are mixtures of the rows of U: they keep what the joint estimate makes of the coordinates (correlation, scales,
+order). In law, a row of :math:`Z U / \sqrt P` given Z is :math:`c_i U_1` for i.i.d. symmetric stable rows, so that the
+joint estimate has the *same mean* on U and on its Gaussian twin: see :mod:`tailnoise_utils.diagnosis`.
 """
 
 import itertools
@@ -21,11 +21,13 @@ from .joint import TooFew
 
 Groups = Mapping[str, Sequence[slice]]
 _COLUMNS = 2**14  # taken at a time
+_PERMUTED = 2048  # columns permuted at a time: 1 MB at P = 120
+_CHUNK = 2**18  # entries shuffled at a time: a megabyte
 _MEAN_LOG_NORMAL = -(np.euler_gamma + np.log(2)) / 2  # E ln|z| of a standard normal z
 
 
 def gaussian_twin(U: Float[Tensor, "P p"], generator: torch.Generator, *, centre: bool = False) -> Float[Tensor, "P p"]:
-    r"""Gaussian noise of the same covariance: :math:`Z U / \sqrt P`, Z of P x P independent standard normal numbers.
+    r"""Draw Gaussian noise of the same covariance: :math:`Z U / \sqrt P`, Z of P x P independent standard normal numbers.
 
     Given U, its rows are independent :math:`N(0, U^\top U / P)`.
 
@@ -46,7 +48,7 @@ def gaussian_twin(U: Float[Tensor, "P p"], generator: torch.Generator, *, centre
 
 
 def stable_twin(U: Float[Tensor, "P p"], alpha: float | int, generator: torch.Generator) -> Float[Tensor, "P p"]:
-    r"""Stable noise of a similar dependence: :math:`S U / P^{1/\alpha}`, S of P x P independent SaS(1) numbers.
+    r"""Draw stable noise of a similar dependence: :math:`S U / P^{1/\alpha}`, S of P x P independent SaS(1) numbers.
 
     Given U, its rows are independent and every coordinate is exactly SaS, of scale
     :math:`(\sum_k |U_{kj}|^\alpha / P)^{1/\alpha}`: a positive control for what looks down the columns. At alpha = 2 it is
@@ -71,8 +73,136 @@ def stable_twin(U: Float[Tensor, "P p"], alpha: float | int, generator: torch.Ge
     return twin
 
 
+def twin_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int], *, epsilon: float = 0.0) -> list[float]:
+    r"""Compute the mean of 1/alpha^ over the Gaussian twins of a noise matrix, without drawing any.
+
+    A twin is :math:`Z U / \sqrt P`, Z a P x P matrix of independent standard normal numbers: Gaussian noise whose rows
+    have the covariance :math:`U^\top U / P`. Read row by row as :func:`~tailnoise_utils.tail_index.mohammadi` does,
+    every entry and every block sum of it is normal, so that
+
+    .. math:: E\Bigl[\frac{1}{\hat\alpha}\Big|U\Bigr] = \frac{1}{\ln K_1}
+        \Bigl(\frac{1}{K_2}\sum_{\text{blocks}} h(s_Y) - \frac{1}{K}\sum_{ij} h(s_j)\Bigr), \qquad
+        h(s) = E \ln(s|z| + \epsilon), \quad z \sim N(0, 1),
+
+    with :math:`s_j^2 = \sum_i U_{ij}^2 / P` and :math:`s_Y^2 = \sum_i (\sum_{j \in Y} U_{ij})^2 / P`; of a block that
+    straddles rows, the variances of its pieces add up, for rows of the twin are independent. Equality of 1/alpha^ of U
+    and of its twin says that the estimate holds nothing beyond second moments; it is expected of jointly stable rows too.
+
+    Args:
+        U: noise matrix, one row a minibatch; without dead columns unless `epsilon` is positive.
+        lengths: block lengths K1; what is left over takes no part.
+        epsilon: added inside every logarithm.
+
+    Returns:
+        The mean of 1/alpha^ at each block length.
+    """
+    P, p = U.shape
+    cuts, first, last, squares = [], [], [], []
+    for K1 in lengths:
+        end = P * p // K1 * K1
+        cuts.append(np.union1d(np.arange(0, end + 1, K1), np.arange(0, end, p)))  # pieces: blocks, cut where a row ends
+        first.append(torch.from_numpy(cuts[-1][:-1] % p))
+        last.append(torch.from_numpy((cuts[-1][1:] - 1) % p))
+        squares.append(np.zeros(len(first[-1])))
+    for row in U.cpu():
+        sums = row.cumsum(0, dtype=torch.float64)
+        for start, stop, total in zip(first, last, squares, strict=True):
+            total += (sums[stop] - sums[start] + row[start].double()).square().numpy() / P
+    scales = torch.cat([block.double().square().mean(0) for block in U.split(_COLUMNS, 1)]).sqrt().cpu().numpy()
+    means = []
+    for K1, cut, pieces in zip(lengths, cuts, squares, strict=True):
+        blocks = np.add.reduceat(pieces, np.searchsorted(cut, np.arange(0, cut[-1], K1)))
+        rows, rest = divmod(int(cut[-1]), p)
+        log_X = _logs(scales, epsilon) * rows + _logs(scales[:rest], epsilon)
+        means.append(float((_logs(np.sqrt(blocks), epsilon) / len(blocks) - log_X / cut[-1]) / np.log(K1)))
+    return means
+
+
+def _logs(scales: Float64[np.ndarray, " n"], epsilon: float) -> float:
+    """Sum E ln(s|z| + epsilon) over scales s."""
+    if not epsilon:
+        return float(np.log(scales).sum() + len(scales) * _MEAN_LOG_NORMAL)
+    with np.errstate(divide="ignore"):
+        smooth = np.interp(np.log(scales / epsilon), *_smooth_part())
+    return float((np.log(epsilon + scales) + smooth).sum())
+
+
+@lru_cache
+def _smooth_part() -> tuple[np.ndarray, np.ndarray]:
+    """Tabulate E ln(1 + r|z|) - ln(1 + r) against ln r: smooth, and constant where either term of the sum is lost."""
+    log_r, log_z, step = np.linspace(-40, 40, 4001), *np.linspace(-45, 2.5, 2001, retstep=True)
+    z = np.exp(log_z)
+    density = np.exp(-np.square(z) / 2) * z * step * np.sqrt(2 / np.pi)  # of ln|z|
+    values = [np.log1p(r * z) @ density - np.log1p(r) for r in np.exp(log_r)]
+    return log_r, np.array(values)
+
+
+def flip_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, "P p"]:
+    """Give every column a random sign, in place: independent symmetric components would keep their law."""
+    signs = torch.randint(2, (U.shape[1],), generator=torch.Generator().manual_seed(seed)).mul_(2).sub_(1)
+    return U.mul_(signs.to(U))
+
+
+def permute_within_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, "P p"]:
+    """Permute the rows independently in every column, in a new matrix: columns keep their values, rows share nothing."""
+    out = torch.empty_like(U, memory_format=torch.contiguous_format)
+    if U.device.type == "cpu":
+        rng = np.random.default_rng(seed)
+        for block, mixed in zip(U.split(_PERMUTED, 1), out.split(_PERMUTED, 1), strict=True):
+            mixed.copy_(torch.from_numpy(rng.permuted(block.numpy(), axis=0)))
+        return out
+    generator = torch.Generator(U.device).manual_seed(seed)
+    width = max(1, 2**24 // len(U))
+    for block, mixed in zip(U.split(width, 1), out.split(width, 1), strict=True):
+        keys = torch.rand(block.shape, generator=generator, device=U.device)
+        mixed.copy_(block.gather(0, keys.argsort(0)))
+    return out
+
+
+def random_signs(x: Float[Tensor, "..."], seed: int) -> Float[Tensor, "..."]:
+    """Give every entry a sign of its own, + or - with equal probability, in a new tensor."""
+    generator = torch.Generator(x.device).manual_seed(seed)
+    signs = torch.randint(2, x.shape, generator=generator, device=x.device, dtype=torch.int8)
+    return x * signs.mul_(2).sub_(1)
+
+
+def shuffle(x: Float[Tensor, " K"], seed: int) -> Float[Tensor, " K"]:
+    """Permute all entries, every order being equally likely.
+
+    On a processor in two passes that stay in its cache, three times as fast as one permutation of 2^25 entries: shuffle
+    chunks; deal every chunk out to segments, in numbers that are distributed as those of a shuffle are (multivariate
+    hypergeometric); shuffle the segments.
+
+    Args:
+        x: the entries, on any device.
+        seed: of the permutation; the result depends on the kind of device too.
+
+    Returns:
+        A new tensor.
+    """
+    if x.device.type != "cpu" or len(x) >= 10**9:  # NumPy's hypergeometric numbers end there
+        generator = torch.Generator(x.device).manual_seed(seed)
+        return x[torch.randperm(len(x), generator=generator, device=x.device)]
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    out = torch.empty_like(x)
+    count = math.ceil(len(x) / _CHUNK)
+    segments = out.tensor_split(count)
+    left = np.array([len(segment) for segment in segments])  # places not yet taken
+    filled = np.zeros(count, dtype=np.int64)
+    for chunk in x.tensor_split(count):
+        shares = rng.multivariate_hypergeometric(left, len(chunk), method="marginals")
+        mixed = chunk[torch.randperm(len(chunk), generator=generator)].split(shares.tolist())
+        for piece, segment, at, share in zip(mixed, segments, filled.tolist(), shares.tolist(), strict=True):
+            segment[at : at + share] = piece
+        left -= shares
+        filled += shares
+    for segment in segments:
+        segment.copy_(segment[torch.randperm(len(segment), generator=generator)])
+    return out
+
+
 def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) -> Int64[Tensor, " columns"]:
-    """Coordinates to look at where all are too many: one contiguous segment of every layer.
+    """Choose the coordinates to look at where all are too many: one contiguous segment of every layer.
 
     The row is cut wherever a slice of a group begins or ends; every piece gives a segment at a random place, as long as
     its share of the row (one coordinate at least). Within a segment neighbours remain neighbours.
@@ -117,86 +247,3 @@ def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) 
         first = start + int(torch.randint(stop - start - size + 1, (1,), generator=generator))
         chosen.append(torch.arange(first, first + size))
     return torch.cat(chosen)
-
-
-def twin_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int], *, epsilon: float = 0.0) -> list[float]:
-    r"""Compute the mean of 1/alpha^ over the Gaussian twins of a noise matrix, without drawing any.
-
-    A twin is :math:`Z U / \sqrt P`, Z a P x P matrix of independent standard normal numbers: Gaussian noise whose rows
-    have the covariance :math:`U^\top U / P`. Read row by row as :func:`~tailnoise_utils.tail_index.mohammadi` does,
-    every entry and every block sum of it is normal, so that
-
-    .. math:: E\Bigl[\frac{1}{\hat\alpha}\Big|U\Bigr] = \frac{1}{\ln K_1}
-        \Bigl(\frac{1}{K_2}\sum_{\text{blocks}} h(s_Y) - \frac{1}{K}\sum_{ij} h(s_j)\Bigr), \qquad
-        h(s) = E \ln(s|z| + \epsilon), \quad z \sim N(0, 1),
-
-    with :math:`s_j^2 = \sum_i U_{ij}^2 / P` and :math:`s_Y^2 = \sum_i (\sum_{j \in Y} U_{ij})^2 / P`; of a block that
-    straddles rows, the variances of its pieces add up, for rows of the twin are independent. Equality of 1/alpha^ of U
-    and of its twin says that the estimate holds nothing beyond second moments; it is expected of jointly stable rows too.
-
-    Args:
-        U: noise matrix, one row a minibatch; without dead columns unless `epsilon` is positive.
-        lengths: block lengths K1; what is left over takes no part.
-        epsilon: added inside every logarithm.
-
-    Returns:
-        The mean of 1/alpha^ at each block length.
-    """
-    P, p = U.shape
-    cuts, first, last, squares = [], [], [], []
-    for K1 in lengths:
-        end = P * p // K1 * K1
-        cuts.append(np.union1d(np.arange(0, end + 1, K1), np.arange(0, end, p)))  # pieces: blocks, cut where a row ends
-        first.append(torch.from_numpy(cuts[-1][:-1] % p))
-        last.append(torch.from_numpy((cuts[-1][1:] - 1) % p))
-        squares.append(np.zeros(len(first[-1])))
-    for row in U.cpu():
-        sums = row.cumsum(0, dtype=torch.float64)
-        for start, stop, total in zip(first, last, squares, strict=True):
-            total += (sums[stop] - sums[start] + row[start].double()).square().numpy() / P
-    scales = column_squares(U).sqrt().cpu().numpy()
-    found = []
-    for K1, cut, pieces in zip(lengths, cuts, squares, strict=True):
-        blocks = np.add.reduceat(pieces, np.searchsorted(cut, np.arange(0, cut[-1], K1)))
-        rows, rest = divmod(int(cut[-1]), p)
-        log_X = _logs(scales, epsilon) * rows + _logs(scales[:rest], epsilon)
-        found.append(float((_logs(np.sqrt(blocks), epsilon) / len(blocks) - log_X / cut[-1]) / np.log(K1)))
-    return found
-
-
-def column_squares(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
-    """Compute the mean square of every column in float64."""
-    return torch.cat([block.double().square().mean(0) for block in U.split(_COLUMNS, 1)])
-
-
-def _logs(scales: Float64[np.ndarray, " n"], epsilon: float) -> float:
-    """Sum E ln(s|z| + epsilon) over scales s."""
-    if not epsilon:
-        return float(np.log(scales).sum() + len(scales) * _MEAN_LOG_NORMAL)
-    with np.errstate(divide="ignore"):
-        smooth = np.interp(np.log(scales / epsilon), *_smooth_part())
-    return float((np.log(epsilon + scales) + smooth).sum())
-
-
-@lru_cache
-def _smooth_part() -> tuple[np.ndarray, np.ndarray]:
-    """Tabulate E ln(1 + r|z|) - ln(1 + r) against ln r: smooth, and constant where either term of the sum is lost."""
-    log_r, log_z, step = np.linspace(-40, 40, 4001), *np.linspace(-45, 2.5, 2001, retstep=True)
-    z = np.exp(log_z)
-    density = np.exp(-np.square(z) / 2) * z * step * np.sqrt(2 / np.pi)  # of ln|z|
-    values = [np.log1p(r * z) @ density - np.log1p(r) for r in np.exp(log_r)]
-    return log_r, np.array(values)
-
-
-def flip_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, "P p"]:
-    """Give every column a random sign, in place: independent symmetric components would keep their law.
-
-    Args:
-        U: noise matrix.
-        seed: of the signs.
-
-    Returns:
-        The same matrix.
-    """
-    signs = torch.randint(2, (U.shape[1],), generator=torch.Generator().manual_seed(seed)).mul_(2).sub_(1)
-    return U.mul_(signs.to(U))

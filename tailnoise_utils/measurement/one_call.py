@@ -1,30 +1,30 @@
-"""Measure the gradient noise of any network: its tail index in both conventions, with what is needed to read it."""
+"""Measure the gradient noise of any network: its tail index in both conventions, and what is needed to read it."""
 
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from tailnoise_utils import diagnosis, tail_index
-from tailnoise_utils.noise.gradient import Gradient, Loss
-from tailnoise_utils.noise.matrix import centre, check_count, count, stack
+from tailnoise_utils.diagnosis import Diagnosis, TooFew, diagnose, doubt
+from tailnoise_utils.noise.gradient import Loss, gradients
+from tailnoise_utils.noise.matrix import centre, count, mean_and_live, noise_pieces, stack
 from tailnoise_utils.noise.parameters import slices, trainable, units
 from tailnoise_utils.noise.torch_state import private_randomness
-from tailnoise_utils.tail_index.logs import CHUNK, alive
+from tailnoise_utils.tail_index import mohammadi
+from tailnoise_utils.tail_index.logs import alive
 
-from .estimates import Statistics
-from .passes import Bar, Progress, Work
+from .estimates import Estimates
+from .passes import Passes, Progress, repeated, steps_told
 from .report import Report
-
-__all__ = ["NothingAlive", "measure"]
 
 _METHODS = ("auto", "matrix", "streaming")
 _STREAMED = "the noise is streamed, and they need its matrix (method='matrix', or raise `memory`)"
@@ -50,52 +50,41 @@ def measure(
     entries: int = 2**23,
     progress: bool | Progress = False,
 ) -> Report:
-    r"""Tail index of the gradient noise of a model at its present weights.
+    r"""Measure the tail index of the gradient noise of a model at its present weights.
 
-    Of the noise matrix U (P minibatches x p trainable parameters, :func:`tailnoise_utils.noise.matrix.noise_matrix`) it gives
-    :math:`\hat\alpha` by :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, corrected, under one common
-    random permutation of the columns; the same for every group of parameters; the share of dead coordinates, the norms
-    :math:`\lVert U_i \rVert`, loss and accuracy. And, because :math:`\hat\alpha` alone says little, its diagnosis
-    (:func:`tailnoise_utils.diagnosis.assembly`): how much of its distance to 2 is dependence, layout, unequal scales and
-    tails, and what tests across the minibatches find.
+    Of the noise matrix (:func:`tailnoise_utils.noise.matrix.noise_matrix`) the report holds :math:`\hat\alpha` by
+    :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, corrected, under one common random permutation
+    of the coordinates; the same for every group of parameters; the share of dead coordinates, norms, loss and accuracy.
+    The diagnosis (:mod:`tailnoise_utils.diagnosis`) says how much of the gap to 2 is correlation, order, scales and tails,
+    and what tests across the minibatches find.
+
+    A value below 2 alone is no evidence of heavy tails. Correlation between coordinates, unequal scales, the order of the
+    parameters and dead units lower :math:`\hat\alpha` too, and heavy tails that a whole minibatch shares leave it at 2.
 
     Measure in float32. Weights in half precision get no conclusion; half precision within the model (``torch.autocast``,
-    TF32) is not seen.
+    TF32) is not noticed. A bias before batch normalisation has, in ``"train"`` mode, a gradient of rounding errors only,
+    which counts as alive: build such layers without it.
 
-    A bias that batch normalisation takes away again has, in ``"train"`` mode, a gradient of rounding errors only, which
-    counts as alive: build such layers without it.
-
-    What :math:`\hat\alpha` cannot tell: dependence between coordinates, unequal scales, the order in which parameters are
-    listed and dead units lower it without any heavy tail, and heavy tails that a whole minibatch shares leave it at 2. Do
-    not read a value below 2 as evidence of heavy tails by itself.
-
-    The model is left as it was found. Memory: the matrix (4 P p bytes in float32) if it fits the budget, and a copy of it
-    while the published estimate is taken; else two passes over the minibatches in O(p), which give the same numbers
-    (published: to rounding of float32).
+    The model is left unchanged. Memory: the matrix (4 P p bytes in float32) and a copy, if the matrix fits the budget; else
+    O(p) in two passes over the minibatches, with the same numbers (published: to rounding of float32).
 
     Args:
         model: the network, on any device; frozen parameters are left out.
         loss_fn: mean loss of a minibatch. For batches that are pairs it is called as ``loss_fn(model(x), y)``, for all
             others, such as dictionaries, as ``loss_fn(model, batch)``.
         batches: minibatches of one size that can be gone through again: a list, a ``DataLoader``,
-            :class:`tailnoise_utils.noise.minibatches.Minibatches`. They should be a random partition of the data: disjoint, of
-            samples that were shuffled first; otherwise tests can take their order for tails. Where more than a hundredth of
-            the samples are in several minibatches, or neighbours are more alike than chance has it, nothing is concluded;
-            minibatches that are each of one class or length, in whatever order, are not seen. Such a partition is
-            ``list(DataLoader(data, b, shuffle=True, drop_last=True))``, or ``Minibatches(x, y, b, seed=1)``. A
-            ``DataLoader`` that shuffles does so anew at every pass: it will do where one pass is made (the matrix), and is
-            refused where two are (streaming).
+            :class:`tailnoise_utils.noise.minibatches.Minibatches`. Give a random partition of the data, such as
+            ``Minibatches(x, y, b, seed=1)`` or ``list(DataLoader(data, b, shuffle=True, drop_last=True))``, else tests can
+            take their order for tails. Nothing is concluded where more than a hundredth of the samples are in several
+            minibatches, or neighbours are more alike than by chance; minibatches of one class or length each are not
+            noticed. Streaming takes two passes, and refuses a ``DataLoader`` that shuffles anew at each.
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
-        seed: of dropout masks and of the permutation of the columns.
-        groups: name to names of parameters, which are read in the model's order; by default one group for every module
-            that owns trainable parameters. An empty mapping for none.
-        memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model, so that
-            the matrix and its copy take half.
+        seed: of dropout masks and of the permutation of the coordinates.
+        groups: name to names of parameters, in any order; by default a group for every module that owns some; ``{}``: none.
+        memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
-        diagnosis: whether to make it. It permutes rows within columns and needs 16 minibatches or more, so that there is none
-            where the noise is streamed; the report says so.
-        draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion
-            (:func:`tailnoise_utils.diagnosis.conclusions.conclusion`), the last sentence of the report when it is printed.
+        diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why not.
+        draws: Gaussian twins of its tests, 19 or more; 99 or more for a conclusion, the report's last sentence.
         entries: of the matrix that it looks at; of a larger one a contiguous segment of every layer.
         progress: show a bar; or a function that is told, bit by bit, the share of the work that was done.
 
@@ -103,10 +92,8 @@ def measure(
         The report.
 
     Raises:
-        ValueError: arguments that are no model, loss or minibatches (one pair of whole arrays, say); settings that do
-            not fit; a loss of torch's with ``reduction="sum"``, or its class; NumPy arrays that torch fails at;
-            fewer than two minibatches or of different sizes, an iterator that can be gone through only once, data that
-            differ in the second pass, labels out of range.
+        ValueError: as :func:`~tailnoise_utils.noise.matrix.noise_matrix`; settings that do not fit; data that differ in
+            the second pass.
         NothingAlive: the gradient is the same in all minibatches.
         FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
 
@@ -136,120 +123,74 @@ def measure(
     parts = slices(model, groups)
     if method == "auto":
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
-    with private_randomness(device), Bar(progress, P if method == "matrix" else 2 * P) as bar:
-        work = Work(model, loss_fn, batches, mode, seed, bar)
-        taken, problem = None, _STREAMED if diagnosis else "not asked for"
+    with private_randomness(device), steps_told(progress, P if method == "matrix" else 2 * P) as step:
+        passes = Passes(partial(gradients, model, loss_fn, mode=mode, seed=seed), batches, step)
+        explained, problem = None, _STREAMED if diagnosis else "not asked for"
         if method == "matrix":
-            matrix = stack(work.first(marked=diagnosis), P)
-            if diagnosis:  # of the gradients as they are: centring costs their differences digits
+            matrix = stack(passes.first(marked=diagnosis), P)
+            if diagnosis:  # of the gradients before they are centred, which costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
-                taken, problem = _diagnosis(
-                    matrix, parts, units(model), seed, draws, entries, work.repeated(), coarsest
-                )
-            live, rows, published = _of_matrix(centre(matrix))
+                settings = {
+                    "groups": parts,
+                    "units": units(model),
+                    "seed": seed,
+                    "draws": draws,
+                    "max_entries": entries,
+                }
+                explained, problem = _diagnosis(matrix, repeated(passes.marks), coarsest, **settings)
+            U = centre(matrix)
+            live, rows = alive(U), ([row] for row in U)
         else:
-            live, rows, published = _from_passes(work, P, p)
+            mean, live = mean_and_live(passes.first(), P)
+            rows = (noise_pieces(gradient, mean) for gradient in passes.second())
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
-        statistics = Statistics(P, live, parts, seed)
-        deque(map(statistics.add, rows), maxlen=0)  # no name holds a row while the next one is made
-    published = published or statistics.published()
-    corrected, permuted, found = statistics.results()
+        published = mohammadi(U, convention="published") if method == "matrix" else None  # in its own arithmetic
+        estimates = Estimates(P, live, parts, seed)
+        deque(map(estimates.add, rows), maxlen=0)  # keep no reference to a row while the next one is made: memory
+    corrected, permuted, by_group = estimates.results()
     return Report(
         P=P,
         p=p,
-        samples=work.samples,
+        samples=passes.samples,
         mode=mode,
         method=method,
         seed=seed,
-        published=published,
+        published=published or estimates.published(),
         corrected=corrected,
         permuted=permuted,
         dead_share=corrected.info["dead_share"],
-        norms=np.array(statistics.norms),
-        loss=float(np.mean(work.losses)),
-        accuracy=work.accuracy(),
-        groups=found,
-        diagnosis=taken,
+        norms=np.array(estimates.norms),
+        loss=float(np.mean(passes.losses)),
+        accuracy=passes.accuracy(),
+        groups=by_group,
+        diagnosis=explained,
         no_diagnosis=problem,
         seconds=time.perf_counter() - start,
     )
 
 
-def _of_matrix(
-    noise: Float[Tensor, "P p"],
-) -> tuple[Bool[Tensor, " p"], Iterable[Iterable[Tensor]], tail_index.TailIndex | None]:
-    """Live coordinates, the rows of the matrix, the published estimate in its own arithmetic."""
-    live = alive(noise)
-    published = tail_index.mohammadi(noise, convention="published") if bool(live.any()) else None
-    return live, ([row] for row in noise), published
-
-
-def _from_passes(work: Work, P: int, p: int) -> tuple[Bool[Tensor, " p"], Iterable[Iterable[Tensor]], None]:
-    """Live coordinates after a first pass; the rows in pieces as a second one makes them."""
-    first = mean = live = None
-    for found in work.first():  # no name holds a row, here and below: none is there while the next gradient is made
-        if first is None:
-            first = found.flat()
-            live = torch.zeros(p, dtype=torch.bool, device=first.device)
-            mean = torch.zeros(p, dtype=torch.float64, device=first.device)
-            continue
-        _take(found, first, mean, live)
-    check_count(len(work.losses), P)
-    for total, x0 in zip(mean.split(CHUNK), first.split(CHUNK), strict=True):
-        total.div_(P).add_(x0)
-    return live, (_centred(found, mean) for found in work.second()), None
-
-
-def _take(found: Gradient, first: Float[Tensor, " p"], sums: Float64[Tensor, " p"], live: Bool[Tensor, " p"]) -> None:
-    """Add a gradient, less the first one, to the sums, and note where the two differ."""
-    for at, piece in found.pieces():
-        for x, x0, total, mask in zip(*(t.split(CHUNK) for t in (piece, first[at], sums[at], live[at])), strict=True):
-            total += x.double() - x0
-            mask |= x != x0
-
-
-def _centred(found: Gradient, mean: Float64[Tensor, " p"]) -> Iterator[Float[Tensor, " k"]]:
-    """A gradient less the mean, in pieces; exact zeros where dead, where the mean is exactly what all are."""
-    dtype = found.dtype
-    for at, piece in found.pieces():
-        noise = torch.empty_like(piece, dtype=dtype)  # not in place: gradients may share their memory
-        for out, x, of_mean in zip(*(t.split(CHUNK) for t in (noise, piece, mean[at])), strict=True):
-            out.copy_(x.double() - of_mean)
-        del piece
-        yield noise
-        del noise
-
-
 def _diagnosis(
-    gradients: Float[Tensor, "P p"],
-    groups: dict[str, list[slice]],
-    neurons: list[slice],
-    seed: int,
-    draws: int,
-    entries: int,
-    repeated: tuple[int, int],
-    coarsest: torch.dtype,
-) -> tuple[diagnosis.Diagnosis | None, str]:
-    """The diagnosis, or why there is none: what else goes wrong is an error."""
-    settings = {"groups": groups, "units": neurons, "seed": seed, "draws": draws, "max_entries": entries}
+    gradients: Float[Tensor, "P p"], repeated: tuple[int, int], coarsest: torch.dtype, **settings: Any
+) -> tuple[Diagnosis | None, str]:
+    """Make the diagnosis, or say that there is too little noise for one; any other problem is an error."""
     try:
-        found = diagnosis.diagnose(gradients, centred=False, **settings)
-    except diagnosis.TooFew as error:
+        result = diagnose(gradients, centred=False, **settings)
+    except TooFew as error:
         return None, str(error)
     again, samples = repeated
     if again > _REPEATED * samples:
-        found = replace(
-            found,
+        result = replace(
+            result,
             doubt=f"{again / samples:.1%} of the samples are in another minibatch too, which tests can take for tails: cut "
             "the data into disjoint minibatches, once, and measure again. (If these are samples that are only alike, the "
-            "conclusion is diagnosis.conclusion(report.diagnosis.tests, report.diagnosis.draws).)",
+            "conclusion is diagnosis.conclude(report.diagnosis.tests, report.diagnosis.draws).)",
         )
-    return replace(found, doubt=found.doubt or diagnosis.doubt({}, coarsest)), ""
+    return replace(result, doubt=result.doubt or doubt({}, coarsest)), ""
 
 
 def _free(device: torch.device) -> int:
-    """Bytes of memory that are free."""
+    """Read how many bytes of memory are free."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:

@@ -1,97 +1,116 @@
-"""Passes over the minibatches of a measurement, and the bar that shows them."""
+"""Passes over the minibatches of a measurement: progress, what the first one tells, and whether the second is the same."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor
+from torch.utils import _pytree as tree
 
-from tailnoise_utils.noise.gradient import Loss, gradients
-
-from .marks import Marks, marks, repeated
+from tailnoise_utils.noise.gradient import Gradient
 
 Progress = Callable[[float], object]
-
-
-class Bar:
-    """Tells the user, on a bar or through a function, how much is done."""
-
-    def __init__(self, progress: bool | Progress, steps: int) -> None:
-        self._steps, self._tell, self._bar = steps, progress if callable(progress) else None, None
-        if progress is True:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=steps, desc="minibatches")
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def step(self) -> None:
-        """One more minibatch."""
-        if self._bar is not None:
-            self._bar.update()
-        elif self._tell:
-            self._tell(1 / self._steps)
-
-
-class Work:
-    """Passes over the minibatches; keeps what the first one says besides gradients."""
-
-    def __init__(self, model: nn.Module, loss_fn: Loss, batches: Iterable[Any], mode: str, seed: int, bar: Bar) -> None:
-        self._arguments = (model, loss_fn, batches, mode, seed)
-        self._bar = bar
-        self.losses: list[float] = []
-        self.samples: int | None = None
-        self._hits: int | None = 0
-        self._labelled = 0
-        self._marks: list[Marks] = []
-
-    def first(self, *, marked: bool = True) -> Iterator[Any]:
-        """The gradients of the first pass; marks of the samples are taken where something asks for them."""
-        model, loss_fn, batches, mode, seed = self._arguments
-        for found in gradients(model, loss_fn, self._marked(batches) if marked else batches, mode=mode, seed=seed):
-            self.losses.append(found.loss)
-            self.samples = None if found.samples is None else (self.samples or 0) + found.samples
-            self._labelled += found.labelled or 0
-            self._hits = None if found.hits is None or self._hits is None else self._hits + found.hits
-            self._bar.step()
-            yield found
-
-    def second(self) -> Iterator[Any]:
-        """The gradients once more, of the same data."""
-        model, loss_fn, batches, mode, seed = self._arguments
-        for found in gradients(model, loss_fn, self._compared(batches), mode=mode, seed=seed):
-            self._bar.step()
-            yield found
-
-    def repeated(self) -> tuple[int, int]:
-        """How many samples of the first pass were in a minibatch before, and how many there are, where it can be seen."""
-        return repeated(self._marks)
-
-    def accuracy(self) -> float | None:
-        """Share of hits, None where there is no such thing."""
-        return None if self._hits is None or not self._labelled else self._hits / self._labelled
-
-    def _marked(self, batches: Iterable[Any]) -> Iterator[Any]:
-        for batch in batches:
-            self._marks.append(marks(batch))
-            yield batch
-
-    def _compared(self, batches: Iterable[Any]) -> Iterator[Any]:
-        i = -1
-        for i, batch in enumerate(batches):
-            if i >= len(self._marks) or not np.array_equal(marks(batch), self._marks[i]):
-                raise ValueError(f"minibatch {i} of the second pass differs from that of the first: {_WAY_OUT}")
-            yield batch
-        if i + 1 < len(self._marks):
-            raise ValueError(f"the second pass has {i + 1} minibatches, the first had {len(self._marks)}: {_WAY_OUT}")
-
+Marks = np.ndarray | None  # int64, one for each sample, or one for the minibatch; None where its content cannot be seen
 
 _WAY_OUT = (
     "the noise is streamed, so the data is gone through twice and has to be the same (a DataLoader "
     "without shuffling or random augmentation, a list, Minibatches); or raise `memory`, or take method='matrix'"
 )
+
+
+@contextmanager
+def steps_told(progress: bool | Progress, steps: int) -> Iterator[Callable[[], object]]:
+    """Yield what to call after each step: it moves a bar, or tells the user's function the share of the work."""
+    if callable(progress):
+        yield lambda: progress(1 / steps)
+    elif progress:
+        from tqdm.auto import tqdm
+
+        with tqdm(total=steps, desc="minibatches") as bar:
+            yield bar.update
+    else:
+        yield lambda: None
+
+
+class Passes:
+    """One or two passes over the minibatches; the first one also keeps losses, hits and marks of the samples."""
+
+    def __init__(self, gradients_of: Callable, batches: Iterable[Any], step: Callable) -> None:
+        self._gradients_of, self._batches, self._step = gradients_of, batches, step
+        self.losses: list[float] = []
+        self.samples: int | None = None
+        self._hits: int | None = 0
+        self._labelled = 0
+        self.marks: list[Marks] = []
+
+    def first(self, *, marked: bool = True) -> Iterator[Gradient]:
+        """Yield the gradients; take marks of the samples if something asks for them."""
+        for gradient in self._gradients_of(self._marked() if marked else self._batches):
+            self.losses.append(gradient.loss)
+            self.samples = None if gradient.samples is None else (self.samples or 0) + gradient.samples
+            self._labelled += gradient.labelled or 0
+            self._hits = None if gradient.hits is None or self._hits is None else self._hits + gradient.hits
+            self._step()
+            yield gradient
+
+    def second(self) -> Iterator[Gradient]:
+        """Yield the gradients once more; refuse other data."""
+        for gradient in self._gradients_of(self._compared()):
+            self._step()
+            yield gradient
+
+    def accuracy(self) -> float | None:
+        """Return the share of hits, None where labels or scores are missing."""
+        return None if self._hits is None or not self._labelled else self._hits / self._labelled
+
+    def _marked(self) -> Iterator[Any]:
+        for batch in self._batches:
+            self.marks.append(marks(batch))
+            yield batch
+
+    def _compared(self) -> Iterator[Any]:
+        i = -1
+        for i, batch in enumerate(self._batches):
+            if i >= len(self.marks) or not np.array_equal(marks(batch), self.marks[i]):
+                raise ValueError(f"minibatch {i} of the second pass differs from that of the first: {_WAY_OUT}")
+            yield batch
+        if i + 1 < len(self.marks):
+            raise ValueError(f"the second pass has {i + 1} minibatches, the first had {len(self.marks)}: {_WAY_OUT}")
+
+
+def marks(batch: Any) -> Marks:
+    """Hash each sample along the first axis of a minibatch's arrays, or all together where they share no such axis."""
+    # Python's hashes of the bytes: 64 bits, others in every process.
+    leaves = [_content(leaf) for leaf in tree.tree_leaves(batch)]
+    if any(leaf is None for leaf in leaves):
+        return None
+    lengths = {len(leaf) if isinstance(leaf, np.ndarray) and leaf.size else None for leaf in leaves}
+    if len(lengths) == 1 and None not in lengths:
+        return np.array([hash(tuple(row.tobytes() for row in rows)) for rows in zip(*leaves, strict=True)])
+    return np.array([hash(tuple(leaf if isinstance(leaf, bytes) else leaf.tobytes() for leaf in leaves))])
+
+
+def repeated(minibatches: Sequence[Marks]) -> tuple[int, int]:
+    """Count the samples that were in an earlier minibatch, and all; a minibatch counts each of its samples once."""
+    each = [np.unique(one) for one in minibatches if one is not None]
+    total = sum(map(len, each))
+    return total - (len(np.unique(np.concatenate(each))) if each else 0), total
+
+
+def _content(leaf: Any) -> np.ndarray | bytes | None:
+    """Return the bytes of a leaf, a row for each sample if it has a first axis; None where they cannot be seen."""
+    if isinstance(leaf, Tensor):
+        if leaf.layout != torch.strided or leaf.is_nested or leaf.is_quantized:
+            return None
+        dense = leaf.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        leaf = dense.reshape(-1).view(torch.uint8).numpy().reshape(*dense.shape, dense.element_size())
+        return leaf if dense.ndim else leaf.tobytes()
+    if isinstance(leaf, np.ndarray | np.generic):
+        if leaf.dtype.hasobject:
+            return None
+        return np.ascontiguousarray(leaf)[..., None].view(np.uint8) if leaf.ndim else leaf.tobytes()
+    if leaf is None or isinstance(leaf, str | bytes | bool | int | float | complex):
+        return f"{type(leaf).__name__} {leaf!r};".encode()
+    return None

@@ -18,21 +18,27 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["QUANTILES", "Group", "Report", "index_rows"]
-
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_STYLE = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e0e0e0",
+    "figure.constrained_layout.use": True,
+}
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group of parameters, a layer, say.
+    """A group of parameters, such as a layer.
 
     Attributes:
         p: number of its parameters.
         dead_share: share of them whose gradient is the same in all minibatches.
-        published: alpha^ as published, None where there is none.
-        corrected: alpha^ in the corrected convention, None where there is none.
-        problem: why there is none, else "".
+        published: alpha^ in the paper's arithmetic, or None.
+        corrected: alpha^ in the corrected convention, or None.
+        problem: why one of them is None, else "".
     """
 
     p: int
@@ -40,6 +46,11 @@ class Group:
     published: TailIndex | None
     corrected: TailIndex | None
     problem: str
+
+    def estimates(self) -> list[tuple[str, TailIndex]]:
+        """Return the estimates that there are, with their names."""
+        both = (("published", self.published), ("corrected", self.corrected))
+        return [(name, index) for name, index in both if index]
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,17 +63,17 @@ class Report:
         samples: number of samples in all, None where batches do not tell.
         mode: ``"eval"`` or ``"train"``.
         method: ``"matrix"`` or ``"streaming"``.
-        seed: of dropout masks and of the permutation of the columns.
-        published: alpha^ of the paper's arithmetic.
+        seed: of dropout masks and of the permutation of the coordinates.
+        published: alpha^ in the paper's arithmetic.
         corrected: alpha^ in the corrected convention.
-        permuted: the same after one common random permutation of the columns.
+        permuted: the same after one common random permutation of the coordinates.
         dead_share: share of the coordinates whose gradient is the same in all minibatches.
         norms: Euclidean norm of each row of the noise matrix, shape (P,).
         loss: mean over the minibatches.
-        accuracy: share of samples with the highest score at their label, None where there is no such thing.
+        accuracy: share of samples with the highest score at their label, None where labels or scores are missing.
         groups: of parameters, by name.
-        diagnosis: why alpha^ is below 2, None where it was not made.
-        no_diagnosis: why not, else "".
+        diagnosis: why alpha^ is below 2, None if it was not made.
+        no_diagnosis: the reason if it was not made, else "".
         seconds: wall time of the measurement.
     """
 
@@ -85,12 +96,12 @@ class Report:
     seconds: float
 
     def __repr__(self) -> str:
-        of = f" of {self.samples // self.P:,} samples ({self.samples:,} in all)" if self.samples else ""
+        size = f" of {self.samples // self.P:,} samples ({self.samples:,} in all)" if self.samples else ""
         live = round(self.p * (1 - self.dead_share))
         few = f";\n  only {live} live: few, so that alpha^ says little" if live < FEW else ""
         lines = [
             f"Gradient noise in {self.mode} mode: p = {self.p:,} parameters,",
-            f"  P = {self.P} minibatches{of}",
+            f"  P = {self.P} minibatches{size}",
             f"  loss {self.loss:.4g}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"),
             f"  dead, with the same gradient in all minibatches: {self.dead_share:.2%} of the parameters" + few,
             f"  norm of the noise of a minibatch: median {np.median(self.norms):.4g}, {self.norms.min():.4g} to "
@@ -98,15 +109,15 @@ class Report:
             "Tail index alpha^ of all P x p entries (2: independent Gaussian ones) +- its",
             "  standard error over the minibatches:",
             f"    published  {_value(self.published)}  in the arithmetic of the paper",
-            f"    corrected      {_value(self.corrected)}  without the dead, and no epsilon in logarithms",
+            f"    corrected  {_value(self.corrected)}  without the dead, and no epsilon in logarithms",
             f"    permuted   {_value(self.permuted)}  corrected, with the parameters in random order",
         ]
         if self.groups:
             width = max(9, *map(len, self.groups))
             lines.append("  corrected, of each group of parameters:")
             for name, group in self.groups.items():
-                found = _value(group.corrected) if group.corrected else f"none ({group.problem})"
-                lines.append(f"    {name:{width}}  {found}  p = {group.p:,}, dead {group.dead_share:.1%}")
+                value = _value(group.corrected) if group.corrected else f"none ({group.problem})"
+                lines.append(f"    {name:{width}}  {value}  p = {group.p:,}, dead {group.dead_share:.1%}")
         if self.P < FEWEST_ROWS:
             rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
             error = "needs 3" if self.P < 3 else f"may be wrong by {rough:.0%} or more"
@@ -115,9 +126,9 @@ class Report:
                 f"  the tests need {FEWEST_ROWS} at least. Take smaller minibatches, or more data.",
             ]
         lines += [
-            "  alpha^ < 2 alone is no evidence of heavy tails: dependence, unequal scales and",
-            "  the order of the parameters lower it too (and negative dependence or few",
-            "  entries can take it above 2).",
+            "  alpha^ < 2 alone is no evidence of heavy tails: correlation, unequal scales",
+            "  and the order of the parameters lower it too. Negative correlation or few",
+            "  entries can take it above 2.",
             repr(self.diagnosis)
             if self.diagnosis
             else fill(f"No diagnosis, and no conclusion: {self.no_diagnosis}", 80, subsequent_indent="  "),
@@ -125,86 +136,74 @@ class Report:
         return "\n".join(lines)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The numbers as rows of the results table.
-
-        Returns:
-            Records with the keys quantity and value, and scope (a group; absent for the whole network), x, se.
-        """
-        rows: list[dict[str, Any]] = []
-        for name, index in self._whole():
-            rows += index_rows(name, index)
+        """Give the numbers as records of the results table: quantity and value, and scope (of a group), x, se if any."""
+        rows = [row for name, index in self._network() for row in index_rows(name, index)]
         rows += [{"quantity": "dead share", "value": self.dead_share}, {"quantity": "loss", "value": self.loss}]
         if self.accuracy is not None:
             rows.append({"quantity": "accuracy", "value": self.accuracy})
         for share, norm in zip(QUANTILES, np.quantile(self.norms, QUANTILES), strict=True):
             rows.append({"quantity": "norm quantile", "x": share, "value": float(norm)})
         for scope, group in self.groups.items():
-            found = [{"quantity": "dead share", "value": group.dead_share}]
-            for name, index in (("published", group.published), ("corrected", group.corrected)):
-                found += index_rows(name, index) if index else []
-            rows += [row | {"scope": scope} for row in found]
+            rows.append({"quantity": "dead share", "value": group.dead_share, "scope": scope})
+            rows += [row | {"scope": scope} for name, index in group.estimates() for row in index_rows(name, index)]
         return rows + (self.diagnosis.rows() if self.diagnosis else [])
 
     def to_frame(self) -> pd.DataFrame:
-        """The same rows as a table, with alpha^ beside 1/alpha^, and whether the diagnosis is in doubt (1) or not (0).
-
-        Returns:
-            Columns scope, quantity, x, value, se.
-        """
+        """Give the rows as a table (scope, quantity, x, value, se), with alpha^ next to 1/alpha^ and any doubt as 1."""
         import pandas as pd
 
         rows = self.rows()
-        for name, index in (
-            ("published", self.published),
-            ("corrected", self.corrected),
-            ("corrected, columns permuted", self.permuted),
-        ):
-            rows.append({"quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
-        for scope, group in self.groups.items():
-            for name, index in (("published", group.published), ("corrected", group.corrected)):
-                if index:
-                    rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
+        scopes = {"all": self._network()} | {scope: group.estimates() for scope, group in self.groups.items()}
+        for scope, estimates in scopes.items():
+            for name, index in estimates:
+                rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
         if self.diagnosis:
             rows.append({"quantity": "diagnosis order (p)", "value": self.diagnosis.order})
             rows.append({"quantity": "diagnosis in doubt", "value": float(bool(self.diagnosis.doubt))})
         blank = {"scope": "all", "x": float("nan"), "se": float("nan")}
         return pd.DataFrame([blank | row for row in rows])[["scope", "quantity", "x", "value", "se"]]
 
-    def _whole(self) -> tuple[tuple[str, TailIndex], ...]:
-        """The three estimates for the whole network."""
-        return (
-            ("published", self.published),
-            ("corrected", self.corrected),
-            ("corrected, columns permuted", self.permuted),
-        )
-
     def plot(self) -> Figure:
-        """Draw alpha^ of the whole network and of the groups, and the norms of the noise.
+        """Draw alpha^ of the whole network and of the groups with its standard error, and the norms of the noise."""
+        import matplotlib as mpl
+        from matplotlib import pyplot as plt
 
-        Returns:
-            A figure of two panels.
-        """
-        from .drawing import report
+        blue, vermilion = "#0072B2", "#D55E00"
+        points = [(name.replace(", ", ",\n"), index, "o", blue) for name, index in self._network()]
+        points += [(name, group.corrected, "s", vermilion) for name, group in self.groups.items()]
+        with mpl.rc_context(_STYLE):
+            size = (10, max(3.2, 0.9 + 0.28 * len(points)))
+            figure, (indices, norms) = plt.subplots(1, 2, figsize=size, width_ratios=[1.4, 1])
+            for y, (_, index, marker, colour) in enumerate(points):
+                if index and math.isfinite(index.alpha):
+                    error = index.se if math.isfinite(index.se) else None
+                    indices.errorbar(index.alpha, y, xerr=error, fmt=marker, color=colour, capsize=2)
+            indices.set_yticks(range(len(points)), [name for name, *_ in points])
+            indices.axhline(len(self._network()) - 0.5, color="#999999", linewidth=0.8)
+            indices.axvline(2, color="#555555", linestyle=":", linewidth=1)
+            indices.invert_yaxis()
+            indices.set_xlabel(r"$\hat\alpha$ ± s.e. (2: i.i.d. Gaussian entries)")
+            indices.set_title("whole network; below, groups (corrected)")
+            norms.hist(self.norms, bins="auto", color=blue)
+            norms.set(xlabel=r"norm of the noise $\|U_i\|$", ylabel="minibatches")
+            norms.set_title(f"P = {self.P}, p = {self.p:,}")
+        plt.close(figure)  # a notebook shows the value of the cell, and pyplot would show the figure again
+        return figure
 
-        return report(self)
-
-
-def _value(index: TailIndex) -> str:
-    """An estimate for reading."""
-    return f"{index.alpha:.3f}" + ("" if math.isnan(index.se) else f" +- {index.se:.3f}")
+    def _network(self) -> list[tuple[str, TailIndex]]:
+        """Name the three estimates for the whole network."""
+        names = ("published", "corrected", "corrected, columns permuted")
+        return list(zip(names, (self.published, self.corrected, self.permuted), strict=True))
 
 
 def index_rows(name: str, index: TailIndex) -> list[dict[str, Any]]:
-    """An estimate as rows of the results table.
-
-    Args:
-        name: of the convention, or of what else was done.
-        index: the estimate.
-
-    Returns:
-        Two records, 1/alpha^ with its standard error, and K1.
-    """
+    """Give an estimate as two rows of the results table: 1/alpha^ with its standard error, and K1."""
     return [
         {"quantity": f"1/alpha ({name})", "value": index.inverse, "se": index.inverse_se},
         {"quantity": f"K1 ({name})", "value": index.info["K1"]},
     ]
+
+
+def _value(index: TailIndex) -> str:
+    """Print an estimate with its standard error."""
+    return f"{index.alpha:.3f}" + ("" if math.isnan(index.se) else f" +- {index.se:.3f}")

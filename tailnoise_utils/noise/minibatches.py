@@ -7,21 +7,9 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-__all__ = ["Minibatches", "check_batch_size"]
-
 
 def check_batch_size(n: int, batch_size: int, *, fewest: int = 1) -> None:
-    """Check that minibatches of one size make up all the samples.
-
-    Args:
-        n: number of samples.
-        batch_size: number of samples in a minibatch.
-        fewest: least number of minibatches that is of use: 1 to train, 2 to measure noise.
-
-    Raises:
-        ValueError: if ``batch_size`` is below 1, does not divide ``n`` or leaves fewer than ``fewest`` minibatches; the
-            message names the nearest sizes that will do.
-    """
+    """Refuse a batch size that does not cut n samples into `fewest` minibatches or more; name the nearest that do."""
     if n < fewest:
         raise ValueError(f"{n} samples do not make {fewest} minibatches: give {fewest} samples or more")
     if batch_size >= 1 and n % batch_size == 0 and n // batch_size >= fewest:
@@ -48,18 +36,16 @@ class Minibatches:
         x: inputs of all samples.
         y: targets of all samples.
         batch_size: samples in a minibatch, ``b``; it must divide their number ``n`` and leave two minibatches or more.
-        order: ``"random"``, a seeded permutation of the samples, or ``"data"``, the samples as they come.
-        seed: of the permutation; not used in data order. Training with the same seed visits these very minibatches in
-            its first epoch, so measure with another one.
-        drop_last: leave out the samples that do not fill a minibatch (the last ones in that order) instead of refusing
-            a ``batch_size`` that does not divide ``n``.
+        order: ``"random"``, a seeded permutation of the samples, or ``"data"``, the samples in the given order.
+        seed: of the permutation. Measure with another one than that of training, whose first epoch has these minibatches.
+        drop_last: leave out the last samples of that order if ``batch_size`` does not divide ``n``, instead of refusing it.
 
     Attributes:
-        indices: of the samples, one row a minibatch, ``P = n / b``: each of ``0 .. n - 1`` occurs once.
+        indices: of the samples, one row for each of the ``P = n / b`` minibatches; each of ``0 .. n - 1`` occurs once.
 
     Raises:
         TypeError: inputs or targets that are no tensor, such as NumPy arrays.
-        ValueError: for an unknown order, a random one without a seed, inputs and targets that differ in number, or a
+        ValueError: an unknown order, a random one without a seed, inputs and targets that differ in number, or a
             ``batch_size`` that does not fit.
 
     Examples:
@@ -89,13 +75,13 @@ class Minibatches:
         # Where nothing fits, the error speaks of all the samples.
         check_batch_size(kept if kept >= 2 * batch_size else n, batch_size, fewest=2)
         if order == "data":
-            chosen = torch.arange(n)
+            permutation = torch.arange(n)
         elif seed is None:
             raise ValueError("seed = None, but a random order needs one: give an integer, or take order='data'")
         else:
-            chosen = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+            permutation = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
         self.x, self.y = x, y
-        self.indices: Int64[Tensor, "P b"] = chosen[:kept].view(-1, batch_size).to(x.device)
+        self.indices: Int64[Tensor, "P b"] = permutation[:kept].view(-1, batch_size).to(x.device)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -105,11 +91,11 @@ class Minibatches:
             yield self.x.index_select(0, batch), self.y.index_select(0, batch)
 
 
-def _check_tensor(found: Any, name: str) -> None:
+def _check_tensor(values: Any, name: str) -> None:
     """Refuse what torch cannot index, NumPy arrays most of all."""
-    if isinstance(found, Tensor):
+    if isinstance(values, Tensor):
         return
-    kind = f"{type(found).__module__}.{type(found).__qualname__}".removeprefix("builtins.")
+    kind = f"{type(values).__module__}.{type(values).__qualname__}".removeprefix("builtins.")
     raise TypeError(
         f"{name} is of type {kind}, no torch.Tensor: convert, an array with torch.from_numpy({name}); inputs to the type "
         "of the model's weights (.float()), labels of classes to integers (.long())"

@@ -5,21 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-__all__ = ["slices", "trainable", "units"]
-
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters whose gradient is taken, in the order of ``model.parameters()``.
-
-    Args:
-        model: the network.
-
-    Returns:
-        Those that require a gradient, and hold numbers.
-
-    Raises:
-        ValueError: no torch module, no such parameter, a complex one, or gradients are switched off for good.
-    """
+    """Return the parameters whose gradient is taken, in the order of ``model.parameters()``; refuse a model without."""
     if not isinstance(model, nn.Module):
         raise ValueError(
             f"the model is of type {type(model).__name__}, no torch.nn.Module: give model, loss_fn, batches in this order"
@@ -38,28 +26,17 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
 
 
 def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[slice]]:
-    """Where the trainable parameters of each group lie in a row.
-
-    Args:
-        model: the network.
-        groups: name to names of parameters, in any order; by default one group for every module that owns some.
-
-    Returns:
-        Name to slices, in the order of ``model.parameters()``.
-
-    Raises:
-        ValueError: a group is empty, or names a parameter twice or one that is not there.
-    """
+    """Locate the parameters of each group in a row, in the model's order; by default of each module that owns some."""
     where, start = {}, 0
     for name, w in model.named_parameters():
         if w.requires_grad and w.numel():
             where[name] = slice(start, start + w.numel())
             start += w.numel()
     if groups is None:
-        own: dict[str, list[slice]] = {}
+        modules: dict[str, list[slice]] = {}
         for name, part in where.items():
-            own.setdefault(name.rpartition(".")[0] or type(model).__name__, []).append(part)
-        return own
+            modules.setdefault(name.rpartition(".")[0] or type(model).__name__, []).append(part)
+        return modules
     for group, names in groups.items():
         if unknown := [name for name in names if name not in where]:
             raise ValueError(
@@ -72,18 +49,11 @@ def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) 
 
 
 def units(model: nn.Module) -> list[slice]:
-    """Where the incoming weights of each unit lie in a row: a neuron of a linear layer, a filter of a convolution.
-
-    Args:
-        model: the network.
-
-    Returns:
-        One slice for every index of the first dimension of each trainable parameter that has two dimensions or more.
-    """
-    found, start = [], 0
+    """Locate the incoming weights of each unit in a row: of a neuron of a linear layer, a filter of a convolution."""
+    incoming, start = [], 0
     for w in trainable(model):
         if w.ndim > 1:
             size = w[0].numel()
-            found += [slice(at, at + size) for at in range(start, start + w.numel(), size)]
+            incoming += [slice(at, at + size) for at in range(start, start + w.numel(), size)]
         start += w.numel()
-    return found
+    return incoming

@@ -1,4 +1,4 @@
-"""Gradients of single samples at some coordinates, for how many images a coordinate of the gradient sees."""
+"""Gradients of single samples at some coordinates: how many samples a coordinate of the gradient sees."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,6 @@ from torch.nn import functional
 
 from .torch_state import as_found
 
-__all__ = ["images_per_coordinate", "per_sample_gradients"]
-
 
 def per_sample_gradients(
     model: nn.Module,
@@ -19,43 +17,33 @@ def per_sample_gradients(
     y: Int64[Tensor, " n"],
     columns: Int64[Tensor, " c"],
 ) -> Float[Tensor, "n c"]:
-    r"""Compute the gradient of every sample's own loss at some coordinates, in eval mode.
-
-    Of a linear layer, :math:`\partial \ell_i / \partial W_{oq} = \delta_{io} a_{iq}` with its input a and the derivative
-    delta of the loss by its output; of a convolution the same, summed over the places of the output, a being the patches
-    of the input. Nothing is computed at other coordinates.
-
-    Args:
-        model: a network of which every trainable parameter is the weight or bias of an ``nn.Linear`` or an ungrouped
-            ``nn.Conv2d`` that is used once.
-        loss_fn: mean loss of several samples from the outputs and the classes.
-        x: inputs.
-        y: classes.
-        columns: coordinates, in the order of ``model.parameters()``, flattened row-major; increasing.
-
-    Returns:
-        One row a sample.
-
-    Raises:
-        ValueError: another kind of layer owns a parameter.
-    """
-    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-    layers = [module for module in model.modules() if next(module.parameters(recurse=False), None) is not None]
-    if other := [type(m).__name__ for m in layers if not isinstance(m, nn.Linear | nn.Conv2d)]:
+    """Compute the gradient of every sample's own loss at increasing coordinates of a row, in eval mode."""
+    # In a linear layer, dl_i / dW_oq = delta_io a_iq with its input a and the derivative delta of the loss by its output. A
+    # convolution is the same with the patches of the input as a, summed over the places of the output.
+    owned = {module: [w for w in module.parameters(recurse=False) if w.requires_grad] for module in model.modules()}
+    layers = {module: weights for module, weights in owned.items() if weights}
+    if other := [type(module).__name__ for module in layers if not _supported(module)]:
         raise ValueError(
-            f"parameters of {', '.join(other)}: only nn.Linear and nn.Conv2d have gradients by sample here"
+            f"parameters of {', '.join(other)}: only nn.Linear and nn.Conv2d have gradients by sample here (the latter "
+            "ungrouped, padded with a number of zeros)"
         )
-    hooks = [m.register_forward_hook(lambda m, a, out: seen.__setitem__(m, (a[0].detach(), out))) for m in layers]
+    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def keep(module: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:
+        seen[module] = args[0].detach(), output
+        return output.clone()  # what follows may change it in place
+
+    hooks = [module.register_forward_hook(keep) for module in layers]
     try:
         with as_found(model), torch.enable_grad():
             model.eval()
             loss = loss_fn(model(x), y) * len(x)  # every sample's own loss, summed
-            deltas = torch.autograd.grad(loss, [seen[m][1] for m in layers])
+            deltas = torch.autograd.grad(loss, [seen[module][1] for module in layers])
     finally:
         for hook in hooks:
             hook.remove()
     parts, start = [], 0
-    for module, delta in zip(layers, deltas, strict=True):
+    for (module, weights), delta in zip(layers.items(), deltas, strict=True):
         a = seen[module][0]
         if isinstance(module, nn.Conv2d):
             a = functional.unfold(a, module.kernel_size, module.dilation, module.padding, module.stride)
@@ -63,11 +51,12 @@ def per_sample_gradients(
             a = a.reshape(len(x), -1, a.shape[-1]).transpose(1, 2)
             delta = delta.reshape(len(x), -1, delta.shape[-1]).transpose(1, 2)
         delta = delta.reshape(len(x), delta.shape[1], -1)  # n x outputs x places; a: n x inputs x places
-        for name, w in module.named_parameters(recurse=False):
+        for w in weights:
+            size = w[0].numel()  # of the weights of one output; 1 of a bias
             at = columns[(columns >= start) & (columns < start + w.numel())] - start
             start += w.numel()
-            d = delta[:, at // (w[0].numel() if name == "weight" else 1)]
-            parts.append((d * a[:, at % w[0].numel()] if name == "weight" else d).sum(2))
+            d = delta[:, at // size]
+            parts.append((d if w is module.bias else d * a[:, at % size]).sum(2))
     return torch.cat(parts, 1)
 
 
@@ -80,26 +69,37 @@ def images_per_coordinate(
     *,
     chunk: int = 500,
 ) -> Float64[Tensor, " c"]:
-    r"""Count how many samples a coordinate of the gradient effectively sees.
+    r"""Count how many samples a coordinate of the gradient effectively sees, with dropout off.
 
     .. math:: n_{\mathrm{eff},j} = \frac{(\sum_i g_{ij}^2)^2}{\sum_i g_{ij}^4}, \qquad
         \mathrm{events}_j = b\, n_{\mathrm{eff},j} / n
 
-    between 1 (one sample has all of the gradient) and n (all samples have gradients of one size).
+    is between 1 (one sample has all of the gradient) and n (the gradients of all samples have one size).
 
     Args:
-        model: as :func:`per_sample_gradients`.
-        loss_fn: the same.
+        model: a network in which every trainable parameter is the weight or bias of an ``nn.Linear`` or an ungrouped
+            ``nn.Conv2d`` that is used once.
+        loss_fn: mean loss of several samples from the outputs and the classes.
         x: all n samples.
         y: their classes.
-        columns: coordinates, increasing.
+        columns: increasing coordinates of a row of the noise matrix.
         chunk: samples in one backward pass.
 
     Returns:
         n_eff of every coordinate; NaN where no sample has a gradient.
+
+    Raises:
+        ValueError: another kind of layer owns a trainable parameter.
     """
     sums = torch.zeros(2, len(columns), dtype=torch.float64, device=x.device)
     for inputs, classes in zip(x.split(chunk), y.split(chunk), strict=True):
         squares = per_sample_gradients(model, loss_fn, inputs, classes, columns).double().square()
         sums += torch.stack([squares.sum(0), squares.square().sum(0)])
     return sums[0].square() / sums[1]
+
+
+def _supported(module: nn.Module) -> bool:
+    """Tell whether gradients by sample follow from the layer's input and the derivative by its output."""
+    if isinstance(module, nn.Conv2d):
+        return module.groups == 1 and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    return isinstance(module, nn.Linear)

@@ -7,19 +7,10 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-__all__ = ["as_found", "private_randomness", "seed_torch"]
-
 
 @contextmanager
 def private_randomness(device: torch.device | str = "cpu") -> Iterator[None]:
-    """Restore torch's global random state, of the CPU and of a CUDA device in use, when the block ends.
-
-    Args:
-        device: where the model is.
-
-    Yields:
-        Nothing.
-    """
+    """Restore torch's global random state, of the CPU and of a CUDA device in use, when the block ends."""
     cpu = torch.default_generator.get_state()
     cuda = torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else None
     try:
@@ -31,16 +22,8 @@ def private_randomness(device: torch.device | str = "cpu") -> Iterator[None]:
 
 
 def seed_torch(seed: int, index: int, device: torch.device | str = "cpu") -> None:
-    """Seed torch's global generators with a function of two integers, such as a run's seed and its step.
-
-    Dropout then draws the same masks whenever that step is done again. The two are hashed (BLAKE2b, 63 bits), so that
-    neighbouring steps and seeds have unrelated streams.
-
-    Args:
-        seed: of the run.
-        index: of the step or minibatch.
-        device: where the model is; a CUDA device's generator is seeded too.
-    """
+    """Seed torch's global generators with a hash of two integers, such as a run's seed and its step."""
+    # A hash (BLAKE2b, 63 bits), so that neighbouring steps and seeds have unrelated streams.
     digest = hashlib.blake2b(f"{seed} {index}".encode(), digest_size=8).digest()
     key = int.from_bytes(digest, "little") >> 1
     torch.default_generator.manual_seed(key)
@@ -51,17 +34,10 @@ def seed_torch(seed: int, index: int, device: torch.device | str = "cpu") -> Non
 
 @contextmanager
 def as_found(model: nn.Module) -> Iterator[None]:
-    """Restore the mode of every submodule and all buffers, also those that were replaced, when the block ends.
-
-    Args:
-        model: the network.
-
-    Yields:
-        Nothing.
-    """
+    """Restore the mode of every submodule and all buffers, also those that were replaced, when the block ends."""
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    values = [(buffer, buffer.clone()) for _, own in buffers for buffer in own.values() if buffer is not None]
+    values = [(buffer, buffer.clone()) for _, named in buffers for buffer in named.values() if buffer is not None]
     try:
         yield
     finally:
@@ -70,6 +46,6 @@ def as_found(model: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             for buffer, before in values:
                 buffer.copy_(before)
-        for module, own in buffers:
+        for module, named in buffers:
             module._buffers.clear()
-            module._buffers.update(own)
+            module._buffers.update(named)

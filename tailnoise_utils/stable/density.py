@@ -1,7 +1,7 @@
 r"""Density, distribution function, quantiles and Fisher information of the symmetric alpha-stable law.
 
-The parametrisation is that of :mod:`tailnoise_utils.stable.law`, which exports the public names of this module too. By
-inversion of the characteristic function, for :math:`\sigma = 1` and :math:`x \ge 0`,
+The parametrisation is that of :mod:`tailnoise_utils.stable.law`. By inversion of the characteristic function, for
+:math:`\sigma = 1` and :math:`x \ge 0`,
 
 .. math:: f(x) = \frac1\pi \operatorname{Re} \int_0^\infty e^{i x t} e^{-t^\alpha} dt .
 
@@ -13,8 +13,8 @@ error with 35 to 140 nodes (up to 400 for alpha < 0.3 and x < 1). For :math:`x \
 the place of :math:`e^{-t^\alpha}`: as :math:`\int e^{i x t} dt = i/x` is imaginary the real part stays, without the
 cancellation in the tail, and the *relative* accuracy holds however far out.
 
-Source: of the rule, Takahasi and Mori (1974), Publications RIMS 9, 721-741; of the integrals, Zolotarev (1986),
-One-dimensional Stable Distributions, section 2.2; the rotation is ours.
+Source: Takahasi and Mori (1974), Publications RIMS 9, 721-741 (the rule); Zolotarev (1986), One-dimensional Stable
+Distributions, section 2.2 (the integrals); the rotation is ours.
 """
 
 import math
@@ -23,57 +23,36 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Complex128, Float64, Real
 
-__all__ = ["cdf", "check_alpha", "check_sigma", "fisher_information", "pdf", "ppf"]
-
 Numbers = Real[np.ndarray, "..."] | Sequence[float | int] | float | int
+_Nodes = Complex128[np.ndarray, "rows nodes"]
+_Kernel = Callable[[_Nodes, _Nodes, _Nodes, _Nodes, bool], list[_Nodes]]
 
-_DECAY = 40.0  # terms below exp(-40) of the largest are left out, and so is the error of the step
-_LEAST_ALPHA = 0.05  # below it f(0) and the tail leave the range of float64 together
+_DECAY = 40.0  # terms below exp(-40) of the largest are left out; the step is so small that its error is no larger
+_LEAST_ALPHA = 0.05  # below it f(0) or the tail leaves the range of float64
 _ROWS = 512  # points treated at a time: some 40,000 complex nodes, which fit the processor's cache
 
 
 def check_alpha(alpha: float | int) -> float:
-    """Check a stable index.
-
-    Args:
-        alpha: the index.
-
-    Returns:
-        The index as a float.
-
-    Raises:
-        ValueError: if it is not in (0, 2].
-    """
+    """Return a stable index as a float; refuse one outside (0, 2]."""
     if not 0 < alpha <= 2:
         raise ValueError(f"alpha = {alpha} is outside (0, 2]: take 0 < alpha <= 2 (2 is Gaussian, 1 Cauchy)")
     return float(alpha)
 
 
 def check_sigma(sigma: float | int) -> float:
-    """Check a scale.
-
-    Args:
-        sigma: the scale.
-
-    Returns:
-        The scale as a float.
-
-    Raises:
-        ValueError: if it is not positive and finite.
-    """
+    """Return a scale as a float; refuse one that is not positive and finite."""
     if not 0 < sigma < math.inf:
         raise ValueError(f"sigma = {sigma} is not a scale: it must be above 0 and finite")
     return float(sigma)
 
 
 def pdf(x: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[np.ndarray, "..."]:
-    r"""Density of SaS(sigma).
+    r"""Compute the density of SaS(sigma).
 
-    Closed forms for alpha = 1 and 2, the rotated integral of this module otherwise.
-
-    Relative accuracy at x from 0 to 1e100: better than 1e-12 for 0.05 <= alpha <= 1.8, than 1e-10 up to alpha = 1.99
-    and for alpha = 2, and about 4e-13 / (2 - alpha) in between, where the tail beyond the Gaussian core is itself no
-    larger than 2 - alpha (checked against the same integral in 45 digits and the power series in 25).
+    Closed forms for alpha = 1 and 2, otherwise the rotated integral of this module. Relative accuracy at x from 0 to
+    1e100: better than 1e-12 for 0.05 <= alpha <= 1.8, than 1e-10 up to alpha = 1.99 and for alpha = 2, and about
+    4e-13 / (2 - alpha) in between, where the tail beyond the Gaussian core is itself no larger than 2 - alpha (checked
+    against the same integral in 45 digits and the power series in 25).
 
     Args:
         x: points, any shape.
@@ -98,13 +77,13 @@ def pdf(x: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[
 
 
 def cdf(x: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[np.ndarray, "..."]:
-    r"""Distribution function of SaS(sigma).
+    r"""Compute the distribution function of SaS(sigma).
 
     .. math:: F(x) = \frac12 + \frac1\pi \int_0^\infty \frac{\sin x t}{t}\, e^{-t^\alpha} dt \quad (\sigma = 1)
 
-    along the ray of this module; 1/2 is left out for x < 1, and 1 for x >= 1, until the end. So the lower tail has full
-    *relative* accuracy: for the upper tail ask for ``cdf(-x)``, which is 1 - F(x) by symmetry, not for ``1 - cdf(x)``.
-    Accuracy and domain as :func:`pdf`.
+    along the ray of this module. For x >= 1 it gives 1 - F(x) directly, so that the lower tail has full *relative*
+    accuracy. For the upper tail ask for ``cdf(-x)``, which is 1 - F(x) by symmetry, not for ``1 - cdf(x)``. Accuracy and
+    domain as :func:`pdf`.
 
     Args:
         x: points, any shape.
@@ -126,20 +105,20 @@ def cdf(x: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[
 
         return np.asarray(ndtr(z / math.sqrt(2)))
     size = np.abs(z)
-    part = _at_finite(_distribution, size, alpha)  # F - 1/2 below 1, 1 - F from there on
-    tail = np.where(size < 1, 0.5 - part, part)
-    return np.asarray(np.where(z > 0, np.where(size < 1, 0.5 + part, 1 - part), tail))
+    part = _at_finite(_distribution, size, alpha)  # F - 1/2 for size < 1, 1 - F beyond
+    lower = np.where(size < 1, 0.5 - part, part)
+    return np.asarray(np.where(z > 0, np.where(size < 1, 0.5 + part, 1 - part), lower))
 
 
 def ppf(p: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[np.ndarray, "..."]:
-    r"""Quantiles of SaS(sigma), the inverse of :func:`cdf`.
+    r"""Compute the quantiles of SaS(sigma), the inverse of :func:`cdf`.
 
-    With q = min(p, 1 - p), Newton's method on ln(1 - F) as a function of ln x, kept by bisection between the bounds
+    With q = min(p, 1 - p), Newton's method on ln(1 - F) as a function of ln x, with bisection between the bounds
 
-    .. math:: \frac{1/2 - q}{f(0)} \le x \le 2 \left( (1 + \alpha)\, q \right)^{-1/\alpha},
+    .. math:: \frac{1/2 - q}{f(0)} \le x \le 2 \left( (1 + \alpha)\, q \right)^{-1/\alpha}.
 
-    the first since f is largest at 0, the second by the truncation inequality for characteristic functions. Give small
-    p rather than p near 1 where the far tail matters: 1 - p is rounded.
+    The first holds since f is largest at 0, the second by the truncation inequality for characteristic functions. Where
+    the far tail matters give a small p, not one near 1: 1 - p is rounded.
 
     Args:
         p: probabilities in [0, 1], any shape.
@@ -170,7 +149,7 @@ def ppf(p: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[
 
 
 def _upper_quantile(q: Float64[np.ndarray, " n"], alpha: float) -> Float64[np.ndarray, " n"]:
-    """The x with 1 - F(x) = q, 0 < q < 1/2; infinity where it exceeds the range of float64."""
+    """Return the x with 1 - F(x) = q, 0 < q < 1/2; infinity where it exceeds the range of float64."""
     low = np.log(0.5 - q) - _log_mode(alpha)
     high = np.minimum(math.log(2) - (math.log1p(alpha) + np.log(q)) / alpha, 709.0)
     y, beyond = high, cdf(-np.exp(high), alpha) > q
@@ -187,13 +166,13 @@ def _upper_quantile(q: Float64[np.ndarray, " n"], alpha: float) -> Float64[np.nd
 
 
 def fisher_information(alpha: float | int) -> Float64[np.ndarray, "2 2"]:
-    r"""Fisher information of one observation about (alpha, ln sigma), the location being known to be 0.
+    r"""Compute the Fisher information of one observation about (alpha, ln sigma); the location is known to be 0.
 
     .. math:: I_{jk} = \int_{-\infty}^{\infty} \frac{\partial_j f\; \partial_k f}{f}\, dx, \qquad
         \partial_{\ln \sigma} f = -(f + x f'), \quad
         \partial_\alpha f = -\frac1\pi \operatorname{Re} \int_0^\infty t^\alpha \ln t\; e^{i x t - t^\alpha} dt,
 
-    by the trapezoidal rule in ln x, its step halved until nothing changes in the ninth digit. It does not depend on
+    by the trapezoidal rule in ln x, with steps halved until nothing changes in the ninth digit. It does not depend on
     sigma. By symmetry nothing is lost if location and skewness are unknown too: both are orthogonal to these two.
 
     At alpha = 1 there is a closed form, with :math:`\ell = \gamma + \ln 2 - 1`:
@@ -233,7 +212,7 @@ def fisher_information(alpha: float | int) -> Float64[np.ndarray, "2 2"]:
 
 
 def _check_density_alpha(alpha: float | int) -> float:
-    """Check an index for which the density can be computed."""
+    """Return a stable index as a float; refuse one for which the density cannot be computed."""
     if check_alpha(alpha) < _LEAST_ALPHA:
         raise ValueError(
             f"alpha = {alpha} is below {_LEAST_ALPHA}: the law there spans more than float64 holds; samples, moments "
@@ -243,12 +222,12 @@ def _check_density_alpha(alpha: float | int) -> float:
 
 
 def _log_mode(alpha: float) -> float:
-    """Log f(0), f(0) = Gamma(1 + 1/alpha) / pi being the largest value of the density."""
+    """Return ln f(0), where f(0) = Gamma(1 + 1/alpha) / pi is the largest value of the density."""
     return math.lgamma(1 + 1 / alpha) - math.log(math.pi)
 
 
-def _at_finite(kernel: Callable[..., list], x: Float64[np.ndarray, "..."] | np.float64, alpha: float) -> np.ndarray:
-    """The integral of a kernel at points x >= 0 of any shape; 0 at infinity, NaN at NaN."""
+def _at_finite(kernel: _Kernel, x: Float64[np.ndarray, "..."] | np.float64, alpha: float) -> np.ndarray:
+    """Integrate a kernel at points x >= 0 of any shape; 0 at infinity, NaN at NaN."""
     x = np.asarray(x)
     result = np.where(np.isnan(x), x, 0.0)
     finite = np.isfinite(x)
@@ -256,21 +235,17 @@ def _at_finite(kernel: Callable[..., list], x: Float64[np.ndarray, "..."] | np.f
     return result
 
 
-_Nodes = Complex128[np.ndarray, "rows nodes"]
-
-
-def _integrate(
-    kernel: Callable[[_Nodes, _Nodes, _Nodes, _Nodes, bool], list[_Nodes]], x: Float64[np.ndarray, " n"], alpha: float
-) -> Float64[np.ndarray, "m n"]:
-    """(1/pi) Re int kernel(t, ln t, t^alpha, i x t, x >= 1) dt/t along the ray, for points 0 <= x < inf."""
+def _integrate(kernel: _Kernel, x: Float64[np.ndarray, " n"], alpha: float) -> Float64[np.ndarray, "m n"]:
+    """Compute (1/pi) Re int kernel(t, ln t, t^alpha, i x t, x >= 1) dt/t along the ray, for points 0 <= x < inf."""
     angle = min(math.pi, math.pi / (2 * alpha)) / 2
     step = 2 * math.pi * angle / _DECAY
     first = -math.log(_DECAY / min(alpha, 1))  # s^alpha = exp(-alpha e^-u) is negligible to the left of it
     blocks, values = [], []
     for far in (False, True):
-        # Where exp(-t^alpha) has died away, and for x >= 1, the unit of t being 1/x, exp(i x t).
-        end = math.log((_DECAY + 3 / alpha) / math.cos(alpha * angle)) / alpha
-        last = math.log(_DECAY / math.sin(angle)) if far else end
+        if far:  # exp(i x t) is negligible to the right of it (t is in units of 1/x)
+            last = math.log(_DECAY / math.sin(angle))
+        else:  # exp(-t^alpha) is negligible to the right of it
+            last = math.log((_DECAY + 3 / alpha) / math.cos(alpha * angle)) / alpha
         u = step * np.arange(math.floor(first / step), math.ceil(last / step) + 2)
         weights = (1 + np.exp(-u)) * step / math.pi
         rows = np.flatnonzero((x >= 1) == far)
@@ -286,16 +261,16 @@ def _integrate(
 
 
 def _density(t: _Nodes, _log_t: _Nodes, power: _Nodes, ixt: _Nodes, far: bool) -> list[_Nodes]:
-    """Integrand of f."""
+    """Return the integrand of f."""
     return [np.exp(ixt) * (np.expm1(-power) if far else np.exp(-power)) * t]
 
 
 def _distribution(_t: _Nodes, _log_t: _Nodes, power: _Nodes, ixt: _Nodes, far: bool) -> list[_Nodes]:
-    """Integrand of F - 1/2, and of 1 - F where x >= 1."""
+    """Return the integrand of F - 1/2 for x < 1, and of 1 - F for x >= 1."""
     return [1j * np.exp(ixt) * np.expm1(-power) if far else -1j * np.expm1(ixt) * np.exp(-power)]
 
 
 def _scores(t: _Nodes, log_t: _Nodes, power: _Nodes, ixt: _Nodes, far: bool) -> list[_Nodes]:
-    """Integrands of x f, of its derivative in alpha and of x^2 f'; the factor x keeps them in range far out."""
+    """Return the integrands of x f, its derivative in alpha and x^2 f'; the factor x keeps them in range far out."""
     (density,) = _density(-1j * ixt, log_t, power, ixt, far)
     return [density, 1j * ixt * np.exp(ixt - power) * power * log_t, density * ixt]

@@ -1,4 +1,4 @@
-r"""The symmetric alpha-stable law SaS(sigma): samples, paths, moments, density and information.
+r"""The symmetric alpha-stable law SaS(sigma): samples, paths, moments and the bound for its index.
 
 Parametrisation, everywhere in this package: :math:`X \sim \mathrm{SaS}(\sigma)` has the characteristic function
 
@@ -6,10 +6,8 @@ Parametrisation, everywhere in this package: :math:`X \sim \mathrm{SaS}(\sigma)`
 
 so alpha = 2 is the normal law N(0, 2 sigma^2), of *twice* the variance sigma^2, and alpha = 1 the Cauchy law that has
 fallen to half its height at sigma. It is ``scipy.stats.levy_stable(alpha, 0, scale=sigma)``; without skewness, scipy's
-parametrisations S0 and S1 agree.
-
-Moments of order alpha and above are infinite for alpha < 2. The density, the distribution function, the quantiles and
-the Fisher information are in :mod:`tailnoise_utils.stable.density`; take them from here.
+parametrisations S0 and S1 agree. Moments of order alpha and above are infinite for alpha < 2. The density and what
+follows from it is in :mod:`tailnoise_utils.stable.density`.
 """
 
 import math
@@ -19,24 +17,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from .density import Numbers, cdf, check_alpha, check_sigma, fisher_information, pdf, ppf
+from .density import Numbers, check_alpha, check_sigma, fisher_information
 
-__all__ = [
-    "absolute_moment",
-    "cdf",
-    "characteristic_function",
-    "check_alpha",
-    "cramer_rao",
-    "fisher_information",
-    "levy_path",
-    "log_cumulants",
-    "pdf",
-    "ppf",
-    "sample",
-]
-
-_ZETA_3 = 1.2020569031595942  # Apery's constant
-_BLOCK = 2**16  # draws made at a time on a processor: four arrays of this size stay in its cache
+_BLOCK = 2**16  # draws made at a time on a processor: four arrays of this size fit its cache
 
 
 def sample(
@@ -52,12 +35,12 @@ def sample(
 
     .. math:: X = \sigma\, \frac{\sin \alpha V}{\cos V} \left( \frac{\cos \beta V}{W \cos V} \right)^{\beta / \alpha},
 
-    which is :math:`\sigma \tan V` at alpha = 1 and :math:`2 \sigma \sin V \sqrt W` at alpha = 2: no case is special.
-    It is their formula with its three powers gathered into one.
+    their formula with its three powers gathered into one. No case is special: it is :math:`\sigma \tan V` at alpha = 1
+    and :math:`2 \sigma \sin V \sqrt W` at alpha = 2.
 
     The draws depend on the state of the generator only, not on the number of threads. None is NaN. A number beyond
-    1.8e308 comes out as infinity: for sigma = 1 never from alpha = 0.1 on, and with probability about exp(-710 alpha)
-    below (4e-16 at 0.05, 8e-4 at 0.01).
+    1.8e308 becomes infinite: for sigma = 1 never if alpha is 0.1 or more, otherwise with probability about
+    exp(-710 alpha) (4e-16 at 0.05, 8e-4 at 0.01).
 
     Source: Chambers, Mallows and Stuck (1976), Journal of the American Statistical Association 71, 340-344.
 
@@ -87,35 +70,31 @@ def sample(
     shape = size if isinstance(size, tuple) else (size,)
     if any(length < 1 for length in shape):
         raise ValueError(f"size = {size} has a dimension below 1: draw one number or more")
-    if isinstance(generator, np.random.Generator):
-        device = torch.device("cpu")
-    elif isinstance(generator, torch.Generator):
-        device = generator.device
-    else:
+    if not isinstance(generator, np.random.Generator | torch.Generator):
         raise TypeError(
             f"generator = {generator!r} is not a random generator: "
             "give numpy.random.default_rng(seed) or torch.Generator().manual_seed(seed)"
         )
-    n = math.prod(shape)
-    if device.type != "cpu":
-        x = torch.empty(n, dtype=torch.float64, device=device)
-        _fill(x, alpha, generator)
-        return x.mul_(sigma).reshape(shape)
-    array = np.empty(n)  # NumPy asks for large pages: a quarter less time at 10^7 draws
+    if isinstance(generator, torch.Generator) and generator.device.type != "cpu":
+        x = torch.empty(shape, dtype=torch.float64, device=generator.device)
+        _fill(x, alpha, sigma, generator)
+        return x
+    array = np.empty(shape)  # NumPy asks for large pages: a quarter less time at 10^7 draws
     x = torch.from_numpy(array)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sharing out so small blocks gains little, and costs tenfold on a busy machine
+    torch.set_num_threads(1)  # several threads gain little on blocks this small, and take ten times as long when busy
     try:
-        for block in x.split(_BLOCK):
-            _fill(block, alpha, generator)
-            block.mul_(sigma)
+        for block in x.view(-1).split(_BLOCK):
+            _fill(block, alpha, sigma, generator)
     finally:
         torch.set_num_threads(threads)
-    return (array if isinstance(generator, np.random.Generator) else x).reshape(shape)
+    return array if isinstance(generator, np.random.Generator) else x
 
 
-def _fill(x: Float64[Tensor, " n"], alpha: float, generator: np.random.Generator | torch.Generator) -> None:
-    """Fill a tensor with draws of SaS(1)."""
+def _fill(
+    x: Float64[Tensor, "..."], alpha: float, sigma: float, generator: np.random.Generator | torch.Generator
+) -> None:
+    """Fill a tensor with draws of SaS(sigma)."""
     w, cosine = torch.empty_like(x), torch.empty_like(x)
     if isinstance(generator, np.random.Generator):
         generator.random(out=x.numpy())
@@ -129,11 +108,11 @@ def _fill(x: Float64[Tensor, " n"], alpha: float, generator: np.random.Generator
     torch.cos(x, out=cosine)
     power = torch.mul(x, 1 - alpha).cos_().div_(w.mul_(cosine))
     _apply("exp", _apply("log", power).mul_((1 - alpha) / alpha))
-    x.mul_(alpha).sin_().div_(cosine).mul_(power)
+    x.mul_(alpha).sin_().div_(cosine).mul_(power).mul_(sigma)
 
 
 def _apply(name: str, x: Tensor) -> Tensor:
-    """Apply a function of that name in place: NumPy's on a processor, where it is the faster, otherwise torch's."""
+    """Apply a function by name, in place: NumPy's on a processor, where it is faster, torch's elsewhere."""
     if x.device.type == "cpu":
         with np.errstate(over="ignore", under="ignore"):
             getattr(np, name)(x.numpy(), out=x.numpy())
@@ -142,7 +121,7 @@ def _apply(name: str, x: Tensor) -> Tensor:
 
 
 def characteristic_function(w: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[np.ndarray, "..."]:
-    r"""Characteristic function :math:`E\,e^{i w X} = \exp(-|\sigma w|^\alpha)`, which is real.
+    r"""Compute the characteristic function :math:`E\,e^{i w X} = \exp(-|\sigma w|^\alpha)`, which is real.
 
     Args:
         w: frequencies, any shape.
@@ -160,14 +139,9 @@ def characteristic_function(w: Numbers, alpha: float | int, *, sigma: float | in
 
 
 def levy_path(
-    alpha: float | int,
-    times: Numbers,
-    *,
-    sigma: float | int = 1.0,
-    paths: int = 1,
-    generator: np.random.Generator,
+    alpha: float | int, times: Numbers, *, sigma: float | int = 1.0, paths: int = 1, generator: np.random.Generator
 ) -> Float64[np.ndarray, "paths times"]:
-    r"""Paths of the symmetric alpha-stable Levy motion, exact at the given times.
+    r"""Draw paths of the symmetric alpha-stable Levy motion, exact at the given times.
 
     Increments are independent, :math:`L_t - L_s \sim \mathrm{SaS}(\sigma (t - s)^{1/\alpha})`, so that
     :math:`E\,e^{i w L_t} = \exp(-t |\sigma w|^\alpha)`; alpha = 2 is Brownian motion of variance 2 sigma^2 t.
@@ -192,8 +166,9 @@ def levy_path(
     if t.ndim != 1 or len(t) < 2:
         raise ValueError(f"times of shape {t.shape} make no path: give a 1-D array of two times or more")
     gaps = np.diff(t)
-    if not np.all(np.isfinite(t)) or not np.all(gaps > 0):
-        at = int(np.argmin((gaps > 0) & np.isfinite(gaps)))
+    increases = (gaps > 0) & np.isfinite(gaps)
+    if not increases.all():
+        at = int(np.argmin(increases))
         raise ValueError(f"times[{at}] = {t[at]:g}, times[{at + 1}] = {t[at + 1]:g}: times must be finite and increase")
     if paths < 1:
         raise ValueError(f"paths = {paths} is below 1: draw one path or more")
@@ -206,12 +181,12 @@ def levy_path(
 
 
 def absolute_moment(p: float | int, alpha: float | int) -> float:
-    r"""Fractional absolute moment of SaS(1), which exists for -1 < p < alpha (for all p > -1 at alpha = 2).
+    r"""Compute the fractional absolute moment of SaS(1), finite for -1 < p < alpha (for all p > -1 at alpha = 2).
 
     .. math:: E|X|^p = \frac{\Gamma(1 - p/\alpha)}{\Gamma(1 - p) \cos(\pi p / 2)}
         = \frac{2^p\, \Gamma(\frac{1+p}{2})\, \Gamma(1 - p/\alpha)}{\sqrt\pi\, \Gamma(1 - p/2)}
 
-    The second form, which is computed, has no 0/0 at p = 1. For SaS(sigma) multiply by sigma^p.
+    The second form is used: it has no 0/0 at p = 1. For SaS(sigma) multiply by sigma^p.
 
     Source: Shao and Nikias (1993), Proceedings of the IEEE 81, 986-1010; Zolotarev (1986), One-dimensional Stable
     Distributions, section 2.1.
@@ -235,7 +210,7 @@ def absolute_moment(p: float | int, alpha: float | int) -> float:
 
 
 def log_cumulants(alpha: float | int) -> tuple[float, float, float, float]:
-    r"""First four cumulants of ln|X|, X ~ SaS(1): derivatives at p = 0 of :math:`\ln E|X|^p`.
+    r"""Compute the first four cumulants of ln|X|, X ~ SaS(1): derivatives at p = 0 of :math:`\ln E|X|^p`.
 
     .. math::
         k_1 = \gamma \left( \frac1\alpha - 1 \right), \quad
@@ -243,10 +218,10 @@ def log_cumulants(alpha: float | int) -> tuple[float, float, float, float]:
         k_3 = 2 \zeta(3) \left( \frac1{\alpha^3} - 1 \right), \quad
         k_4 = \frac{\pi^4}{15} \left( \frac1{\alpha^4} - 1 \right) + \frac{\pi^4}{8},
 
-    gamma = 0.5772... being Euler's constant. For SaS(sigma) add ln sigma to k_1 only. All are finite for every alpha.
+    with Euler's constant gamma = 0.5772... For SaS(sigma) add ln sigma to k_1 only. All are finite for every alpha.
 
-    Source: the first two in Ma and Nikias (1995), IEEE Transactions on Signal Processing 43, 2884-2897; the others by
-    the expansion of ln Gamma and ln cos in :func:`absolute_moment`.
+    Source: Ma and Nikias (1995), IEEE Transactions on Signal Processing 43, 2884-2897 (the first two); the others follow
+    from :func:`absolute_moment` by expanding ln Gamma and ln cos.
 
     Args:
         alpha: index, 0 < alpha <= 2.
@@ -261,19 +236,19 @@ def log_cumulants(alpha: float | int) -> tuple[float, float, float, float]:
     return (
         np.euler_gamma * (a - 1),
         math.pi**2 / 6 * (a**2 + 0.5),
-        2 * _ZETA_3 * (a**3 - 1),
+        2 * 1.2020569031595942 * (a**3 - 1),  # zeta(3), Apery's constant
         math.pi**4 / 15 * (a**4 - 1) + math.pi**4 / 8,
     )
 
 
 def cramer_rao(alpha: float | int) -> float:
-    r"""Cramer-Rao bound for the index: the least standard deviation of an unbiased regular estimator, sigma unknown.
+    r"""Compute the Cramer-Rao bound: the least standard deviation of an unbiased estimator of alpha, sigma unknown.
 
     .. math:: \sqrt N\, \operatorname{sd}(\hat\alpha) \ge \sqrt{(I^{-1})_{\alpha\alpha}},
 
-    with the information I of :func:`fisher_information`. This is the bound for N = 1: divide it by :math:`\sqrt N`. It
-    is :math:`\sqrt{12} / \pi` at alpha = 1, and falls to 0 as alpha tends to 2; 0 is returned there: at that end the
-    problem is not regular, and maximum likelihood converges faster than :math:`1 / \sqrt N`.
+    with the information I of :func:`~tailnoise_utils.stable.density.fisher_information`. This is the bound for N = 1:
+    divide it by :math:`\sqrt N`. It is :math:`\sqrt{12} / \pi` at alpha = 1, and falls to 0 as alpha tends to 2, where 0
+    is returned: the problem is not regular there, and maximum likelihood converges faster than :math:`1 / \sqrt N`.
 
     Source: DuMouchel (1973), Annals of Statistics 1, 948-957.
 

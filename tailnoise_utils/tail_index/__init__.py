@@ -11,35 +11,23 @@ from .moments import fractional_moment, koutrouvelis, log_moment
 from .quantiles import hill, maximum_likelihood, mcculloch
 from .result import TailIndex
 
-ESTIMATORS: dict[str, Callable[..., TailIndex]] = {
-    f.__name__: f
-    for f in (
-        mohammadi,
-        mohammadi_order,
-        log_moment,
-        fractional_moment,
-        koutrouvelis,
-        mcculloch,
-        hill,
-        maximum_likelihood,
-    )
-}
+_FUNCTIONS = (
+    mohammadi,
+    mohammadi_order,
+    log_moment,
+    fractional_moment,
+    koutrouvelis,
+    mcculloch,
+    hill,
+    maximum_likelihood,
+)
+ESTIMATORS: dict[str, Callable[..., TailIndex]] = {function.__name__: function for function in _FUNCTIONS}
 
 __all__ = ["CONVENTIONS", "ESTIMATORS", "TailIndex", *ESTIMATORS, "get"]
 
 
 def get(name: str) -> Callable[..., TailIndex]:
-    """Look an estimator up by name.
-
-    Args:
-        name: a key of ``ESTIMATORS``.
-
-    Returns:
-        The function.
-
-    Raises:
-        ValueError: an unknown name; the message lists the valid ones.
-    """
+    """Look an estimator up by name, a key of ``ESTIMATORS``."""
     if name not in ESTIMATORS:
         raise ValueError(f"unknown estimator {name!r}; choose one of {', '.join(ESTIMATORS)}")
     return ESTIMATORS[name]

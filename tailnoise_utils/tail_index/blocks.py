@@ -5,7 +5,7 @@ log|Y| exceeds that of log|X| by (log K1) / alpha. Corollary 2.4 takes the mean,
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tailnoise_utils import stable
 
-from .logs import CHUNK, alive, all_zero, chosen, lines, row_sums_of_logs
+from .logs import CHUNK, alive, all_zero, chosen, lines, log_sums
 from .result import Sample, TailIndex, as_numbers, check_finite
 
 PUBLISHED_EPSILON = 2.2204e-16
@@ -76,19 +76,17 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
         alpha^ = 1.502 +- 0.0062
     """
     blocks = _split(x, K1, convention)
-    logs = blocks.logs()
+    sums = blocks.sums()
     if convention == "published":
         inverse = blocks.published()
     else:
-        log_Y, n_Y, log_X, n_X = logs.sum(0)
-        if not n_Y:
-            raise ValueError(f"all {blocks.K2} block sums (K1 = {blocks.K1}) are exactly zero: no logarithm to average")
-        inverse = float(log_Y / n_Y - log_X / n_X) / math.log(blocks.K1)
-        blocks.info["zeros"] = blocks.K1 * blocks.K2 - int(n_X)
+        totals = sums.sum(0).tolist()
+        inverse = inverse_index(totals, blocks.K1, blocks.K2)
+        blocks.info["zeros"] = blocks.K1 * blocks.K2 - int(totals[3])
     if blocks.p is None:
         inverse_se = math.sqrt(math.pi**2 / 6 * (inverse**2 + 0.5) / blocks.K2) / math.log(blocks.K1)
     else:
-        inverse_se = blocks.jackknife(logs)
+        inverse_se, _ = jackknife(sums, blocks.K1)
     return TailIndex.from_inverse(inverse, inverse_se, **blocks.info)
 
 
@@ -156,7 +154,7 @@ def mohammadi_order(
 
 @dataclass
 class _Blocks:
-    """The entries that take part, read row by row, cut into K2 blocks of K1 (what is left over does not take part)."""
+    """The entries that take part, read row by row, cut into K2 blocks of K1; the remainder takes no part."""
 
     x: Tensor
     live: Tensor | None  # mask of the columns that take part, None for all, and for a sample
@@ -172,27 +170,28 @@ class _Blocks:
         return (self.x if self.live is None else chosen(self.x, self.live)).reshape(-1)
 
     def rows(self) -> Tensor:
-        """The blocks as rows, (K2, K1), a view."""
+        """Give the blocks as rows, (K2, K1), a view."""
         return self.flat[: self.K1 * self.K2].view(self.K2, self.K1)
 
     def published(self) -> float:
-        """1 / alpha^ in the dtype of the entries, operation by operation as published."""
+        """Compute 1 / alpha^ in the dtype of the entries, operation by operation as published."""
         log_Y = self.rows().sum(1).abs_().add_(self.epsilon).log_().mean()
         log_X = self.flat.abs().add_(self.epsilon).log_().mean()
         return float((log_Y - log_X) / math.log(self.K1))
 
-    def logs(self) -> Tensor:
-        """Per block, in float64: log|Y|, whether it counts, the sum of log|X|, how many count; shape (K2, 4)."""
-        out, done = torch.empty(self.K2, 4, dtype=torch.float64, device=self.x.device), 0
-        for X in self._some_rows():
-            part = out[done : done + len(X)]
+    def sums(self) -> Tensor:
+        """Sum log|Y| and log|X| and count both: four columns, a row for each row of the matrix, or block of a sample."""
+        logs = torch.empty(self.K2, 4, dtype=torch.float64, device=self.x.device)
+        done = 0
+        for X in self._portions():
+            part = logs[done : done + len(X)]
             done += len(X)
-            part[:, 0], part[:, 1] = row_sums_of_logs(X.sum(1, keepdim=True, dtype=torch.float64), self.epsilon)
-            part[:, 2], part[:, 3] = row_sums_of_logs(X, self.epsilon)
-        return out
+            part[:, :2] = log_sums(X.sum(1, keepdim=True, dtype=torch.float64), self.epsilon)
+            part[:, 2:] = log_sums(X, self.epsilon)
+        return logs if self.p is None else by_row(logs, self.K1, self.p)
 
-    def _some_rows(self) -> Iterator[Tensor]:
-        """The blocks as rows, as many at a time as the cache holds: fresh memory for all would cost more than the rest."""
+    def _portions(self) -> Iterator[Tensor]:
+        """Give as many blocks at a time as the cache holds: fresh memory for all would cost more than the rest."""
         step = max(1, CHUNK // self.K1)
         if self.live is None:
             yield from self.rows().split(step)
@@ -200,31 +199,39 @@ class _Blocks:
         rest = self.x.new_empty(0)
         for part in self.x.split(lines(self.x)):
             rest = torch.cat([rest, chosen(part, self.live).reshape(-1)])
-            whole = len(rest) // self.K1
-            yield from rest[: whole * self.K1].view(whole, self.K1).split(step)
-            rest = rest[whole * self.K1 :]
-
-    def jackknife(self, logs: Tensor) -> float:
-        """Standard error of 1 / alpha^ from leaving out one row of the matrix at a time."""
-        first = torch.arange(self.K2, device=logs.device) * self.K1 // self.p
-        per_row = torch.zeros(int(first[-1]) + 1, 4, dtype=torch.float64, device=logs.device).index_add_(0, first, logs)
-        return jackknife(per_row, self.K1)
+            complete = len(rest) // self.K1
+            yield from rest[: complete * self.K1].view(complete, self.K1).split(step)
+            rest = rest[complete * self.K1 :]
 
 
-def jackknife(per_row: Tensor, K1: int) -> float:
-    """Standard error of 1 / alpha^ from the four sums of `_Blocks.logs`, row by row of the matrix."""
-    log_Y, n_Y, log_X, n_X = (per_row.sum(0) - per_row).T
-    left_out = (log_Y / n_Y - log_X / n_X) / math.log(K1)
-    P = len(left_out)
+def by_row(logs: Tensor, K1: int, p: int) -> Tensor:
+    """Add up the numbers of the blocks that begin in the same row of p entries, up to the row of the last block."""
+    first = torch.arange(len(logs), device=logs.device) * K1 // p
+    return logs.new_zeros(int(first[-1]) + 1, logs.shape[1]).index_add_(0, first, logs)
+
+
+def inverse_index(totals: Sequence[float], K1: int, K2: int) -> float:
+    """Compute 1 / alpha^ from the sum of log|Y|, its number of terms, the sum of log|X| and its number of terms."""
+    log_Y, n_Y, log_X, n_X = totals
+    if not n_Y:
+        raise ValueError(f"all {K2} block sums (K1 = {K1}) are exactly zero: no logarithm to average")
+    return (log_Y / n_Y - log_X / n_X) / math.log(K1)
+
+
+def jackknife(sums: Tensor, K1: int) -> tuple[float, float]:
+    """Compute the standard errors of 1 / alpha^ and of the mean log|Y| from these four sums, leaving out a row each."""
+    P = len(sums)
     if P < 3:  # two centred rows are each other's negative: leaving one out changes nothing
-        return math.nan
-    return float(((left_out - left_out.mean()).square().sum() * (P - 1) / P).sqrt())
+        return math.nan, math.nan
+    log_Y, n_Y, log_X, n_X = (sums.sum(0) - sums).T
+    mean_Y = log_Y / n_Y
+    inverse = (mean_Y - log_X / n_X) / math.log(K1)
+    squares = [(left_out - left_out.mean()).square().sum() for left_out in (inverse, mean_Y)]
+    return float((squares[0] * (P - 1) / P).sqrt()), float((squares[1] * (P - 1) / P).sqrt())
 
 
 def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     """Check the input, drop what the convention drops, choose K1."""
-    if convention not in CONVENTIONS:
-        raise ValueError(f"unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
     x = as_numbers(x)
     if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) < 2):
         raise ValueError(f"expected a sample (K,) or a noise matrix (P >= 2, p), got shape {tuple(x.shape)}")
@@ -247,27 +254,27 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     K = x.numel() if p is None else len(x) * p
     if not K:
         raise ValueError("nothing is alive: every column of the noise matrix is constant over the minibatches")
-    check_size(K)
     info["K1"] = K1 = block_length(K, K1, convention)
     info["K2"] = K2 = K // K1
     return _Blocks(x, live, K1, K2, p, PUBLISHED_EPSILON if convention == "published" else 0.0, info)
 
 
-def check_size(K: int) -> None:
-    """Refuse what cannot be cut into two blocks of two."""
+def largest_divisor(K: int) -> int:
+    """Find the largest divisor of K that is not above its root, which is also the divisor nearest to the root."""
+    return next(d for d in range(math.isqrt(K), 0, -1) if K % d == 0)
+
+
+def block_length(K: int, K1: int | None, convention: str) -> int:
+    """Check the convention, K and K1, or choose K1 as the convention does."""
+    if convention not in CONVENTIONS:
+        raise ValueError(f"unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
     if K < 4:
         raise ValueError(
             f"K = {K} entries are too few: two blocks of two are the least; measure more or larger minibatches"
         )
-
-
-def block_length(K: int, K1: int | None, convention: str) -> int:
-    """K1 as given, checked, or as the convention chooses it."""
-    divides = convention == "published"
+    published = convention == "published"
     if K1 is None:
-        K1 = math.isqrt(K)
-        while divides and K % K1:
-            K1 -= 1
+        K1 = largest_divisor(K) if published else math.isqrt(K)
         if K1 == 1:
             raise ValueError(
                 f"K = {K} is prime, so the published rule gives K1 = 1; drop an entry, take another number of minibatches, "
@@ -277,13 +284,13 @@ def block_length(K: int, K1: int | None, convention: str) -> int:
         raise ValueError(
             f"K1 = {K1} is not an integer in 2..{K // 2} (half of K = {K}); K1 = 1 compares the entries to themselves"
         )
-    elif divides and K % K1:
+    elif published and K % K1:
         raise ValueError(f"K1 = {K1} does not divide K = {K}, as the published convention needs; {_nearest(K, K1)}")
     return K1
 
 
 def _nearest(K: int, K1: int) -> str:
-    """The divisors of K around K1, in words."""
+    """Name the divisors of K next to K1."""
     divisors = sorted({d for i in range(2, math.isqrt(K) + 1) if K % i == 0 for d in (i, K // i)})
     near = [d for d in divisors if d < K1][-1:] + [d for d in divisors if d > K1][:1]
     return f"the nearest divisors are {' and '.join(map(str, near))}" if near else f"{K} is prime: drop an entry"

@@ -11,8 +11,16 @@ without bound; what stands above log K1 is how little the law looks like a Gauss
 replace :math:`K_1 s^2` by the variance of the block sum. Exact zeros, in the published convention, enter with
 :math:`\log\epsilon = -36`.
 
-:func:`noise_matrix` draws whole noise matrices: rows that are independent and have one law, coordinates that depend on each
-other in a way that is known.
+Noise matrices (:func:`noise_of`) have independent rows of one law and coordinates of a known dependence:
+
+* ``"independent"``: independent coordinates;
+* ``"latent"``: :math:`S A / k^{1/\alpha}`, S of k = `rank` independent SaS factors a row, A loadings that are drawn once
+  from N(0, 1): the scales of coordinates differ a little. A block sum has in law the loadings of one coordinate times
+  :math:`\sqrt{K_1}`, so that the joint 1/alpha^ has the mean 1/2 whatever alpha is;
+* ``"elliptical"``: one random scale for a whole row of Gaussian coordinates, which have `rank` Gaussian factors or, without
+  one, are independent;
+* ``"grouped"``: groups of ``BLOCK`` neighbours, :math:`\rho^{1/\alpha} S_{\text{group}} + (1-\rho)^{1/\alpha} S_j`; at
+  alpha = 2 with the correlation `rho`.
 """
 
 import math
@@ -27,9 +35,9 @@ from tailnoise_utils import stable
 
 from .blocks import PUBLISHED_EPSILON
 
+BLOCK = 10  # entries that share a component where coordinates are correlated in groups
+COORDINATES = ("independent", "latent", "elliptical", "grouped")
 _MEAN_LOG_GAUSSIAN = -(np.euler_gamma + math.log(2)) / 2  # E log|Z|, Z standard normal
-
-Sampler = Callable[[float, int, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -43,61 +51,48 @@ class Law:
             large K1 (SaS: for every K1).
     """
 
-    sample: Sampler
+    sample: Callable[[float, int, np.random.Generator], np.ndarray]
     label: str
     block_inverse: Callable[[float, int, str], float]
 
 
 def _finite_variance(log_sd_ratio: Callable[[float], float]) -> Callable[[float, int, str], float]:
-    """E 1/alpha^ from log sd(Y)/sqrt(K1) - E log|X|, whatever the convention (no exact zeros)."""
+    """Give E 1/alpha^ from log sd(Y)/sqrt(K1) - E log|X|, whatever the convention (no exact zeros)."""
     return lambda parameter, K1, _: 0.5 + (log_sd_ratio(parameter) + _MEAN_LOG_GAUSSIAN) / math.log(K1)
 
 
-def _sas(alpha: float, size: int, generator: np.random.Generator) -> np.ndarray:
-    return stable.sample(alpha, size, generator=generator)
-
-
-def _student(df: float, size: int, generator: np.random.Generator) -> np.ndarray:
-    return generator.standard_t(df, size)
-
-
-def _laplace(_: float, size: int, generator: np.random.Generator) -> np.ndarray:
-    return generator.laplace(size=size)
-
-
-def _scale_mixture(tau: float, size: int, generator: np.random.Generator) -> np.ndarray:
-    return generator.standard_normal(size) * np.exp(tau * generator.standard_normal(size))
-
-
-BLOCK = 10  # entries that share a component in `correlated`
-
-
 def _correlated(rho: float, size: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw Gaussian numbers, `BLOCK` neighbours with the correlation rho."""
     shared = np.repeat(generator.standard_normal(-(-size // BLOCK)), BLOCK)[:size]
     return math.sqrt(rho) * shared + math.sqrt(1 - rho) * generator.standard_normal(size)
 
 
-def _zeros(share: float, size: int, generator: np.random.Generator) -> np.ndarray:
-    return generator.standard_normal(size) * (generator.random(size) >= share)
-
-
 def _zeros_inverse(share: float, K1: int, convention: str) -> float:
-    alive = 0.5 * math.log1p(-share)  # the block sum has fewer terms; no block is all zero once K1 is large
+    """Give E 1/alpha^ of Gaussian numbers with a share of exact zeros."""
+    excess = 0.5 * math.log1p(-share)  # the block sum has fewer terms; no block is all zero once K1 is large
     if convention == "published":
-        alive += share * (_MEAN_LOG_GAUSSIAN - math.log(PUBLISHED_EPSILON))
-    return 0.5 + alive / math.log(K1)
+        excess += share * (_MEAN_LOG_GAUSSIAN - math.log(PUBLISHED_EPSILON))
+    return 0.5 + excess / math.log(K1)
 
 
 LAWS = {
-    "sas": Law(_sas, "SaS, alpha = {:g}", lambda alpha, *_: 1 / alpha),
+    "sas": Law(
+        lambda alpha, size, generator: stable.sample(alpha, size, generator=generator),
+        "SaS, alpha = {:g}",
+        lambda alpha, *_: 1 / alpha,
+    ),
     "student": Law(
-        _student,
+        lambda df, size, generator: generator.standard_t(df, size),
         "Student t, {:g} degrees of freedom",
         _finite_variance(lambda df: 0.5 * (-math.log(df - 2) - psi(0.5) + psi(df / 2))),
     ),
-    "laplace": Law(_laplace, "Laplace", _finite_variance(lambda _: 0.5 * math.log(2) + np.euler_gamma)),
+    "laplace": Law(
+        lambda _, size, generator: generator.laplace(size=size),
+        "Laplace",
+        _finite_variance(lambda _: 0.5 * math.log(2) + np.euler_gamma),
+    ),
     "scale_mixture": Law(
-        _scale_mixture,
+        lambda tau, size, generator: generator.standard_normal(size) * np.exp(tau * generator.standard_normal(size)),
         "Gaussian, log-normal scales (sd of log {:g})",
         _finite_variance(lambda tau: tau**2 - _MEAN_LOG_GAUSSIAN),
     ),
@@ -106,31 +101,22 @@ LAWS = {
         "Gaussian, blocks of 10 with correlation {:g}",
         _finite_variance(lambda rho: 0.5 * math.log1p((BLOCK - 1) * rho) - _MEAN_LOG_GAUSSIAN),
     ),
-    "zeros": Law(_zeros, "Gaussian with a share {:g} of exact zeros", _zeros_inverse),
+    "zeros": Law(
+        lambda share, size, generator: generator.standard_normal(size) * (generator.random(size) >= share),
+        "Gaussian with a share {:g} of exact zeros",
+        _zeros_inverse,
+    ),
 }
 
 
 def law(name: str) -> Law:
-    """Look a law up by name.
-
-    Args:
-        name: a key of ``LAWS``.
-
-    Returns:
-        The law.
-
-    Raises:
-        ValueError: an unknown name; the message lists the valid ones.
-    """
+    """Look a law up by name, a key of ``LAWS``."""
     if name not in LAWS:
         raise ValueError(f"unknown law {name!r}; choose one of {', '.join(LAWS)}")
     return LAWS[name]
 
 
-COORDINATES = ("independent", "latent", "elliptical", "grouped")
-
-
-def noise_matrix(
+def noise_of(
     coordinates: str,
     alpha: float,
     shape: tuple[int, int],
@@ -140,16 +126,7 @@ def noise_matrix(
     rank: int | None = 30,
     rho: float = 0.6,
 ) -> Float64[np.ndarray, "P p"]:
-    r"""Independent rows of one symmetric law, not centred; every coordinate SaS(alpha), if its `share` is 1.
-
-    * ``"independent"``: independent coordinates;
-    * ``"latent"``: :math:`S A / k^{1/\alpha}`, S of k = `rank` independent SaS factors a row, A loadings that are drawn
-      once from N(0, 1): the scales of coordinates differ a little. A block sum has the loadings of one coordinate times
-      :math:`\sqrt{K_1}`, in law, so that the joint 1/alpha^ has the mean 1/2 whatever alpha is;
-    * ``"elliptical"``: one random scale for a whole row of Gaussian coordinates, which have `rank` Gaussian factors
-      or, without one, are independent;
-    * ``"grouped"``: groups of ``BLOCK`` neighbours, :math:`\rho^{1/\alpha} S_{\text{group}} + (1-\rho)^{1/\alpha} S_j`; at
-      alpha = 2 with the correlation `rho`.
+    """Draw noise that is not centred: independent rows, coordinates SaS(alpha) and dependent as the module says.
 
     Args:
         coordinates: how they depend on each other, one of ``COORDINATES``.
@@ -177,9 +154,9 @@ def noise_matrix(
         if coordinates == "independent":
             return stable.sample(index, shape, generator=generator)
         if coordinates == "grouped":
-            of_group = stable.sample(index, (P, -(-p // BLOCK)), generator=generator).repeat(BLOCK, 1)[:, :p]
-            own = stable.sample(index, shape, generator=generator)
-            return rho ** (1 / index) * of_group + (1 - rho) ** (1 / index) * own
+            shared = stable.sample(index, (P, -(-p // BLOCK)), generator=generator).repeat(BLOCK, 1)[:, :p]
+            single = stable.sample(index, shape, generator=generator)
+            return rho ** (1 / index) * shared + (1 - rho) ** (1 / index) * single
         if coordinates == "latent":
             return stable.sample(index, (P, rank), generator=generator) @ loadings / rank ** (1 / index)
         scales = np.sqrt(2 * positive_stable(index / 2, (P, 1), generator))
@@ -194,20 +171,6 @@ def noise_matrix(
 def positive_stable(
     index: float, size: int | tuple[int, ...], generator: np.random.Generator
 ) -> Float64[np.ndarray, "..."]:
-    r"""Positive stable numbers A with :math:`E e^{-tA} = e^{-t^a}`: :math:`\sqrt{2A}` times N(0, 1) is SaS(1) of index 2a.
-
-    Source: Kanter (1975), Annals of Probability 3, 697-707.
-
-    Args:
-        index: a, 0 < a <= 1; at 1 every number is 1.
-        size: number of draws, or the shape.
-        generator: of the draws.
-
-    Returns:
-        The draws.
-    """
+    """Draw positive stable A, E exp(-t A) = exp(-t^index): sqrt(2 A) N(0, 1) is SaS(1) of 2 index (Kanter 1975)."""
     v, w = generator.uniform(0, np.pi, size), generator.standard_exponential(size)
     return np.sin(index * v) / np.sin(v) ** (1 / index) * (np.sin((1 - index) * v) / w) ** (1 / index - 1)
-
-
-__all__ = ["BLOCK", "COORDINATES", "LAWS", "Law", "law", "noise_matrix", "positive_stable"]

@@ -31,19 +31,7 @@ class TailIndex:
 
     @classmethod
     def from_inverse(cls, inverse: float, inverse_se: float, **info: float | int) -> "TailIndex":
-        """Build the result from 1 / alpha^; the delta method gives sd(alpha^) = sd(1/alpha^) alpha^2.
-
-        Args:
-            inverse: 1 / alpha^.
-            inverse_se: its standard error.
-            info: what else there is to say.
-
-        Returns:
-            The result; alpha^ is inf and its standard error NaN where `inverse` is 0.
-
-        Raises:
-            ValueError: `inverse` is not finite.
-        """
+        """Build the result from 1 / alpha^; by the delta method sd(alpha^) = sd(1/alpha^) alpha^2, NaN at 0."""
         if not math.isfinite(inverse):
             raise ValueError(
                 f"1/alpha^ = {inverse}: sums of the entries leave the range of their floating-point type; rescale the data"
@@ -54,7 +42,7 @@ class TailIndex:
 
     @classmethod
     def from_alpha(cls, alpha: float, se: float, **info: float | int) -> "TailIndex":
-        """Build the result from alpha^; the delta method gives sd(1/alpha^) = sd(alpha^) / alpha^2."""
+        """Build the result from alpha^; by the delta method sd(1/alpha^) = sd(alpha^) / alpha^2."""
         inverse, inverse_se = (1 / alpha, se / alpha**2) if alpha else (math.inf, math.inf)
         return cls(alpha, se, inverse, inverse_se, info)
 
@@ -63,17 +51,7 @@ class TailIndex:
 
 
 def as_numbers(x: Sample) -> Tensor:
-    """Take what a user has, an array, a tensor or a list, as a tensor of real numbers.
-
-    Args:
-        x: the numbers.
-
-    Returns:
-        A tensor of floats, detached; a view where that can be.
-
-    Raises:
-        ValueError: not numbers, or complex or Boolean ones.
-    """
+    """Take an array, a tensor or a list as a tensor of real floats, a view where that can be."""
     try:
         values = x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.require(x, requirements=["C", "W"]))
     except (TypeError, ValueError) as error:
@@ -84,15 +62,7 @@ def as_numbers(x: Sample) -> Tensor:
 
 
 def check_finite(values: Tensor, what: str = "the sample") -> None:
-    """Refuse NaN and inf.
-
-    Args:
-        values: the numbers to look at, any shape.
-        what: how the error names them.
-
-    Raises:
-        ValueError: how many entries are not finite, and the index of the first of them.
-    """
+    """Refuse NaN and infinity, saying how many there are and where the first of them stand."""
     # One pass without a mask: a sum is finite only if every entry is (or it overflows, and the mask decides). In pieces: a
     # sum in float64 makes a float64 copy of what it sums.
     if all(bool(torch.isfinite(part.sum(dtype=torch.float64))) for part in values.reshape(-1).split(2**17)):
@@ -108,18 +78,7 @@ def check_finite(values: Tensor, what: str = "the sample") -> None:
 
 
 def as_sample(x: Sample, at_least: int) -> np.ndarray:
-    """Check a one-dimensional sample and return it as a float64 array.
-
-    Args:
-        x: the sample, shape (K,).
-        at_least: the smallest K that the estimator can use.
-
-    Returns:
-        The sample, float64, shape (K,).
-
-    Raises:
-        ValueError: not one-dimensional, too few entries, NaN or inf, nothing but zeros.
-    """
+    """Check a one-dimensional sample of finite numbers, at least so many and not all zero; return it in float64."""
     numbers = as_numbers(x)
     if numbers.ndim != 1:
         shape = tuple(numbers.shape)
@@ -134,16 +93,7 @@ def as_sample(x: Sample, at_least: int) -> np.ndarray:
 
 
 def check_spread(values: np.ndarray, low: float, high: float) -> None:
-    """Refuse a sample whose quartiles coincide.
-
-    Args:
-        values: the sample, shape (K,).
-        low: its lower quartile.
-        high: its upper quartile.
-
-    Raises:
-        ValueError: the quartiles are equal; how many entries have that value.
-    """
+    """Refuse a sample whose quartiles coincide, saying how many entries have their value."""
     if low == high:
         raise ValueError(
             f"the interquartile range of the {len(values)} entries is zero ({np.mean(values == low):.0%} equal {low:g}): "

@@ -1,21 +1,17 @@
 """The block estimate of a noise matrix that is never held whole."""
 
-import math
-
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from .blocks import CONVENTIONS, PUBLISHED_EPSILON, block_length, check_size, jackknife
+from .blocks import PUBLISHED_EPSILON, block_length, inverse_index, jackknife
 from .logs import CHUNK, chosen, sum_of_logs
 from .result import TailIndex
 
-__all__ = ["PermutedRowBlocks", "RowBlocks"]
-
 
 class RowBlocks:
-    """:func:`mohammadi` of a noise matrix that is seen one row at a time, in memory that does not grow with it.
+    """Compute :func:`mohammadi` of a noise matrix that is seen a row at a time, in memory that does not grow with it.
 
     The result is that of the whole matrix: a block that straddles two rows is carried over. Only the published
     convention differs, by rounding: it sums in float64 here, in float32 there.
@@ -26,17 +22,11 @@ class RowBlocks:
         K1: length of a block, as in :func:`mohammadi`.
         convention: ``"corrected"`` or ``"published"``.
 
-    Attributes:
-        epsilon: what is added inside every logarithm.
-
     Raises:
         ValueError: as :func:`mohammadi`, as far as sizes decide it.
     """
 
     def __init__(self, P: int, p: int, K1: int | None = None, *, convention: str = "corrected") -> None:
-        if convention not in CONVENTIONS:
-            raise ValueError(f"unknown convention {convention!r}; choose one of {', '.join(CONVENTIONS)}")
-        check_size(P * p)
         self.P, self.p = P, p
         self.K1 = block_length(P * p, K1, convention)
         self.K2 = P * p // self.K1
@@ -57,15 +47,7 @@ class RowBlocks:
         return self.K1 * self.K2 - self._rows * self.p
 
     def add(self, piece: Tensor, logs: tuple[float, int] | None = None) -> None:
-        """Take the next entries of a row; the row ends where it has them all.
-
-        Args:
-            piece: the whole row, or what comes next of it.
-            logs: sum of log(|entry| + epsilon) without those that are log 0, and how many are left, if they are at hand.
-
-        Raises:
-            ValueError: more entries than the row has left, or all P rows have been seen.
-        """
+        """Take the next entries of a row, and what `sum_of_logs` says of them if it is at hand; a full row ends."""
         if not len(piece):
             return
         if self._rows == self.P or self._in_row + len(piece) > self.p:
@@ -84,15 +66,15 @@ class RowBlocks:
             self._rows, self._in_row = self._rows + 1, 0
 
     def _feed(self, X: Tensor, logs: tuple[float, int]) -> None:
-        """Take the next entries: their sums by block, their logarithms by the row in which the block begins."""
+        """Add the next entries to the sums of their blocks, their logarithms to the row in which the block begins."""
         self._sum(X)
         if self._left < self.p:
             logs = sum_of_logs(self._among(X, self._left), self.epsilon)
         self._sums[self._rows, 2:] += logs
         if self._before and len(head := self._among(X, min(self._left, self.K1 - self._before))):
-            of_head = sum_of_logs(head, self.epsilon)
-            self._sums[self._rows, 2:] -= of_head
-            self._sums[self._first, 2:] += of_head
+            head_logs = sum_of_logs(head, self.epsilon)
+            self._sums[self._rows, 2:] -= head_logs
+            self._sums[self._first, 2:] += head_logs
 
     def _sum(self, X: Tensor) -> None:
         """Add the next entries to the sums of their blocks."""
@@ -101,14 +83,14 @@ class RowBlocks:
             head, X = X[: self.K1 - filled], X[self.K1 - filled :]
             self._Y[block] += head.sum(dtype=torch.float64)
             block += 1
-        whole = len(X) // self.K1
-        if whole:
-            self._Y[block : block + whole] = X[: whole * self.K1].view(whole, self.K1).sum(1, dtype=torch.float64)
-        if len(X) > whole * self.K1:
-            self._Y[block + whole] += X[whole * self.K1 :].sum(dtype=torch.float64)
+        full = len(X) // self.K1
+        if full:
+            self._Y[block : block + full] = X[: full * self.K1].view(full, self.K1).sum(1, dtype=torch.float64)
+        if len(X) > full * self.K1:
+            self._Y[block + full] += X[full * self.K1 :].sum(dtype=torch.float64)
 
     def _among(self, X: Tensor, n: int) -> Tensor:
-        """Those of the next entries that stand among the first n of the row."""
+        """Take those of the next entries that stand among the first n of the row."""
         return X[: max(0, n - self._in_row)]
 
     def _end_row(self) -> None:
@@ -125,34 +107,26 @@ class RowBlocks:
         self._open = float(self._Y[ended]) if ended < len(self._Y) else 0.0
 
     def result(self) -> TailIndex:
-        """The estimate, once all rows have been seen.
-
-        Returns:
-            As :func:`mohammadi` of the matrix; `info` holds K1, K2 and, in the corrected convention, zeros.
-
-        Raises:
-            ValueError: rows are missing, nothing but zeros, or all block sums are zero.
-        """
+        """Give the estimate, as :func:`mohammadi` of the matrix, once all rows have been seen."""
         if self._rows < self.P:
             raise ValueError(f"{self._rows} of {self.P} rows have been seen: add the others first")
-        log_Y, n_Y, log_X, n_X = self._sums.sum(0).tolist()
-        if not n_X:
+        totals = self._sums.sum(0).tolist()
+        if not totals[3]:
             raise ValueError(f"nothing is alive: all {self.P} x {self.p} entries are exactly zero")
-        if not n_Y:
-            raise ValueError(f"all {self.K2} block sums (K1 = {self.K1}) are exactly zero: no logarithm to average")
         info: dict[str, float | int] = {"K1": self.K1, "K2": self.K2}
         if not self.epsilon:
-            info["zeros"] = self.K1 * self.K2 - int(n_X)
-        begun = ((self.K2 - 1) * self.K1) // self.p + 1  # rows in which a block begins
-        inverse = (log_Y / n_Y - log_X / n_X) / math.log(self.K1)
-        return TailIndex.from_inverse(inverse, jackknife(torch.from_numpy(self._sums[:begun]), self.K1), **info)
+            info["zeros"] = self.K1 * self.K2 - int(totals[3])
+        inverse = inverse_index(totals, self.K1, self.K2)
+        begun = (self.K2 - 1) * self.K1 // self.p + 1  # rows in which a block begins
+        inverse_se, _ = jackknife(torch.from_numpy(self._sums[:begun]), self.K1)
+        return TailIndex.from_inverse(inverse, inverse_se, **info)
 
 
 class PermutedRowBlocks(RowBlocks):
-    """The same of a matrix whose columns are permuted, while its rows come as they are: no row is ever put in order.
+    """Do the same for a matrix whose columns are permuted, while its rows come as they are.
 
-    An entry is added to the sum of the block that it falls into; on a GPU in no fixed order, so that the last digits may
-    differ from time to time.
+    No row is ever put in order: an entry is added to the sum of the block that it falls into; on a GPU in no fixed order,
+    so that the last digits may differ from time to time.
 
     Args:
         P: number of rows to come.
@@ -171,7 +145,7 @@ class PermutedRowBlocks(RowBlocks):
         self._order = order
 
     def _places(self, X: Tensor) -> Tensor:
-        """Where the next entries stand."""
+        """Give the places of the next entries."""
         return self._order[self._in_row : self._in_row + len(X)]
 
     def _sum(self, X: Tensor) -> None:

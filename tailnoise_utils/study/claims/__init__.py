@@ -1,10 +1,12 @@
 """The paper's claims and some of our own: a rule on stored rows for each, fixed before the runs it judges; the verdicts.
 
-The rules are in the docstrings of :func:`tailnoise_utils.study.claims.c1` to :func:`tailnoise_utils.study.claims.c9` and
-:func:`tailnoise_utils.study.claims.o1` to :func:`tailnoise_utils.study.claims.o3`. Common to all of them: tests are made on
-1/alpha^; within a claim at a false discovery rate of 5 % over its settings (:func:`tailnoise_utils.study.claims.decide`),
-over claims by Holm's procedure at 5 % (:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by
-themselves; seeds are tested across where there are 5, else variances are joint over settings
+Statements and rules are read from the docstrings of :func:`tailnoise_utils.study.claims.c1` to
+:func:`tailnoise_utils.study.claims.c9` and :func:`tailnoise_utils.study.claims.o1` to
+:func:`tailnoise_utils.study.claims.o3`. Common to all of them: tests are made on 1/alpha^ and are one-sided; within a claim
+at a false discovery rate of 5 % over its settings, where all must hold for "reproduced" and all of one level of a facet for
+"partly" (:func:`tailnoise_utils.study.claims.decide`); over claims by Holm's procedure at 5 %
+(:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by themselves. A setting's own seeds give its
+error where there are 5, else variances are joint over the settings that the rule names
 (:func:`tailnoise_utils.study.claims.over_seeds`).
 """
 
@@ -13,18 +15,17 @@ from dataclasses import replace
 
 from .. import experiments
 from ..experiments import runner
-from ..results.reading import WORDS, over_seeds
+from ..results.reading import over_seeds
 from ..results.store import Results
-from .batch_size import batch_slopes, c6, o3, scale_slopes
+from .batch_size import batch_slopes, c6, o3
 from .estimators import c2, c2_tests
 from .exits import c9, c9_checks, exit_slopes, rate_ratios
-from .inference import above, benjamini_hochberg, equivalence, fisher, holm, intraclass, least_squares
 from .iterations import c7, phases
 from .norms import c1, norm_distances
 from .ours import o1, o2
 from .sizes import c3, c4, c5, c8
 from .tails import flat_in_b, heavy_or_else, scale_of_norms
-from .verdict import CRITERIA, NOT_TESTED, STATEMENTS, VERDICTS, Verdict, decide, lowered
+from .verdict import CRITERIA, NOT_TESTED, STATEMENTS, VERDICTS, Verdict, decide, lowered, stated
 
 __all__ = [
     "CRITERIA",
@@ -32,11 +33,8 @@ __all__ = [
     "RULES",
     "STATEMENTS",
     "VERDICTS",
-    "WORDS",
     "Verdict",
-    "above",
     "batch_slopes",
-    "benjamini_hochberg",
     "c1",
     "c2",
     "c2_tests",
@@ -49,14 +47,9 @@ __all__ = [
     "c9",
     "c9_checks",
     "decide",
-    "equivalence",
     "exit_slopes",
-    "fisher",
     "flat_in_b",
     "heavy_or_else",
-    "holm",
-    "intraclass",
-    "least_squares",
     "lowered",
     "norm_distances",
     "o1",
@@ -66,7 +59,6 @@ __all__ = [
     "phases",
     "rate_ratios",
     "scale_of_norms",
-    "scale_slopes",
     "verdicts",
 ]
 
@@ -85,6 +77,8 @@ RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...]]] = {
     "O2": (o2, ("fcn_size",)),
     "O3": (o3, ("batch_scaling",)),
 }
+for _claim, (_rule, _) in RULES.items():
+    STATEMENTS[_claim], CRITERIA[_claim] = stated(_rule)
 
 
 def verdicts(profile: str) -> list[Verdict]:
@@ -101,19 +95,19 @@ def verdicts(profile: str) -> list[Verdict]:
     """
     experiments.check_profile(profile)
     names = {name for _, needed in RULES.values() for name in needed} | {"iterations_decomposition"}
-    stored = {name: of for name in sorted(names) if (of := _stored(name, profile)) is not None}
-    found = []
+    stored = {name: results for name in sorted(names) if (results := _stored(name, profile)) is not None}
+    judged = []
     for claim, (rule, needed) in RULES.items():
         if missing := [name for name in needed if name not in stored]:
             verdict = Verdict(claim, NOT_TESTED, f"Not measured: {', '.join(missing)}.")
         else:
             verdict = rule(*(stored[name] for name in needed))
-        found.append(replace(verdict, experiments=needed, profile=profile, tails=_tails(claim, stored)))
-    return [v for family in "CO" for v in lowered([v for v in found if v.claim.startswith(family)])]
+        judged.append(replace(verdict, experiments=needed, profile=profile, tails=_tails(claim, stored)))
+    return [v for family in "CO" for v in lowered([v for v in judged if v.claim.startswith(family)])]
 
 
 def _stored(experiment: str, profile: str) -> Results | None:
-    """What is stored of an experiment, if all of it is."""
+    """Return what is stored of an experiment, if all of it is."""
     if experiment not in experiments.EXPERIMENTS:
         return None
     try:
@@ -123,7 +117,7 @@ def _stored(experiment: str, profile: str) -> Results | None:
 
 
 def _tails(claim: str, stored: dict[str, Results]) -> str:
-    """The second column of a claim."""
+    """Return what other measurements say of the tails of the noise that a claim is about."""
     if claim in ("C2", "C9"):
         return "Not about gradient noise."
     if claim == "C1":

@@ -3,106 +3,87 @@
 import numpy as np
 import pandas as pd
 
-from ..results.reading import BATCH_CONVENTIONS, SETTING, at_end, at_start, of_seeds, over_seeds
+from ..results.reading import BATCH_CONVENTIONS, SETTING, at_end, at_start
 from ..results.store import Results
-from .inference import above, least_squares
-from .verdict import NOT_TESTED, Verdict, decide
-
-__all__ = ["batch_slopes", "c6", "o3", "scale_slopes"]
+from .inference import least_squares, means_above
+from .verdict import NOT_TESTED, Verdict, effects, judge
 
 _SLOPE = 0.02  # of alpha^ per unit of ln b
-_DEPTHS, _DATA = (2, 4), ("mnist", "cifar10")
+_DEPTHS, _DATA = {2, 4}, ("mnist", "cifar10")
 _READINGS = ("one network", "trained at b")
 _SIZES, _FACTOR = 3, 4  # that a slope needs: so many minibatch sizes, the largest so many times the smallest
 _INTERVALS = ((10, 100), (100, 1000))
-_LARGE = 10  # a minibatch is small beside the data if they are so many times as large
+_LARGE = 10  # a minibatch is small if the data are so many times as large
 
 
 def batch_slopes(results: Results) -> pd.DataFrame:
-    r"""How alpha^ moves with the minibatch size at the same number of minibatches and the same K1.
+    r"""Compute how alpha^ moves with the minibatch size at the same number of minibatches and the same K1.
 
     Least squares of 1/alpha^ on ln b, times :math:`-\bar\alpha^2`, :math:`1/\bar\alpha` the mean of 1/alpha^ over the
     sizes: the slope of alpha^ itself. In two readings: the noise of one network at several b ("one network"), and the noise
     at b of networks trained at that b, one network a size ("trained at b").
-
-    Args:
-        results: of the experiment ``batch_size``; b is `x`, that of the training `batch_size`.
 
     Returns:
         A row a setting, seed, reading and convention ("published": K1 is the same at all b, since the noise has equally
         many entries; "K1 = 1000", corrected) with three sizes or more that span a factor of 4 or more: value (the slope),
         alpha (the mean), sizes (how many b).
     """
-    end = at_end(results)
-    end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn")]
+    end = at_end(results)  # b is the column x, that of the training is batch_size
+    end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn") & (end["split"] == "train")]
     rows = []
     for convention, quantity in BATCH_CONVENTIONS.items():
-        of = end[(end["quantity"] == quantity) & (end["split"] == "train")]
+        measured = end[end["quantity"] == quantity]
         readings = {
-            "one network": of.groupby([*SETTING, "seed", "run"]),
-            "trained at b": of[of["x"] == of["batch_size"]].groupby([*SETTING, "seed"]),
+            "one network": measured.groupby([*SETTING, "seed", "run"]),
+            "trained at b": measured[measured["x"] == measured["batch_size"]].groupby([*SETTING, "seed"]),
         }
         for reading, groups in readings.items():
-            for names, at in groups:
-                b = at["x"].to_numpy()
+            for names, group in groups:
+                b = group["x"].to_numpy()
                 if len(np.unique(b)) < _SIZES or b.max() < _FACTOR * b.min():
                     continue
-                ln_b = np.log(b) - np.log(b).mean()
-                X = np.stack([np.ones(len(b)), ln_b], 1)
-                (level, slope), *_ = least_squares(X, at["value"].to_numpy())
+                X = np.stack([np.ones(len(b)), np.log(b) - np.log(b).mean()], 1)
+                (level, slope), *_ = least_squares(X, group["value"].to_numpy())
                 rows.append((*names[: len(SETTING) + 1], reading, convention, -slope / level**2, 1 / level, len(b)))
     return pd.DataFrame(rows, columns=[*SETTING, "seed", "reading", "convention", "value", "alpha", "sizes"])
 
 
 def c6(results: Results) -> Verdict:
-    """C6: larger minibatches do not bring alpha^ towards 2.
+    """C6: Larger minibatches do not bring alpha^ towards 2.
 
-    The rule, for FCNs of depth 2 and 4 that trained on MNIST or CIFAR-10, at the last snapshot: at the same number of
-    minibatches and the same K1, in each reading and convention of :func:`tailnoise_utils.study.claims.batch_slopes`, alpha^
-    rises by less than .02 per unit of ln b, by a one-sided t-test over the seeds; with fewer than 5 seeds the variance
-    is joint over the settings of a reading and convention. A fall is no movement towards 2 and does not count against
-    the claim. "Reproduced": all settings; "partly": all of one data set, loss, convention or reading, or all, where
-    networks trained at several b are absent. "Not tested": networks of one of the depths, measured at several b, are
-    absent, or no setting has two seeds.
+    The rule: At equally many minibatches and the same K1, alpha^ rises by less than .02 per unit of ln b (t-tests over the
+    seeds), in one network measured at several b and in networks trained at b.
 
-    Args:
-        results: of the experiment ``batch_size``.
+    It is for FCNs of depth 2 and 4 that trained on MNIST or CIFAR-10, at the last snapshot, in each reading and convention
+    of :func:`tailnoise_utils.study.claims.batch_slopes`; variances are joint over the settings of a reading and convention.
+    A fall is no movement towards 2 and does not count against the claim. "Partly": one data set, loss, convention or
+    reading, or all, where networks trained at several b are absent. "Not tested": networks of one of the depths, measured
+    at several b, are absent, or no setting has two seeds.
 
     Returns:
-        The verdict.
+        The verdict on results of ``batch_size``.
     """
     slopes = batch_slopes(results)
     slopes = slopes[slopes["dataset"].isin(_DATA)]
     depths = {reading: set(slopes.loc[slopes["reading"] == reading, "depth"]) for reading in _READINGS}
-    if depths["one network"] != set(_DEPTHS):
-        there = ", ".join(map(str, sorted(depths["one network"]))) or "none"
-        return Verdict("C6", NOT_TESTED, f"Depths with three minibatch sizes or more: {there}; 2 and 4 are needed.")
-    keys = [*SETTING, "reading", "convention"]
-    tests = over_seeds(slopes, keys, ["reading", "convention"]).reset_index()
+    if depths["one network"] != _DEPTHS:
+        measured = ", ".join(map(str, sorted(depths["one network"]))) or "none"
+        return Verdict("C6", NOT_TESTED, f"Depths with three minibatch sizes or more: {measured}; 2 and 4 are needed.")
+    # The slope is below the bound where the opposite slope is above the opposite bound.
+    opposite = slopes.assign(value=-slopes["value"])
+    variant = ["reading", "convention"]
+    tests = means_above(opposite, [*SETTING, *variant], variant, -_SLOPE)
     if tests["se"].isna().any():
         return Verdict("C6", NOT_TESTED, "No setting has two seeds.")
-    # That the slope is below the bound is that its opposite is above the opposite bound.
-    tests["p"] = [above(-m, se, df, -_SLOPE) for m, se, df in zip(tests["mean"], tests["se"], tests["df"], strict=True)]
-    absent = tuple(reading for reading, found in depths.items() if found != set(_DEPTHS))
-    verdict, p, where = decide(tests, ("dataset", "loss", "convention", "reading"), absent)
-    words, numbers = [], {}
-    for (reading, convention), of in tests.groupby(["reading", "convention"]):
-        low, high = float(of["mean"].min()), float(of["mean"].max())
-        numbers |= {f"smallest slope, {reading}, {convention}": low, f"largest slope, {reading}, {convention}": high}
-        words.append(f"{low:+.3f} to {high:+.3f} ({reading}, {convention})")
-    evidence = (
-        f"Holds {where}. alpha^ changes per unit of ln b by {'; '.join(words)}; {slopes['sizes'].min()} to "
-        f"{slopes['sizes'].max()} sizes; alpha^ {slopes['alpha'].min():.2f} to {slopes['alpha'].max():.2f}. "
-        f"{of_seeds(tests['seeds'])}."
-    )
-    return Verdict("C6", verdict, evidence, numbers, p)
+    tests["slope"] = -tests["mean"]
+    lines = effects(tests, {"slope": "change of alpha^ per unit of ln b"}, ("reading", "convention"))
+    lines += effects(slopes, {"sizes": "minibatch sizes", "alpha": "alpha^"}) + effects(tests, {"seeds": "seeds"})
+    absent = tuple(reading for reading in _READINGS if depths[reading] != _DEPTHS)
+    return judge("C6", tests, lines, ("dataset", "loss", "convention", "reading"), absent)
 
 
 def scale_slopes(results: Results) -> pd.DataFrame:
-    r"""Slopes of the log-scale L(b) against ln b between 10 and 100, and between 100 and 1000 samples.
-
-    Args:
-        results: of the experiment ``batch_scaling``.
+    r"""Compute slopes of the log-scale L(b) against ln b between 10 and 100, and between 100 and 1000 samples.
 
     Returns:
         A row a run and end ("before", of all runs; "after", of those that trained) whose data are 10,000 samples or more:
@@ -112,46 +93,39 @@ def scale_slopes(results: Results) -> pd.DataFrame:
     rows = []
     for when, table in (("before", at_start(results)), ("after", at_end(results))):
         scales = table[(table["quantity"] == "log-scale") & (table["n_train"] >= _LARGE * _INTERVALS[-1][1])]
-        for of, run in scales.groupby([*SETTING, "seed"]):
+        for names, run in scales.groupby([*SETTING, "seed"]):
             L = run.set_index("x")["value"]
-            if not {b for pair in _INTERVALS for b in pair} <= set(L.index):
-                continue
-            small, large = ((L[high] - L[low]) / np.log(high / low) for low, high in _INTERVALS)
-            rows.append((*of, when, small, large, small - large))
+            if {b for pair in _INTERVALS for b in pair} <= set(L.index):
+                small, large = ((L[high] - L[low]) / np.log(high / low) for low, high in _INTERVALS)
+                rows.append((*names, when, small, large, small - large))
     return pd.DataFrame(rows, columns=[*SETTING, "seed", "when", "small", "large", "value"])
 
 
+def implied_index(slopes: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return the stable index that the mean slopes of the log-scale imply in each group, between either pair of b."""
+    return (1 / (1 + slopes.groupby(by)[["small", "large"]].mean())).reset_index()
+
+
+INDEX = {"small": "index implied from 10 to 100 samples", "large": "index implied from 100 to 1000"}
+
+
 def o3(results: Results) -> Verdict:
-    """O3, our own: no single stable index; the index that the scale implies rises with b.
+    """O3: The noise has no single stable index: the index that its scale implies rises with the minibatch size.
 
-    The rule. In every setting of ``batch_scaling``, before training and after it (runs that trained), the slope of the
-    log-scale between 10 and 100 samples is larger than that between 100 and 1000, by a one-sided t-test over the seeds
-    (fewer than 5: variance joint over the settings of an end). Under a stable law both are the same, or the second is
-    larger by a little, since its data are finite. "Reproduced": all; "partly": all of one data set, loss or end. "Not
-    tested": no data of 10,000 samples or more, or no setting after training.
+    The rule: The log-scale falls less steeply from 10 to 100 samples than from 100 to 1000, before and after training
+    (t-tests over the seeds).
 
-    The claim was formed on these very results: the verdict says how sure they make it, not that it was predicted.
-
-    Args:
-        results: of the experiment ``batch_scaling``.
+    Variances are joint over the settings of an end. Under a stable law both slopes are the same, or the second is larger by
+    a little, since its data are finite. "Partly": one data set, loss or end. "Not tested": no data of 10,000 samples or
+    more, or no setting after training. The claim was formed on these very results: the verdict says how sure they make it,
+    not that it was predicted.
 
     Returns:
-        The verdict.
+        The verdict on results of ``batch_scaling``.
     """
     slopes = scale_slopes(results)
     if set(slopes["when"]) != {"before", "after"}:
         return Verdict("O3", NOT_TESTED, "No log-scales at 10, 100 and 1000 of 10,000 samples or more at both ends.")
-    tests = over_seeds(slopes, [*SETTING, "when"], ["when"]).reset_index()
-    tests["p"] = [above(m, se, df, 0.0) for m, se, df in zip(tests["mean"], tests["se"], tests["df"], strict=True)]
-    verdict, p, where = decide(tests, ("dataset", "loss", "when"))
-    implied = 1 / (1 + slopes.groupby("when")[["small", "large"]].mean())
-    numbers = {f"implied index, {when}, {at}": float(of[at]) for when, of in implied.iterrows() for at in implied}
-    words = [
-        f"{numbers[f'implied index, {w}, small']:.2f} to {numbers[f'implied index, {w}, large']:.2f} {w} training"
-        for w in ("before", "after")
-    ]
-    evidence = (
-        f"Holds {where}. Index implied from 10 to 100 samples and from 100 to 1000, by the mean slope: {'; '.join(words)} "
-        f"({len(tests)} settings and ends). {of_seeds(tests['seeds'])}."
-    )
-    return Verdict("O3", verdict, evidence, numbers, p)
+    tests = means_above(slopes, [*SETTING, "when"], ["when"], 0.0)
+    lines = effects(implied_index(slopes, ["when"]), INDEX, ("when",)) + effects(tests, {"seeds": "seeds"})
+    return judge("O3", tests, lines, ("dataset", "loss", "when"))

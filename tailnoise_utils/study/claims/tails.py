@@ -2,24 +2,21 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ..results.reading import SETTING, at_end, values
 from ..results.store import Results
-from .batch_size import scale_slopes
-from .inference import LEVEL, benjamini_hochberg, fisher
-
-__all__ = ["flat_in_b", "heavy_or_else", "scale_of_norms"]
+from .batch_size import INDEX, implied_index, scale_slopes
+from .inference import LEVEL, fisher
+from .verdict import effects, sentence
 
 
 def heavy_or_else(*diagnoses: Results) -> str:
-    """The tests across the minibatches, after training, and how flat alpha^ is in K1.
+    """Say what tests across the minibatches find after training, and how flat alpha^ is in K1.
 
     Of each setting the p-values of tau and of the kurtosis of random projections are combined over the seeds (Fisher) and
-    counted at a false discovery rate of 5 % over the settings. Flat in K1 is what a stable law would be: alpha^ of single
-    columns at K1 = 3 and at 30, joint alpha^ at K1 = 10 and 1000, medians over the settings of means over the seeds.
-
-    Args:
-        diagnoses: results with the diagnosis of networks that were trained.
+    counted at a false discovery rate of 5 % over the settings. Flat in K1 is what a stable law would be: alpha^ per
+    coordinate at K1 = 3 and at 30, joint alpha^ at K1 = 10 and 1000, medians over the settings of means over the seeds.
 
     Returns:
         Sentences; that nothing was measured, where it was not.
@@ -27,72 +24,49 @@ def heavy_or_else(*diagnoses: Results) -> str:
     end = pd.concat([at_end(results) for results in diagnoses]) if diagnoses else pd.DataFrame()
     if end.empty or values(end, "tail excess (p)").empty:
         return "Not measured: no diagnosis of a network that trained."
-    counts = {}
-    for name in ("tail excess (p)", "kurtosis (random projections) (p)"):
-        p = values(end, name).groupby(SETTING)["value"].agg(lambda of: fisher(of.to_numpy()))
-        counts[name] = (int((benjamini_hochberg(p.to_numpy()) <= LEVEL).sum()), len(p))
-    (found, total), (projected, of_projections) = counts.values()
-    heads = {0: "No sign of tails heavier than Gaussian", total: "Heavier than Gaussian"}
-    head = heads.get(found, "Heavier than Gaussian in part")
-    tau = values(end, "tail excess").groupby(SETTING)["value"].mean()
 
-    def alpha(quantity: str, K1: float) -> float:
-        return float(1 / values(end, quantity, K1).groupby(SETTING)["value"].mean().median())
+    def heavier(quantity: str) -> pd.DataFrame:
+        p = values(end, quantity).groupby(SETTING)["value"].agg(fisher)
+        return pd.DataFrame({"heavier": stats.false_discovery_control(p.to_numpy()) <= LEVEL})
 
-    columns = [alpha("1/alpha (per coordinate)", K1) for K1 in (3.0, 30.0)]
-    joint = [alpha("1/alpha (joint)", K1) for K1 in (10.0, 1000.0)]
-    words = [
-        f"{head}: tau finds it in {found} of {total} settings ({tau.min():.3f} to {tau.max():.3f})",
-        f"random projections in {projected} of {of_projections}",
-    ]
-    if np.isfinite(columns).all():
-        words.append(f"alpha^ of single columns is {columns[0]:.2f} at K1 = 3 and {columns[1]:.2f} at 30")
-    if np.isfinite(joint).all():
-        words.append(f"joint it is {joint[0]:.2f} at K1 = 10 and {joint[1]:.2f} at 1000, where a stable law is flat")
-    return "; ".join(words) + "."
+    tau, projections = heavier("tail excess (p)"), heavier("kurtosis (random projections) (p)")
+    heads = {0: "No sign of tails heavier than Gaussian", len(tau): "Heavier than Gaussian"}
+    head = heads.get(int(tau["heavier"].sum()), "Heavier than Gaussian in part")
+    size = values(end, "tail excess").groupby(SETTING, as_index=False)["value"].mean()
+    lines = effects(tau, {"heavier": "found by tau"}) + effects(size, {"value": "tau"})
+    lines += effects(projections, {"heavier": "found by random projections"})
+    for name, quantity, lengths in (
+        ("alpha^ per coordinate", "1/alpha (per coordinate)", (3.0, 30.0)),
+        ("joint alpha^ (flat if stable)", "1/alpha (joint)", (10.0, 1000.0)),
+    ):
+        medians = [values(end, quantity, K1).groupby(SETTING)["value"].mean().median() for K1 in lengths]
+        if np.isfinite(medians).all():
+            words = {f"K1 = {K1:.0f}": 1 / median for K1, median in zip(lengths, medians, strict=True)}
+            lines += effects(pd.DataFrame([words]).assign(name=name), {at: f"{at} gives" for at in words}, ("name",))
+    return f"{head}: {sentence(lines)}."
 
 
 def scale_of_norms(results: Results) -> str:
-    """How much the norms spread beside those of Gaussian vectors with the covariance of the noise.
-
-    Args:
-        results: of the experiment ``noise_histogram``.
-
-    Returns:
-        A sentence.
-    """
+    """Say how much the norms of ``noise_histogram`` spread, compared with those of Gaussian vectors of its covariance."""
     table = results.table()
     table = table[table["status"] == "complete"]
 
     def spread(quantity: str) -> pd.Series:
-        norms = table[table["quantity"] == quantity]
-        return norms.groupby(["iteration", "run"])["value"].agg(lambda of: np.log(of).std()).groupby("iteration").mean()
+        norms = table[table["quantity"] == quantity].groupby(["iteration", "run"])["value"]
+        return norms.agg(lambda norm: np.log(norm).std()).groupby("iteration").mean()
 
-    own, gaussian = spread("norm"), spread("norm, Gaussian (same covariance)")
-    if own.empty:
+    noise, gaussian = spread("norm"), spread("norm, Gaussian (same covariance)")
+    if noise.empty:
         return "Not measured: no run trained."
-    ratio = own / gaussian
-    return (
-        f"The logarithm of the norm spreads {ratio.min():.2f} to {ratio.max():.2f} times as much as that of Gaussian "
-        "vectors with the same covariance: 1 where dependence explains all of it."
-    )
+    name = "Spread of ln norm over that of Gaussian vectors with the same covariance"
+    ratio = effects(pd.DataFrame({"ratio": noise / gaussian}), {"ratio": name})
+    return f"{sentence(ratio)} (1 if dependence explains all of it)."
 
 
 def flat_in_b(results: Results) -> str:
-    """Whether the scale of the noise falls with one power of the minibatch size, as that of a stable law would.
-
-    Args:
-        results: of the experiment ``batch_scaling``.
-
-    Returns:
-        A sentence: the index implied between 10 and 100 samples and between 100 and 1000, over settings after training.
-    """
+    """Say whether the scale of the noise of ``batch_scaling`` falls with one power of b, as that of a stable law would."""
     slopes = scale_slopes(results).query("when == 'after'")
     if slopes.empty:
         return "Not measured: no scale of the noise after training."
-    implied = 1 / (1 + slopes.groupby(SETTING)[["small", "large"]].mean())
-    small, large = (f"{implied[name].min():.2f} to {implied[name].max():.2f}" for name in ("small", "large"))
-    return (
-        f"The index that the scale of the noise implies is {small} from 10 to 100 samples and {large} from 100 to 1000, "
-        "over the settings of batch_scaling after training: one number for both, if the noise were stable."
-    )
+    index = effects(implied_index(slopes, SETTING), INDEX)
+    return f"After training: {sentence(index)} (one number for both, if the noise were stable)."

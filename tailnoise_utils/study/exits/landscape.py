@@ -1,7 +1,7 @@
-r"""Objectives of one variable on which the metastability of SGD is studied: a single symmetric well, and several wells.
+r"""Objectives of one variable from which exits are simulated: a single symmetric well, and several wells.
 
-Both are smooth (twice continuously differentiable) and have linear tails. Under Levy noise the latter is needed: the
-Euler scheme explodes after a large jump where the gradient grows faster than linearly.
+Both are twice continuously differentiable and have linear tails. Levy noise needs such tails: after a large jump the
+Euler scheme explodes where the gradient grows faster than linearly.
 """
 
 import math
@@ -13,9 +13,8 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.interpolate import BPoly
 
-__all__ = ["Landscape", "Objective", "SymmetricWell"]
-
-_NATURAL = math.pi**2 / 2  # of a half cosine of unit height and length: the curvature at its ends
+_Points = Float64[np.ndarray, "..."]
+_NATURAL = math.pi**2 / 2  # curvature at the ends of a half cosine of unit height and length
 _CELLS = 4096  # of the table of gradients
 
 
@@ -23,23 +22,18 @@ _CELLS = 4096  # of the table of gradients
 class Objective(Protocol):
     """What the Euler scheme asks of an objective."""
 
-    def gradient(self, x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """The derivative f'(x)."""
-        ...
+    def gradient(self, x: _Points) -> _Points:
+        """Return the derivative f'(x)."""
 
 
 @dataclass(frozen=True)
 class SymmetricWell:
-    r"""A well around 0 between two maxima at :math:`\pm a`, of height H above its minimum.
+    r"""A well around 0 of half-width a and height H: its two maxima at :math:`\pm a` are H above its minimum.
 
     .. math:: f(x) = \tfrac H2 \bigl(1 - \cos(\pi x / a)\bigr), \qquad |x| \le \tfrac32 a,
 
-    and beyond, where f has fallen to H/2 and its curvature is 0, the tangent. Minimum and maxima have the same
-    curvature up to its sign, :math:`\pi^2 H / (2 a^2)`.
-
-    Attributes:
-        half_width: a, positive.
-        height: H, positive.
+    and the tangent beyond, where f has fallen to H/2 and its curvature is 0. Minimum and maxima have the same curvature
+    up to its sign, :math:`\pi^2 H / (2 a^2)`.
     """
 
     half_width: float
@@ -52,41 +46,33 @@ class SymmetricWell:
 
     @property
     def curvature(self) -> float:
-        """The second derivative at the minimum, and less that at the maxima."""
+        """The second derivative at the minimum; at the maxima it is minus this."""
         return _NATURAL * self.height / self.half_width**2
 
-    def value(self, x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """The objective f(x)."""
-        end = 1.5 * self.half_width
-        inside = np.clip(x, -end, end)
+    def value(self, x: _Points) -> _Points:
+        """Return the objective f(x)."""
+        inside = np.clip(x, -1.5 * self.half_width, 1.5 * self.half_width)
         slope = self.curvature * self.half_width / math.pi
         return self.height / 2 * (1 - np.cos(np.pi / self.half_width * inside)) - slope * np.abs(x - inside)
 
-    def gradient(self, x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """The derivative f'(x)."""
-        end = 1.5 * self.half_width
-        slope = self.curvature * self.half_width / math.pi
-        return slope * np.sin(np.pi / self.half_width * np.clip(x, -end, end))
+    def gradient(self, x: _Points) -> _Points:
+        """Return the derivative f'(x)."""
+        inside = np.clip(x, -1.5 * self.half_width, 1.5 * self.half_width)
+        return self.curvature * self.half_width / math.pi * np.sin(np.pi / self.half_width * inside)
 
 
 @dataclass(frozen=True)
 class Landscape:
     r"""Wells side by side, of different widths and depths; their maxima are all at the height 0.
 
-    Between neighbouring critical points f is the polynomial of degree 5 that has the values, zero slopes and the
-    curvatures there. The curvature of a minimum is :math:`\pi^2 / 2` times its depth over the square of the distance to
-    the nearest maximum (as in :class:`SymmetricWell`), that of a maximum the geometric mean of what its two sides would
-    have. Outside, from the outermost maximum's mirror image in its minimum on, f is linear.
-
-    Attributes:
-        minima: where the minima are, ascending.
-        maxima: where the maxima between them are: one fewer.
-        depths: how far the minima lie below 0, positive.
+    Between neighbouring critical points f is a polynomial of degree 5. The curvature of a minimum is :math:`\pi^2 / 2`
+    times its depth over the square of the distance to the nearest maximum (as in :class:`SymmetricWell`), that of a maximum
+    the geometric mean of what its two sides would have. Each tail is linear from the outer maximum's mirror image on.
     """
 
-    minima: tuple[float, ...]
-    maxima: tuple[float, ...]
-    depths: tuple[float, ...]
+    minima: tuple[float, ...]  # ascending
+    maxima: tuple[float, ...]  # between them: one fewer
+    depths: tuple[float, ...]  # of the minima below 0, positive
 
     def __post_init__(self) -> None:
         m, s, d = self.minima, self.maxima, self.depths
@@ -116,58 +102,52 @@ class Landscape:
 
     @cached_property
     def _spline(self) -> BPoly:
-        """The objective between the two points from which on it is linear."""
+        """The objective between its two linear tails."""
         x, depths = self._critical, np.asarray(self.depths)
         gaps = np.diff(x)  # from minimum to maximum, to minimum, ...
-        nearest = np.minimum(np.r_[np.inf, gaps[1::2]], np.r_[gaps[::2], np.inf])
         values, curvatures = np.zeros(len(x)), np.empty(len(x))
         values[::2] = -depths
-        curvatures[::2] = _NATURAL * depths / nearest**2
+        curvatures[::2] = _NATURAL * depths / self.widths**2
         sides = _NATURAL * depths[[0, *np.repeat(np.arange(1, len(depths) - 1), 2), -1]] / gaps**2
         curvatures[1::2] = -np.sqrt(sides[::2] * sides[1::2])
-        ends = []
-        for sign, at, length in ((-1, 0, gaps[0]), (1, -1, gaps[-1])):
-            steep = curvatures[at] * length
-            # The value that makes the slope a cubic between the minimum and the linear part.
-            high = values[at] + steep * length / 2 + curvatures[at] * length**2 / 12
-            ends.append((x[at] + sign * length, [high, sign * steep, 0.0]))
-        (left, first), (right, last) = ends
-        inner = np.stack([values, np.zeros(len(x)), curvatures], 1).tolist()
+        outer, sign, length = [0, -1], np.array([-1, 1]), gaps[[0, -1]]
+        steep = curvatures[outer] * length
+        # With this value the slope is a cubic between an outer minimum and the linear tail.
+        high = values[outer] + steep * length / 2 + curvatures[outer] * length**2 / 12
+        left, right = x[outer] + sign * length
+        first, last = np.stack([high, sign * steep, np.zeros(2)], 1)
+        inner = np.stack([values, np.zeros(len(x)), curvatures], 1)
         return BPoly.from_derivatives([left, *x, right], [first, *inner, last])
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The points from which on f is linear."""
+        """The points where the linear tails begin."""
         return float(self._spline.x[0]), float(self._spline.x[-1])
-
-    @property
-    def curvatures(self) -> Float64[np.ndarray, " r"]:
-        """The second derivatives at the minima."""
-        return self._spline.derivative(2)(np.asarray(self.minima))
 
     @property
     def widths(self) -> Float64[np.ndarray, " r"]:
         """Distance of each minimum to its nearest maximum."""
         return np.abs(np.subtract.outer(self.minima, self.maxima)).min(1)
 
-    def _slope(self, x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    def _slope(self, x: _Points) -> _Points:
+        """Return the derivative f'(x), exactly."""
         return self._spline.derivative()(np.clip(x, *self.ends))
 
-    def value(self, x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """The objective f(x)."""
+    def value(self, x: _Points) -> _Points:
+        """Return the objective f(x)."""
         inside = np.clip(x, *self.ends)
         return self._spline(inside) + self._slope(inside) * (x - inside)
 
     @cached_property
     def _table(self) -> tuple[float, float, Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-        """Left end, cells per unit, and per cell constant and slope of the gradient as a function of the cell number."""
+        """Left end, cells per unit length, and for each cell constant and slope of the gradient in units of cells."""
         left, right = self.ends
         slopes = self._slope(np.linspace(left, right, _CELLS + 1))
         steps = np.diff(slopes)
         return left, _CELLS / (right - left), slopes[:-1] - np.arange(_CELLS) * steps, steps
 
-    def gradient(self, x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """The derivative f'(x), linear between 4097 exact values: within 1e-5 of its largest size."""
+    def gradient(self, x: _Points) -> _Points:
+        """Return the derivative f'(x), linear between 4097 exact values: within 1e-5 of its largest size."""
         left, density, constants, steps = self._table
         position = np.clip((x - left) * density, 0, _CELLS)
         cell = np.minimum(position.astype(np.intp), _CELLS - 1)

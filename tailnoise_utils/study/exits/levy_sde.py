@@ -3,23 +3,24 @@ r"""The stochastic differential equation of a particle in an objective, driven b
 .. math:: dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t, \qquad E\,e^{i w L_t} = e^{-t |w|^\alpha}
 
 The convention for the noise is that of :mod:`tailnoise_utils.stable.law`: at alpha = 2, L has the variance 2t, *twice* that
-of standard Brownian motion, so that the diffusion constant is :math:`D = \varepsilon^2` and the stationary density
+of standard Brownian motion, so that the diffusion constant is :math:`D = \varepsilon^2` and the stationary density is
 proportional to :math:`e^{-f / D}`.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from numpy.random import Generator
 
 from tailnoise_utils import stable
 
 from .landscape import Landscape, Objective
 
-__all__ = ["BROADIE", "Visits", "euler", "exit_times", "visits"]
-
+_Places = Float64[np.ndarray, " n"]
 BROADIE = 0.5826  # -zeta(1/2) / sqrt(2 pi), the shift of a barrier in standard deviations of a step
 _BLOCK = 2**16  # numbers drawn at a time
 _STRIDE = 5  # steps from one look at the wells to the next
@@ -27,31 +28,13 @@ _CORE = 0.75  # share of the way from a minimum to a maximum that is surely in t
 
 
 def euler(
-    objective: Objective,
-    start: Float64[np.ndarray, " n"],
-    *,
-    alpha: float,
-    eps: float,
-    dt: float,
-    rows: int,
-    generator: np.random.Generator,
+    objective: Objective, start: _Places, *, alpha: float, eps: float, dt: float, rows: int, generator: Generator
 ) -> Float64[np.ndarray, "rows n"]:
-    r"""Steps of :math:`W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S`, S ~ SaS(1), of many particles at once.
+    r"""Return where particles are after each of `rows` steps.
 
-    Args:
-        objective: f.
-        start: where the particles are.
-        alpha: index of the noise, 0 < alpha <= 2.
-        eps: scale of the noise, positive.
-        dt: time step, positive; below 1 over the largest curvature.
-        rows: number of steps.
-        generator: of the noise.
+    .. math:: W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S, \qquad S \sim \mathrm{SaS}(1)
 
-    Returns:
-        Where they are after each step.
-
-    Raises:
-        ValueError: a number out of range.
+    The time step must be below 1 over the largest curvature of the objective.
     """
     _check(eps=eps, dt=dt)
     path = stable.sample(alpha, (rows, len(start)), sigma=eps * dt ** (1 / alpha), generator=generator)
@@ -77,30 +60,15 @@ def exit_times(
     eps: float,
     dt: float,
     particles: int,
-    generator: np.random.Generator,
+    generator: Generator,
     shifted: bool = False,
 ) -> Float64[np.ndarray, " particles"]:
-    r"""First times at which particles that start at 0 are seen outside :math:`(-\text{edge}, \text{edge})`.
+    r"""Return the times at which particles that start at 0 are first seen outside :math:`(-\text{edge}, \text{edge})`.
 
-    They are followed until the last one has left, and looked at once a step, so that the excursions of Brownian motion
-    across the edge between two looks are missed, and exits come late. To first order in the size of a step, that is made
-    good by an edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further inside (`shifted`). For alpha < 2, where
-    particles jump across, there is no such shift.
-
-    Source: Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349 (the shift).
-
-    Args:
-        objective: f.
-        edge: half the length of the interval.
-        alpha: index of the noise.
-        eps: scale of the noise.
-        dt: time step.
-        particles: how many.
-        generator: of the noise.
-        shifted: whether to shift the edge; at alpha = 2 only.
-
-    Returns:
-        One time a particle.
+    They are looked at once a step: excursions of Brownian motion across the edge between two looks are missed, and exits
+    come late. To first order in the size of a step, an edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further
+    inside (`shifted`) makes up for that. There is no such shift for alpha < 2, where particles jump across. Source:
+    Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349 (the shift).
 
     Raises:
         ValueError: a number out of range, or a shift for alpha < 2.
@@ -124,24 +92,14 @@ def exit_times(
 
 @dataclass(frozen=True)
 class Visits:
-    """How often particles went from well to well, and how long they were where.
+    """How often particles went from well to well, and how long they were where."""
 
-    Attributes:
-        moves: number of moves from one well (second axis) to another (third), per particle.
-        times: time between a move into a well and the move out of it, per particle and well.
-        shares: share of the time, after the first fifth of the run, spent between the maxima around each minimum.
-    """
-
-    moves: Int64[np.ndarray, "particles r r"]
-    times: Float64[np.ndarray, "particles r"]
-    shares: Float64[np.ndarray, "particles r"]
+    moves: Int64[np.ndarray, "particles r r"]  # from one well (second axis) to another (third)
+    times: Float64[np.ndarray, "particles r"]  # between a move into a well and the move out of it
+    shares: Float64[np.ndarray, "particles r"]  # of the time after the first fifth, between the maxima around a minimum
 
     def rates(self) -> tuple[Float64[np.ndarray, "r r"], Float64[np.ndarray, "r r"]]:
-        """Moves per time in the well they start from, and the standard errors, from the spread over the particles.
-
-        Returns:
-            Rates and standard errors; NaN where no time was spent.
-        """
+        """Return moves per time in the well they start from, with standard errors; NaN where no time was spent."""
         with np.errstate(invalid="ignore", divide="ignore"):
             rate = self.moves.sum(0) / self.times.sum(0)[:, None]
             residual = self.moves - rate * self.times[:, :, None]
@@ -149,86 +107,50 @@ class Visits:
             return rate, np.sqrt((residual**2).sum(0) * n / (n - 1)) / self.times.sum(0)[:, None]
 
     def occupation(self) -> tuple[Float64[np.ndarray, " r"], Float64[np.ndarray, " r"]]:
-        """Share of time in each well, and its standard error, from the spread over the particles.
-
-        Returns:
-            Shares and standard errors.
-        """
+        """Return the share of time in each well, with standard errors from the spread over the particles."""
         return self.shares.mean(0), self.shares.std(0, ddof=1) / math.sqrt(len(self.shares))
 
 
 def visits(
-    landscape: Landscape,
-    *,
-    alpha: float,
-    eps: float,
-    dt: float,
-    time: float,
-    particles: int,
-    generator: np.random.Generator,
+    landscape: Landscape, *, alpha: float, eps: float, dt: float, time: float, particles: int, generator: Generator
 ) -> Visits:
-    """Follow particles through the wells of a landscape, an equal number of them starting in each minimum.
+    """Return what particles do in the wells of a landscape; equally many of them start in each minimum.
 
-    A particle has moved to a well when it is seen there, every fifth step, no further from the minimum than three
-    quarters of the way to a maximum: one that dithers on a maximum does not count as moving to and fro.
-
-    Args:
-        landscape: the wells.
-        alpha: index of the noise.
-        eps: scale of the noise.
-        dt: time step.
-        time: how long each particle is followed.
-        particles: how many; a multiple of the number of wells, two for each at least.
-        generator: of the noise.
-
-    Returns:
-        What they did.
+    They are looked at every fifth step. A particle has moved to a well when it is seen no further from the minimum than
+    three quarters of the way to a maximum: one that dithers on a maximum does not count as moving to and fro.
 
     Raises:
         ValueError: a number out of range.
     """
-    m, s = np.asarray(landscape.minima), np.asarray(landscape.maxima)
-    r = len(m)
+    m, s, r = np.asarray(landscape.minima), np.asarray(landscape.maxima), len(landscape.minima)
     _check(time=time)
     if particles < 2 * r or particles % r:
         raise ValueError(f"particles = {particles}: take a multiple of {r}, the number of wells, from {2 * r} on")
     if time < 10 * _STRIDE * dt:
         raise ValueError(f"time = {time} is below {10 * _STRIDE} steps of dt = {dt}: follow the particles for longer")
-    # Intervals between these points are, in turn, cores and what lies between them.
+    # The gates divide the line into, in turn, a core of a well and the region around a maximum.
     gates = np.stack([m[:-1] + _CORE * (s - m[:-1]), m[1:] - _CORE * (m[1:] - s)], 1).ravel()
+    first, looks = r * np.arange(particles), round(time / (_STRIDE * dt))  # first: of a particle in times and shares
     well = np.arange(particles) % r
-    moves, times, shares = (np.zeros(particles * k, dtype=np.int64) for k in (r * r, r, r))
-    number, looks = np.arange(particles), round(time / (_STRIDE * dt))
+    moves = np.zeros((particles, r, r), dtype=np.int64)
+    times, shares = np.zeros((2, particles * r), dtype=np.int64)
     for look, x in enumerate(_looks(landscape, m[well], looks, alpha=alpha, eps=eps, dt=dt, generator=generator)):
         interval = np.searchsorted(gates, x)
-        moved = np.nonzero((interval % 2 == 0) & (interval // 2 != well))[0]
-        moves[(moved * r + well[moved]) * r + interval[moved] // 2] += 1
+        moved = np.flatnonzero((interval % 2 == 0) & (interval // 2 != well))  # even intervals are the cores
+        moves[moved, well[moved], interval[moved] // 2] += 1
         well[moved] = interval[moved] // 2
-        times[number * r + well] += 1
+        times[first + well] += 1
         if 5 * look >= looks:
-            shares[number * r + np.searchsorted(s, x)] += 1
-    shares = shares.reshape(particles, r)
-    return Visits(
-        moves.reshape(particles, r, r),
-        times.reshape(particles, r) * (_STRIDE * dt),
-        shares / shares.sum(1, keepdims=True),
-    )
+            shares[first + np.searchsorted(s, x)] += 1
+    times, shares = times.reshape(particles, r) * (_STRIDE * dt), shares.reshape(particles, r)
+    return Visits(moves, times, shares / shares.sum(1, keepdims=True))
 
 
-def _looks(
-    objective: Objective,
-    x: Float64[np.ndarray, " n"],
-    looks: int,
-    *,
-    alpha: float,
-    eps: float,
-    dt: float,
-    generator: np.random.Generator,
-) -> Iterator[Float64[np.ndarray, " n"]]:
-    """Where particles are after every `_STRIDE` steps, `looks` times."""
-    each = max(_BLOCK // (len(x) * _STRIDE), 1)
+def _looks(objective: Objective, x: _Places, looks: int, **settings: Any) -> Iterator[_Places]:
+    """Yield where particles are after every `_STRIDE` steps, `looks` times."""
+    most = max(_BLOCK // (len(x) * _STRIDE), 1)
     while looks:
-        rows = min(each, looks) * _STRIDE
-        path = euler(objective, x, alpha=alpha, eps=eps, dt=dt, rows=rows, generator=generator)
+        rows = min(most, looks) * _STRIDE
+        path = euler(objective, x, rows=rows, **settings)
         yield from path[_STRIDE - 1 :: _STRIDE]
         looks, x = looks - rows // _STRIDE, path[-1]

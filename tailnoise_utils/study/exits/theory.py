@@ -1,13 +1,10 @@
 r"""Theory of the exits from wells: how long they take under Levy and under Brownian noise, and where a particle stays.
 
 For :math:`dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t` with small :math:`\varepsilon`. The Levy measure of the noise with
-:math:`E\,e^{i w L_t} = e^{-t|w|^\alpha}`, alpha < 2, has the density :math:`\alpha C_\alpha |y|^{-1-\alpha}` with
-
-.. math:: C_\alpha = \frac{\Gamma(\alpha) \sin(\pi \alpha / 2)}{\pi},
-
-so that jumps of :math:`\varepsilon L` from a minimum to beyond a point at the distance d come at the rate
-:math:`C_\alpha\, \varepsilon^\alpha d^{-\alpha}`, however high f rises in between. In the literature, where the density is
-:math:`|y|^{-1-\alpha}`, :math:`C_\alpha` is :math:`1/\alpha`. At alpha = 2, :math:`D = \varepsilon^2`
+:math:`E\,e^{i w L_t} = e^{-t|w|^\alpha}`, alpha < 2, has the density :math:`\alpha C_\alpha |y|^{-1-\alpha}`
+(:func:`levy_constant`), so that jumps of :math:`\varepsilon L` from a minimum to beyond a point at the distance d come at
+the rate :math:`C_\alpha\, \varepsilon^\alpha d^{-\alpha}`, however high f rises in between. In the literature, where the
+density is :math:`|y|^{-1-\alpha}`, :math:`C_\alpha` is :math:`1/\alpha`. At alpha = 2, :math:`D = \varepsilon^2`
 (:mod:`tailnoise_utils.study.exits.levy_sde`).
 """
 
@@ -21,68 +18,29 @@ from scipy.linalg import null_space
 
 from .landscape import Landscape, SymmetricWell
 
-__all__ = [
-    "brownian_exit_time",
-    "eyring_kramers",
-    "generator_matrix",
-    "gibbs_law",
-    "levy_constant",
-    "levy_exit_time",
-    "stationary_law",
-]
-
 
 def levy_constant(alpha: float) -> float:
-    r""":math:`C_\alpha = \Gamma(\alpha) \sin(\pi \alpha / 2) / \pi`, the one-sided tail of the Levy measure at 1.
-
-    Args:
-        alpha: index, 0 < alpha < 2.
-
-    Returns:
-        The constant; it falls to 0 as alpha tends to 2.
-
-    Raises:
-        ValueError: alpha out of range; Brownian motion, alpha = 2, has no jumps.
-    """
+    r"""Return :math:`C_\alpha = \Gamma(\alpha) \sin(\pi \alpha / 2) / \pi`; it falls to 0 as alpha tends to 2."""
     if not 0 < alpha < 2:
         raise ValueError(f"alpha = {alpha}: jumps need 0 < alpha < 2; for alpha = 2 see eyring_kramers")
     return math.gamma(alpha) * math.sin(math.pi * alpha / 2) / math.pi
 
 
 def levy_exit_time(alpha: float, half_width: float, eps: float) -> float:
-    r"""Mean exit time from a symmetric well under Levy noise, :math:`T = a^\alpha / (2 C_\alpha \varepsilon^\alpha)`.
+    r"""Return the mean exit time under Levy noise, :math:`T = a^\alpha / (2 C_\alpha \varepsilon^\alpha)`.
 
-    The limit for small :math:`\varepsilon / a`. The depth of the well is not in it.
-
-    Source: Imkeller and Pavlyukevich (2006), Stochastic Processes and their Applications 116, 611-642.
-
-    Args:
-        alpha: index, 0 < alpha < 2.
-        half_width: a, the distance of the minimum to either maximum.
-        eps: scale of the noise.
-
-    Returns:
-        The mean time.
+    For a symmetric well of half-width a and any depth, in the limit of small :math:`\varepsilon / a`. Source: Imkeller and
+    Pavlyukevich (2006), Stochastic Processes and their Applications 116, 611-642.
     """
     return (half_width / eps) ** alpha / (2 * levy_constant(alpha))
 
 
 def brownian_exit_time(well: SymmetricWell, edge: float, eps: float) -> float:
-    r"""Mean time in which Brownian noise takes a particle from 0 out of (-edge, edge): exact.
+    r"""Return the exact mean time from 0 to the edge of (-edge, edge) under Brownian noise; infinity beyond 1e308.
 
     .. math:: T = \frac1D \int_0^{b} e^{f(y)/D} \int_0^y e^{-f(z)/D}\,dz\,dy, \qquad D = \varepsilon^2,
 
-    for a symmetric f and b = edge, by Simpson's rule.
-
-    Source: Gardiner (2009), Stochastic Methods, section 5.5.
-
-    Args:
-        well: f.
-        edge: half the length of the interval.
-        eps: scale of the noise.
-
-    Returns:
-        The mean time; infinity where it exceeds 1e308.
+    for a symmetric f and b = edge, by Simpson's rule. Source: Gardiner (2009), Stochastic Methods, section 5.5.
     """
     x = np.linspace(0, edge, 20_001)
     exponent = well.value(x) / eps**2
@@ -93,21 +51,13 @@ def brownian_exit_time(well: SymmetricWell, edge: float, eps: float) -> float:
 
 
 def eyring_kramers(well: SymmetricWell, eps: float) -> float:
-    r"""Mean time in which Brownian noise takes a particle over either maximum of a well and down the other side.
+    r"""Return the mean time over either maximum of a well under Brownian noise, in the limit of small D.
 
     .. math:: T = \frac{\pi}{\sqrt{f''(0)\,|f''(a)|}}\, e^{H / D}, \qquad D = \varepsilon^2,
 
-    the limit for small D: half of the time :math:`2 \pi / \sqrt{f'' |f''|}\, e^{H / D}` over a single maximum. To *reach*
-    a maximum takes half of T only, since from there every second particle comes back.
-
-    Source: Kramers (1940), Physica 7, 284-304.
-
-    Args:
-        well: f.
-        eps: scale of the noise.
-
-    Returns:
-        The mean time.
+    half of the time :math:`2 \pi / \sqrt{f'' |f''|}\, e^{H / D}` over a single maximum. This is the time to get down the
+    other side. To *reach* a maximum takes only half of T, since every second particle comes back from it. Source: Kramers
+    (1940), Physica 7, 284-304.
     """
     return math.pi / well.curvature * math.exp(well.height / eps**2)
 
@@ -115,24 +65,14 @@ def eyring_kramers(well: SymmetricWell, eps: float) -> float:
 def generator_matrix(
     minima: tuple[float, ...], maxima: tuple[float, ...], alpha: float, eps: float
 ) -> Float64[np.ndarray, "r r"]:
-    r"""Rates of the Markov chain on the wells to which a Levy-driven particle comes close for small eps.
+    r"""Return the rates of the Markov chain on the wells to which a Levy-driven particle comes close for small eps.
 
     .. math:: q_{ij} = C_\alpha\, \varepsilon^\alpha \bigl| |s_{j-1} - m_i|^{-\alpha} - |s_j - m_i|^{-\alpha} \bigr|,
         \qquad i \neq j,
 
     for the minima :math:`m_1 < \dots < m_r` and the maxima :math:`s_1 < \dots < s_{r-1}` between them,
-    :math:`s_0 = -\infty`, :math:`s_r = \infty`; rows sum to zero. The depths are not in it.
-
-    Source: Pavlyukevich (2007), Journal of Physics A 40, 12299-12313.
-
-    Args:
-        minima: of the objective.
-        maxima: between them.
-        alpha: index, 0 < alpha < 2.
-        eps: scale of the noise.
-
-    Returns:
-        The matrix.
+    :math:`s_0 = -\infty`, :math:`s_r = \infty`; rows sum to zero. The rates do not depend on the depths. Source:
+    Pavlyukevich (2007), Journal of Physics A 40, 12299-12313.
     """
     m = np.asarray(minima)
     edges = np.r_[-np.inf, maxima, np.inf]
@@ -144,17 +84,7 @@ def generator_matrix(
 
 
 def stationary_law(q: Float64[np.ndarray, "r r"]) -> Float64[np.ndarray, " r"]:
-    """The probabilities that the chain with the generator q leaves as they are.
-
-    Args:
-        q: a generator: rates off the diagonal, rows that sum to zero.
-
-    Returns:
-        The law.
-
-    Raises:
-        ValueError: not a generator, or one with several stationary laws.
-    """
+    """Return the probabilities p with p q = 0 for a generator q: rates off the diagonal, rows that sum to zero."""
     off = q - np.diag(np.diag(q))
     if np.any(off < 0) or not np.allclose(q.sum(1), 0, atol=1e-12 * np.abs(q).max()):
         raise ValueError(f"{q.tolist()} is no generator: rates must not be negative, and rows must sum to zero")
@@ -165,26 +95,15 @@ def stationary_law(q: Float64[np.ndarray, "r r"]) -> Float64[np.ndarray, " r"]:
 
 
 def gibbs_law(landscape: Landscape, eps: float) -> Float64[np.ndarray, " r"]:
-    r"""Probabilities of the wells under Brownian noise: integrals of :math:`e^{-f/D}`, :math:`D = \varepsilon^2`.
-
-    Args:
-        landscape: f.
-        eps: scale of the noise.
-
-    Returns:
-        The law.
-    """
+    r"""Return the probabilities of the wells under Brownian noise, in proportion to their integrals of :math:`e^{-f/D}`."""
     left, right = landscape.ends
     lowest = -max(landscape.depths)
-
-    def integral(low: float, high: float) -> float:
+    weights = []
+    for low, high in pairwise([left, *landscape.maxima, right]):
         x = np.linspace(low, high, 4001)
-        return float(cumulative_simpson(np.exp((lowest - landscape.value(x)) / eps**2), x=x)[-1])
-
-    edges = [left, *landscape.maxima, right]
-    weights = np.array([integral(low, high) for low, high in pairwise(edges)])
+        weights.append(float(cumulative_simpson(np.exp((lowest - landscape.value(x)) / eps**2), x=x)[-1]))
     for well, end in ((0, left), (-1, right)):  # the linear tails
         at = np.array([end])
         slope = abs(float(landscape.gradient(at)[0]))
         weights[well] += eps**2 / slope * math.exp((lowest - float(landscape.value(at)[0])) / eps**2)
-    return weights / weights.sum()
+    return np.array(weights) / np.sum(weights)

@@ -13,8 +13,6 @@ from torch import Tensor
 from tailnoise_utils import diagnosis, tail_index
 from tailnoise_utils.tail_index import known_laws
 
-__all__ = ["block_lengths", "known_parts", "truths", "twins", "zeros"]
-
 P = 120
 _ALPHA, _TAU, _RHO = 1.5, 0.8, 0.6  # of the heavy laws; sd of ln scale; what groups of ten share
 _WIDTH, _K1 = 1000, 250  # blocks lie inside rows
@@ -23,35 +21,27 @@ _SIZE = 250_000
 
 
 def _scales(width: int) -> np.ndarray:
-    """Lognormal scales in no order, the same ones always."""
+    """Return lognormal scales in no order, the same ones always."""
     return np.exp(_TAU * np.random.default_rng([7, width]).standard_normal(width))
 
 
 def _noise(law: str, shape: tuple[int, int], generator: np.random.Generator) -> Tensor:
-    """Noise of a law by its name in the tables, not centred."""
+    """Draw noise of a law by its name in the tables, not centred."""
     name, _, coordinates = law.partition(", ")
     alpha = {"Gaussian": 2.0, "SaS 1.5": _ALPHA}[name]
     if "scales" in coordinates:
         scales = _scales(shape[1])
         ordered = np.sort(scales) if "sorted" in coordinates else scales
-        U = known_laws.noise_matrix("independent", alpha, shape, generator) * ordered
+        U = known_laws.noise_of("independent", alpha, shape, generator) * ordered
     else:
         kind = {"i.i.d.": "independent", "correlated in tens": "grouped"}.get(coordinates, coordinates)
         rank = 30 if kind == "latent" else None
-        U = known_laws.noise_matrix(kind, alpha, shape, generator, rank=rank, rho=_RHO)
+        U = known_laws.noise_of(kind, alpha, shape, generator, rank=rank, rho=_RHO)
     return torch.from_numpy(U).float()
 
 
 def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """The joint 1/alpha^ and tau of noise, and of its Gaussian twin.
-
-    Args:
-        replicates: matrices of each law.
-        seed: of everything.
-
-    Returns:
-        A row a law, replicate and kind (noise, twin) with the columns ``1/alpha`` and ``tau``.
-    """
+    """Give joint ``1/alpha`` and ``tail excess`` by law, replicate and kind (noise, or its Gaussian twin)."""
     laws = ("Gaussian, i.i.d.", "SaS 1.5, i.i.d.", "SaS 1.5, latent", "SaS 1.5, elliptical")
     laws += ("Gaussian, unequal scales", "Gaussian, correlated in tens")
     rows = []
@@ -59,9 +49,8 @@ def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
         for replicate in range(replicates):
             rng = np.random.default_rng([seed, 1, i, replicate])
             U = _noise(law, (P, _WIDTH), rng)
-            mixing = torch.Generator().manual_seed(
-                int(rng.integers(2**62))
-            )  # of each law its own: they are independent
+            # Each law has mixing matrices of its own, so that their results are independent.
+            mixing = torch.Generator().manual_seed(int(rng.integers(2**62)))
             for kind, X in (("noise", U), ("twin", diagnosis.gaussian_twin(U, mixing))):
                 inverse = tail_index.mohammadi(X, _K1).inverse
                 tau = float(diagnosis.tail_excess(X - X.mean(0)).mean())
@@ -70,20 +59,15 @@ def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _excess(scales: np.ndarray, alpha: float = 2.0) -> float:
-    """What unequal scales add to 1/alpha^ of shuffled entries."""
+    """Return what unequal scales add to 1/alpha^ of shuffled entries."""
     return (math.log(np.mean(scales**alpha)) / alpha - np.log(scales).mean()) / math.log(_PARTS_K1)
 
 
 def truths() -> dict[str, dict[str, float]]:
-    r"""The parts as theory has them, for large K1.
-
-    Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
-    mixed entries sees their mean square, :math:`P^{2/\alpha - 1}` times a stable number, in law. This holds for one scale
-    a row and for latent factors alike, to about a hundredth.
-
-    Returns:
-        Law to part to value; what the error of the estimated scales adds, a few thousandths, is in them.
-    """
+    """Give the parts of the gap by law, as theory has them for large K1, with what errors of estimated scales add."""
+    # Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
+    # mixed entries sees their mean square, P^(2 / alpha - 1) times a stable number, in law. This holds for one scale a row
+    # and for latent factors alike, to about a hundredth.
     log_K1 = math.log(_PARTS_K1)
     off = {alpha: diagnosis.expected_scaled(P, _PARTS_K1, alpha) - 1 / alpha for alpha in (2.0, _ALPHA)}
     none = {"correlation": 0.0, "order": 0.0, "scales": 0.0, "tails": 0.0}
@@ -108,41 +92,23 @@ def truths() -> dict[str, dict[str, float]]:
 
 
 def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """The parts of noise whose parts are known.
-
-    Args:
-        replicates: matrices of each law.
-        seed: of everything.
-
-    Returns:
-        A row a law and part (``e_0`` is their sum) with its mean over the replicates, its standard error, and its
-        value in :func:`truths`.
-    """
+    """Give mean, standard error and truth of every part (``e_0``: their sum) of noise whose parts are known."""
     rows = []
     for i, (law, truth) in enumerate(truths().items()):
         shape = (P, _PARTS_WIDTH)
-        found = [
+        decompositions = [
             diagnosis.decompose(_noise(law, shape, np.random.default_rng([seed, 2, i, k])), K1=_PARTS_K1, seed=k)
             for k in range(replicates)
         ]
         for part, expected in {**truth, "e_0": sum(truth.values())}.items():
-            values = np.array([getattr(one, part).value for one in found])
+            values = np.array([getattr(one, part).value for one in decompositions])
             se = values.std(ddof=1) / math.sqrt(replicates)
             rows.append({"law": law, "part": part, "value": values.mean(), "se": se, "truth": expected})
     return pd.DataFrame(rows)
 
 
 def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """The joint alpha^ of independent Gaussian entries of which a share is exactly zero, in both conventions.
-
-    Args:
-        replicates: samples for each share.
-        seed: of everything.
-
-    Returns:
-        A row a share, convention and factor on the loss (1, and 0.001 in the published convention) with the mean of
-        1/alpha^, its standard error, and its closed form.
-    """
+    """Give the joint 1/alpha^ of Gaussian entries, a share of them zero, by convention and factor on the loss."""
     law, K1 = known_laws.law("zeros"), math.isqrt(_SIZE)
     rows = []
     for i, share in enumerate((0.0, 0.1, 0.2, 0.3, 0.4, 0.5)):
@@ -159,15 +125,7 @@ def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
 
 
 def block_lengths(replicates: int, *, seed: int = 0) -> pd.DataFrame:
-    """The joint 1/alpha^ against K1, with the coordinates as listed and in one random order.
-
-    Args:
-        replicates: matrices of each law.
-        seed: of everything.
-
-    Returns:
-        A row a law, order ("listed", "permuted") and K1 with the mean of 1/alpha^ and its standard error.
-    """
+    """Give the mean joint 1/alpha^ against K1, with the coordinates listed in order and in one random order."""
     laws = ("SaS 1.5, i.i.d.", "Gaussian, i.i.d.", "Gaussian, correlated in tens", "Gaussian, sorted scales")
     rows = []
     for i, law in enumerate(laws):
@@ -176,7 +134,7 @@ def block_lengths(replicates: int, *, seed: int = 0) -> pd.DataFrame:
             U = _noise(law, (P, _PARTS_WIDTH), generator)
             order = torch.from_numpy(generator.permutation(_PARTS_WIDTH))
             for name, X in (("listed", U), ("permuted", U[:, order])):
-                found = diagnosis.curve(X, lengths=(10, 20, 50, 100, 200, 500, 1000))
-                rows += [{"law": law, "order": name, "K1": K1, "value": value} for K1, (value, _) in found.items()]
+                curve = diagnosis.curve(X, lengths=(10, 20, 50, 100, 200, 500, 1000))
+                rows += [{"law": law, "order": name, "K1": K1, "value": value} for K1, (value, _) in curve.items()]
     grouped = pd.DataFrame(rows).groupby(["law", "order", "K1"], sort=False)["value"]
     return grouped.agg(value="mean", se="sem").reset_index()

@@ -16,10 +16,7 @@ from typing import Any
 import torch
 
 from ..results import store
-from .runs import Finished, finish
-from .specs import Spec
-
-__all__ = ["connect", "outcomes"]
+from .spec import Finished, Spec, finish
 
 _TOPIC = "tailnoise-progress"
 _SECONDS = 0.5  # between two reports of a worker
@@ -27,10 +24,10 @@ _SECONDS = 0.5  # between two reports of a worker
 
 @contextmanager
 def connect(*, workers: int | None = None, address: str | None = None) -> Iterator[Any]:
-    """Workers to run experiments on: processes started here, or those of a Dask cluster that is there.
+    """Give workers to run experiments on: processes started here, or those of a Dask cluster that runs already.
 
     Args:
-        workers: so many processes on this machine, stopped at the end; one that dies is replaced.
+        workers: number of processes on this machine, stopped at the end; one that dies is replaced.
         address: of a Dask scheduler, such as ``"tcp://node1:8786"``.
 
     Yields:
@@ -68,20 +65,17 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Iterat
         "dashboard_address": "127.0.0.1:0",  # any free port: there may be another cluster
         "silence_logs": logging.CRITICAL,  # what matters is raised
     }
-    with (
-        LocalCluster(n_workers=workers, **options) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster, set_as_default=False) as client:
         client.register_plugin(_leave_interrupts_to_the_parent())
         yield client
 
 
 def _leave_interrupts_to_the_parent() -> Any:
-    """A plugin for workers in the same terminal: Ctrl-C reaches them too, but it is the parent that stops them."""
+    """Make a plugin for workers in the same terminal: Ctrl-C reaches them too, but it is the parent that stops them."""
     from distributed import WorkerPlugin
 
     class LeaveInterrupts(WorkerPlugin):
-        """Pickled whole: it has no place in a module that has to be imported without Dask."""
+        """Ignore Ctrl-C. The class is pickled with its code: its module has to be imported without Dask."""
 
         def setup(self, worker: Any) -> None:
             import signal
@@ -94,15 +88,10 @@ def _leave_interrupts_to_the_parent() -> Any:
 def outcomes(
     client: Any, specs: Iterable[Spec], progress: Callable[[float], object]
 ) -> Iterator[tuple[Spec, Finished | Exception]]:
-    """Make runs on the workers of a Dask client.
-
-    Args:
-        client: a ``distributed.Client``.
-        specs: the runs.
-        progress: told after each piece of work how many runs' worth it was.
+    """Make runs on the workers of a Dask client, who stop when the caller does; `progress` is told how much is done.
 
     Yields:
-        Each run as soon as it is finished, or the error that it ended with. Stopped before the end, the workers stop too.
+        Each run as soon as it is finished, or the error that it ended with.
 
     Raises:
         ConnectionError: the scheduler is gone.
@@ -118,10 +107,10 @@ def outcomes(
         while futures:
             key, what = news.get()
             if key not in futures:
-                continue  # of a run that is finished, or that only another process asked for
+                continue  # the run is finished, or only another process asked for it
             if not isinstance(what, float):
                 outcome = _outcome(futures.pop(key))
-                what.release()  # or Dask would make it again, should its worker die
+                what.release()  # else Dask would make the run again when its worker dies
                 yield runs[key], outcome
                 what = 1.0 if isinstance(outcome, Finished) else done[key]
             progress(max(what - done[key], 0.0))  # a run that begins anew reports less than it did
@@ -133,7 +122,7 @@ def outcomes(
 
 
 def _outcome(future: Any) -> Finished | Exception:
-    """What became of a run."""
+    """Return what became of a run."""
     try:
         return future.result()
     except CancelledError as error:
@@ -161,7 +150,7 @@ def _on_worker(spec: Spec) -> Finished:
         last = time.monotonic()
         task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled":
-            raise Reschedule  # nobody waits for it any more; should somebody ask again, it is a new task
+            raise Reschedule  # nobody waits for the run any more; whoever asks again starts a new task
         worker.log_event(_TOPIC, (key, min(float(done), 1.0)))
 
     with spec.alone():

@@ -1,56 +1,264 @@
-"""What measuring costs, and how time and memory grow."""
+"""What measuring costs: time in interleaved rounds of one process, peak memory in a process for each way."""
 
-from dataclasses import replace
+import json
+import math
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
 
-from .cost_spec import PARALLEL, SEEDS, WAYS
-from .specs import CostSpec, ImportCostSpec, SamplerCostSpec, Spec
-from .trainings import training
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
-_GROWING = (
-    "training",
-    "bare loop",
-    "noise matrix",
-    "measure",
-    "measure, streaming",
-    "published procedure",
-    "vmap over minibatches",
-)
-_TIMES = 3
-_IMPORTS = ("import torch", "import tailnoise_utils", "import tailnoise_utils.measurement.one_call")
-_SAMPLERS = ("SaS samples", "SaS samples, NumPy", "SaS samples, scipy")
+from tailnoise_utils import stable
+from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.tail_index import ESTIMATORS
+
+from ..networks import data, models
+from ..results import files
+from .spec import Drawn, Progress, Row
+
+Batches = list[tuple[Tensor, Tensor]]
+_ROOT = Path(__file__).parents[3]
+_PEAK = Path("/proc/self/clear_refs")  # Linux only
+_SHAPES = {"fcn": (1, 28, 28), "cnn": (3, 32, 32)}  # of MNIST and CIFAR-10
+_CLASSES = 10
+_INDEX = 1.5  # of the stable samples
+_EPSILON = 2.2204e-16  # of the published estimate
 
 
-def cost(profile: str) -> tuple[Spec, ...]:
-    """All ways for two FCNs and a CNN; some against p, n and P, up to 10^7 parameters (width 1024, depth 10); seeds."""
+def _plain_loop(model: nn.Module, batches: Batches) -> None:
+    """Go forwards and backwards over all minibatches, and keep nothing."""
+    weights = list(model.parameters())
+    for x, y in batches:
+        torch.autograd.grad(cross_entropy(model(x), y), weights)
+
+
+def _published_procedure(model: nn.Module, batches: Batches) -> float:
+    """Follow the paper's code: keep all gradients, all noise vectors, and one vector of all entries."""
+    gradients = []
+    for x, y in batches:
+        model.zero_grad()
+        cross_entropy(model(x), y).backward()
+        gradients.append(torch.cat([w.grad.reshape(-1) for w in model.parameters()]))
+    mean = sum(gradients) / len(gradients)
+    noise = [gradient - mean for gradient in gradients]
+    return _published_estimate(torch.cat(noise))
+
+
+def _published_estimate(X: Tensor) -> float:
+    """Return the published 1/alpha^ of the entries of a vector."""
+    K1 = next(k for k in range(math.isqrt(len(X)), 0, -1) if len(X) % k == 0)
+    Y = X.view(-1, K1).sum(1)
+    return float((Y.abs() + _EPSILON).log().mean() - (X.abs() + _EPSILON).log().mean()) / math.log(K1)
+
+
+def _measure(model: nn.Module, batches: Batches, **options: Any) -> float:
+    """Measure as a user does."""
+    return measure(model, cross_entropy, batches, **options).published.inverse
+
+
+WAYS: dict[str, Callable[[nn.Module, Batches], Any]] = {
+    "plain loop": _plain_loop,
+    "noise matrix": lambda model, batches: noise_matrix(model, cross_entropy, batches),
+    "published procedure": _published_procedure,
+    "measure": partial(_measure, method="matrix", diagnosis=False),
+    "measure, streaming": partial(_measure, method="streaming", diagnosis=False),
+    "measure with diagnosis": partial(_measure, method="matrix"),
+}
+
+
+def _numpy_samples(size: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw by the formula of Chambers, Mallows and Stuck as it is printed."""
+    v, w = generator.uniform(-np.pi / 2, np.pi / 2, size), generator.exponential(size=size)
+    power = (np.cos(v - _INDEX * v) / w) ** ((1 - _INDEX) / _INDEX)
+    return np.sin(_INDEX * v) / np.cos(v) ** (1 / _INDEX) * power
+
+
+def _scipy_samples(size: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw by scipy."""
+    from scipy.stats import levy_stable  # a second of import, needed only here
+
+    return levy_stable.rvs(_INDEX, 0.0, size=size, random_state=generator)
+
+
+SAMPLERS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
+    "this package": lambda size, generator: stable.sample(_INDEX, size, generator=generator),
+    "NumPy": _numpy_samples,
+    "scipy": _scipy_samples,
+}
+
+
+def _import(statement: str) -> None:
+    """Import modules in a new interpreter."""
+    subprocess.run([sys.executable, "-c", statement], cwd=_ROOT, check=True)
+
+
+@dataclass(frozen=True)
+class _Timed(Drawn):
+    """Do the same in several ways, one after another in each round; the first way is what the others are compared with.
+
+    Attributes:
+        ways: their names.
+        rounds: how often each is timed.
+    """
+
+    ways: tuple[str, ...]
+    rounds: int
+    once: ClassVar[tuple[str, ...]] = ("seconds", "bytes")
+    estimate: ClassVar[str]  # the quantity that a way may return
+    quick: ClassVar[bool] = False
+
+    def alone(self) -> AbstractContextManager:
+        """Hold this machine against other runs that take the time; other programs are not kept away."""
+        return files.lock(data.cache_folder() / "cost")
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Return "seconds" of each way (scope) and round (x), the estimate that it gives, and "bytes" at its peak."""
+        rows = self._memory()
+        works = self._works()
+        for k in range(self.rounds):
+            for way, work in works.items():
+                start = time.perf_counter()
+                value = work()
+                rows.append({"scope": way, "quantity": "seconds", "x": float(k), "value": time.perf_counter() - start})
+                if k == 0 and isinstance(value, float):
+                    rows.append({"scope": way, "quantity": self.estimate, "value": value})
+                del value  # or it would be freed while the next way is timed
+                progress(1 / self.rounds / len(works))
+        return rows
+
+    def _memory(self) -> list[Row]:
+        """Take no peak."""
+        return []
+
+
+@dataclass(frozen=True)
+class CostSpec(_Timed):
+    """Measure the noise of a network at its initial weights, on random images of the shape of MNIST (CNN: CIFAR-10)."""
+
+    model: str
+    width: int
+    depth: int
+    batch_size: int
+    minibatches: int
+    seed: int
+    estimate: ClassVar[str] = "1/alpha (published)"
+
+    def problem(self) -> tuple[nn.Module, Batches]:
+        """Return the network and the minibatches that all ways have."""
+        generator = torch.Generator().manual_seed(self.seed)
+        n, shape = self.batch_size * self.minibatches, _SHAPES[self.model]
+        x, y = torch.randn(n, *shape, generator=generator), torch.randint(_CLASSES, (n,), generator=generator)
+        if self.model == "fcn":
+            network = models.fcn(math.prod(shape), self.width, self.depth, _CLASSES, seed=self.seed)
+        else:
+            network = models.cnn(self.width, _CLASSES, seed=self.seed)
+        return network.eval(), list(zip(x.split(self.batch_size), y.split(self.batch_size), strict=True))
+
+    def _works(self) -> dict[str, Callable[[], Any]]:
+        model, batches = self.problem()
+        _plain_loop(model, batches[:1])  # libraries are loaded when they are first used
+        return {way: partial(WAYS[way], model, batches) for way in self.ways}
+
+    def _memory(self) -> list[Row]:
+        """Take each peak in a process of its own, forked from one that has the images and nothing else."""
+        if not _PEAK.exists():
+            return []
+        done = subprocess.run(
+            [sys.executable, "-c", "import pickle, sys; pickle.load(sys.stdin.buffer)()"],
+            input=pickle.dumps(partial(_print_peaks, self)),
+            capture_output=True,
+            cwd=_ROOT,
+            # One thread: others do not survive a fork. Large arrays that are freed are given back at once.
+            env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"},
+        )
+        if done.returncode:
+            raise RuntimeError(f"the memory of {self} could not be taken: {done.stderr.decode()[-2000:]}")
+        peaks = map(json.loads, done.stdout.splitlines())
+        return [{"scope": way, "quantity": "bytes", "value": float(peak)} for way, peak in peaks]
+
+
+@dataclass(frozen=True)
+class CallCostSpec(_Timed):
+    """Draw samples, estimate from a sample, or import modules.
+
+    Attributes:
+        kind: ``"samples"``, ``"estimates"`` or ``"imports"``.
+        size: number of values.
+        seed: of them.
+    """
+
+    kind: str
+    size: int
+    seed: int
+    estimate: ClassVar[str] = "1/alpha"
+
+    @property
+    def quick(self) -> bool:
+        """Whether its estimates can be had again."""
+        return self.kind == "estimates"
+
+    def _works(self) -> dict[str, Callable[[], Any]]:
+        if self.kind == "imports":
+            return {way: partial(_import, way) for way in self.ways}
+        generator = np.random.default_rng(self.seed)
+        if self.kind == "samples":
+            works = {way: partial(SAMPLERS[way], self.size, generator) for way in self.ways}
+        else:
+            sample = stable.sample(_INDEX, self.size, generator=generator)
+            works = {way: lambda estimator=ESTIMATORS[way]: estimator(sample).inverse for way in self.ways}
+        for work in works.values():
+            work()  # libraries and tables are loaded when they are first used
+        return works
+
+
+def _print_peaks(spec: CostSpec) -> None:
+    """Print the way and its peak, a line of JSON each; a fork of this process, which has the images, makes it."""
+    model, batches = spec.problem()
+    for way in spec.ways:
+        if not os.fork():
+            print(json.dumps([way, _peak(way, model, batches)]), flush=True)
+            os._exit(0)
+        if os.wait()[1]:
+            sys.exit(1)  # the fork has said why
+
+
+def _peak(way: str, model: nn.Module, batches: Batches) -> int:
+    """Return the most bytes that a way has in use in this process, beyond those in use before it."""
+    _plain_loop(model, batches[:1])  # the code of the libraries is in use before it, too
+    _PEAK.write_text("5")  # count the peak anew
+    before = _status("VmRSS")
+    WAYS[way](model, batches)
+    return _status("VmHWM") - before
+
+
+def _status(key: str) -> int:
+    """Return bytes of this process: ``VmRSS``, in use now, or ``VmHWM``, the most since it was counted anew."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def costs(profile: str) -> tuple[CostSpec | CallCostSpec, ...]:
+    """Time and memory of a measurement for two FCNs and a CNN; time of samples, estimates and imports."""
+    networks, rounds, size = [("fcn", 100, 3, 500, 60), ("fcn", 256, 4, 500, 60), ("cnn", 16, 0, 100, 20)], 3, 10**6
     if profile == "smoke":
-        ways = ((8, (*_GROWING[:6], "measure, with anatomy")), (64, _GROWING[2:5]), (64, SEEDS), (64, PARALLEL))
-        shapes = [("digits", "fcn", width, 3, 20, 16, which) for width, which in ways]
-        return *(_spec(*of, replicates=1) for of in shapes), SamplerCostSpec(_SAMPLERS[:2], 1, 10**4, 0)
-    of = ("mnist", "fcn")
-    shapes = [(*of, 100, 3, 500, 120, WAYS), (*of, 256, 4, 500, 120, WAYS), ("cifar10", "cnn", 64, 0, 500, 20, WAYS)]
-    for width, depth in ((16, 3), (64, 3), (256, 4), (1024, 4), (1024, 10)):  # p
-        shapes.append((*of, width, depth, 500, 20, _GROWING))
-    shapes += [(*of, 100, 3, 500, P, _GROWING) for P in (15, 30, 60)]  # and 120 above
-    shapes += [(*of, 100, 3, b, 20, _GROWING) for b in (50, 500, 2500)]  # n, at one P
-    shapes += [(*of, width, depth, 500, 20, SEEDS) for width in (16, 64, 256) for depth in (2, 6)]
-    shapes += [(*of, width, depth, 500, 20, PARALLEL) for width, depth in ((16, 6), (64, 6), (256, 6), (1024, 4))]
-    others = SamplerCostSpec(_SAMPLERS, 7 * _TIMES, 10**6, 0), ImportCostSpec(_IMPORTS, 3 * _TIMES)  # each is short
-    return *(
-        _spec(*shape, replicates=_TIMES * (3 if shape[-1] in (SEEDS, PARALLEL) else 1)) for shape in shapes
-    ), *others
-
-
-def _spec(
-    dataset: str,
-    model: str,
-    width: int,
-    depth: int,
-    batch_size: int,
-    minibatches: int,
-    ways: tuple[str, ...],
-    *,
-    replicates: int,
-) -> CostSpec:
-    more = {"width": width, "depth": depth, "batch_size": batch_size, "snapshots": (), "seed": 0}
-    t = training(model, dataset, "laptop", iterations=minibatches, **more)
-    return CostSpec(ways, replicates, replace(t, n_train=batch_size * minibatches, n_test=1))
+        networks, rounds, size = [("fcn", 16, 3, 20, 16)], 1, 10**4
+    estimators = tuple(name for name in ESTIMATORS if name != "maximum_likelihood")  # it takes 2000 values at most
+    calls = [
+        CallCostSpec(tuple(SAMPLERS), 3 * rounds, "samples", size, 0),
+        CallCostSpec(estimators, 7 * rounds, "estimates", size // 10, 0),
+    ]
+    if profile != "smoke":
+        calls.append(CallCostSpec(("import torch", "import tailnoise_utils.measurement"), rounds, "imports", 1, 0))
+    return *(CostSpec(tuple(WAYS), rounds, *network, 0) for network in networks), *calls

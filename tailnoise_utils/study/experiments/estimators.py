@@ -1,4 +1,4 @@
-"""Estimators on samples whose law is known."""
+"""Estimators of the tail index on samples whose law is known: `estimator`."""
 
 import time
 from collections.abc import Callable
@@ -9,10 +9,10 @@ import numpy as np
 from tailnoise_utils import tail_index
 from tailnoise_utils.tail_index import known_laws
 
-from .drawn import Drawn
-from .spec import Progress, Row
+from .spec import Drawn, Progress, Row
 
-__all__ = ["EstimatorSpec"]
+_FAST = ("mohammadi", "mohammadi (published)", "mohammadi_order", "log_moment", "fractional_moment", "koutrouvelis")
+_FAST += ("mcculloch", "hill")
 
 
 @dataclass(frozen=True)
@@ -28,27 +28,16 @@ class EstimatorSpec(Drawn):
 
     @property
     def quick(self) -> bool:
-        """Whether it takes seconds."""
+        """Tell whether it takes seconds."""
         return self.size * self.replicates <= 10**5 and "maximum_likelihood" not in self.estimators
 
     def rows(self, progress: Progress) -> list[Row]:
-        """Draw and estimate.
-
-        Args:
-            progress: told how much is done.
-
-        Returns:
-            Per estimator (scope): means over the replicates of alpha^, 1/alpha^ and its reported standard error, their
-            standard deviations, the median of the seconds, and what the law's closed form says of 1/alpha^.
-
-        Raises:
-            ValueError: fewer than two replicates, an unknown law or estimator.
-        """
+        """Return, per estimator (scope), means and spreads over the replicates, seconds, and the law's closed form."""
         if self.replicates < 2:
             raise ValueError(f"replicates = {self.replicates}: a spread needs 2 or more")
         law = known_laws.law(self.law)
         generator = np.random.default_rng([self.seed, self.size, int(1000 * self.parameter)])
-        found: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in self.estimators}
+        estimates: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in self.estimators}
         expected: dict[str, float] = {}  # of the block estimator, by closed form
         for _ in range(self.replicates):
             sample = law.sample(self.parameter, self.size, generator)
@@ -56,23 +45,24 @@ class EstimatorSpec(Drawn):
                 function, options = _estimator(name)
                 start = time.perf_counter()
                 index = function(sample, **options)
-                found[name].append((index.inverse, index.inverse_se, index.alpha, time.perf_counter() - start))
+                estimates[name].append((index.inverse, index.inverse_se, index.alpha, time.perf_counter() - start))
                 if function is tail_index.mohammadi:
                     convention = options.get("convention", "corrected")
                     expected[name] = law.block_inverse(self.parameter, int(index.info["K1"]), convention)
             progress(1 / self.replicates)
         rows = [{"scope": name, "quantity": "1/alpha, closed form", "value": v} for name, v in expected.items()]
-        return rows + [row | {"scope": name} for name, of in found.items() for row in _summary(np.array(of))]
+        summaries = {name: _summary(np.array(values)) for name, values in estimates.items()}
+        return rows + [row | {"scope": name} for name, summary in summaries.items() for row in summary]
 
 
 def _estimator(name: str) -> tuple[Callable[..., tail_index.TailIndex], dict[str, str]]:
-    """The estimator and options behind a name such as ``mohammadi (published)``."""
+    """Return the estimator and options behind a name such as ``mohammadi (published)``."""
     function, _, convention = name.partition(" (")
     return tail_index.get(function), {"convention": convention.rstrip(")")} if convention else {}
 
 
 def _summary(values: np.ndarray) -> list[Row]:
-    """Mean and spread over replicates of (1/alpha^, its standard error, alpha^, seconds), shape (replicates, 4)."""
+    """Give mean and spread over replicates of (1/alpha^, its standard error, alpha^, seconds), shape (replicates, 4)."""
     root = np.sqrt(len(values))
     with np.errstate(invalid="ignore"):  # an infinite alpha^ has no spread: NaN says so
         mean, sd = values.mean(0), values.std(0, ddof=1)
@@ -84,3 +74,20 @@ def _summary(values: np.ndarray) -> list[Row]:
         {"quantity": "sd of alpha", "value": sd[2]},
         {"quantity": "seconds", "value": float(np.median(values[:, 3]))},
     ]
+
+
+def estimator_grid(profile: str) -> tuple[EstimatorSpec, ...]:
+    """Compare bias, spread and time of all estimators on SaS data, and on data that are not stable."""
+    if profile == "smoke":
+        alphas, replicates, largest = (0.5, 1.0, 1.5, 2.0), {100: 50, 1000: 50, 10_000: 20}, 10_000
+    else:
+        alphas = (0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 2.0)
+        replicates, largest = {100: 1000, 1000: 1000, 10_000: 400, 100_000: 100, 1_000_000: 30}, 1_000_000
+    laws = [("sas", alpha) for alpha in alphas]
+    others = [("student", 3.0), ("laplace", 1.0), ("scale_mixture", 0.5), ("scale_mixture", 1.0)]
+    others += [("correlated", 0.3), ("correlated", 0.9), ("zeros", 0.05), ("zeros", 0.3)]
+    specs = [EstimatorSpec(*law, size, times, _FAST, 0) for law in laws for size, times in replicates.items()]
+    specs += [EstimatorSpec(*law, size, replicates[size], _FAST, 1) for law in others for size in (10_000, largest)]
+    likelihood = {100: 2} if profile == "smoke" else {100: 40, 1000: 8}
+    specs += [EstimatorSpec("sas", 1.5, size, times, ("maximum_likelihood",), 2) for size, times in likelihood.items()]
+    return tuple(dict.fromkeys(specs))

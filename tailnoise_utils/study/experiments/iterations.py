@@ -1,25 +1,59 @@
-"""Gradient noise along the training of a network."""
+"""How alpha^ moves along training, and why it is below 2: `iterations`, `iterations_decomposition`, `decomposition`."""
 
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 from torch import nn
 
 from tailnoise_utils.measurement.one_call import measure
-from tailnoise_utils.measurement.report import Report
 from tailnoise_utils.noise.minibatches import Minibatches
 
-from ..networks import models
-from ..networks.train import evaluate
+from ..networks.snapshots import TrainSpec
 from .spec import Measured, Progress, Row
-
-__all__ = ["DiagnosisSpec", "NoiseSpec"]
+from .trainings import few, finely, training
 
 # Bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs.
 _MATRIX = 2**31
 
 
 @dataclass(frozen=True)
-class NoiseSpec(Measured):
+class _Noise(Measured):
+    """Measure the minibatches of the training set, in one or two orders; what NoiseSpec and DiagnosisSpec share."""
+
+    noise_batch_size: int
+
+    def _measure(
+        self, model: nn.Module, progress: Progress, orders: tuple[str, ...], mode: str, *, diagnosis: bool
+    ) -> list[Row]:
+        """Return loss and accuracy on the test images, and a report's rows for each order."""
+        pictures, seed = self._images(), self.train.seed
+        rows = self._performance(model, "test")
+        for order in orders:
+            report = measure(
+                model,
+                self._loss(),
+                Minibatches(
+                    pictures.x_train, pictures.y_train, self.noise_batch_size, order=order, seed=2 * 10**6 + seed
+                ),
+                mode=mode,
+                seed=3 * 10**6 + seed,
+                groups=None if order == "random" else {},
+                diagnosis=diagnosis and order == "random",
+                memory=_MATRIX,
+                entries=2**25,
+                progress=lambda part: progress(part / len(orders)),
+            )
+            of_order = report.rows()
+            if order == "data":  # the tail indices only, which say so
+                of_order = [row for row in of_order if "alpha" in row["quantity"] or "K1" in row["quantity"]]
+                of_order = [row | {"quantity": row["quantity"].replace(")", ", data order)")} for row in of_order]
+            rows += [row | {"split": "train"} for row in of_order]
+        return rows
+
+
+@dataclass(frozen=True)
+class NoiseSpec(_Noise):
     """Train a network and measure its gradient noise on the training set at every snapshot.
 
     Noise is measured over the n_train / noise_batch_size minibatches of each order named: ``"random"``, one random
@@ -33,36 +67,26 @@ class NoiseSpec(Measured):
         noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
     """
 
-    noise_batch_size: int
     noise_orders: tuple[str, ...]
     noise_mode: str
 
     @property
     def points(self) -> tuple[int, ...]:
-        """All snapshots of the training."""
+        """Return all snapshots of the training."""
         return self.train.snapshots
 
     @property
     def pictures_per_point(self) -> int:
-        """Every image once for each order."""
+        """Count every image once for each order."""
         return len(self.noise_orders) * self.train.n_train
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Measure one snapshot: a pure function of its weights, the data and the settings.
-
-        Args:
-            model: the network at the snapshot.
-            progress: told how much is done.
-
-        Returns:
-            What a report has for each order (in data order with ", data order" in the quantity), loss and accuracy on both
-            splits.
-        """
-        return _measure(self, model, progress, self.noise_orders, self.noise_mode)
+        """Return what a report has for each order (in data order the names say so), loss and accuracy on both splits."""
+        return self._measure(model, progress, self.noise_orders, self.noise_mode, diagnosis=False)
 
 
 @dataclass(frozen=True)
-class DiagnosisSpec(Measured):
+class DiagnosisSpec(_Noise):
     """Train a network and measure its gradient noise, with the diagnosis of alpha^, at some of the snapshots.
 
     As :class:`NoiseSpec` measures (the same seeds), in one random partition, dropout off; 99 Gaussian twins for the
@@ -73,66 +97,67 @@ class DiagnosisSpec(Measured):
         points: which snapshots.
     """
 
-    noise_batch_size: int
     points: tuple[int, ...]
 
     @property
     def pictures_per_point(self) -> int:
-        """Every image once in each order."""
+        """Count every image once in each order."""
         return 2 * self.train.n_train
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Measure one snapshot.
-
-        Args:
-            model: the network at the snapshot.
-            progress: told how much is done.
-
-        Returns:
-            What a :class:`NoiseSpec` has, and what the diagnosis has.
-        """
-        return _measure(self, model, progress, ("random", "data"), "eval", diagnosis=True)
+        """Return what a :class:`NoiseSpec` has of a snapshot, and what the diagnosis has."""
+        return self._measure(model, progress, ("random", "data"), "eval", diagnosis=True)
 
 
-def _measure(
-    spec: NoiseSpec | DiagnosisSpec,
-    model: nn.Module,
-    progress: Progress,
-    orders: tuple[str, ...],
-    mode: str,
-    *,
-    diagnosis: bool = False,
-) -> list[Row]:
-    """Loss, accuracy and a report for each order."""
-    pictures, loss_fn = spec._images(), models.LOSSES[spec.train.loss]
-    loss, accuracy = evaluate(model, loss_fn, pictures.x_test, pictures.y_test)
-    rows: list[Row] = [
-        {"split": "test", "quantity": "loss", "value": loss},
-        {"split": "test", "quantity": "accuracy", "value": accuracy},
+def iterations_grid(profile: str) -> tuple[NoiseSpec, ...]:
+    """Follow loss, accuracy and alpha^ along training: FCN on MNIST and CIFAR-10, CNN on CIFAR-10; 3 seeds each."""
+    networks: list[dict[str, Any]] = [
+        {"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400},
+        {"model": "cnn", "dataset": "digits32", "width": 4, "iterations": 60},
     ]
-    for order in orders:
-        batches = Minibatches(
-            pictures.x_train, pictures.y_train, spec.noise_batch_size, order=order, seed=2 * 10**6 + spec.train.seed
-        )
-        report = measure(
-            model,
-            loss_fn,
-            batches,
-            mode=mode,
-            seed=3 * 10**6 + spec.train.seed,
-            groups=None if order == "random" else {},
-            diagnosis=diagnosis and order == "random",
-            memory=_MATRIX,
-            entries=2**25,
-            progress=lambda part: progress(part / len(orders)),
-        )
-        rows += [row | {"split": "train"} for row in _of_order(report, order)]
-    return rows
+    if profile != "smoke":
+        networks = [
+            {"model": "fcn", "dataset": "mnist", "width": 128, "iterations": 10_000},
+            {"model": "fcn", "dataset": "cifar10", "width": 128, "iterations": 5_000},
+            {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 10_000},
+        ]
+        if profile == "laptop":  # finely enough for a jump of alpha^ to be seen
+            networks = [settings | {"snapshots": finely(settings["iterations"])} for settings in networks]
+    if profile == "constant":
+        networks = [settings | {"iterations": 65_000} for settings in networks]
+    trainings = [training(**settings, profile=profile, seed=seed) for settings in networks for seed in range(3)]
+    return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
 
 
-def _of_order(report: Report, order: str) -> list[Row]:
-    """A report's rows; in data order only the tail indices, which say so."""
-    if order == "random":
-        return report.rows()
-    kept = [row for row in report.rows() if "alpha" in row["quantity"] or "K1" in row["quantity"]]
-    return [row | {"quantity": row["quantity"].replace(")", ", data order)")} for row in kept]
+def iterations_decomposition_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
+    """Diagnose alpha^ at some snapshots of the trainings of `iterations`, for what moves it early in training; 3 seeds."""
+    specs = []
+    for spec in iterations_grid(profile):
+        wanted = (0, 1, 10, 30, 100, 300, 1000, 3000, 10_000, spec.train.iterations)
+        points = tuple(sorted(set(wanted) & set(spec.train.snapshots)))
+        specs.append(DiagnosisSpec(spec.train, spec.noise_batch_size, points))
+    return tuple(specs)
+
+
+def decomposition_trainings(profile: str) -> list[TrainSpec]:
+    """Give FCN of two sizes each way on MNIST and CIFAR-10, CNN; both losses (`constant`: cross-entropy); 3 seeds."""
+    fcn_steps, cnn_steps, losses = 4000, 3000, ("nll", "hinge")
+    if profile == "constant":
+        fcn_steps, cnn_steps, losses = 65_000, 65_000, ("nll",)
+    fcn = {"model": "fcn", "iterations": fcn_steps, "snapshots": few(fcn_steps)}
+    cnn = {"model": "cnn", "iterations": cnn_steps, "dataset": "cifar10", "width": 16}
+    networks: list[dict[str, Any]] = [
+        fcn | {"dataset": dataset, "width": width, "depth": depth, "loss": loss}
+        for dataset, width, depth, loss in product(("mnist", "cifar10"), (32, 256), (3, 6), losses)
+    ]
+    networks.append(cnn | {"loss": "nll"})
+    if "hinge" in losses:
+        networks.append(cnn | {"loss": "hinge", "snapshots": few(cnn_steps)})
+    if profile == "smoke":
+        networks = [{"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400, "snapshots": few(400)}]
+    return [training(**settings, profile=profile, seed=seed) for seed in range(3) for settings in networks]
+
+
+def decomposition_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
+    """Ask why alpha^ is below 2, along training."""
+    return tuple(DiagnosisSpec(t, t.batch_size, few(t.iterations)) for t in decomposition_trainings(profile))

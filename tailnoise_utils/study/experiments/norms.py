@@ -1,4 +1,4 @@
-"""Norms of the gradient noise, beside those of known laws."""
+"""Norms of the gradient noise, beside those of known laws: `noise_histogram`."""
 
 import math
 from dataclasses import dataclass
@@ -11,11 +11,9 @@ from tailnoise_utils import diagnosis, stable, tail_index
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 
-from ..networks import models
-from ..networks.train import evaluate
+from .iterations import iterations_grid
 from .spec import Measured, Progress, Row
-
-__all__ = ["NormsSpec"]
+from .trainings import few
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,8 @@ class NormsSpec(Measured):
 
     Partition k is drawn with seed 2 10^6 + 1000 k + the run's, the references with 4 10^6 + the run's. Each reference has
     as many norms as there are minibatches in all: of p independent Gaussian entries with the noise's mean square; of p
-    independent SaS entries with the corrected alpha^ of the first partition and the scale that has the noise's mean log|X| (the
-    paper's two); and of Gaussian vectors with the covariance behind the first partition
+    independent SaS entries with the corrected alpha^ of the first partition and the scale that has the noise's mean log|X|
+    (the paper's two); and of Gaussian vectors with the covariance behind the first partition
     (:func:`tailnoise_utils.diagnosis.per_coordinate.gaussian_norms`).
 
     Attributes:
@@ -40,51 +38,37 @@ class NormsSpec(Measured):
 
     @property
     def pictures_per_point(self) -> int:
-        """Every image once for each partition."""
+        """Count every image once for each partition."""
         return self.partitions * self.train.n_train
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Norms at one snapshot and their references.
-
-        Args:
-            model: the network at the snapshot.
-            progress: told how much is done.
-
-        Returns:
-            One row a norm, `x` its number; loss and accuracy; alpha^ and scale of the stable reference.
-        """
-        pictures, loss_fn = self._images(), models.LOSSES[self.train.loss]
-        x, y, seed = pictures.x_train, pictures.y_train, self.train.seed
-        loss, accuracy = evaluate(model, loss_fn, x, y)
+        """Return a row a norm (`x` is its number), loss and accuracy, and 1/alpha^ of the stable reference."""
+        pictures, seed = self._images(), self.train.seed
         norms: list[float] = []
         for k in range(self.partitions):
-            batches = Minibatches(x, y, self.noise_batch_size, seed=2 * 10**6 + 1000 * k + seed)
-            U = noise_matrix(model, loss_fn, batches)
+            partition = 2 * 10**6 + 1000 * k + seed
+            batches = Minibatches(pictures.x_train, pictures.y_train, self.noise_batch_size, seed=partition)
+            U = noise_matrix(model, self._loss(), batches)
             norms += U.double().norm(dim=1).tolist()
             progress(1 / self.partitions)
             if k == 0:
-                index = tail_index.mohammadi(U)
-                live = U[:, (U != 0).any(0)].double()
-                references = _norm_references(
-                    live, index.alpha, self.partitions, np.random.default_rng(4 * 10**6 + seed)
-                )
-        rows: list[Row] = [
-            {"quantity": "loss", "value": loss},
-            {"quantity": "accuracy", "value": accuracy},
-            {"quantity": "1/alpha (corrected)", "value": index.inverse, "se": index.inverse_se},
-        ]
+                index, live = tail_index.mohammadi(U), U[:, (U != 0).any(0)].double()
+                generator = np.random.default_rng(4 * 10**6 + seed)
+                references = norm_references(live, index.alpha, self.partitions, generator)
+        rows = self._performance(model, "train")
+        rows.append({"quantity": "1/alpha (corrected)", "value": index.inverse, "se": index.inverse_se})
         for name, values in {"norm": np.array(norms), **references}.items():
             rows += [{"quantity": name, "x": float(i), "value": float(value)} for i, value in enumerate(values)]
         return [row | {"split": "train"} for row in rows]
 
 
-def _norm_references(
+def norm_references(
     U: Float[Tensor, "P p"], alpha: float, partitions: int, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Norms of noise of known laws with the size of U, as :class:`NormsSpec` says."""
+    """Draw norms of noise of known laws with the size of U, as :class:`NormsSpec` says."""
     P, p = U.shape
     count = P * partitions
-    alpha = min(alpha, 2.0)  # a sample of no law beyond
+    alpha = min(alpha, 2.0)  # no stable law has a larger index
     log_scale = float(U[U != 0].abs().log().mean()) - np.euler_gamma * (1 / alpha - 1)  # E ln|S| = gamma (1/alpha - 1)
     stable_norms = [np.linalg.norm(stable.sample(alpha, p, generator=generator)) for _ in range(count)]
     return {
@@ -92,3 +76,10 @@ def _norm_references(
         "norm, stable (independent)": math.exp(log_scale) * np.array(stable_norms),
         "norm, Gaussian (same covariance)": diagnosis.gaussian_norms(U @ U.T, p, (count,), generator),
     }
+
+
+def noise_histogram_grid(profile: str) -> tuple[NormsSpec, ...]:
+    """Compare norms of the gradient noise of the CNN of `iterations` (the same trainings) with known laws; 3 seeds."""
+    trainings = [spec.train for spec in iterations_grid(profile) if spec.train.model == "cnn"]
+    partitions = 2 if profile == "smoke" else 3
+    return tuple(NormsSpec(t, t.batch_size, few(t.iterations), partitions) for t in trainings)

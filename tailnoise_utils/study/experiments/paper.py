@@ -1,33 +1,215 @@
-"""The networks of the paper's figures at the paper's own settings."""
+"""The networks of the paper's figures at the paper's own settings: `iterations`, `fcn_size`, `cnn_size` in paper, full."""
 
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from ..networks.snapshots import PaperTrainSpec
-from .paper_spec import PaperSpec
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tailnoise_utils.diagnosis import gaussian_twin, sample_columns
+from tailnoise_utils.diagnosis.per_coordinate import gram, norm_spread, tail_excess
+from tailnoise_utils.diagnosis.twins import flip_columns, twin_inverse
+from tailnoise_utils.measurement.one_call import NothingAlive, measure
+from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils.noise.parameters import slices
+from tailnoise_utils.noise.per_sample import images_per_coordinate
+from tailnoise_utils.tail_index import mohammadi
+from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
+from tailnoise_utils.tail_index.logs import alive, chosen
+
+from ..networks.snapshots import PaperTrainSpec, Snapshots
+from .spec import FIXED_K1, Measured, Progress, Row
 from .trainings import training
 
 HORIZON = 65_000
+_COORDINATES = 4096  # whose images are counted
+_DRAWS = 3  # twins that are drawn, where the closed form is checked
+_EVENTS = (0.0, *(2.0**k for k in range(-7, 10)))  # lower edges of the bins of events
+
+
+@dataclass(frozen=True)
+class PaperSpec(Measured):
+    """Train at the paper's settings and measure the noise of its minibatches, in data order, at every snapshot.
+
+    At every snapshot and on both splits: 1/alpha^ published and corrected, each at its own K1 and at K1 = 1000, of the
+    noise and of its Gaussian twin (closed form); tail excess; dead coordinates; norms; loss and accuracy. At the start, at
+    the snapshot where alpha^, published, of the training set is lowest (the dip), and at the end also: a random partition
+    (seed 2 10^6 + the run's), random signs of the columns (4 10^6), drawn twins (5 10^6), and the images per coordinate
+    of 4,096 coordinates (6 10^6), in bins of events.
+
+    Attributes:
+        noise_batch_size: images in a minibatch when noise is measured.
+        norms: keep all norms of the training minibatches and of one drawn twin (7 10^6 + 1000 the run's seed + iteration).
+        streamed: points at which alpha^ is also taken over minibatches as large as those of the training.
+    """
+
+    train: PaperTrainSpec
+    noise_batch_size: int
+    norms: bool
+    streamed: tuple[int, ...]
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Return all snapshots of the training; the last one measured may be another, where the training stops."""
+        return self.train.snapshots
+
+    @property
+    def pictures_per_point(self) -> int:
+        """Count every image once."""
+        return self.train.n_train + self.train.n_test
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Train, measuring as training goes on, and take the details; the row "stopped" names the last snapshot."""
+        spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
+
+        def tell(steps: int) -> None:
+            progress(steps / spec.iterations)
+
+        def every(point: int, model: nn.Module | None = None) -> list[Row]:
+            def measure() -> list[Row]:
+                network = snapshots.load(point) if model is None else model
+                return self.measure(network, lambda share: None, point)
+
+            return self._kept(point, measure)
+
+        diverged = snapshots.train(tell, every)
+        stop = snapshots.iterations()
+        points = [point for point in sorted({*spec.snapshots, stop}) if snapshots.path(point).exists()]
+        rows = [row for point in points for row in every(point)]
+        lowest = [row for row in rows if (row["quantity"], row.get("split")) == ("1/alpha (published)", "train")]
+        dip = max(lowest, key=lambda row: row["value"])["iteration"] if lowest else stop
+        for point in sorted({points[0], dip, points[-1]} if points else ()):
+            rows += self._kept(point, lambda point=point: self.details(snapshots.load(point)), "-details")
+        rows.append({"quantity": "stopped", "value": float(stop), "iteration": stop})
+        if diverged:
+            rows.append({"quantity": "diverged", "value": float(stop)})
+        return rows
+
+    def measure(self, model: nn.Module, progress: Progress, point: int = 0) -> list[Row]:
+        """Return what every snapshot has, of both splits in data order; `point` is its number of steps."""
+        pictures, loss_fn, b = self._images(), self._loss(), self.noise_batch_size
+        rows: list[Row] = []
+        for split in ("train", "test"):
+            x, y = getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}")
+            of_split = self._performance(model, split)
+            U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data", drop_last=True))
+            of_split += joint_rows(U, "", twin=True)
+            of_split += coordinate_rows(U, slices(model, None), "")
+            G = gram(U)
+            of_split.append({"quantity": "norm", "value": float(G.diagonal().sqrt().mean())})
+            of_split.append({"quantity": "sd of ln norm", "value": norm_spread(G)})
+            if self.norms and split == "train":
+                generator = np.random.default_rng(7 * 10**6 + 1000 * self.train.seed + point)
+                Z = generator.standard_normal((len(G), len(G))) / np.sqrt(len(G))
+                twin = np.einsum("ik,kl,il->i", Z, G.cpu().numpy(), Z)
+                for name, squares in (("norm (each)", G.diagonal().cpu().numpy()), ("norm (each, twin)", twin)):
+                    norms = np.sqrt(squares).tolist()
+                    of_split += [{"quantity": name, "x": float(i), "value": value} for i, value in enumerate(norms)]
+            rows += [row | {"split": split} for row in of_split]
+            del U
+        if point in self.streamed:
+            batches = Minibatches(pictures.x_train, pictures.y_train, self.train.batch_size, order="data")
+            report = measure(model, loss_fn, batches, groups={}, diagnosis=False, method="streaming")
+            for name, index in (("published", report.published), ("corrected", report.corrected)):
+                value = {"value": index.inverse, "se": index.inverse_se}
+                rows.append({"split": "train", "quantity": f"1/alpha ({name}, own b)", **value})
+        return rows
+
+    def details(self, model: nn.Module) -> list[Row]:
+        """Return what some snapshots have: a random partition, random signs, drawn twins, images per coordinate."""
+        pictures, loss_fn, seed = self._images(), self._loss(), self.train.seed
+        x, y, b, parts = pictures.x_train, pictures.y_train, self.noise_batch_size, slices(model, None)
+        U = noise_matrix(model, loss_fn, Minibatches(x, y, b, seed=2 * 10**6 + seed))
+        rows = joint_rows(U, "random partition: ", twin=True) + coordinate_rows(U, parts, "random partition: ")
+        columns = sample_columns(U.shape[1], parts, _COORDINATES, seed=6 * 10**6 + seed)
+        columns = columns[alive(U[:, columns])]
+        events = images_per_coordinate(model, loss_fn, x, y, columns.to(x.device)).cpu().numpy() * b / len(x)
+        tau = tail_excess(U[:, columns]).cpu().numpy()
+        for scope, group in {"all": [slice(0, U.shape[1])], **parts}.items():
+            within = np.isin(columns.numpy(), np.concatenate([np.r_[part] for part in group]))
+            rows += [row | {"scope": scope} for row in _binned(events[within], tau[within])]
+        del U
+        U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data"))
+        generator = torch.Generator().manual_seed(5 * 10**6 + seed)
+        draws = [joint_rows(gaussian_twin(U, generator), "drawn twin: ", twin=False) for _ in range(_DRAWS)]
+        for same in zip(*draws, strict=True):
+            values = [row["value"] for row in same]
+            se = float(np.std(values, ddof=1) / np.sqrt(_DRAWS))
+            rows.append({"quantity": same[0]["quantity"], "value": float(np.mean(values)), "se": se})
+        rows += joint_rows(flip_columns(U, 4 * 10**6 + seed), "signs: ", twin=False)
+        return [row | {"split": "train"} for row in rows]
+
+    def _everything(self, model: nn.Module, iteration: int) -> list[Row]:
+        """Return all that a run has of its first or last snapshot."""
+        return self.measure(model, lambda share: None, iteration) + self.details(model)
+
+
+def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool) -> list[Row]:
+    """Give the joint estimate in both conventions, each at its own K1 and at K1 = 1000, and the twin's closed form."""
+    live = alive(U)
+    if not bool(live.any()):
+        raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
+    rows: list[Row] = []
+    for convention, epsilon in (("published", PUBLISHED_EPSILON), ("corrected", 0.0)):
+        V = U if epsilon or bool(live.all()) else chosen(U, live)
+        index = mohammadi(V, convention="published" if epsilon else "corrected")
+        estimates = {f"1/alpha ({convention})": (index.inverse, index.inverse_se, index.info["K1"])}
+        if V.numel() >= 2 * FIXED_K1:
+            flat = V.reshape(-1)[: V.numel() // FIXED_K1 * FIXED_K1]
+            fixed = mohammadi(flat, FIXED_K1, convention="published") if epsilon else mohammadi(V, FIXED_K1)
+            se = float("nan") if epsilon else fixed.inverse_se
+            estimates[f"1/alpha ({convention}, K1 = 1000)"] = fixed.inverse, se, FIXED_K1
+        for name, (value, se, _) in estimates.items():
+            rows.append({"quantity": prefix + name, "value": value, "se": se})
+        if twin:
+            twins = twin_inverse(V, [K1 for *_, K1 in estimates.values()], epsilon=epsilon)
+            for name, value in zip(estimates, twins, strict=True):
+                rows.append({"quantity": f"{prefix}twin {name}", "value": value})
+            rows.append({"quantity": f"{prefix}K1 ({convention})", "value": float(index.info["K1"])})
+        del V
+    return rows
+
+
+def coordinate_rows(U: Float[Tensor, "P p"], parts: dict[str, list[slice]], prefix: str) -> list[Row]:
+    """Give the mean tail excess and the dead coordinates of the network and of every layer (name to slices of a row)."""
+    tau, live = tail_excess(U).cpu().numpy(), alive(U).cpu().numpy()
+    rows: list[Row] = []
+    for scope, group in {"all": [slice(0, U.shape[1])], **parts}.items():
+        mask = np.concatenate([live[part] for part in group])
+        values = np.concatenate([tau[part] for part in group])[mask]
+        rows.append({"scope": scope, "quantity": f"{prefix}dead share", "value": float(1 - mask.mean())})
+        if len(values):
+            rows.append({"scope": scope, "quantity": f"{prefix}tail excess", "value": float(values.mean())})
+    return rows
+
+
+def _binned(events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"]) -> list[Row]:
+    """Give, in bins of events (x: the lower edge), how many coordinates there are, their mean tail excess and events."""
+    usable = np.isfinite(events) & np.isfinite(tau)
+    events, tau = events[usable], tau[usable]
+    if not len(events):
+        return []
+    quartiles = zip((0.25, 0.5, 0.75), np.quantile(events, (0.25, 0.5, 0.75)), strict=True)
+    rows: list[Row] = [{"quantity": "events (quantile)", "x": q, "value": float(value)} for q, value in quartiles]
+    place = np.searchsorted(_EVENTS, events, side="right") - 1
+    for k in np.unique(place):
+        inside, x = place == k, float(_EVENTS[k])
+        rows.append({"quantity": "coordinates by events", "x": x, "value": float(inside.sum())})
+        rows.append({"quantity": "tail excess by events", "x": x, "value": float(tau[inside].mean())})
+        rows.append(
+            {"quantity": "1 / (12 events) by events", "x": x, "value": float((1 / (12 * events[inside])).mean())}
+        )
+    return rows
 
 
 def paper_run(
     model: str, dataset: str, width: int, depth: int, seed: int, *, dense: int = 0, last: int = HORIZON, **more: Any
 ) -> PaperSpec:
-    """Give one run: b = 500, step 0.1 halved at thirds of 65,000 steps, until the network fits (looked at every 100).
-
-    Args:
-        model: ``"fcn"`` or ``"cnn"``.
-        dataset: name of the data set.
-        width: of the layers, or filters.
-        depth: of an FCN.
-        seed: of the run.
-        dense: measured every 100 steps up to here, then every 1,000.
-        last: steps after which a run is cut.
-        more: `batch_size` of the training, `norms` and `streamed` of the measurement.
-
-    Returns:
-        The run.
-    """
+    """Give one run, b = 500, step 0.1 halved at thirds of 65,000 steps; measured every 100 steps to `dense`, then 1,000."""
     norms, streamed = more.pop("norms", False), more.pop("streamed", ())
     points = sorted({*range(0, dense + 1, 100), *range(0, last + 1, 1000), last})
     settings = {"width": width, "seed": seed, "iterations": last, "snapshots": tuple(points), "schedule": "halved"}

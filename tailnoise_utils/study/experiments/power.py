@@ -1,4 +1,4 @@
-"""How often the tests of the diagnosis find heavy tails in noise whose law is known."""
+"""How often the tests of the diagnosis find heavy tails in noise whose law is known: `power`."""
 
 import math
 from collections.abc import Callable
@@ -12,15 +12,12 @@ from torch import Tensor
 from tailnoise_utils import diagnosis
 from tailnoise_utils.tail_index import known_laws
 
-from .drawn import Drawn
-from .spec import Progress, Row
-
-__all__ = ["TESTS", "PowerSpec"]
+from .spec import Drawn, Progress, Row
 
 _LENGTHS = (3, 30)  # block lengths of the columns
 _TESTS: dict[str, tuple[str, str, int | None]] = {
     "tail excess": ("all", "tail excess", None),
-    **{f"columns, K1 = {K1}": ("all", "1/alpha (per coordinate)", K1) for K1 in _LENGTHS},
+    **{f"per coordinate, K1 = {K1}": ("all", "1/alpha (per coordinate)", K1) for K1 in _LENGTHS},
     "random projections": ("all", "kurtosis (random projections)", None),
     "leading projections": ("all", "kurtosis (leading projections)", None),
     "sd of ln norm": ("all", "sd of ln norm", None),
@@ -38,17 +35,17 @@ _QUICK = 3 * 10**8  # entries of twins in all: a quarter of a minute
 class PowerSpec(Drawn):
     r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
-    And how often the conclusion of a report finds heavier tails, by its own rule
-    (:func:`tailnoise_utils.diagnosis.conclusions.heavier`), for which all tests together have this level.
+    It also counts how often the conclusion of a report finds heavier tails, by its own rule
+    (:func:`tailnoise_utils.diagnosis.conclusion.heavier`), for which all tests together have this level.
 
-    The statistics are those of :func:`tailnoise_utils.diagnosis.assembly` on a whole network of `width` coordinates (kurtosis
-    of projections: 200 random, 10 leading from each half), and so is their law under the null hypothesis, of fewer random
-    numbers: with the singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is
-    :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers, columns centred.
+    The statistics are those of a diagnosis of a network of `width` coordinates (kurtosis of projections: 200 random, 10
+    leading from each half). Their law under the null hypothesis is the same too, from fewer random numbers: with the
+    singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is :math:`W S V^T / \sqrt P`,
+    and W = Z Q has P x r independent standard normal numbers, columns centred.
 
     Attributes:
-        coordinates: how coordinates depend on each other (:func:`tailnoise_utils.tail_index.known_laws.noise_matrix`); latent and
-            elliptical ones have 30 factors.
+        coordinates: how coordinates depend on each other, as ``known_laws.noise_of`` has it; latent and elliptical ones
+            have 30 factors.
         alpha: index of the stable part of the noise; 2 is Gaussian noise.
         share: its weight; the rest is Gaussian noise of scale 1.
         P: rows, minibatches.
@@ -69,47 +66,32 @@ class PowerSpec(Drawn):
 
     @property
     def quick(self) -> bool:
-        """Whether it takes seconds."""
+        """Tell whether it takes seconds."""
         return self.P * self.width * self.draws * self.replicates <= _QUICK
 
     def rows(self, progress: Progress) -> list[Row]:
-        """Draw and test.
-
-        Args:
-            progress: told how much is done.
-
-        Returns:
-            Per test, and of the conclusion (scope), the share of the matrices that it rejects, with its binomial standard
-            error (0 where all are alike).
-        """
-        found = []
+        """Return, per test and of the conclusion (scope), the share of matrices rejected, with its binomial error."""
+        rejected = []
         for k in range(self.replicates):
             tests = self._tests(k)
-            found.append([*(test.p <= _LEVEL for test in tests.values()), bool(diagnosis.heavier(tests))])
+            rejected.append([*(test.p <= _LEVEL for test in tests.values()), bool(diagnosis.heavier(tests))])
             progress(1 / self.replicates)
-        rates = np.mean(found, axis=0).tolist()
+        rates = np.mean(rejected, axis=0).tolist()
         return [
             {"scope": test, "quantity": "rejected", "value": rate, "se": math.sqrt(rate * (1 - rate) / self.replicates)}
             for test, rate in zip(TESTS, rates, strict=True)
         ]
 
     def noise(self, replicate: int) -> tuple[Float[Tensor, "P width"], np.random.Generator]:
-        """A noise matrix.
-
-        Args:
-            replicate: its number.
-
-        Returns:
-            The matrix, its columns centred, and the generator of what else the replicate needs.
-        """
+        """Draw the noise matrix of a replicate, columns centred; with the generator of what else the replicate needs."""
         law = (known_laws.COORDINATES.index(self.coordinates), round(1000 * self.alpha), round(1000 * self.share))
         rng = np.random.default_rng([self.seed, self.P, self.width, *law, replicate])
         shape = (self.P, self.width)
-        U = known_laws.noise_matrix(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
+        U = known_laws.noise_of(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
         return torch.from_numpy(U - U.mean(0)).float(), rng
 
     def _tests(self, replicate: int) -> dict[tuple[str, str, int | None], diagnosis.Comparison]:
-        """Every test on one matrix, named as in an diagnosis."""
+        """Make every test on one matrix, named as in a diagnosis."""
         U, rng = self.noise(replicate)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         G = diagnosis.gram(U)
@@ -130,7 +112,7 @@ class PowerSpec(Drawn):
 def _values(
     U: Float[Tensor, "P p"], G: Float64[Tensor, "P P"], random: Float64[Tensor, "P random"], generator: torch.Generator
 ) -> list[Tensor | float]:
-    """The statistics of the noise itself, in the order of ``TESTS``."""
+    """Return the statistics of the noise itself, in the order of ``TESTS``."""
     leading = diagnosis.leading_projections(G, _LEADING, generator)
     kurtoses = [diagnosis.excess_kurtosis(Y).mean() for Y in (random, leading)]
     columns = diagnosis.column_inverse(U, _LENGTHS).mean(1)
@@ -144,30 +126,48 @@ def _null(
     U: Float[Tensor, "P p"],
     random: Float64[Tensor, "P random"],
 ) -> Float64[Tensor, "tests draws"]:
-    """The same on twins, but for the norms; side by side as columns."""
+    """Return the same of twins side by side as columns, without the norms."""
     P, draws, _ = W.shape
 
-    def by_draw(statistic: Callable[[Tensor], Tensor], of: Tensor) -> Tensor:
-        twins = W @ (Q.T @ of.double() / math.sqrt(P)).float()
-        return statistic(twins.reshape(P, -1)).reshape(-1, draws, of.shape[1]).mean(2)
+    def by_draw(statistic: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
+        twins = W @ (Q.T @ X.double() / math.sqrt(P)).float()
+        return statistic(twins.reshape(P, -1)).reshape(-1, draws, X.shape[1]).mean(2)
 
-    def t1_and_columns(of: Tensor) -> Tensor:
-        return torch.cat([diagnosis.tail_excess(of)[None], diagnosis.column_inverse(of, _LENGTHS)])
+    def tau_and_columns(X: Tensor) -> Tensor:
+        return torch.cat([diagnosis.tail_excess(X)[None], diagnosis.column_inverse(X, _LENGTHS)])
 
     leading = _leading_kurtosis((W * S.float()).transpose(0, 1))
-    return torch.cat([by_draw(t1_and_columns, U), by_draw(diagnosis.excess_kurtosis, random), leading[None]])
+    return torch.cat([by_draw(tau_and_columns, U), by_draw(diagnosis.excess_kurtosis, random), leading[None]])
 
 
 def _leading_kurtosis(Y: Float[Tensor, "draws P r"]) -> Float64[Tensor, " draws"]:
-    """Mean kurtosis of :func:`tailnoise_utils.diagnosis.leading_projections` of many matrices, the halves in their order."""
+    """Return the mean kurtosis of ``diagnosis.leading_projections`` of many matrices, the halves in their order."""
     draws, P, r = Y.shape  # directions are fitted in the smaller of the two spaces, of coordinates and of minibatches
     half = P // 2
-    found = []
+    kurtoses = []
     for fitted, other in ((Y[:, :half], Y[:, half : 2 * half]), (Y[:, half : 2 * half], Y[:, :half])):
         centred = fitted - fitted.mean(1, keepdim=True)
         square = centred.mT @ centred if r <= half else centred @ centred.mT
         strong = torch.linalg.eigh(square.double())[1][..., -_LEADING:].float()
         directions = strong if r <= half else centred.mT @ strong
         along = (other @ directions).transpose(0, 1)
-        found.append(diagnosis.excess_kurtosis(along.reshape(half, -1)).reshape(draws, -1).mean(1))
-    return torch.stack(found).mean(0)
+        kurtoses.append(diagnosis.excess_kurtosis(along.reshape(half, -1)).reshape(draws, -1).mean(1))
+    return torch.stack(kurtoses).mean(0)
+
+
+def power_grid(profile: str) -> tuple[PowerSpec, ...]:
+    """Try the tests of the diagnosis on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
+    gaussian, kinds = (2.0, 1.0), ("independent", "latent", "elliptical")
+    laws = [gaussian, *((alpha, share) for share in (1.0, 0.1) for alpha in (1.95, 1.9, 1.8, 1.7, 1.5))]
+    # What more coordinates change is asked of few laws, where it could matter; 4096 are what the diagnosis looks at.
+    wide = [gaussian, (1.8, 0.1), (1.5, 0.1)]
+    sizes = [(120, 200, 99, 100, laws), (120, 4096, 99, 60, wide), (600, 200, 99, 40, laws)]
+    if profile == "smoke":
+        laws = [(alpha, share) for alpha, share in laws if alpha not in (1.7, 1.9)]
+        sizes = [(120, 30, 99, 5, laws), (120, 100, 99, 5, wide)]
+    return tuple(
+        PowerSpec(kind, *law, P, width, draws, replicates, 0)
+        for P, width, draws, replicates, chosen in sizes
+        for kind in kinds
+        for law in chosen
+    )

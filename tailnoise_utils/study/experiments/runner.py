@@ -10,21 +10,7 @@ import pandas as pd
 
 from ..results import files, store
 from . import cluster, grid
-from .runs import Finished, finish
-from .spec import forget_rows
-from .specs import Spec
-
-__all__ = [
-    "FailedRuns",
-    "MissingResults",
-    "command",
-    "forget",
-    "load",
-    "run",
-    "sample_of",
-    "stored",
-    "verify",
-]
+from .spec import Finished, Spec, finish, forget_rows
 
 _SMALL = 0.1  # what `verify` takes for the size of smaller numbers
 
@@ -40,10 +26,7 @@ class FailedRuns(RuntimeError):
 def forget(experiments: list[str], profile: str, *, client: Any = None) -> None:
     """Delete what is stored of experiments, with the weights that the cache keeps for them, to start from nothing.
 
-    Args:
-        experiments: keys of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-        client: of :func:`tailnoise_utils.study.experiments.cluster.connect`; the caches are those of the workers that it has now.
+    With a client of :func:`tailnoise_utils.study.experiments.cluster.connect` the caches are those of its present workers.
 
     Raises:
         ValueError: an unknown experiment or profile.
@@ -69,16 +52,7 @@ def _each(method: str, specs: Iterable[Spec], client: Any = None) -> None:
 
 
 def find_data(names: Iterable[str], profile: str) -> None:
-    """Read every data set that runs still to be made need, so that an absent one is found before hours of others.
-
-    Args:
-        names: keys of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-
-    Raises:
-        ValueError: an unknown experiment or profile.
-        tailnoise_utils.study.networks.data.DataNotFound: a data set is absent; the message says what to do.
-    """
+    """Read every data set that runs still to be made need, so that an absent one is found before hours of others."""
     wanted = {}
     for name in names:
         path = store.path_of(name, profile)
@@ -90,18 +64,14 @@ def find_data(names: Iterable[str], profile: str) -> None:
 
 
 def run(
-    experiment: str,
-    profile: str,
-    *,
-    client: Any = None,
-    progress: Callable[[float], object] = lambda share: None,
+    experiment: str, profile: str, *, client: Any = None, progress: Callable[[float], object] = lambda share: None
 ) -> store.Results:
     """Make what is missing of an experiment's results, each run stored as soon as it ends.
 
     Args:
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
-        client: of :func:`tailnoise_utils.study.experiments.cluster.connect`, whose workers make the runs; None: this process does.
+        client: of ``cluster.connect``, whose workers make the runs; None: this process does.
         progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
 
     Returns:
@@ -119,13 +89,14 @@ def run(
     left = [spec for spec in specs if store.digest(spec) not in done]
     progress(float(len(specs) - len(left)))
     failed: dict[Spec, Exception] = {}
-    found = _here(left, path, progress) if client is None else cluster.outcomes(client, left, progress)
-    with closing(found):
-        for spec, outcome in found:
+    outcomes = _here(left, path, progress) if client is None else cluster.outcomes(client, left, progress)
+    with closing(outcomes):
+        for spec, outcome in outcomes:
             if isinstance(outcome, Exception):
                 failed[spec] = outcome
                 continue
-            if outcome.sample and not sample_of(path).exists():  # first: killed after it, nobody would come back to it
+            # Before the run is stored, for a killed process would not come back to it.
+            if outcome.sample and not sample_of(path).exists():
                 with files.atomic(sample_of(path)) as file:
                     file.write(outcome.sample)
             store.append(path, outcome.rows, outcome.record)
@@ -133,7 +104,7 @@ def run(
     if failed:
         raise FailedRuns(_report(specs, failed)) from next(iter(failed.values()))
     results = stored(experiment, profile)
-    if left and client is not None:  # of workers with other caches than ours
+    if left and client is not None:  # workers may have other caches than this process
         client.run(forget_rows, list(results.runs["run"]), on_error="ignore")
     return results
 
@@ -141,7 +112,7 @@ def run(
 def _here(
     specs: list[Spec], path: Path, progress: Callable[[float], object]
 ) -> Iterator[tuple[Spec, Finished | Exception]]:
-    """Make runs in this process, except those that another one has stored by their turn."""
+    """Make runs in this process, except those that another process has stored by their turn."""
     for spec in specs:
         sha256 = spec.data_sha256()
         with spec.alone():
@@ -156,16 +127,16 @@ def _here(
                 except Exception as error:
                     outcome = error
         if stored_by_another:
-            forget_rows(stored_by_another)  # which it could not, had we held them just then
+            forget_rows(stored_by_another)  # the other process could not, if this one held them just then
             progress(1.0)
             continue
         yield spec, outcome
 
 
 def _report(specs: tuple[Spec, ...], failed: dict[Spec, Exception]) -> str:
-    """Which runs failed, by the settings in which the grid's runs differ, and why; equal reasons together."""
+    """Tell which runs failed, by the settings in which the grid's runs differ, and why; equal reasons together."""
     settings = {spec: store.flat(asdict(spec)) for spec in specs}
-    differ = [name for name in settings[specs[0]] if len({repr(of.get(name)) for of in settings.values()}) > 1]
+    differ = [name for name in settings[specs[0]] if len({repr(one.get(name)) for one in settings.values()}) > 1]
     runs: dict[str, list[str]] = {}
     for spec, error in failed.items():
         name = ", ".join(f"{name} {settings[spec][name]}" for name in differ if name in settings[spec])
@@ -175,19 +146,7 @@ def _report(specs: tuple[Spec, ...], failed: dict[Spec, Exception]) -> str:
 
 
 def load(experiment: str, profile: str) -> store.Results:
-    """The results of exactly the present grid, for a notebook: in ``smoke`` what is missing is computed on the spot.
-
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-
-    Returns:
-        Rows and runs.
-
-    Raises:
-        MissingResults: runs of the grid are not stored (not in ``smoke``); the message holds the command to make them.
-        ValueError: an unknown experiment or profile, or a file that is not what it should be.
-    """
+    """Load the results of exactly the present grid, for a notebook; in ``smoke`` what is missing is computed now."""
     try:
         return stored(experiment, profile)
     except MissingResults:
@@ -197,7 +156,9 @@ def load(experiment: str, profile: str) -> store.Results:
 
 
 def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
-    """The stored results of exactly the present grid; nothing is computed.
+    """Read the stored results of exactly the present grid, in its order; nothing is computed.
+
+    Runs of an older grid that may lie in the same file are left out.
 
     Args:
         experiment: a key of ``EXPERIMENTS``.
@@ -205,8 +166,7 @@ def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Result
         whole: whether all runs of the grid must be there; else one is enough.
 
     Returns:
-        Rows and runs in the order of the grid, whichever was finished first; without those of an older grid that may lie
-        in the same file.
+        Rows and runs.
 
     Raises:
         MissingResults: runs of the grid are not stored; the message holds the command to make them.
@@ -214,39 +174,38 @@ def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Result
     """
     path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]
     results = store.read(path) if path.exists() else None
-    there = set(results.runs["spec_digest"] if results else ())
-    found = [digest for digest in wanted if digest in there]
-    if not found or (whole and len(found) < len(wanted)):
+    finished = set(results.runs["spec_digest"] if results else ())
+    present = [digest for digest in wanted if digest in finished]
+    if not present or (whole and len(present) < len(wanted)):
         raise MissingResults(
-            f"{len(wanted) - len(found)} of the {len(wanted)} runs of {experiment!r} in profile {profile!r} are not in "
+            f"{len(wanted) - len(present)} of the {len(wanted)} runs of {experiment!r} in profile {profile!r} are not in "
             f"{path}; make them with: {command(experiment, profile)}"
         )
-    runs = results.runs.set_index("spec_digest", drop=False).loc[found].reset_index(drop=True)
+    runs = results.runs.set_index("spec_digest", drop=False).loc[present].reset_index(drop=True)
     place = results.rows["run"].map({run: i for i, run in enumerate(runs["run"])}).dropna().sort_values(kind="stable")
     return store.Results(results.rows.loc[place.index].reset_index(drop=True), runs)
 
 
 def command(experiment: str, profile: str) -> str:
-    """The command that makes the results of an experiment in a profile."""
+    """Return the command that makes the results of an experiment in a profile."""
     return f"python -m tailnoise_utils run {experiment} --profile {profile}"
 
 
 def sample_of(path: Path) -> Path:
-    """Where the weights of one snapshot lie beside a results file, for `verify`; at most 1 MB."""
+    """Return where the weights of one snapshot lie beside a results file, for `verify`; at most 1 MB."""
     return path.with_suffix(".snapshot.npz")
 
 
 def verify(experiment: str, profile: str) -> pd.DataFrame:
-    """Measure a stored snapshot of an experiment again, or, where nothing is trained, its smallest run.
+    """Measure a stored snapshot of an experiment again; where nothing is trained, make its first short run again.
 
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
+    Where weights are larger than a snapshot may be (1 MB), iteration 0 of the first run that has it is measured again, from
+    weights built anew from the seed.
 
     Returns:
         The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
-        or over 0.1 where that is larger: differences of logarithms, such as tau, may be near zero. NaN where one of
-        the two is.
+        or over 0.1 where that is larger: differences of logarithms, such as tau, may be near zero. NaN where one of the two
+        is.
 
     Raises:
         MissingResults: nothing is stored.

@@ -1,45 +1,74 @@
-"""What all kinds of runs that train and measure a network have in common."""
+"""What a run is: a frozen spec that makes rows, and the two bases that specs are built on, `Measured` and `Drawn`."""
 
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 from filelock import Timeout
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from tailnoise_utils import diagnosis
 from tailnoise_utils.measurement.one_call import NothingAlive
+from tailnoise_utils.measurement.report import index_rows
+from tailnoise_utils.tail_index import mohammadi
 
-from ..networks import data, device
+from ..networks import data, device, models
 from ..networks.snapshots import Snapshots, TrainSpec, images
+from ..networks.train import evaluate
 from ..networks.weights import load_weights, save_weights
-from ..results import files, store
+from ..results import files, quantities, store
 
 Row = dict[str, Any]
 Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
+FIXED_K1 = 1000  # at which networks and minibatches of different sizes are compared
 _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 
-def _rows_of(run: str) -> Path:
-    """Where the rows of each snapshot lie until the run of that name is stored."""
-    return device.kept_in("rows") / run
+@runtime_checkable
+class Spec(Protocol):
+    """What the runner and the store need of a run; its class is a frozen dataclass of plain values.
 
-
-def forget_rows(runs: Iterable[str]) -> None:
-    """Delete rows of runs from the cache, once they are stored.
-
-    Args:
-        runs: their names. What another process reads at the moment stays: it stores them too, and deletes them then.
+    Attributes:
+        once: quantities that no second time gives again.
     """
-    for folder in map(_rows_of, runs):
-        if folder.exists():
-            with suppress(Timeout), files.lock(folder, timeout=0.0):
-                shutil.rmtree(folder, ignore_errors=True)
+
+    once: ClassVar[tuple[str, ...]]
+
+    def data_sha256(self) -> str:
+        """Return the SHA-256 of the data that the run reads, "" if it reads none."""
+
+    def device(self) -> str:
+        """Return the name of what the run is computed on."""
+
+    def rows(self, progress: Progress) -> list[Row]:
+        """Make the run."""
+
+    def seconds(self) -> float | None:
+        """Return the wall time of all processes that had a part in the run, None where nobody has to remember."""
+
+    def status(self, rows: list[Row]) -> str:
+        """Return what became of the run: "complete", "diverged" or "not trained"."""
+
+    def sample(self, rows: list[Row]) -> bytes | None:
+        """Return the content of a small file that `again` needs beside the results, None if it needs none."""
+
+    def again(self, path: Path) -> list[Row] | None:
+        """Return rows of the run, made again, with what `sample` put at `path`; None where that cannot be done soon."""
+
+    def alone(self) -> AbstractContextManager:
+        """Hold the run against other processes."""
+
+    def forget(self) -> None:
+        """Delete what the cache keeps for the run."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +76,37 @@ class Measured:
     """Train a network, then measure each of some snapshots of it.
 
     A kind of measurement adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is
-    taken at a snapshot) and `measure`.
+    taken at a snapshot) and `measure` (a pure function of the weights, the data and the settings). Where all gradients are
+    equal there is only a row "nothing alive". A run that diverged has the snapshots before it did, and a row "diverged"
+    with the last of them.
     """
 
     train: TrainSpec
-    once: ClassVar[tuple[str, ...]] = ("seconds",)
+    once: ClassVar[tuple[str, ...]] = ("seconds", "diverged", "stopped")
 
     def device(self) -> str:
-        """What the run is computed on, here."""
+        """Return the name of what the run is computed on, here."""
         return device.name(device.device())
 
     def data_sha256(self) -> str:
-        """SHA-256 of the images used."""
+        """Return the SHA-256 of the images used."""
         return self._images().digest
 
     def _images(self) -> data.Dataset:
         return images(self.train.dataset, self.train.n_train, self.train.n_test)
 
+    def _loss(self) -> Callable[[Tensor, Tensor], Tensor]:
+        return models.LOSSES[self.train.loss]
+
+    def _performance(self, model: nn.Module, split: str) -> list[Row]:
+        """Return the loss and the accuracy of a network on the images of a split."""
+        pictures = self._images()
+        pair = evaluate(model, self._loss(), getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}"))
+        names = ("loss", "accuracy")
+        return [{"split": split, "quantity": name, "value": value} for name, value in zip(names, pair, strict=True)]
+
     def _rows_folder(self) -> Path:
-        """Where the rows of each snapshot lie until the run is stored."""
+        """Return where the rows of each snapshot lie until the run is stored."""
         return _rows_of(store.digest(self, data=self.data_sha256())[:16])
 
     def alone(self) -> AbstractContextManager:
@@ -78,101 +119,86 @@ class Measured:
         shutil.rmtree(self._rows_folder(), ignore_errors=True)
 
     def rows(self, progress: Progress) -> list[Row]:
-        """Train, as far as it has not been done, and measure; killed, it goes on from the last checkpoint.
-
-        Args:
-            progress: told how much is done.
-
-        Returns:
-            Per snapshot, what `measure` gives. A run that diverged has the snapshots before it did, and a row "diverged" with
-            the last of them; where all gradients are equal there is only a row "nothing alive".
-        """
+        """Train, as far as it has not been done, and measure; a killed run goes on from the last checkpoint."""
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
         work = spec.iterations * spec.batch_size + len(self.points) * self.pictures_per_point  # in images
+        share = self.pictures_per_point / work
         diverged = bool(snapshots.train(lambda steps: progress(steps * spec.batch_size / work)))
         rows: list[Row] = []
         for point in self.points:
             if diverged and not snapshots.path(point).exists():
                 continue
-            share = self.pictures_per_point / work
-            path = self._rows_folder() / f"{point}.json"
-            if path.exists():
-                found = json.loads(path.read_text())["rows"]
+
+            def measure(point: int = point) -> list[Row]:
+                return self.measure(snapshots.load(point), lambda part: progress(part * share))
+
+            if self._rows_path(point).exists():
                 progress(share)
-            else:
-                start = time.monotonic()
-                try:
-                    found = self.measure(snapshots.load(point), lambda part, share=share: progress(part * share))
-                except FloatingPointError:  # finite weights, infinite gradients: it is about to diverge
-                    diverged = True
-                    break
-                except NothingAlive:
-                    found = [{"quantity": "nothing alive", "value": 1.0}]
-                with files.atomic(path) as file:
-                    file.write(json.dumps({"rows": found, "seconds": time.monotonic() - start}).encode())
-            rows += [row | {"iteration": point} for row in found]
+            try:
+                rows += self._kept(point, measure)
+            except FloatingPointError:  # finite weights, infinite gradients: it is about to diverge
+                diverged = True
+                break
         if diverged:
             rows.append({"quantity": "diverged", "value": float(rows[-1]["iteration"]) if rows else 0.0})
         return rows
 
-    def seconds(self) -> float:
-        """Wall time of training and measuring, by all processes that had a part in it, while the rows are there.
+    def _rows_path(self, point: int, name: str = "") -> Path:
+        """Return where rows of a snapshot lie, there or not."""
+        return self._rows_folder() / f"{point}{name}.json"
 
-        Returns:
-            Seconds, whether or not the training was made for another experiment.
-        """
+    def _kept(self, point: int, measure: Callable[[], list[Row]], name: str = "") -> list[Row]:
+        """Return rows of a snapshot from the cache, measured now if they are not there."""
+        path = self._rows_path(point, name)
+        if not path.exists():
+            start = time.monotonic()
+            try:
+                rows = measure()
+            except NothingAlive:
+                rows = [{"quantity": "nothing alive", "value": 1.0}]
+            quantities.check(rows)
+            with files.atomic(path) as file:
+                file.write(json.dumps({"rows": rows, "seconds": time.monotonic() - start}).encode())
+        return [row | {"iteration": point} for row in json.loads(path.read_text())["rows"]]
+
+    def seconds(self) -> float:
+        """Return the wall time of training, though for another experiment, and of measuring, while the rows are there."""
         measured = [json.loads(path.read_text())["seconds"] for path in self._rows_folder().glob("[!.]*.json")]
         return Snapshots(self.train, self.data_sha256()).seconds() + sum(measured)
 
     def sample(self, rows: list[Row]) -> bytes | None:
-        """One snapshot to lie beside the results, the last that is there.
-
-        Args:
-            rows: of the run.
-
-        Returns:
-            The content of an ``.npz`` archive; None where it would be large, or nothing was measured.
-        """
+        """Return the weights of the last snapshot as an ``.npz`` archive; None if they are large, or nothing is there."""
         last = max((row["iteration"] for row in rows if "iteration" in row), default=None)
         if last is None:
             return None
-        source = Snapshots(self.train, self.data_sha256()).path(last)
-        if source.stat().st_size > _SMALL:
-            return None
-        model, file = self.train.build(), BytesIO()
-        load_weights(source, model)
-        save_weights(file, model, spec_digest=store.digest(self), iteration=last)
+        content = self._archive(Snapshots(self.train, self.data_sha256()).load(last), last)
+        return content if len(content) <= _SMALL else None
+
+    def _archive(self, model: nn.Module, iteration: int) -> bytes:
+        """Return the content of an archive of weights that says whose they are."""
+        file = BytesIO()
+        save_weights(file, model, spec_digest=store.digest(self), iteration=iteration)
         return file.getvalue()
 
     def again(self, path: Path) -> list[Row] | None:
-        """Measure the snapshot kept beside the results again.
-
-        Args:
-            path: where it lies.
-
-        Returns:
-            Its rows; None if there is none of this run.
-        """
-        if not path.exists():
+        """Measure the snapshot kept at `path` again; if weights are too large for one, iteration 0, built from the seed."""
+        model, iteration = self.train.build(), 0
+        if path.exists():
+            with np.load(path) as file:
+                if str(file["spec_digest"]) != store.digest(self):
+                    return None
+                iteration = int(file["iteration"])
+            load_weights(path, model)
+        elif 0 not in self.points or len(self._archive(model, 0)) <= _SMALL:
             return None
-        with np.load(path) as file:
-            if str(file["spec_digest"]) != store.digest(self):
-                return None
-            iteration = int(file["iteration"])
-        model = self.train.build()
-        load_weights(path, model)
-        return [row | {"iteration": iteration} for row in self.measure(model, lambda share: None)]
+        return [row | {"iteration": iteration} for row in self._everything(model, iteration)]
+
+    def _everything(self, model: nn.Module, iteration: int) -> list[Row]:
+        """Measure all that a run may have of a snapshot."""
+        return self.measure(model, lambda share: None)
 
     def status(self, rows: list[Row]) -> str:
-        """What became of a run.
-
-        Args:
-            rows: its rows.
-
-        Returns:
-            "complete", "diverged", or "not trained": at the last snapshot the training accuracy is below twice chance, or
-            nothing is alive.
-        """
+        """Return "diverged", "not trained" (at the end below twice chance, or nothing alive) or "complete"."""
         if any(row["quantity"] == "diverged" for row in rows):
             return "diverged"
         last = max((row.get("iteration", 0) for row in rows), default=0)  # a network may die after it has learnt
@@ -180,3 +206,88 @@ class Measured:
         accuracy = [row["value"] for row in at_end if row["quantity"] == "accuracy"]
         trained = not self.train.iterations or (accuracy and accuracy[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Draw from known laws: nothing is read, nothing kept, and a killed run begins anew.
+
+    A kind of run adds its settings, `quick` (whether it may be made again just to be verified) and `rows`.
+    """
+
+    once: ClassVar[tuple[str, ...]] = ("seconds",)
+
+    def device(self) -> str:
+        """Return "cpu": draws are made there."""
+        return "cpu"
+
+    def data_sha256(self) -> str:
+        """Return "": nothing is read."""
+        return ""
+
+    def alone(self) -> AbstractContextManager:
+        """Hold nothing: nothing is shared with other processes."""
+        return nullcontext()
+
+    def forget(self) -> None:
+        """Delete nothing: nothing is kept."""
+
+    def seconds(self) -> None:
+        """Return None: a killed run begins anew."""
+
+    def sample(self, rows: list[Row]) -> None:
+        """Return None: nothing is trained."""
+
+    def again(self, path: Path) -> list[Row] | None:
+        """Make the run again where that is quick; `path` is not used."""
+        return self.rows(lambda share: None) if self.quick else None
+
+    def status(self, rows: list[Row]) -> str:
+        """Return "complete"; `rows` are not looked at."""
+        return "complete"
+
+
+def _rows_of(run: str) -> Path:
+    """Return where the rows of each snapshot lie until the run of that name is stored."""
+    return device.kept_in("rows") / run
+
+
+def forget_rows(runs: Iterable[str]) -> None:
+    """Delete stored runs' rows from the cache; what another process reads stays: it stores them too, and deletes them."""
+    for folder in map(_rows_of, runs):
+        if folder.exists():
+            with suppress(Timeout), files.lock(folder, timeout=0.0):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run, complete, so that it can be stored on another machine than the one that computed it."""
+
+    rows: pd.DataFrame  # with the columns of ``store.COLUMNS``
+    record: dict[str, Any]  # settings and provenance, of the process that computed
+    sample: bytes | None  # the content of a small file with one snapshot's weights
+
+
+def finish(spec: Spec, progress: Progress) -> Finished:
+    """Make a run, or what is missing of it in the cache. Its rows stay there: delete them once they are stored."""
+    sha256 = spec.data_sha256()
+    start = time.perf_counter()
+    rows = spec.rows(progress)
+    quantities.check(rows)
+    seconds = spec.seconds() or time.perf_counter() - start
+    record = store.run_record(spec, sha256, seconds, spec.status(rows), spec.device())
+    return Finished(store.to_frame(rows, record["run"]), record, spec.sample(rows))
+
+
+def indices(U: Float[Tensor, "P p"]) -> list[Row]:
+    """Give alpha^ of a noise matrix in both conventions, and corrected at K1 = 1000 where that leaves two blocks."""
+    if bool(U.eq(U[0]).all()):
+        raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
+    rows, corrected = index_rows("published", mohammadi(U, convention="published")), mohammadi(U)
+    dead = corrected.info["dead_share"]
+    rows += [*index_rows("corrected", corrected), {"quantity": "dead share", "value": dead}]
+    if corrected.info["K1"] * corrected.info["K2"] >= 2 * FIXED_K1:
+        value, se = diagnosis.curve(U, lengths=(FIXED_K1,))[FIXED_K1]
+        rows.append({"quantity": "1/alpha (joint)", "x": FIXED_K1, "value": value, "se": se})
+    return rows

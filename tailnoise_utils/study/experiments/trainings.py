@@ -14,22 +14,9 @@ _SIZES = {
 
 
 def training(model: str, dataset: str, profile: str, *, iterations: int, depth: int = 3, **more: Any) -> TrainSpec:
-    """The paper's settings: b = 500 (50 in smoke), step size 0.1, all images (of CIFAR-100 20,000 in laptop).
-
-    Args:
-        model: ``"fcn"`` or ``"cnn"``.
-        dataset: name of the data set.
-        profile: one of ``PROFILES``.
-        iterations: number of steps.
-        depth: of an FCN.
-        more: settings of :class:`tailnoise_utils.study.networks.snapshots.TrainSpec`, `width` and `seed` among them; the loss is ``"nll"``
-            and snapshots are those of `along` unless it says otherwise.
-
-    Returns:
-        The training.
-    """
-    n_train, n_test = _SIZES[dataset]
-    if (dataset, profile) == ("cifar100", "paper"):
+    """Give a training with b = 500 (50 in smoke), step 0.1, cross-entropy, the points of `along`, unless `more` differs."""
+    n_train, n_test = _SIZES[dataset]  # all images, of CIFAR-100 a part
+    if dataset == "cifar100" and profile in ("constant", "paper", "full"):
         n_train = 50_000
     settings: dict[str, Any] = {
         "loss": "nll",
@@ -51,17 +38,17 @@ def training(model: str, dataset: str, profile: str, *, iterations: int, depth: 
 
 
 def along(iterations: int, profile: str) -> tuple[int, ...]:
-    """0, 1, 2, 3, 5, 7, 10, 20, ... up to the end: dense early, where alpha^ moves; in smoke 0, 1, 10, 100, ..."""
+    """Give 0, 1, 2, 3, 5, 7, 10, 20, ... up to the end: dense early, where alpha^ moves; in smoke 0, 1, 10, 100, ..."""
     steps = [m * 10**e for e in range(6) for m in ((1,) if profile == "smoke" else (1, 2, 3, 5, 7))]
     return (0, *[step for step in steps if step < iterations], iterations)
 
 
 def finely(iterations: int) -> tuple[int, ...]:
-    """As `along`, and every 100 steps up to 2000 and every 500 after them."""
+    """Give the points of `along`, every 100 steps up to 2000, and every 500 after them."""
     more = (*range(100, 2000, 100), *range(2000, iterations, 500))
     return tuple(sorted({*along(iterations, "laptop"), *(step for step in more if step < iterations)}))
 
 
 def few(iterations: int) -> tuple[int, ...]:
-    """Where the diagnosis is taken: before, soon after the start, along, and at the end of training."""
+    """Give the points of the diagnosis: before, soon after the start, along, and at the end of training."""
     return (*[point for point in (0, 100, 1000, 10_000) if point < iterations], iterations)

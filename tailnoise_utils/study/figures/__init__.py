@@ -5,24 +5,37 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..claims.exits import exit_runs
 from ..results.reading import DATA, INDICES, LOSSES, provenance_line, statuses, untrained, with_settings
 from ..results.store import Results
 from ..style import STYLE
 from . import interactive
+from .batch_size import (
+    against_batch_size,
+    batch_scaling,
+    batch_scaling_layers,
+    batch_table,
+    implied_table,
+    log_scales,
+)
 from .blind_spots import block_length_and_order, known_parts, noise_and_twin, parts_table, zero_shares
 from .claims import verdicts
-from .cost import cost_growth, cost_table, paper_operations, sampler_table, together_table
-from .cost_targets import cost_targets
+from .cost import call_table, cost_ratios, cost_table
 from .decomposition import (
     against_block_length,
     along_training,
     column_index,
+    decomposition_against_width,
+    decomposition_by_size,
     decomposition_table,
+    first_layer_shares,
+    layer_table,
+    layers,
     parts_along_training,
     waterfall,
     with_spread,
 )
-from .departures import against_batch_size, batch_table, departure_table, departures
+from .departures import departure_table, departures
 from .estimators import (
     bias_table,
     closed_form_table,
@@ -31,16 +44,23 @@ from .estimators import (
     unstable_laws,
     unstable_table,
 )
-from .exits import exit_runs, exit_times, largest_deviations, slope_table, time_step
+from .exits import (
+    exit_times,
+    landscape_and_paths,
+    largest_deviations,
+    move_rates,
+    occupation,
+    occupation_table,
+    rates_by_noise,
+    slope_table,
+    time_step,
+    toward_the_limit,
+)
 from .iterations import first_and_last, iterations, last_value
 from .laws import densities, paths
-from .layers import first_layer_shares, layer_table, layers
 from .norms import norm_histograms, norm_quantiles, norm_table
 from .power import power_limits, power_of_tests, power_table, power_words
-from .scaling import batch_scaling, batch_scaling_layers, implied_table, log_scales
-from .size_decomposition import decomposition_against_width, decomposition_by_size
 from .sizes import against_filters, against_width, at_the_end, corner_table, readable, size_table, trained_table
-from .wells import landscape_and_paths, move_rates, occupation, occupation_table, rates_by_noise, toward_the_limit
 
 __all__ = [
     "DATA",
@@ -58,12 +78,12 @@ __all__ = [
     "batch_table",
     "bias_table",
     "block_length_and_order",
+    "call_table",
     "closed_form_table",
     "column_index",
     "corner_table",
-    "cost_growth",
+    "cost_ratios",
     "cost_table",
-    "cost_targets",
     "decomposition_against_width",
     "decomposition_by_size",
     "decomposition_table",
@@ -93,7 +113,6 @@ __all__ = [
     "norm_table",
     "occupation",
     "occupation_table",
-    "paper_operations",
     "parts_along_training",
     "parts_table",
     "paths",
@@ -104,13 +123,11 @@ __all__ = [
     "provenance_line",
     "rates_by_noise",
     "readable",
-    "sampler_table",
     "size_table",
     "slope_table",
     "statuses",
     "summary",
     "time_step",
-    "together_table",
     "toward_the_limit",
     "trained_table",
     "unstable_laws",
@@ -137,7 +154,7 @@ FIGURES: dict[str, Callable[[Results], Figure]] = {
     "cnn_size": against_filters,
     "batch_size": against_batch_size,
     "departures": departures,
-    "cost": cost_growth,
+    "cost": cost_ratios,
 }
 _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "iterations_decomposition": decomposition_table,
@@ -156,18 +173,7 @@ _TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
 
 
 def summary(experiment: str, results: Results) -> pd.DataFrame:
-    """The numbers of an experiment in a small table.
-
-    Args:
-        experiment: its name.
-        results: its results.
-
-    Returns:
-        `iterations`: mean over seeds of loss, accuracy and alpha^ by setting and iteration; `noise_histogram`: medians and
-        spreads of norms; `diagnosis`, `iterations_decomposition`, `batch_scaling`, `metastability`: the tables of their pages;
-        `metastability_limit`: rates over those of the theory; `power`: share of rejections by law and test; `estimator`:
-        mean 1/alpha^ by law and estimator; the others: the tables of their pages.
-    """
+    """Return the numbers of an experiment in a small table: that of its page, or means over the seeds."""
     if experiment in _TABLES:
         return _TABLES[experiment](results)
     table = results.table()

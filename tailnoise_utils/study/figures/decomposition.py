@@ -1,6 +1,7 @@
-"""Figures and tables of the experiment ``diagnosis``."""
+"""What the gap of 1/alpha^ to 1/2 is made of: along training, layer by layer, against the size of the network."""
 
-import matplotlib as mpl
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -8,12 +9,27 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis.decomposition import STABLE
 
-from ..results.reading import AFTER, BEFORE, ends, with_settings
+from ..networks import data, models
+from ..results.reading import ends, with_settings
 from ..results.store import Results
-from ..style import COLOURS, MARKERS, STYLE, WIDTH
-from .panels import PARTS, by_kind, gaussian_band, numbers, sizes, stack
+from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
+from .panels import (
+    PARTS,
+    before_and_after,
+    facets,
+    gaussian_band,
+    legend_below,
+    looks,
+    mean_and_range,
+    networks,
+    ranges,
+    stack,
+    total,
+)
+from .sizes import line, log_width
 
-_STYLES = {BEFORE: "--", AFTER: "-"}
+_GAP = r"$1/\hat\alpha - 1/2$"
+_KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model}, {dataset}, {loss}"}
 _INDICES = (
     ("published", "1/alpha (published, data order)", None),
     ("corrected", "1/alpha (corrected)", None),
@@ -39,214 +55,150 @@ _TESTS = (
     *((f"columns, {K1}", "1/alpha (per coordinate)", K1) for K1 in (3, 30)),
     *((f"kurtosis, {kind}", f"kurtosis ({kind} projections)", None) for kind in ("random", "leading")),
 )
+_CORRECTED = "1/alpha (corrected)"
+_AGAINST_SIZE = {_CORRECTED: r"$\hat\alpha$, corrected", "tail excess": "tail excess"} | {
+    f"decomposition: {part}": part for part in PARTS
+}
 
 
-def waterfall(results: Results) -> Figure:
-    r"""How the distance of 1/alpha^ to 1/2 adds up, before and after training; means over the seeds.
-
-    Args:
-        results: of the experiment ``diagnosis``.
-
-    Returns:
-        Two panels, a bar a setting, with the range over the seeds of the whole and of the tails; below them the bar of
-        independent SaS noise of index 1.5, at the number of minibatches and the block lengths of the settings.
-    """
+def _of_networks(results: Results) -> pd.DataFrame:
+    """Return the rows for whole networks, with their settings."""
     table = with_settings(results)
-    table = table[(table["scope"] == "all") & (table["split"] == "train")]
+    return table[table["scope"] == "all"]
+
+
+def _parts(means: pd.DataFrame) -> pd.DataFrame:
+    """Return the parts by their short names."""
+    return means.rename(columns=lambda name: name.removeprefix("decomposition: ")).reindex(columns=PARTS)
+
+
+@figure
+def waterfall(results: Results) -> Figure:
+    """Draw the parts of the gap of each setting, before and after training: means over seeds, thin lines their range."""
+    table = _of_networks(results)
+    table = table[table["split"] == "train"]
     settings = list(table["setting"].cat.categories)
-    y = np.arange(len(settings))
-    with mpl.rc_context(STYLE):
-        layout = {"sharey": True, "sharex": True}
-        figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 2.0 + 0.3 * len(settings)), **layout)
-        for axes, (title, rows) in zip(panels, ends(table), strict=True):
-            by_seed = rows.pivot_table(index=["setting", "seed"], columns="quantity", values="value", observed=True)
-            found = by_seed.groupby("setting", observed=True).mean().reindex(settings)
-            stack(axes, y, {part: found[f"decomposition: {part}"].to_numpy() for part in PARTS}, 0.7)
-            tails = found["decomposition: tails"].clip(lower=0)
-            start = sum(found[f"decomposition: {part}"].clip(lower=0) for part in PARTS) - tails
-            for name, at, colour in (("decomposition: e_0", y, "k"), ("decomposition: tails", y + 0.24, "#555555")):
-                low, high = (
-                    by_seed[name].groupby("setting", observed=True).agg(how).reindex(settings) for how in ("min", "max")
-                )
-                shift = 0 if name == "decomposition: e_0" else start
-                axes.hlines(at, low + shift, high + shift, color=colour, linewidth=1.2)
-            axes.plot(found["decomposition: e_0"], y, "k|", markersize=11, markeredgewidth=1.6, label="all of it")
-            _stable_bar(axes, len(settings), found)
-            axes.axvline(0, color="#555555", linewidth=0.8)
-            axes.set(title=title, xlabel=r"$1/\hat\alpha - 1/2$")
-        panels[0].set_yticks([*y, len(settings)], [*settings, f"independent SαS, α = {STABLE}"])
-        panels[0].invert_yaxis()
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    plt.close(figure)
-    return figure
+    y, last = np.arange(len(settings)), len(settings)
+    time = pd.concat([rows.assign(when=when) for when, rows in ends(table)])
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        by_seed = rows.pivot_table(index=["setting", "seed"], columns="quantity", values="value", observed=True)
+        groups = by_seed.groupby("setting", observed=True)
+        means, low, high = (groups.agg(how).reindex(settings) for how in ("mean", "min", "max"))
+        parts, gap, tails = _parts(means), "decomposition: e_0", "decomposition: tails"
+        stack(axes, y, parts)
+        start = parts.clip(lower=0).drop(columns="tails").sum(axis=1)
+        axes.hlines(y, low[gap], high[gap], color="k", linewidth=1.2)
+        axes.hlines(y + 0.24, low[tails] + start, high[tails] + start, color="#555555", linewidth=1.2)
+        total(axes, means[gap], y, "all of it")
+        # Independent entries of a stable law have no correlation and no order; what their tails leave is scales.
+        stable = means[f"{tails} (stable {STABLE})"].mean()
+        law = pd.DataFrame({"scales": [1 / STABLE - 0.5 - stable], "tails": stable}).reindex(columns=PARTS)
+        stack(axes, np.array([last]), law, outline=True)
+        total(axes, [1 / STABLE - 0.5], [last])
+        axes.axvline(0, color="#555555", linewidth=0.8)
+
+    layout = {"columns": ["when"], "title": "{when}", "xlabel": _GAP, "legend": 5}
+    drawn, panels = facets(time, draw, height=1.2 + 0.27 * last, **layout)
+    panels[0, 0].set_yticks([*y, last], [*settings, f"independent SαS, α = {STABLE}"])
+    panels[0, 0].invert_yaxis()
+    return drawn
 
 
-def _stable_bar(axes: plt.Axes, y: int, found: pd.DataFrame) -> None:
-    """The parts of independent noise of a stable law: no dependence, no layout, tails, and what is left as scales."""
-    tails = found[f"decomposition: tails (stable {STABLE})"].mean()
-    both = {"scales": 1 / STABLE - 0.5 - tails, "tails": tails}
-    widths = {part: np.array([both.get(part, 0.0)]) for part in PARTS}
-    stack(axes, np.array([y]), widths, 0.7, outline=True)
-    axes.plot([1 / STABLE - 0.5], [y], "k|", markersize=11, markeredgewidth=1.6)
-
-
+@figure
 def along_training(
     results: Results, quantity: str = "tail excess", label: str = "tail excess", linthresh: float | None = 0.01
 ) -> Figure:
-    """A test across the minibatches along training, with mean and 1.96 standard deviations of its Gaussian twins.
-
-    Args:
-        results: of the experiment ``diagnosis``.
-        quantity: the statistic.
-        label: of the axis.
-        linthresh: up to where the axis is linear, None for all of it.
-
-    Returns:
-        A panel for each kind of network, data set and loss; a line and a band a network, points its seeds.
-    """
-    table = with_settings(results)
-    table = table[table["scope"] == "all"]
-    number = numbers(table)
+    """Draw a test along training, points its seeds, over mean and 1.96 standard deviations of its Gaussian twins."""
+    table = _of_networks(results)
+    look = looks(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for name, of in sizes(rows):
-            i, values = number[name], of[of["quantity"] == quantity]
+        for name, network in networks(rows):
+            values, colour = network[network["quantity"] == quantity], look[name]["color"]
             mean = values.groupby("iteration")["value"].mean()
-            axes.plot(mean.index, mean, color=COLOURS[i], label=name)
-            axes.plot(values["iteration"], values["value"], MARKERS[i], color=COLOURS[i], markersize=4)
-            gaussian_band(axes, of[of["quantity"] == f"{quantity} (Gaussian)"], "iteration", COLOURS[i], None)
+            axes.plot(mean.index, mean, color=colour, label=name)
+            axes.plot(values["iteration"], values["value"], look[name]["marker"], color=colour, markersize=3.5)
+            twins = network[network["quantity"] == f"{quantity} (twin)"]
+            gaussian_band(axes, twins, "iteration", colour, None)
         axes.fill_between([], [], color="#555555", alpha=0.2, linewidth=0, label="Gaussian twins (of the colour)")
         axes.set_xscale("symlog", linthresh=100, linscale=0.5)
         if linthresh:
             axes.set_yscale("symlog", linthresh=linthresh)
-        axes.set(xlabel="iteration", xlim=(-8, table["iteration"].max() * 1.2))
+        axes.set_xlim(-8, table["iteration"].max() * 1.2)
 
-    with mpl.rc_context(STYLE):
-        figure = by_kind(table, draw)
-        figure.supylabel(label)
-    plt.close(figure)
-    return figure
+    return facets(table, draw, xlabel="iteration", ylabel=label, **_KINDS)[0]
 
 
+@figure
 def parts_along_training(results: Results) -> Figure:
-    r"""The distance of 1/alpha^ to 1/2 and its parts along training; means over the seeds, bars their range.
-
-    Args:
-        results: of runs with the diagnosis at several snapshots.
-
-    Returns:
-        A panel for each kind of network, data set and loss, one network in each.
-    """
-    table = with_settings(results)
-    table = table[(table["scope"] == "all") & (table["split"] == "train")]
+    """Draw the gap and its parts along training: means over the seeds, bars their range."""
+    table = _of_networks(results)
+    table = table[table["split"] == "train"]
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for i, part in enumerate(("e_0", *PARTS)):
-            found = (
-                rows[rows["quantity"] == f"decomposition: {part}"]
-                .groupby("iteration")["value"]
-                .agg(["mean", "min", "max"])
-            )
-            bars = np.abs(found[["min", "max"]].sub(found["mean"], axis=0).to_numpy().T)
-            style = {"color": "k" if i == 0 else COLOURS[i - 1], "marker": MARKERS[i], "markersize": 4}
-            axes.errorbar(found.index, found["mean"], bars, label="all of it" if i == 0 else part, **style)
+        for (part, colour), marker in zip({"e_0": "k", **PART_COLOURS}.items(), MARKERS, strict=False):
+            values = rows[rows["quantity"] == f"decomposition: {part}"]
+            summary = mean_and_range(values, by="iteration", inverse=False)
+            style = {
+                "color": colour,
+                "marker": marker,
+                "markersize": 4,
+                "label": "all of it" if part == "e_0" else part,
+            }
+            axes.errorbar(summary.index, summary["mean"], ranges(summary), **style)
         axes.axhline(0, color="#555555", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1, linscale=0.5)
-        axes.set(xlabel="iteration", xlim=(-0.1, table["iteration"].max() * 1.3))
+        axes.set_xlim(-0.1, table["iteration"].max() * 1.3)
 
-    with mpl.rc_context(STYLE):
-        figure = by_kind(table, draw)
-        figure.supylabel(r"$1/\hat\alpha - 1/2$")
-    plt.close(figure)
-    return figure
+    return facets(table, draw, xlabel="iteration", ylabel=_GAP, **_KINDS | {"legend": 5})[0]
 
 
+@figure
 def against_block_length(results: Results) -> Figure:
-    r"""Joint alpha^ against K1, before and after training.
-
-    Args:
-        results: of the experiment ``diagnosis``.
-
-    Returns:
-        A panel for each kind of network, data set and loss.
-    """
+    """Draw the joint alpha^ against K1, before and after training; means over the seeds."""
     table = with_settings(results)
     table = table[table["quantity"] == "1/alpha (joint)"]
-    number = numbers(table)
+    look = {name: {"color": style["color"], "marker": ""} for name, style in looks(table).items()}
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for when, at in ends(rows):
-            for name, of in sizes(at):
-                i, mean = number[name], of.groupby("x")["value"].mean()
-                label = name if when == AFTER else None
-                axes.plot(mean.index, 1 / mean, _STYLES[when], color=COLOURS[i], label=label)
+        before_and_after(axes, rows, look, lambda group: 1 / group.groupby("x")["value"].mean())
         axes.axvline(1000, color="#999999", linewidth=0.8)
-        axes.axhline(2, color="#555555", linestyle=":", linewidth=1)
-        axes.set(xscale="log", xlabel=r"block length $K_1$")
+        axes.axhline(2, **LOOK["Gaussian"])
+        axes.set_xscale("log")
 
-    with mpl.rc_context(STYLE):
-        figure = by_kind(table, draw)
-        figure.supylabel(r"$\hat\alpha$, joint (corrected)")
-    plt.close(figure)
-    return figure
+    label = r"$\hat\alpha$, joint (corrected)"
+    return facets(table, draw, xlabel=r"block length $K_1$", ylabel=label, legend=4, **_KINDS)[0]
 
 
+@figure
 def column_index(results: Results) -> Figure:
-    r"""Mean 1/alpha^_j of single coordinates against K1, beside Gaussian and stable twins.
-
-    Args:
-        results: of the experiment ``diagnosis``.
-
-    Returns:
-        A panel for each kind of network, data set and loss; a line a network before and one after training, a band that
-        covers mean and 1.96 standard deviations of the Gaussian twins of all of them.
-    """
-    table = with_settings(results)
-    table = table[table["scope"] == "all"]
-    number = numbers(table)
+    """Draw the mean 1/alpha^_j of single coordinates against K1, with Gaussian twins (band) and stable ones."""
+    table = _of_networks(results)
+    look = looks(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         index = rows["quantity"] == "1/alpha (per coordinate)"
-        for when, at in ends(rows[index]):
-            for name, of in sizes(at):
-                i, mean = number[name], of.groupby("x")["value"].mean()
-                label = name if when == AFTER else None
-                style = {"marker": MARKERS[i], "color": COLOURS[i], "markersize": 4, "label": label}
-                axes.plot(mean.index, mean, _STYLES[when], **style)
+        before_and_after(axes, rows[index], look, lambda group: group.groupby("x")["value"].mean())
         shown = pd.concat([at for _, at in ends(rows)])
-        null = shown[shown["quantity"] == "1/alpha (per coordinate) (Gaussian)"]
-        gaussian_band(axes, null, "x", "#555555", "Gaussian twins")
+        twins = shown[shown["quantity"] == "1/alpha (per coordinate) (twin)"]
+        gaussian_band(axes, twins, "x", LOOK["Gaussian"]["color"], "Gaussian twins")
         stable = shown[shown["quantity"] == f"1/alpha (per coordinate) (stable {STABLE})"].groupby("x")["value"].mean()
-        axes.plot(stable.index, stable, "k:", marker="x", label=f"stable twins, {STABLE}")
-        axes.axhline(0.5, color="#555555", linestyle=":", linewidth=1)
-        axes.set(xscale="log", xlabel=r"block length $K_1$")
+        axes.plot(stable.index, stable, marker="x", label=f"stable twins, {STABLE}", **LOOK["stable"])
+        axes.axhline(0.5, **LOOK["Gaussian"])
+        axes.set_xscale("log")
         axes.set_xticks(stable.index, [f"{K1:g}" for K1 in stable.index])
         axes.set_xticks([], minor=True)
 
-    with mpl.rc_context(STYLE):
-        figure = by_kind(table, draw)
-        figure.supylabel(r"mean of $1/\hat\alpha_j$ over coordinates")
-    plt.close(figure)
-    return figure
+    label = r"mean of $1/\hat\alpha_j$ over coordinates"
+    return facets(table, draw, xlabel=r"block length $K_1$", ylabel=label, **_KINDS)[0]
 
 
 def decomposition_table(results: Results) -> pd.DataFrame:
-    """The numbers behind the figures, for whole networks.
-
-    Args:
-        results: of the experiment ``diagnosis``.
-
-    Returns:
-        A row a setting, before and after training; means over the seeds (after training, over those that trained): alpha^
-        (published in data order, corrected, and at K1 = 1000, each by the mean of 1/alpha^), the four parts, the share of the
-        columns that makes half of the tails, the share of unresolved differences, tau, alpha^_j of columns at K1 = 3 and 30,
-        spread of the norms, kurtosis of projections, shares found not normal, train accuracy.
-        Of tests also the largest p-value over the seeds ("..., p"); of most the standard deviation over the seeds
-        ("..., sd"), of an alpha^ that of 1/alpha^.
-    """
-    table = with_settings(results)
-    found = []
-    for when, rows in ends(table[(table["scope"] == "all") & (table["split"] == "train")]):
+    """Return means over the seeds that trained, their deviations ("..., sd") and largest p-values ("..., p")."""
+    table = _of_networks(results)
+    lines = []
+    for when, rows in ends(table[table["split"] == "train"]):
 
         def of(quantity: str, x: float | int | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
             chosen = rows[(rows["quantity"] == quantity) & (rows["x"].isna() if x is None else rows["x"] == x)]
@@ -259,29 +211,123 @@ def decomposition_table(results: Results) -> pd.DataFrame:
             columns |= {name: of(quantity), f"{name}, sd": of(quantity, how="std")}
         for name, quantity, x in _TESTS:
             columns[f"{name}, p"] = of(f"{quantity} (p)", x, "max")
-        found.append(pd.DataFrame(columns).assign(when=when).set_index("when", append=True))
-    return pd.concat(found).sort_index(level=0, sort_remaining=False, kind="stable")
+        lines.append(pd.DataFrame(columns).assign(when=when).set_index("when", append=True))
+    return pd.concat(lines).sort_index(level=0, sort_remaining=False, kind="stable")
 
 
 def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """Some columns of :func:`decomposition_table` for reading: mean ± standard deviation, p in brackets.
-
-    Args:
-        table: of that function.
-        names: columns that have both or one of them; others are shown as they are.
-
-    Returns:
-        Texts, shares that may be very small without a deviation; "" where there is no number.
-    """
+    """Return columns of `decomposition_table` as "mean ± standard deviation (p)", as far as it has them; "" for NaN."""
 
     def text(name: str) -> pd.Series:
         if name in _SHARES:
             return table[name].map("{:.2g}".format).where(table[name].notna(), "")
-        found = table[name].map("{:.3f}".format)
+        words = table[name].map("{:.3f}".format)
         if f"{name}, sd" in table:
-            found += table[f"{name}, sd"].map(" ± {:.3f}".format)
+            words += table[f"{name}, sd"].map(" ± {:.3f}".format)
         if f"{name}, p" in table:
-            found += table[f"{name}, p"].map(" ({:.2f})".format)
-        return found.where(table[name].notna(), "")
+            words += table[f"{name}, p"].map(" ({:.2f})".format)
+        return words.where(table[name].notna(), "")
 
     return pd.DataFrame({name: text(name) for name in names})
+
+
+@figure
+def layers(results: Results, setting: str) -> Figure:
+    """Draw the parts and tau of every layer of one network, before and after training; means over the seeds."""
+    table = with_settings(results)
+    table = table[(table["setting"] == setting) & (table["scope"] != "all")]
+    names = list(dict.fromkeys(table["scope"]))
+    y = np.arange(len(names))
+    drawn, (*bars, tests) = plt.subplots(1, 3, figsize=(WIDTH, 2.1 + 0.32 * len(names)), sharey=True)
+    for axes, (title, rows), time, shift in zip(bars, ends(table), ("before", "after"), (-0.15, 0.15), strict=True):
+        means = rows.pivot_table(index="scope", columns="quantity", values="value").reindex(names)
+        stack(axes, y, _parts(means))
+        axes.axvline(0, color="#555555", linewidth=0.8)
+        axes.set(title=title, xlabel=_GAP)
+        twins = rows[rows["quantity"] == "tail excess (twin)"].groupby("scope")[["value", "se"]].mean().reindex(names)
+        label = "Gaussian, ± 1.96 s.d." if time == "before" else None
+        left = twins["value"] - 1.96 * twins["se"]
+        tests.barh(y + shift, 3.92 * twins["se"], left=left, height=0.28, color="#cccccc", label=label)
+        style = LOOK["per coordinate"] | {"marker": "o"} | LOOK[time] | {"linestyle": "none", "label": f"tau {title}"}
+        tests.plot(means["tail excess"], y + shift, **style)
+    tests.set(title="across minibatches", xlabel="tail excess")
+    bars[0].set_yticks(y, names)
+    bars[0].invert_yaxis()
+    legend_below(drawn, (bars[0], tests), 4)
+    return drawn
+
+
+def layer_table(results: Results, model: str, quantity: str = "tail excess") -> pd.DataFrame:
+    """Return mean, deviation ("..., sd") and largest p-value ("..., p") over the seeds of a statistic of every layer."""
+    table = with_settings(results)
+    table = table[(table["model"] == model) & (table["scope"] != "all")]
+    table = table[table["quantity"].isin([quantity, f"{quantity} (p)"])]
+    lines = []
+    for when, rows in ends(table):
+        groups = rows.groupby(["quantity", "setting", "scope"], observed=True)["value"]
+        columns = {"": groups.mean()[quantity], ", sd": groups.std()[quantity]}
+        if (rows["quantity"] == f"{quantity} (p)").any():
+            columns[", p"] = groups.max()[f"{quantity} (p)"]
+        wide = [values.unstack().add_suffix(end) for end, values in columns.items()]
+        lines.append(pd.concat(wide, axis=1).assign(when=when).set_index("when", append=True))
+    return pd.concat(lines).sort_index(level=0, sort_remaining=False, kind="stable")
+
+
+def first_layer_shares(results: Results) -> pd.Series:
+    """Return the fraction of the coordinates in the layer next to the pixels, by the settings of FCNs."""
+    shares = {}
+    runs = with_settings(results).drop_duplicates("setting")
+    for run in runs[runs["model"] == "fcn"].itertuples():
+        kind = data.KINDS[run.dataset]
+        model = models.fcn(math.prod(kind.shape), run.width, run.depth, kind.classes, seed=0)
+        counts = [weight.numel() for weight in model.parameters()]
+        shares[run.setting] = counts[0] / sum(counts)
+    return pd.Series(shares)
+
+
+def _at_the_end(results: Results) -> pd.DataFrame:
+    """Return alpha^, tau, the parts and the twins' tau of whole networks at the last snapshot."""
+    table = results.table()
+    last = table["iteration"] == table.groupby("run")["iteration"].transform("max")
+    chosen = last & (table["scope"] == "all") & (table["split"] == "train")
+    return table[chosen & table["quantity"].isin([*_AGAINST_SIZE, "tail excess (twin)"])]
+
+
+@figure
+def decomposition_against_width(results: Results) -> Figure:
+    """Draw alpha^, tau (over Gaussian twins of all depths) and the parts after training; open marks: did not train."""
+    table = _at_the_end(results)
+    depths = sorted(set(table["depth"]))
+    look = series(depths)
+    # The order of the rows is that of the names; the twins belong to the row of tau.
+    row = table["quantity"].replace("tail excess (twin)", "tail excess")
+    table = table.assign(row=row).sort_values("row", key=lambda of: of.map(list(_AGAINST_SIZE).index), kind="stable")
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        for depth, values in rows[rows["quantity"] == rows["row"]].groupby("depth"):
+            inverse = values["quantity"].iloc[0] == _CORRECTED
+            line(axes, values, f"depth {depth}" if depth else "CNN", inverse=inverse, **look[depth])
+        log_width(axes, table, most=4)
+        twins = rows[rows["quantity"] != rows["row"]]
+        for sign, how, label in ((1, "max", "Gaussian noise"), (-1, "min", None)) if len(twins) else ():
+            edge = (twins["value"] + sign * 1.96 * twins["se"]).groupby(twins["width"]).agg(how)
+            axes.fill_between(edge.index, 0, edge, color="#777777", alpha=0.3, linewidth=0, label=label)
+
+    name = "width (units)" if any(depths) else "filters"
+    layout = {"rows": ["row"], "columns": ["dataset", "loss"], "title": "{dataset},\n{loss}", "xlabel": name}
+    drawn, panels = facets(table, draw, height=1.5, most=99, sharey="row", legend=5, **layout)
+    for axes, label in zip(panels[:, 0], _AGAINST_SIZE.values(), strict=True):
+        axes.set_ylabel(label)
+    panels[1, 0].set_yscale("symlog", linthresh=0.1)
+    return drawn
+
+
+def decomposition_by_size(results: Results) -> pd.DataFrame:
+    """Return what the figure shows, means over the runs that trained, and the mean tau of Gaussian twins."""
+    table = _at_the_end(results)
+    table = table[table["status"] == "complete"]
+    index = ["dataset", "loss", "depth", "width"]
+    means = table.pivot_table(index=index, columns="quantity", values="value")
+    columns = {"alpha^ (corrected)": 1 / means[_CORRECTED]}
+    columns |= {name: means[name] for name in ("tail excess", "tail excess (twin)")}
+    return pd.DataFrame(columns | {part: means[f"decomposition: {part}"] for part in PARTS})

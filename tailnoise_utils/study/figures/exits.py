@@ -1,4 +1,4 @@
-"""How long exits from one well take, and the checks of claim C9: figures and tables of the experiment ``metastability``."""
+"""Exits from one well, moves between wells, and what claim C9 is judged on: `metastability`, `metastability_limit`."""
 
 from typing import Any
 
@@ -9,159 +9,257 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import claims
-from ..exits import theory
-from ..exits.landscape import SymmetricWell
+from ..claims.exits import c9_checks, exit_runs, exit_slopes, rate_ratios
+from ..exits import levy_sde, theory
+from ..exits.landscape import Landscape, SymmetricWell
 from ..results.store import Results
-from ..style import COLOURS, STYLE
-from .noises import Z, name_ticks, noise_name, points
+from ..style import COLOURS, MARKERS, WIDTH, figure
 
-_BROWNIAN = 3  # first of its colours and markers; those before it are for the Levy noises
-
-
-def exit_runs(results: Results) -> pd.DataFrame:
-    """The runs of exits, one a line.
-
-    Args:
-        results: of the experiment ``metastability``.
-
-    Returns:
-        Settings, mean exit time, its standard error, what theory says.
-    """
-    table = results.table()
-    table = table[table["vary"].notna()]
-    wide = table.pivot_table(index="run", columns="quantity", values="value", sort=False)
-    error = table[table["quantity"] == "exit time"].set_index("run")["se"].rename("se")
-    settings = results.runs.set_index("run")[["vary", "alpha", "half_width", "height", "eps", "dt", "edge", "shifted"]]
-    return settings.join(wide, how="inner").join(error)
+_Z = 1.96  # standard errors in half of a 95 % interval
+_BROWNIAN = 3  # number of its first colour and marker; those before it are for the Levy noises
 
 
+def noise_name(alpha: float) -> str:
+    """Return what figures and tables call a noise: "α = 1.5", or "Brownian"."""
+    return "Brownian" if alpha == 2 else f"α = {alpha:g}"
+
+
+def _points(
+    panel: Axes,
+    x: np.ndarray | pd.Series,
+    y: pd.Series,
+    se: pd.Series,
+    number: int,
+    *,
+    label: str | None = None,
+    line: str = "",
+    hollow: bool = False,
+) -> None:
+    """Draw points with 95 % intervals in the colour and marker of that number, and a line of that style through them."""
+    colour = COLOURS[number]
+    style = {"fmt": MARKERS[number] + line, "ms": 5, "linewidth": 1, "color": colour, "label": label}
+    panel.errorbar(x, y, _Z * se, markerfacecolor="white" if hollow else colour, **style)
+
+
+def _name_ticks(panel: Axes, values: pd.Series) -> None:
+    """Set the ticks of the horizontal axis at the values that occur, as plain numbers."""
+    ticks = sorted(set(values))
+    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    panel.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+@figure
 def exit_times(results: Results) -> Figure:
-    """Mean exit times against width, noise and depth, beside the theory, nothing fitted.
-
-    Args:
-        results: of the experiment ``metastability``.
-
-    Returns:
-        Four panels: Levy noise against width, noise and depth; Brownian noise against H / D.
-    """
+    """Draw mean exit times against width, noise and depth, and under Brownian noise against H / D, over the theory."""
     runs = exit_runs(results)
     levy = runs[runs["alpha"] < 2]
     labels = {"half_width": "half-width a", "eps": "noise ε", "height": "depth H"}
-    with mpl.rc_context(STYLE):
-        figure, panels = plt.subplots(2, 2, figsize=(9, 7))
-        for panel, (vary, label) in zip(panels.flat, labels.items(), strict=False):
-            series = levy[levy["vary"] == vary].sort_values(vary)
-            for i, (alpha, of) in enumerate(series.groupby("alpha")):
-                panel.plot(of[vary], of["exit time, limit"], color=COLOURS[i], linewidth=1.2)
-                points(panel, of[vary], of["exit time"], of["se"], i, label=noise_name(alpha))
-            panel.set(xlabel=label, xscale="linear" if vary == "height" else "log")
-            panel.set_title(f"Lévy noise, against the {label}")
-            name_ticks(panel, series[vary])
-        _brownian_exits(panels[1, 1], runs[(runs["alpha"] == 2) & runs["vary"].isin(["eps", "height"])])
-        for panel in panels.flat:
-            panel.set(ylabel="mean exit time T", yscale="log", ylim=(8, 2000))
-        panels[0, 0].legend()
-    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
-    return figure
+    drawn, panels = plt.subplots(2, 2, figsize=(WIDTH, 6))
+    for panel, (vary, label) in zip(panels.flat, labels.items(), strict=False):
+        series = levy[levy["vary"] == vary].sort_values(vary)
+        for i, (alpha, rows) in enumerate(series.groupby("alpha")):
+            panel.plot(rows[vary], rows["exit time, limit"], color=COLOURS[i], linewidth=1.2)
+            _points(panel, rows[vary], rows["exit time"], rows["se"], i, label=noise_name(alpha))
+        panel.set(
+            xlabel=label, xscale="linear" if vary == "height" else "log", title=f"Lévy noise, against the {label}"
+        )
+        _name_ticks(panel, series[vary])
+    _brownian_exits(panels[1, 1], runs[(runs["alpha"] == 2) & runs["vary"].isin(["eps", "height"])])
+    for panel in panels.flat:
+        panel.set(ylabel="mean exit time T", yscale="log", ylim=(8, 2000))
+    panels[0, 0].legend()
+    return drawn
 
 
 def _brownian_exits(panel: Axes, runs: pd.DataFrame) -> None:
-    """Exit times against H / D, by series, with the exact mean and the limit."""
+    """Draw exit times against H / D, by series, over the exact mean and the limit."""
     runs = runs.assign(barrier=runs["height"] / runs["eps"] ** 2)
-    for i, (vary, of) in enumerate(runs.sort_values("barrier").groupby("vary"), _BROWNIAN):
-        first = of.iloc[0]
-        fixed = f"H = {first['height']:g}" if vary == "eps" else f"D = {first['eps'] ** 2:g}"
-        barriers = np.linspace(first["barrier"], of["barrier"].max(), 40)
-        heights = np.full(40, first["height"]) if vary == "eps" else barriers * first["eps"] ** 2
-        scales = np.sqrt(heights / barriers).tolist()
-        wells = [SymmetricWell(first["half_width"], height) for height in heights.tolist()]
+    for i, (vary, rows) in enumerate(runs.sort_values("barrier").groupby("vary"), _BROWNIAN):
+        first = rows.iloc[0]
+        barriers = np.linspace(first["barrier"], rows["barrier"].max(), 40)
+        if vary == "eps":
+            label = f"ε varies (H = {first['height']:g})"
+            heights, scales = np.full(40, first["height"]), np.sqrt(first["height"] / barriers)
+        else:
+            label = f"H varies (D = {first['eps'] ** 2:g})"
+            heights, scales = barriers * first["eps"] ** 2, np.full(40, first["eps"])
+        wells = [SymmetricWell(first["half_width"], height) for height in heights]
         edge = first["edge"] * first["half_width"]
         exact = [theory.brownian_exit_time(well, edge, eps) for well, eps in zip(wells, scales, strict=True)]
         limit = [theory.eyring_kramers(well, eps) for well, eps in zip(wells, scales, strict=True)]
         panel.plot(barriers, exact, color=COLOURS[i], linewidth=1.2)
         panel.plot(barriers, limit, ":", color=COLOURS[i])
-        label = f"{'ε' if vary == 'eps' else 'H'} varies ({fixed})"
-        points(panel, of["barrier"], of["exit time"], of["se"], i, label=label)
+        _points(panel, rows["barrier"], rows["exit time"], rows["se"], i, label=label)
     panel.plot([], [], color="black", linewidth=1.2, label="exact mean")
     panel.plot([], [], ":", color="black", label="Eyring–Kramers")
     panel.set(xlabel="barrier H / D", title="Brownian noise, against H / D")
-    name_ticks(panel, runs["barrier"].round(6))
+    _name_ticks(panel, runs["barrier"].round(6))
     panel.legend()
 
 
+@figure
 def time_step(results: Results) -> Figure:
-    """The exit time over its theory against the time step.
-
-    Args:
-        results: of the experiment ``metastability``.
-
-    Returns:
-        Two panels: Brownian noise, over the exact mean; Levy noise, over the limit of small noise.
-    """
+    """Draw the exit time over its theory against the time step: exact mean (Brownian), limit of small noise (Levy)."""
     runs = exit_runs(results).query("vary == 'dt'").sort_values("dt")
     is_brownian = runs["alpha"] == 2
-    counted = {(1.0, False): "on the maximum", (1.0, True): "on it, edge shifted", (1.5, False): "past the maximum"}
-    with mpl.rc_context(STYLE):
-        figure, (brownian, levy) = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
-        for i, ((edge, shifted), label) in enumerate(counted.items(), _BROWNIAN):
-            of = runs[is_brownian & (runs["edge"] == edge) & (runs["shifted"] == shifted)]
-            _against_step(brownian, of, "exit time, exact", i, label=label, line="-")
-        for i, (alpha, of_noise) in enumerate(runs[~is_brownian].groupby("alpha")):
-            for edge, of in of_noise.groupby("edge"):
-                style = {"line": "-"} if edge > 1 else {"line": "--", "hollow": True}
-                label = f"{noise_name(alpha)}, {counted[edge, False]}"
-                _against_step(levy, of, "exit time, limit", i, label=label, **style)
-        noises = {brownian: ("Brownian", "exact mean", is_brownian), levy: ("Lévy", "limit of small ε", ~is_brownian)}
-        for panel, (noise, law, own) in noises.items():
-            panel.axhline(1, color="black", linewidth=0.8)
-            eps = runs.loc[own, "eps"].iloc[0]
-            panel.set(xlabel="time step dt", xscale="log", title=f"{noise}, ε = {eps:g}, over the {law}")
-            name_ticks(panel, runs.loc[own, "dt"])
-            panel.legend(loc="upper left", fontsize=8)
-        brownian.set_ylabel("mean exit time / theory")
-    plt.close(figure)
-    return figure
+    exits = {(1.0, False): "on the maximum", (1.0, True): "on it, edge shifted", (1.5, False): "past the maximum"}
+    drawn, (brownian, levy) = plt.subplots(1, 2, figsize=(WIDTH, 4), sharey=True)
+    noises = ((brownian, "Brownian", "exact mean", is_brownian), (levy, "Lévy", "limit of small ε", ~is_brownian))
+    for panel, noise, law, chosen in noises:
+        eps = runs.loc[chosen, "eps"].iloc[0]
+        panel.axhline(1, color="black", linewidth=0.8)
+        panel.set(xlabel="time step dt", xscale="log", title=f"{noise}, ε = {eps:g},\nover the {law}")
+        _name_ticks(panel, runs.loc[chosen, "dt"])
+    for i, (kind, rows) in enumerate(runs[is_brownian].groupby(["edge", "shifted"]), _BROWNIAN):
+        _against_step(brownian, rows, "exit time, exact", i, label=exits[kind], line="-")
+    for i, (alpha, series) in enumerate(runs[~is_brownian].groupby("alpha")):
+        for edge, rows in series.groupby("edge"):
+            style = {"line": "-"} if edge > 1 else {"line": "--", "hollow": True}
+            style["label"] = f"{noise_name(alpha)}, {exits[edge, False]}"
+            _against_step(levy, rows, "exit time, limit", i, **style)
+    for panel in (brownian, levy):
+        panel.legend(loc="upper left")
+    brownian.set_ylabel("mean exit time / theory")
+    return drawn
 
 
-def _against_step(panel: Axes, of: pd.DataFrame, law: str, number: int, **style: Any) -> None:
-    """One line, the exit times over a law."""
-    x = of["dt"] * 1.025 ** (number % _BROWNIAN - 1)  # side by side
-    points(panel, x, of["exit time"] / of[law], of["se"] / of[law], number, **style)
+def _against_step(panel: Axes, rows: pd.DataFrame, law: str, number: int, **style: Any) -> None:
+    """Draw exit times over a law; points of different lines are moved apart."""
+    x = rows["dt"] * 1.025 ** (number % _BROWNIAN - 1)
+    _points(panel, x, rows["exit time"] / rows[law], rows["se"] / rows[law], number, **style)
 
 
 def slope_table(results: Results) -> pd.DataFrame:
-    """Slopes of ln T with their 95 % intervals.
-
-    Args:
-        results: of the experiment ``metastability``.
-
-    Returns:
-        A line a slope; `judged` says whether claim C9 rests on it.
-    """
-    slopes = claims.exit_slopes(results)
+    """Return slopes of ln T with their 95 % intervals; `judged` says whether claim C9 rests on them."""
+    slopes = exit_slopes(results)
     varies = slopes["series"].map({"half_width": "a", "height": "H", "eps": "ε"})
     table = slopes.assign(noise=slopes["alpha"].map(noise_name), varies=varies)
-    table = table.assign(low=table["slope"] - Z * table["se"], high=table["slope"] + Z * table["se"])
+    table = table.assign(low=table["slope"] - _Z * table["se"], high=table["slope"] + _Z * table["se"])
     table["slope of ln T in"] = table["against"].str.replace("eps", "ε")
     return table.set_index(["noise", "varies", "slope of ln T in"])[["slope", "low", "high", "expected", "judged"]]
 
 
 def largest_deviations(results: Results) -> pd.DataFrame:
-    """What claim C9 was judged on, in short.
-
-    Args:
-        results: of the experiment ``metastability``.
-
-    Returns:
-        A line a noise and kind of check: how many, how many hold, the largest deviation and the interval of that one.
-    """
-    checks = claims.c9_checks(results)
+    """Return by noise and kind of check of claim C9 how many there are, how many hold, and the largest deviation."""
+    checks = c9_checks(results)
     checks = checks.assign(noise=checks["alpha"].map(noise_name), deviation=checks["value"] - checks["expected"])
     groups = checks.groupby(["noise", "kind"], sort=False)
-    worst = checks.loc[groups["deviation"].agg(lambda of: of.abs().idxmax())].set_index(["noise", "kind"])
     counts = pd.DataFrame({"number": groups.size()})
     for outcome in ("holds", "fails", "undecided"):
-        counts[outcome] = groups["outcome"].agg(lambda of, outcome=outcome: (of == outcome).sum())
+        counts[outcome] = (checks["outcome"] == outcome).groupby([checks["noise"], checks["kind"]]).sum()
+    worst = checks.loc[groups["deviation"].agg(lambda values: values.abs().idxmax())].set_index(["noise", "kind"])
     worst = worst.rename(columns={"deviation": "largest deviation", "half": "95 % interval ±"})
     return counts.join(worst[["largest deviation", "95 % interval ±"]])
+
+
+def _wells(results: Results) -> tuple[Landscape, pd.DataFrame]:
+    """Return the wells of all runs between wells, and these runs."""
+    runs = results.runs[results.runs["minima"].notna()]
+    return Landscape(*(tuple(runs.iloc[0][name]) for name in ("minima", "maxima", "depths"))), runs
+
+
+@figure
+def landscape_and_paths(results: Results, alpha: float = 1.5, seed: int = 0) -> Figure:
+    """Draw the four wells, and one path through them under Levy and one under Brownian noise, simulated here."""
+    wells, runs = _wells(results)
+    layout = {"figsize": (WIDTH, 3.4), "sharey": True, "width_ratios": [1, 2, 2]}
+    drawn, (left, *panels) = plt.subplots(1, 3, **layout)
+    w = np.linspace(-2.2, 6, 800)
+    left.plot(wells.value(w), w, color="black")
+    left.set(xlabel="f(w)", ylabel="w", xlim=(-1.2, 2), ylim=(-2.5, 6.5), title="objective")
+    for i, (minimum, depth) in enumerate(zip(wells.minima, wells.depths, strict=True), 1):
+        left.annotate(str(i), (0.2 - depth, minimum), ha="center", va="center", weight="bold")
+    noises = [(alpha, 1500.0, COLOURS[1]), (2.0, 300.0, COLOURS[_BROWNIAN])]
+    for panel, (index, time, colour) in zip(panels, noises, strict=True):
+        eps, dt = runs.set_index("alpha").loc[index, ["eps", "dt"]].astype(float)
+        settings = {"alpha": index, "eps": eps, "dt": dt, "rows": round(time / dt)}
+        start = np.array([wells.minima[1]])
+        path = levy_sde.euler(wells, start, **settings, generator=np.random.default_rng(seed))[:, 0]
+        panel.plot(dt * np.arange(1, len(path) + 1), path, color=colour, linewidth=0.5, rasterized=True)
+        panel.set(xlabel="time t", title=f"{noise_name(index)}, ε = {eps:.3g}")
+        for top in wells.maxima:
+            panel.axhline(top, color="#777777", linestyle=":", linewidth=0.9)
+    return drawn
+
+
+def _over_theory(panel: Axes) -> None:
+    """Draw a line at 1, and the 5 % about it that claim C9 allows."""
+    panel.axhspan(0.95, 1.05, color="#eeeeee", zorder=0)
+    panel.axhline(1, color="black", linewidth=0.8)
+    panel.set_ylabel("simulated rate / theory")
+
+
+@figure
+def move_rates(results: Results) -> Figure:
+    """Draw rates of moves between wells over those of the generator, twelve pairs of wells for each alpha."""
+    groups = list(rate_ratios(results).query("kind == 'move'").groupby("alpha"))
+    drawn, panel = plt.subplots(figsize=(WIDTH, 3.8))
+    _over_theory(panel)
+    for i, (alpha, rows) in enumerate(groups):
+        x = np.arange(len(rows)) + 0.2 * (i - (len(groups) - 1) / 2)
+        _points(panel, x, rows["ratio"], rows["se"], i, label=noise_name(alpha))
+    names = groups[0][1]["what"].str.removeprefix("well ").str.replace(" to ", "→")
+    panel.set_xticks(range(len(names)), names)
+    panel.set_xlabel("from well → to well")
+    panel.grid(visible=False, axis="x")
+    drawn.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return drawn
+
+
+def rates_by_noise(results: Results) -> pd.DataFrame:
+    """Return rates of moves over those of the generator, with errors, by well (scope), well moved to (x), eps and dt."""
+    table = results.table().set_index(["scope", "x", "eps", "dt"])
+    rate, limit = (table[table["quantity"] == name] for name in ("rate", "rate, limit"))
+    return rate[["value", "se"]].div(limit["value"], axis=0).sort_index()
+
+
+@figure
+def toward_the_limit(results: Results) -> Figure:
+    """Draw rates between neighbouring wells over the theory against the noise; hollow what has a smaller time step."""
+    ratio = rates_by_noise(results).reset_index()
+    ratio = ratio.assign(start=ratio["scope"].str.removeprefix("well ").astype(float))
+    neighbours = ratio[(ratio["start"] - ratio["x"]).abs() == 1]
+    drawn, panel = plt.subplots(figsize=(WIDTH, 4))
+    _over_theory(panel)
+    for i, ((start, to), rows) in enumerate(neighbours.groupby(["start", "x"])):
+        fine = rows["dt"] < rows["dt"].max()
+        rows = rows.assign(at=rows["eps"] * 1.012 ** (i - 2.5) * np.where(fine, 1.09, 1))  # moved apart
+        for part, style in ((rows[~fine], {"label": f"{start:g}→{to:g}", "line": "-"}), (rows[fine], {"hollow": True})):
+            _points(panel, part["at"], part["value"], part["se"], i, **style)
+    panel.set(xscale="log", xlabel="noise ε", title=noise_name(results.runs["alpha"].iloc[0]))
+    _name_ticks(panel, neighbours["eps"])
+    panel.legend(title="from→to", loc="upper left")
+    return drawn
+
+
+def occupation_table(results: Results) -> pd.DataFrame:
+    """Return by noise and well its half-width and depth, the share of time in it, the error, and what theory says."""
+    table = results.table().set_index(["alpha", "scope"])
+    shares = table[table["quantity"] == "occupation"]
+    expected = table[table["quantity"] == "occupation, limit"]["value"]
+    wells, _ = _wells(results)
+    number = shares.index.get_level_values("scope").str.removeprefix("well ").astype(int) - 1
+    columns = {"half-width": wells.widths[number], "depth": np.array(wells.depths)[number], "share": shares["value"]}
+    columns |= {"se": shares["se"], "theory": expected.reindex(shares.index)}
+    joined = pd.DataFrame(columns, index=shares.index).rename_axis(["noise", "well"])
+    return joined.rename(index=noise_name, level="noise")
+
+
+@figure
+def occupation(results: Results) -> Figure:
+    """Draw the share of time in each well, in the order of their half-widths, a panel a noise; theory as black marks."""
+    groups = list(occupation_table(results).sort_values("half-width", kind="stable").groupby("noise", sort=False))
+    drawn, panels = plt.subplots(1, len(groups), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)
+    for i, (panel, (noise, rows)) in enumerate(zip(panels[0], groups, strict=True)):
+        x = np.arange(len(rows))
+        colour = COLOURS[_BROWNIAN] if noise == noise_name(2.0) else COLOURS[i]
+        panel.bar(x, rows["share"], 0.7, yerr=_Z * rows["se"], color=colour, alpha=0.75, label="simulated")
+        panel.plot(x, rows["theory"], "_", color="black", ms=22, mew=2, label="theory")
+        wells = rows.index.get_level_values("well").str.removeprefix("well ")
+        names = [f"{w}\n{a:g}\n{H:g}" for w, a, H in zip(wells, rows["half-width"], rows["depth"], strict=True)]
+        panel.set_xticks(x, names)
+        panel.set(xlabel="well\nhalf-width\ndepth", title=noise)
+        panel.grid(visible=False, axis="x")
+    panels[0, 0].set_ylabel("share of time")
+    panels[0, 0].legend(loc="upper left")
+    return drawn

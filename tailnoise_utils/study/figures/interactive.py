@@ -1,7 +1,7 @@
-"""Figures of the book in which a reader chooses what is drawn, beside the static ones; they load nothing from elsewhere.
+"""Figures of the book in which a reader chooses what is drawn; they load nothing from elsewhere.
 
-A menu for each choice; plotly's own menus cannot be combined, so each trace says in its `meta` what it belongs to, and a
-few lines of script show those that belong to all that is chosen.
+Plotly's own menus cannot be combined: so each trace says in its `meta` what it belongs to, and a few lines of script show
+those that belong to everything chosen.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import pandas as pd
 from ..results.reading import DATA, INDICES, LOSSES, by_setting
 from ..results.store import Results
 from ..style import COLOURS
-from .sizes import at_the_end, mean_and_range
+from .panels import mean_and_range, ranges
+from .sizes import PUBLISHED, at_the_end
 
-if TYPE_CHECKING:  # of the book alone: experiments run without it
+if TYPE_CHECKING:  # only the book needs it: experiments run without
     import plotly.graph_objects as go
-
-__all__ = ["fcn_size", "html", "iterations"]
 
 ALL = "all"
 PLOTLY = "../_static/plotly.min.js"  # seen from the pages of notebooks; the book's build writes it there
 _SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "hexagon"]
+_AXES = {"loss": "y3", "accuracy": "y2"}
 _START = 0.4  # where iteration 0 stands on a logarithmic axis
 _SCRIPT = """
 const plot = document.getElementById("{plot_id}");
@@ -38,22 +38,14 @@ plot.on("plotly_buttonclicked", () => {
 
 
 def html(figure: go.Figure, description: str) -> str:
-    """The figure as a part of a page.
-
-    Args:
-        figure: of one of the functions of this module; a page has one at most.
-        description: what it shows, for those who do not see it.
-
-    Returns:
-        HTML; without scripts, or outside the book, a sentence that says so in place of the figure.
-    """
+    """Return the figure as a part of a page, at most one a page; without scripts a sentence stands there instead."""
     part = figure.to_html(
         full_html=False,
         include_plotlyjs=PLOTLY,
         div_id="interactive",
         post_script=_SCRIPT,
         default_height=f"{figure.layout.height}px",
-        config={"displaylogo": False, "showSendToCloud": False},  # without its button that sends the figure elsewhere
+        config={"displaylogo": False, "showSendToCloud": False},  # no button that sends the figure elsewhere
     )
     missing = (
         "An interactive figure stands here in the built book; it needs JavaScript. The figure above shows the same."
@@ -64,46 +56,41 @@ def html(figure: go.Figure, description: str) -> str:
 
 
 def _figure(traces: Sequence[dict[str, Any]], menus: dict[str, list[str]], layout: dict[str, Any]) -> go.Figure:
-    """Traces of which those show at first that fit the first entry of every menu."""
+    """Return a figure with menus, in which those traces show at first that fit the first entry of every menu."""
     import plotly.graph_objects as go
 
     first = [entries[0] for entries in menus.values()]
-
-    def fits(meta: list[str]) -> bool:
-        return all(of == chosen or chosen == ALL for of, chosen in zip(meta, first, strict=False))
-
-    places = [i / len(menus) for i in range(len(menus))]
-    common = {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
-    above = {key: common[key] for key in ("y", "yanchor", "xanchor")}
-    headings = [
-        common | {"text": f"<b>{name}</b>", "x": x, "yshift": 42, "showarrow": False}
-        for x, name in zip(places, menus, strict=True)
-    ]
-    drop = [
-        above
-        | {"x": x, "pad": {"b": 12}, "showactive": True}
-        | {"buttons": [{"label": entry, "method": "skip"} for entry in entries]}
-        for x, entries in zip(places, menus.values(), strict=True)
-    ]
-    look = {
+    place = {"y": 1, "yanchor": "bottom", "xanchor": "left"}
+    heading = place | {"xref": "paper", "yref": "paper", "yshift": 42, "showarrow": False}
+    look: dict[str, Any] = {
         "template": "none",
-        "font": {"family": "sans-serif", "size": 12},
+        "font": {"family": "sans-serif", "size": 13},
         "margin": {"l": 60, "r": 15, "t": 85, "b": 60},
         "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         "hovermode": "closest",
-        "updatemenus": drop,
-        "annotations": headings,
+        "updatemenus": [],
+        "annotations": [],
     }
-    return go.Figure([trace | {"visible": fits(trace["meta"])} for trace in traces], look | layout)
+    for i, (name, entries) in enumerate(menus.items()):
+        buttons = [{"label": entry, "method": "skip"} for entry in entries]
+        x = {"x": i / len(menus)}
+        look["updatemenus"].append(place | x | {"pad": {"b": 12}, "showactive": True, "buttons": buttons})
+        look["annotations"].append(heading | x | {"text": f"<b>{name}</b>"})
+    for trace in traces:
+        trace["visible"] = all(chosen in (name, ALL) for name, chosen in zip(trace["meta"], first, strict=False))
+    return go.Figure(traces, look | layout)
 
 
-def _marks(found: pd.DataFrame, i: int, *, line: bool = True) -> dict[str, Any]:
-    """Means and, as bars, ranges; open marks without a line, or a line with full ones."""
-    bars = {"array": (found["high"] - found["mean"]).clip(0), "arrayminus": (found["mean"] - found["low"]).clip(0)}
+def _trace(summary: pd.DataFrame, i: int, name: str, meta: list[str], *, line: bool = True) -> dict[str, Any]:
+    """Return means with ranges as bars: a line with filled marks, or open marks alone."""
+    below, above = ranges(summary)
     return {
         "type": "scatter",
-        "y": found["mean"],
-        "error_y": bars | {"type": "data", "symmetric": False, "thickness": 1, "width": 3},
+        "name": name,
+        "meta": meta,
+        "x": summary.index,
+        "y": summary["mean"],
+        "error_y": {"array": above, "arrayminus": below, "symmetric": False, "thickness": 1, "width": 3},
         "mode": "lines+markers" if line else "markers",
         "line": {"color": COLOURS[i], "width": 1.5},
         "marker": {"symbol": _SYMBOLS[i] + ("" if line else "-open"), "color": COLOURS[i], "size": 7},
@@ -111,37 +98,28 @@ def _marks(found: pd.DataFrame, i: int, *, line: bool = True) -> dict[str, Any]:
 
 
 def fcn_size(results: Results) -> go.Figure:
-    """alpha^ after training against the width; data set, loss, depth and convention are chosen.
-
-    Args:
-        results: of the experiment ``fcn_size``.
-
-    Returns:
-        The figure; bars are ranges over the seeds, open marks of runs that did not train.
-    """
+    """Draw alpha^ after training against the width; data set, loss, depth and convention are chosen."""
     table = at_the_end(results)
     table = table[table["split"] == "train"]
-    conventions = [what for what in dict.fromkeys(table["what"]) if what != "accuracy"]
-    conventions.sort(key=lambda what: (what != "published", what != "corrected"))
     accuracy = table[table["what"] == "accuracy"].set_index("run")["value"]
-    depths, traces = sorted(set(table["depth"])), []
-    keys = ["dataset", "loss", "depth", "what"]
-    for (dataset, loss, depth, what), of in table[table["what"] != "accuracy"].groupby(keys, sort=False):
-        for trained, rows in of.groupby(of["status"] == "complete"):
-            found, i = mean_and_range(rows), depths.index(depth)
-            right = accuracy[rows["run"]].groupby(rows.set_index("run")["width"]).mean()
-            words = f"depth {depth}" + ("" if trained else ", not trained")
-            traces.append(
-                _marks(found, i, line=bool(trained))
-                | {"x": found.index, "name": words, "meta": [DATA[dataset], LOSSES[loss], str(depth), what]}
-                | {"customdata": np.stack([found["runs"], right, found["low"], found["high"]], 1)}
-                | {
-                    "hovertemplate": "width %{x}: α̂ %{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
-                    "<br>%{customdata[0]} runs, training accuracy %{customdata[1]:.1%}"
-                }
-            )
+    table = table[table["what"] != "accuracy"]
+    conventions = sorted(set(table["what"]), key=lambda what: (what != PUBLISHED, what != "corrected"))
+    depths, widths = (sorted(set(table[name])) for name in ("depth", "width"))
+    traces, groups = [], table.groupby(["dataset", "loss", "depth", "what", table["status"] == "complete"], sort=False)
+    for (dataset, loss, depth, what, trained), rows in groups:
+        summary = mean_and_range(rows)
+        right = accuracy[rows["run"]].groupby(rows.set_index("run")["width"]).mean()
+        words = f"depth {depth}" + ("" if trained else ", not trained")
+        meta = [DATA[dataset], LOSSES[loss], str(depth), what]
+        hover = (
+            "width %{x}: α̂ %{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
+            "<br>%{customdata[0]} runs, training accuracy %{customdata[1]:.1%}"
+        )
+        more = {"customdata": np.stack([summary["runs"], right, summary["low"], summary["high"]], 1)}
+        traces.append(
+            _trace(summary, depths.index(depth), words, meta, line=bool(trained)) | more | {"hovertemplate": hover}
+        )
     traces.sort(key=lambda trace: (int(trace["meta"][2]), trace["name"]))
-    widths = sorted(set(table["width"]))
     menus = {
         "data set": [DATA[name] for name in dict.fromkeys(table["dataset"])],
         "loss": [LOSSES[name] for name in dict.fromkeys(table["loss"])],
@@ -154,50 +132,39 @@ def fcn_size(results: Results) -> go.Figure:
         "type": "log",
         "tickvals": widths,
         "ticktext": list(map(str, widths)),
+        "range": [np.log10(widths[0] / 1.3), np.log10(widths[-1] * 1.3)],  # the same whatever is chosen
     }
-    y = {"title": "α̂, all coordinates joint", "range": [max(lowest, 0) - 0.05, 2.1]}
+    y = {"title": "α̂, joint", "range": [max(lowest, 0) - 0.05, 2.1]}
     two = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 2, "y1": 2, "line": {"dash": "dot", "width": 1}}
-    x |= {"range": [np.log10(widths[0] / 1.3), np.log10(widths[-1] * 1.3)]}  # the same whatever is chosen
     return _figure(traces, menus, {"xaxis": x, "yaxis": y, "shapes": [two], "height": 480})
 
 
 def iterations(results: Results) -> go.Figure:
-    """Loss, accuracy and alpha^ along training; network with data set, and convention, are chosen.
-
-    Args:
-        results: of the experiment ``iterations``.
-
-    Returns:
-        The figure: three panels; bars are ranges over the seeds.
-    """
-    traces: list[dict[str, Any]] = []
-    settings, last = by_setting(results), 1
+    """Draw loss, accuracy and alpha^ along training; network with data set, and convention, are chosen."""
+    settings, traces, last = by_setting(results), [], 1
+    lines = [(split, quantity, split, axis) for quantity, axis in _AXES.items() for split in ("train", "test")]
+    lines += [(f"α̂, {name}", quantity, "train", "y") for name, quantity in INDICES.items()]
+    hover = "iteration %{customdata[0]}: %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})"
     for setting, rows in settings.items():
-        lines = [(name, "loss", name, "y3", []) for name in ("train", "test")]
-        lines += [(name, "accuracy", name, "y2", []) for name in ("train", "test")]
-        lines += [(f"α̂, {name}", of, "train", "y", [name]) for name, of in INDICES.items()]
-        for i, (name, quantity, split, axis, convention) in enumerate(lines):
-            of = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
-            found = mean_and_range(of, by="iteration", inverse=axis == "y")
-            traces.append(
-                _marks(found, i % 2 if i < 4 else i - 4)
-                | {"x": found.index.where(found.index > 0, _START), "yaxis": axis}
-                | {"name": name, "legendgroup": name, "showlegend": i not in (2, 3), "meta": [setting, *convention]}
-                | {"customdata": np.stack([found.index, found["low"], found["high"]], 1)}
-                | {
-                    "hovertemplate": "iteration %{customdata[0]}: %{y:.3f} "
-                    "(%{customdata[1]:.3f} to %{customdata[2]:.3f})"
-                }
-            )
-            last = max(last, int(found.index.max()))
+        for i, (name, quantity, split, axis) in enumerate(lines):
+            chosen = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
+            summary = mean_and_range(chosen, by="iteration", inverse=axis == "y")
+            iteration, colour = summary.index, i % 2 if i < 4 else i - 4
+            last = max(last, int(iteration.max()))
+            meta = [setting, name.removeprefix("α̂, ")] if axis == "y" else [setting]
+            more = {"x": iteration.where(iteration > 0, _START), "yaxis": axis, "hovertemplate": hover}
+            more |= {"customdata": np.stack([iteration, summary["low"], summary["high"]], 1)}
+            more |= {"legendgroup": name, "showlegend": axis != "y2"}
+            traces.append(_trace(summary, colour, name, meta) | more)
     ticks = [10**k for k in range(len(str(last)))]
     x = {
         "title": {"text": "iteration (SGD steps)", "standoff": 8},
         "type": "log",
         "anchor": "y",
         "range": [np.log10(0.3), np.log10(last * 1.2)],
+        "tickvals": [_START, *ticks],
+        "ticktext": ["0", *[f"{tick:,}" for tick in ticks]],
     }
-    x |= {"tickvals": [_START, *ticks], "ticktext": ["0", *[f"{tick:,}" for tick in ticks]]}
     layout = {
         "xaxis": x,
         "yaxis": {"title": "α̂", "domain": [0, 0.44]},
@@ -206,5 +173,4 @@ def iterations(results: Results) -> go.Figure:
         "legend": {"orientation": "h", "x": 0, "y": -0.1, "yanchor": "top"},
         "height": 700,
     }
-    menus = {"network, data set": list(settings), "convention": [ALL, *INDICES]}
-    return _figure(traces, menus, layout)
+    return _figure(traces, {"network, data set": list(settings), "convention": [ALL, *INDICES]}, layout)

@@ -1,92 +1,74 @@
-"""Figures and numbers of the experiment ``iterations``."""
+"""Figure and numbers of the experiment ``iterations``."""
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..results.reading import INDICES, by_setting
 from ..results.store import Results
-from ..style import COLOURS, MARKERS, STYLE
+from ..style import LOOK, MARKERS, figure
+from .panels import band, facets, legend_below
+
+_PANELS = {"loss": "loss (nats)", "accuracy": "accuracy", "index": r"$\hat\alpha$, joint"}
+_COLOURS = {"train": "#000000", "test": "#56B4E9"} | dict(
+    zip(INDICES, ("#E69F00", LOOK["joint"]["color"], "#CC79A7"), strict=True)
+)
 
 
+@figure
 def iterations(results: Results) -> Figure:
-    """Loss, accuracy and alpha^ along training; line and band are mean and range over the seeds.
+    """Draw loss, accuracy and alpha^ along training, a column a network and data set; bands: the range over the seeds."""
+    names = {quantity: name for name, quantity in INDICES.items()}
+    order = {name: i for i, name in enumerate((*_PANELS, *_COLOURS))}
+    table = pd.concat([rows.assign(setting=setting) for setting, rows in by_setting(results).items()])
+    table = table[table["quantity"].isin(["loss", "accuracy", *names])]
+    panel = table["quantity"].where(~table["quantity"].isin(names), "index")
+    table = table.assign(panel=panel, line=table["quantity"].map(names).fillna(table["split"]))
+    # By panel, then by line; settings stay in their order.
+    table = table.sort_values(["panel", "line"], key=lambda column: column.map(order), kind="stable")
 
-    Args:
-        results: of the experiment ``iterations``.
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        for i, (name, values) in enumerate(rows.groupby("line", sort=False)):
+            runs = values.pivot(index="iteration", columns="run", values="value")
+            runs = 1 / runs if name in INDICES else runs
+            axes.plot(
+                runs.index, runs.mean(axis=1), color=_COLOURS[name], marker=MARKERS[i], markersize=3.5, label=name
+            )
+            band(axes, runs, _COLOURS[name])
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+        axes.set_xlim(-0.15, rows["iteration"].max() * 1.15)
 
-    Returns:
-        One column a network and data set, three panels above each other in each.
-    """
-    settings = by_setting(results)
-    layout = {"sharex": "col", "sharey": "row", "height_ratios": [1, 1, 1.4], "squeeze": False}
-    with mpl.rc_context(STYLE):
-        figure, panels = plt.subplots(3, len(settings), figsize=(3.6 * len(settings), 7.5), **layout)
-        for (loss, accuracy, index), (title, rows) in zip(panels.T, settings.items(), strict=True):
-            loss.set_title(title)
-            for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
-                for i, split in enumerate(("train", "test")):
-                    chosen = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
-                    _band(axes, chosen.pivot(index="iteration", columns="run", values="value"), i, split)
-            for i, (name, quantity) in enumerate(INDICES.items()):
-                chosen = rows[rows["quantity"] == quantity]
-                _band(index, 1 / chosen.pivot(index="iteration", columns="run", values="value"), i, name)
-            index.axhline(2, color="#555555", linestyle=":", linewidth=1)
-            index.set_xscale("symlog", linthresh=1, linscale=0.4)
-            index.set_xlim(-0.15, rows["iteration"].max() * 1.15)
-            index.set(xlabel="iteration (SGD steps)")
-        loss, accuracy, index = panels[:, 0]
-        loss.set(ylabel="loss (nats)", yscale="log")
-        loss.legend()
-        accuracy.set(ylabel="accuracy (share correct)")
-        index.set(ylabel=r"$\hat\alpha$, all coordinates joint", ylim=(None, 2.1))
-        index.annotate("2: i.i.d. Gaussian entries", (0.1, 2), xytext=(0, -11), textcoords="offset points", fontsize=9)
-        figure.legend(*index.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
-    return figure
-
-
-def _band(axes: plt.Axes, values: pd.DataFrame, i: int, label: str) -> None:
-    """The mean of the columns as a line, their range as a band."""
-    axes.plot(values.index, values.mean(axis=1), color=COLOURS[i], marker=MARKERS[i], markersize=3.5, label=label)
-    axes.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=COLOURS[i], alpha=0.25, linewidth=0)
+    layout = {"rows": ["panel"], "columns": ["setting"], "title": "{setting}", "sharex": "col", "sharey": "row"}
+    layout |= {"height_ratios": [1, 1, 1.4], "legend": 0, "most": 99}
+    drawn, panels = facets(table, draw, height=2.0, xlabel="iteration (SGD steps)", **layout)
+    for axes, label in zip(panels[:, 0], _PANELS.values(), strict=True):
+        axes.set_ylabel(label)
+    panels[0, 0].set_yscale("log")
+    panels[0, 0].legend()
+    for index in panels[-1]:
+        index.axhline(2, **LOOK["Gaussian"])
+    panels[-1, 0].set_ylim(None, 2.1)
+    panels[-1, 0].annotate("2: i.i.d. Gaussian entries", (0.1, 2), xytext=(0, -13), textcoords="offset points")
+    legend_below(drawn, panels[-1], 3)
+    return drawn
 
 
 def first_and_last(results: Results) -> pd.DataFrame:
-    """alpha^ at the first and the last snapshot, mean and standard deviation over the seeds.
-
-    Args:
-        results: of the experiment ``iterations``.
-
-    Returns:
-        One row a setting and convention; the mean is taken of 1/alpha^ and inverted, the standard deviation is that of
-        alpha^.
-    """
+    """Return alpha^ (of the mean 1/alpha^) at the first and the last snapshot, and the sd of alpha^ over the seeds."""
     table = {}
     for setting, rows in by_setting(results).items():
         for name, quantity in INDICES.items():
-            of, record = rows[rows["quantity"] == quantity], {}
-            for column, iteration in (("first", of["iteration"].min()), ("last", of["iteration"].max())):
-                inverse = of.loc[of["iteration"] == iteration, "value"]
-                record |= {column: 1 / inverse.mean(), f"sd ({column})": (1 / inverse).std()}
-            table[setting, name] = record
+            values = rows[rows["quantity"] == quantity].set_index("iteration")["value"]
+            for column, iteration in (("first", values.index.min()), ("last", values.index.max())):
+                record = table.setdefault((setting, name), {})
+                record |= {column: 1 / values[iteration].mean(), f"sd ({column})": (1 / values[iteration]).std()}
     return pd.DataFrame(table).T
 
 
 def last_value(results: Results, quantity: str, split: str) -> dict[str, float]:
-    """Mean over the seeds of a quantity at the last snapshot.
-
-    Args:
-        results: of the experiment ``iterations``.
-        quantity: which.
-        split: train or test.
-
-    Returns:
-        The mean, by setting.
-    """
-    found = {}
+    """Return the mean over the seeds of a quantity at the last snapshot, by setting."""
+    means = {}
     for setting, rows in by_setting(results).items():
-        of = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
-        found[setting] = float(of.loc[of["iteration"] == of["iteration"].max(), "value"].mean())
-    return found
+        values = rows[(rows["quantity"] == quantity) & (rows["split"] == split)].set_index("iteration")["value"]
+        means[setting] = float(values[values.index == values.index.max()].mean())
+    return means

@@ -1,4 +1,4 @@
-"""Figures and numbers of the experiment ``noise_histogram``."""
+"""Figures and table of the norms of the noise: the experiment ``noise_histogram``."""
 
 import matplotlib as mpl
 import numpy as np
@@ -7,7 +7,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..results.store import Results
-from ..style import COLOURS, STYLE
+from ..style import LOOK, figure
+from .panels import facets
 
 NORMS = {
     "norm": "gradient noise",
@@ -15,105 +16,74 @@ NORMS = {
     "norm, Gaussian (independent)": "Gaussian, independent entries",
     "norm, stable (independent)": "stable, independent entries",
 }
+_COLOURS = dict(zip(NORMS, (LOOK["joint"]["color"], LOOK["Gaussian"]["color"], "#56B4E9", "black"), strict=True))
 
 
+def _scaled(results: Results) -> pd.DataFrame:
+    """Return all norms over the median noise norm of their seed and iteration, as `scaled`, with the name of their law."""
+    rows = results.rows[results.rows["quantity"].isin(NORMS)].sort_values("iteration", kind="stable")
+    noise = rows[rows["quantity"] == "norm"]
+    medians = noise.groupby(["run", "iteration"])["value"].median().rename("median")
+    rows = rows.join(medians, on=["run", "iteration"])
+    return rows.assign(scaled=rows["value"] / rows["median"], point=rows["iteration"].map("{:,.0f}".format))
+
+
+@figure
 def norm_histograms(results: Results) -> Figure:
-    """Histograms of the norm of the noise and of its references, one panel an iteration.
+    """Draw histograms of the norm of the noise and of its references; the seeds together, each over its median norm."""
+    table = _scaled(results)
+    bins = np.geomspace(table["scaled"].min() * 0.98, table["scaled"].max() * 1.02, 80)
 
-    Args:
-        results: of the experiment ``noise_histogram``; the seeds are put together, each divided by its median norm.
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        axes.hist(rows["scaled"].to_numpy(dtype=float), bins=bins, color=_COLOURS[rows["quantity"].iloc[0]])
+        axes.set_xscale("log")
 
-    Returns:
-        A row of panels for the noise and for each reference, a column an iteration.
-    """
-    points = _points(results)
-    size = (2.7 * len(points) + 0.6, 6.4)
-    with mpl.rc_context(STYLE):
-        figure, panels = plt.subplots(len(NORMS), len(points), figsize=size, sharex=True, squeeze=False)
-        scaled = {point: _scaled(results, point) for point in points}
-        together = np.concatenate([values for of in scaled.values() for values in of.values()])
-        bins = np.geomspace(together.min() * 0.98, together.max() * 1.02, 80)
-        for i, (row, (quantity, label)) in enumerate(zip(panels, NORMS.items(), strict=True)):
-            for axes, point in zip(row, points, strict=True):
-                axes.hist(scaled[point][quantity], bins=bins, color=COLOURS[i])
-                axes.set_xscale("log")
-            row[0].set_ylabel(f"{label}\ncount".replace(", ", ",\n"), fontsize=9)
-        for axes, point in zip(panels[0], points, strict=True):
-            axes.set_title(f"iteration {point:,}")
-        for axes in panels[-1]:
-            axes.set_xlabel("norm / median noise norm")
-    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
-    return figure
+    layout = {"rows": ["quantity"], "columns": ["point"], "title": "iteration {point}", "sharey": False, "legend": 0}
+    order = table["quantity"].map(list(NORMS).index)
+    table = table.assign(order=order).sort_values(["order", "iteration"], kind="stable")
+    drawn, panels = facets(
+        table, draw, height=1.55, most=99, xlabel="norm / median\nnoise norm", ylabel="count", **layout
+    )
+    for axes, label in zip(panels[:, 0], NORMS.values(), strict=True):
+        axes.set_ylabel(label.replace(", ", ",\n"))
+    return drawn
 
 
+@figure
 def norm_quantiles(results: Results) -> Figure:
-    """QQ plots: quantiles of the noise norm against those of each reference, one panel an iteration.
+    """Draw quantiles of the noise norm against those of each reference; on the dotted line both laws agree."""
+    levels = np.linspace(0.01, 0.99, 99)
 
-    Args:
-        results: of the experiment ``noise_histogram``; the seeds are put together, each divided by its median norm.
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        scaled = {name: group["scaled"].to_numpy(dtype=float) for name, group in rows.groupby("quantity")}
+        noise = np.quantile(scaled["norm"], levels)
+        for quantity, label in list(NORMS.items())[1:]:
+            # Each reference over its own median: the question is the shape.
+            x = np.quantile(scaled[quantity], levels) / np.median(scaled[quantity])
+            axes.plot(x, noise, ".", markersize=4, color=_COLOURS[quantity], label=label)
+        axes.axline((0.5, 0.5), (2, 2), color="#555555", linestyle=":")
+        axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+            axis.set_minor_formatter(mpl.ticker.NullFormatter())
 
-    Returns:
-        One row of panels; on the dotted line both laws agree.
-    """
-    points, shares = _points(results), np.linspace(0.01, 0.99, 99)
-    size = (2.7 * len(points) + 0.6, 3.6)
-    with mpl.rc_context(STYLE):
-        figure, panels = plt.subplots(1, len(points), figsize=size, sharey=True, squeeze=False)
-        for axes, point in zip(panels[0], points, strict=True):
-            values = _scaled(results, point)
-            noise = np.quantile(values["norm"], shares)
-            for i, (quantity, label) in enumerate(NORMS.items()):
-                if quantity != "norm":
-                    # Each reference over its own median: the question is the shape.
-                    x = np.quantile(values[quantity], shares) / np.median(values[quantity])
-                    axes.plot(x, noise, ".", markersize=4, color=COLOURS[i], label=label)
-            axes.axline((0.5, 0.5), (2, 2), color="#555555", linestyle=":", linewidth=1)
-            axes.set(xscale="log", yscale="log", title=f"iteration {point:,}", xlabel="reference / its median")
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-                axis.set_minor_formatter(mpl.ticker.NullFormatter())
-        panels[0, 0].set_ylabel("noise norm / its median")
-        figure.legend(
-            *panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(points) - 1)
-        )
-    plt.close(figure)  # the value of a cell is what shows it, not pyplot as well
-    return figure
+    table = _scaled(results)
+    layout = {"columns": ["point"], "title": "iteration {point}", "sharex": False, "most": 99, "legend": 2}
+    labels = {"xlabel": "reference /\nits median", "ylabel": "noise norm / its median"}
+    return facets(table, draw, height=2.8, **labels, **layout)[0]
 
 
 def norm_table(results: Results) -> pd.DataFrame:
-    """Median norm (over the median noise norm of the seed) and spread of the log norm.
-
-    Args:
-        results: of the experiment ``noise_histogram``.
-
-    Returns:
-        One row an iteration; columns by law: the median, and the standard deviation of ln(norm), mean over the seeds. A run
-        that did not train has no part in the last row, unless none did.
-    """
+    """Return median norm (over that of the noise) and sd of the log norm; at the end only of runs that trained, if any."""
     table = results.table()
     table = table[table["quantity"].isin(NORMS)]
     untrained = table["status"] != "complete"
     if not untrained.all():
         table = table[~untrained | (table["iteration"] < table["iteration"].max())]
     grouped = table.groupby(["iteration", "seed", "quantity"])["value"]
-    median, spread = grouped.median(), grouped.agg(lambda v: np.log(v).std(ddof=1))
-    frame = {}
+    median, spread = grouped.median().unstack(), grouped.agg(lambda v: np.log(v).std(ddof=1)).unstack()
+    columns = {}
     for quantity, label in NORMS.items():
-        own = median.xs(quantity, level="quantity")
-        noise = median.xs("norm", level="quantity")
-        frame[label, "median"] = (own / noise).groupby("iteration").mean()
-        frame[label, "sd of ln"] = spread.xs(quantity, level="quantity").groupby("iteration").mean()
-    return pd.DataFrame(frame)
-
-
-def _points(results: Results) -> list[int]:
-    """The iterations, in order."""
-    return sorted(map(int, results.rows["iteration"].unique()))
-
-
-def _scaled(results: Results, point: int) -> dict[str, np.ndarray]:
-    """All norms at an iteration over the median noise norm of their seed, by quantity."""
-    rows = results.rows[(results.rows["iteration"] == point) & results.rows["quantity"].isin(NORMS)]
-    medians = rows[rows["quantity"] == "norm"].groupby("run")["value"].median()
-    scaled = rows["value"] / rows["run"].map(medians)
-    return {quantity: scaled[rows["quantity"] == quantity].to_numpy(dtype=float) for quantity in NORMS}
+        columns[label, "median"] = (median[quantity] / median["norm"]).groupby("iteration").mean()
+        columns[label, "sd of ln"] = spread[quantity].groupby("iteration").mean()
+    return pd.DataFrame(columns)

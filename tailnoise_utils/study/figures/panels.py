@@ -1,109 +1,181 @@
-"""What figures of trained networks have in common: names of settings, panels, ends of the training."""
+"""What figures have in common: names of settings, ends of the training, grids of panels, lines with their ranges."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import DATA, LOSSES
-from ..style import COLOURS, WIDTH
+from ..results.reading import AFTER, DATA, LOSSES, ends
+from ..style import LOOK, PART_COLOURS, WIDTH, series
 
 PARTS = ("correlation", "order", "scales", "tails")
 
 
-def by_kind(table: pd.DataFrame, draw: Callable[[plt.Axes, pd.DataFrame], object], *, height: float = 3.0) -> Figure:
-    """Draw a panel for each pair of network kind with data, and loss.
+def facets(
+    table: pd.DataFrame,
+    draw: Callable[[plt.Axes, pd.DataFrame], object],
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    height: float = 2.3,
+    most: int = 6,
+    legend: int | str = 3,
+    **layout: Any,
+) -> tuple[Figure, np.ndarray]:
+    """Draw a grid of panels with shared axes, one for each combination of some columns of a table.
 
     Args:
-        table: of :func:`with_settings`.
-        draw: told a panel and its rows; not called where there are none.
-        height: of a panel.
+        table: what is drawn; the panels are in the order in which its rows first have their values.
+        draw: told a panel and its part of the table; not called where there is none.
+        rows: columns of the table that tell rows of panels apart.
+        columns: columns of the table that tell columns of panels apart.
+        title: of a panel, with columns in braces, as "{dataset}, {loss}"; the same one is not repeated below itself.
+        xlabel: of the lowest panels.
+        ylabel: of the whole figure.
+        height: of a row of panels, in inches.
+        most: how many panels are allowed.
+        legend: columns of the legend below all panels, 0 for none, or "direct": labels at the ends of the lines instead.
+        layout: for `pyplot.subplots`; axes are shared unless it says otherwise.
 
     Returns:
-        The figure, open, with one legend below all panels, where it hides nothing.
+        The figure, open, and its panels as an array.
+
+    Raises:
+        ValueError: more panels than allowed.
     """
-    kinds, losses = (
-        list(dict.fromkeys(zip(table["model"], table["dataset"], strict=True))),
-        list(dict.fromkeys(table["loss"])),
+    down, across = (
+        list(table[list(names)].drop_duplicates().itertuples(index=False)) if names else [()]
+        for names in (rows, columns)
     )
-    size = (WIDTH if len(losses) > 1 else 5.2, height * len(kinds) + 1.0)
-    figure, panels = plt.subplots(len(kinds), len(losses), figsize=size, sharex=True, sharey=True, squeeze=False)
-    for i, (model, dataset) in enumerate(kinds):
-        for j, loss in enumerate(losses):
-            axes = panels[i, j]
-            axes.set_title(f"{model.upper()}, {DATA[dataset]}, {LOSSES[loss]}")
-            axes.xaxis.set_tick_params(labelbottom=True)
-            of = (table["model"] == model) & (table["dataset"] == dataset) & (table["loss"] == loss)
-            if of.any():
-                draw(axes, table[of])
-    entries = {}
-    for axes in panels.flat:
+    if len(down) * len(across) > most:
+        raise ValueError(f"{len(down)} x {len(across)} panels are more than {most}; draw fewer, or set `most`")
+    size = (WIDTH, height * len(down) + 0.8)
+    layout = {"figsize": size, "sharex": True, "sharey": True} | layout
+    figure, panels = plt.subplots(len(down), len(across), squeeze=False, **layout)
+    for (i, j), axes in np.ndenumerate(panels):
+        values = dict(zip((*rows, *columns), (*down[i], *across[j]), strict=True))
+        of_panel = pd.Series(True, table.index)
+        for column, value in values.items():
+            of_panel &= table[column] == value
+        axes.set_title(title.format(**{column: _words(column, value) for column, value in values.items()}))
+        if i and axes.get_title() == panels[0, j].get_title():
+            axes.set_title("")
+        if of_panel.any():
+            draw(axes, table[of_panel])
+        axes.set_xlabel(xlabel if i == len(down) - 1 else "")
+    figure.supylabel(ylabel)
+    if legend == "direct":
+        label_lines(figure, panels[:, -1])
+    elif legend:
+        legend_below(figure, panels.flat, int(legend))
+    return figure, panels
+
+
+def _words(column: str, value: Any) -> Any:
+    """Return what a title calls a value of a column."""
+    known = {"dataset": DATA, "loss": LOSSES}.get(column, {})
+    return str(value).upper() if column == "model" else known.get(value, value)
+
+
+def legend_below(figure: Figure, panels: Iterable[plt.Axes], columns: int) -> None:
+    """Put one legend below all panels, where it hides nothing; each label once."""
+    entries: dict[str, Any] = {}
+    for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
-    return figure
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
 
 
-def sizes(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The networks of one panel.
-
-    Args:
-        rows: of the panel.
-
-    Returns:
-        Name and rows, small ones first.
-    """
-    return [
-        (f"{width} × {depth}" if depth else f"{width} filters", of)
-        for (width, depth), of in rows.groupby(["width", "depth"])
-    ]
-
-
-def numbers(table: pd.DataFrame) -> dict[str, int]:
-    """The networks of a figure by number: of one number, and so of one colour, in all its panels.
-
-    Args:
-        table: of all panels.
-
-    Returns:
-        Name, as :func:`sizes` has it, to number.
-    """
-    return {name: i for i, (name, _) in enumerate(sizes(table))}
+def label_lines(figure: Figure, panels: Iterable[plt.Axes], apart: float = 13.0) -> None:
+    """Write the label of each line right of its panel, in its colour, at the height of its end or `apart` points off."""
+    figure.draw_without_rendering()  # places the ends
+    for axes in panels:
+        ends = []
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            line = handle[0] if isinstance(handle, tuple) else handle
+            points = line.get_xydata()[np.isfinite(line.get_xydata()).all(axis=1)]
+            if len(points):
+                _, y = axes.transData.transform(points[points[:, 0].argmax()]) - axes.bbox.p0
+                ends.append((y * 72 / figure.dpi, label, line.get_color()))
+        if not ends:
+            continue
+        ends.sort(key=lambda end: end[0])
+        heights = np.array([height for height, *_ in ends])
+        places = np.maximum.accumulate(heights - apart * np.arange(len(ends))) + apart * np.arange(len(ends))
+        for place, (_, label, colour) in zip(places + heights.mean() - places.mean(), ends, strict=True):
+            style = {"color": colour, "va": "center", "textcoords": "offset points", "annotation_clip": False}
+            axes.annotate(label, (1, 0), xycoords="axes fraction", xytext=(4, place), **style)
 
 
-def gaussian_band(axes: plt.Axes, null: pd.DataFrame, by: str, colour: str, label: str | None) -> None:
-    """Mean and 1.96 standard deviations of Gaussian twins; where several settings are given, what covers them all.
+def mean_and_range(rows: pd.DataFrame, *, by: str | list[str] = "width", inverse: bool = True) -> pd.DataFrame:
+    """Return mean and range over the runs, and their number; of alpha^, by the mean of 1/alpha^, if `inverse`."""
+    value = rows.groupby(by, observed=True)["value"]
+    summary = pd.DataFrame({"mean": value.mean(), "low": value.min(), "high": value.max(), "runs": value.size()})
+    if inverse:
+        summary[["mean", "low", "high"]] = 1 / summary[["mean", "high", "low"]].to_numpy()
+    return summary
 
-    Args:
-        axes: where to.
-        null: rows of a statistic on twins, value and standard deviation, with their setting.
-        by: the column of the horizontal axis.
-        colour: of the band.
-        label: for the legend.
-    """
+
+def ranges(summary: pd.DataFrame) -> list[pd.Series]:
+    """Return the lengths of error bars down to the lowest and up to the highest value."""
+    # Where 1/alpha^ changes its sign, as in very small networks, the mean may lie outside.
+    return [(summary["mean"] - summary["low"]).clip(0), (summary["high"] - summary["mean"]).clip(0)]
+
+
+def band(axes: plt.Axes, values: pd.DataFrame, colour: Any) -> None:
+    """Draw the range of the columns, one a run, as a band."""
+    axes.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.22, linewidth=0)
+
+
+def networks(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return name and rows of each size of network, small ones first."""
+    groups = rows.groupby(["width", "depth"])
+    return [(f"{width} × {depth}" if depth else f"{width} filters", group) for (width, depth), group in groups]
+
+
+def looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return colour and mark of each size of network: the same in all panels of a figure."""
+    return series(name for name, _ in networks(table))
+
+
+def before_and_after(
+    axes: plt.Axes,
+    rows: pd.DataFrame,
+    look: dict[str, dict[str, Any]],
+    values: Callable[[pd.DataFrame], pd.Series],
+) -> None:
+    """Draw a line for each size of network before training, dashed with open marks, and after it, with filled ones."""
+    for (when, at), time in zip(ends(rows), ("before", "after"), strict=True):
+        for name, group in networks(at):
+            line = values(group)
+            axes.plot(line.index, line, **look[name] | LOOK[time], label=name if when == AFTER else None)
+
+
+def gaussian_band(axes: plt.Axes, twins: pd.DataFrame, by: str, colour: Any, label: str | None) -> None:
+    """Draw mean and 1.96 standard deviations of Gaussian twins; of several settings, what covers them all."""
     keys = list(dict.fromkeys((by, "setting", "iteration")))
-    found = null.groupby(keys, observed=True)[["value", "se"]].mean()
-    low = (found["value"] - 1.96 * found["se"]).groupby(level=0).min()
-    high = (found["value"] + 1.96 * found["se"]).groupby(level=0).max()
+    means = twins.groupby(keys, observed=True)[["value", "se"]].mean()
+    low = (means["value"] - 1.96 * means["se"]).groupby(level=0).min()
+    high = (means["value"] + 1.96 * means["se"]).groupby(level=0).max()
     axes.fill_between(low.index, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
 
 
-def stack(
-    axes: plt.Axes, y: np.ndarray, widths: dict[str, np.ndarray], height: float, *, outline: bool = False
-) -> None:
-    """Stacked horizontal bars, what is negative to the left.
-
-    Args:
-        axes: where to.
-        y: places of the bars.
-        widths: part to its lengths.
-        height: of a bar.
-        outline: hatched outlines in place of filled bars.
-    """
+def stack(axes: plt.Axes, y: np.ndarray, parts: pd.DataFrame, height: float = 0.7, *, outline: bool = False) -> None:
+    """Draw the parts of the gap as stacked horizontal bars, negative ones to the left; hatched if `outline`."""
     up, down = np.zeros(len(y)), np.zeros(len(y))
-    for (part, width), colour in zip(widths.items(), COLOURS, strict=False):
+    for part, colour in PART_COLOURS.items():
+        width = parts[part].fillna(0).to_numpy()
         style = {"fill": False, "edgecolor": colour, "hatch": "/////"} if outline else {"color": colour, "label": part}
         axes.barh(y, width, left=np.where(width >= 0, up, down), height=height, **style)
         up, down = up + np.clip(width, 0, None), down + np.clip(width, None, 0)
+
+
+def total(axes: plt.Axes, x: Any, y: Any, label: str | None = None) -> None:
+    """Mark the whole gap on its stacked bar."""
+    axes.plot(x, y, "k|", markersize=11, markeredgewidth=1.6, label=label)

@@ -122,6 +122,9 @@ def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) ->
     return (1 + signed).clamp_min(0).mean()
 
 
+linear_hinge.takes_labels = True  # so that labels are checked, and errors name the minibatch
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"nll": cross_entropy, "hinge": linear_hinge}
 
 

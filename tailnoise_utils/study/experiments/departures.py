@@ -1,7 +1,9 @@
-"""What each difference between the paper's text and its public code does to the tail index."""
+"""What each difference between the paper's text and its public code does to the tail index: `departures`."""
 
 import math
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 from torch import nn
 
@@ -11,12 +13,8 @@ from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.tail_index import mohammadi
 
-from ..networks import models
-from ..networks.train import evaluate
-from .indices import indices
-from .spec import Measured, Progress, Row
-
-__all__ = ["DeparturesSpec", "largest_divisor"]
+from .spec import Measured, Progress, Row, indices
+from .trainings import training
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class DeparturesSpec(Measured):
 
     Attributes:
         noise_batch_size: images in a minibatch when noise is measured.
-        noise_order: ``"random"`` (the partition of :class:`NoiseSpec`) or ``"data"``.
+        noise_order: ``"random"`` (the partition of a NoiseSpec) or ``"data"``.
         noise_mode: ``"eval"`` (dropout off) or ``"train"``; its masks come from 3 10^6 + the run's seed.
         points: which snapshots.
     """
@@ -49,28 +47,17 @@ class DeparturesSpec(Measured):
 
     @property
     def pictures_per_point(self) -> int:
-        """Every image once."""
+        """Count every image once."""
         return self.train.n_train
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Measure one snapshot.
-
-        Args:
-            model: the network at the snapshot.
-            progress: told how much is done.
-
-        Returns:
-            1/alpha^ and K1 in each of the ways, the share of dead coordinates, loss and accuracy.
-
-        Raises:
-            NothingAlive: all minibatches have the same gradient.
-        """
-        pictures, loss_fn, seed = self._images(), models.LOSSES[self.train.loss], self.train.seed
-        x, y = pictures.x_train, pictures.y_train
-        loss, accuracy = evaluate(model, loss_fn, x, y)
-        batches = Minibatches(x, y, self.noise_batch_size, order=self.noise_order, seed=2 * 10**6 + seed)
-        U = noise_matrix(model, loss_fn, batches, mode=self.noise_mode, seed=3 * 10**6 + seed)
-        rows = [{"quantity": "loss", "value": loss}, {"quantity": "accuracy", "value": accuracy}, *indices(U)]
+        """Return 1/alpha^ and K1 in each of the ways, the share of dead coordinates, loss and accuracy."""
+        pictures, seed = self._images(), self.train.seed
+        batches = Minibatches(
+            pictures.x_train, pictures.y_train, self.noise_batch_size, order=self.noise_order, seed=2 * 10**6 + seed
+        )
+        U = noise_matrix(model, self._loss(), batches, mode=self.noise_mode, seed=3 * 10**6 + seed)
+        rows = self._performance(model, "train") + indices(U)
         live = live_columns(U)
         K1 = largest_divisor(live.numel())
         rows += index_rows("text", mohammadi(live, K1=K1))
@@ -84,5 +71,34 @@ class DeparturesSpec(Measured):
 
 
 def largest_divisor(K: int) -> int:
-    """The largest divisor of K that is not above its root, which is also the divisor nearest to the root."""
+    """Return the largest divisor of K that is not above its root, which is also the divisor nearest to the root."""
     return next(d for d in range(math.isqrt(K), 0, -1) if K % d == 0)
+
+
+def departures_grid(profile: str) -> tuple[DeparturesSpec, ...]:
+    """Measure alpha^ as the paper's text has it and with each departure of its code, alone and all together; 3 seeds."""
+    networks: list[dict[str, Any]] = [
+        {"model": "fcn", "dataset": "mnist", "width": 128, "iterations": 3000},
+        {"model": "fcn", "dataset": "cifar10", "width": 128, "iterations": 3000},
+        {"model": "cnn", "dataset": "cifar10", "width": 16, "iterations": 2000},
+    ]
+    small = 100  # the batch size that the code has unless told otherwise
+    if profile == "smoke":
+        networks, small = [{"model": "cnn", "dataset": "digits32", "width": 4, "iterations": 20}], 30
+    # Of the training, and of the measurement: the order of the images, and dropout.
+    variations: list[tuple[dict[str, Any], str, str]] = [
+        ({}, "random", "eval"),
+        ({"schedule": "halved"}, "random", "eval"),
+        ({}, "data", "eval"),
+        ({"order": "data"}, "data", "eval"),
+        ({"batch_size": small}, "random", "eval"),
+        ({"schedule": "halved", "order": "data", "batch_size": small}, "data", "eval"),
+    ]
+    dropout = ({}, "random", "train")
+    specs = []
+    for seed, network in product(range(3), networks):
+        points = (0, network["iterations"])
+        for changes, order, mode in (*variations, dropout) if network["model"] == "cnn" else variations:
+            t = training(**network, profile=profile, seed=seed, snapshots=points, **changes)
+            specs.append(DeparturesSpec(t, t.batch_size, order, mode, points))
+    return tuple(specs)

@@ -1,0 +1,186 @@
+"""alpha^ and the scale of the gradient noise against the minibatch size: `batch_size` and `batch_scaling`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from tailnoise_utils import diagnosis
+from tailnoise_utils.measurement.one_call import NothingAlive
+from tailnoise_utils.noise.gradient import gradient
+from tailnoise_utils.noise.matrix import deviation
+from tailnoise_utils.noise.parameters import slices
+
+from ..networks import data, models
+from ..networks.snapshots import TrainSpec
+from .iterations import decomposition_trainings
+from .spec import FIXED_K1, Measured, Progress, Row, indices
+from .trainings import few, training
+
+_CHUNK = 1000  # images in one backward pass: larger minibatches are averaged, so that memory does not grow with b
+
+
+def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]:
+    """Yield minibatches of b of n samples: partitions (generator [5, seed, b, its number]) without their last minibatch."""
+    drawn, partition = 0, 0  # the noise of all minibatches of a partition would add up to zero
+    while drawn < count:
+        order = np.random.default_rng([5, seed, b, partition]).permutation(n)
+        for start in range(0, min(n // b - 1, count - drawn) * b, b):
+            yield torch.from_numpy(order[start : start + b])
+        drawn, partition = drawn + n // b - 1, partition + 1
+
+
+def mean_gradient(
+    model: nn.Module, of: TrainSpec, pictures: data.Dataset, chosen: Int64[Tensor, " b"]
+) -> Float[Tensor, " p"]:
+    """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
+    loss_fn, total = models.LOSSES[of.loss], None
+    for part in chosen.to(pictures.x_train.device).split(_CHUNK):
+        batch = pictures.x_train.index_select(0, part), pictures.y_train.index_select(0, part)
+        g = gradient(model, loss_fn, batch).flat()
+        if len(part) == len(chosen):
+            return g
+        g = g.double().mul_(len(part) / len(chosen))
+        total = g if total is None else total.add_(g)
+    return total
+
+
+def _check(n: int, batch_sizes: tuple[int, ...], minibatches: int | tuple[int, ...], fewest: int) -> None:
+    """Refuse sizes that are no sizes of minibatches of n images, and fewer than two minibatches of a size."""
+    if fewest < 2 or min(batch_sizes) < 1 or max(batch_sizes) > n // 2:
+        raise ValueError(
+            f"{minibatches} minibatches of {batch_sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
+        )
+
+
+@dataclass(frozen=True)
+class BatchSizeSpec(Measured):
+    """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
+
+    alpha^ depends on the number of minibatches, through K1 and through how well it is known: here that number is the same
+    at all sizes b. Minibatches are drawn from random partitions of the data, of each partition all but the last, and
+    disjoint within one (NumPy's generator of [5, the run's seed, b, number of the partition]); up to b = n / (P + 1) they
+    are of one partition. Noise is about the full gradient, also where the minibatches are fewer than the data. Dropout is
+    off.
+
+    Attributes:
+        points: which snapshots.
+        batch_sizes: the sizes b, each from 1 to half of the training images.
+        minibatches: how many of each size, P, 2 or more.
+    """
+
+    points: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    minibatches: int
+
+    @property
+    def pictures_per_point(self) -> int:
+        """Count the images whose gradient is taken at a snapshot."""
+        return self.train.n_train + sum(self.batch_sizes) * self.minibatches
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Return, per size (`x`), what `indices` gives; and loss and accuracy on both splits."""
+        n, P = self.train.n_train, self.minibatches
+        _check(n, self.batch_sizes, P, P)
+        pictures = self._images()
+        rows = self._performance(model, "train") + self._performance(model, "test")
+        centre = mean_gradient(model, self.train, pictures, torch.arange(n))
+        progress(n / self.pictures_per_point)
+        U = centre.new_empty(P, len(centre), dtype=torch.float32)
+        for b in self.batch_sizes:
+            for noise, chosen in zip(U, draw(n, b, P, self.train.seed), strict=True):
+                deviation(mean_gradient(model, self.train, pictures, chosen), centre, out=noise)
+                progress(b / self.pictures_per_point)
+            for row in indices(U):
+                quantity = f"1/alpha (corrected, K1 = {FIXED_K1})" if "x" in row else row["quantity"]
+                rows.append(row | {"split": "train", "quantity": quantity, "x": b})
+        return rows
+
+
+def batch_size_grid(profile: str) -> tuple[BatchSizeSpec, ...]:
+    """Measure FCNs of depth 2 and 4 against the minibatch size, of the training and of the measurement; 3 seeds."""
+    datasets, depths, width, P, iterations = ("mnist", "cifar10"), (2, 4), 128, 100, 4000
+    trained_at, sizes = (50, 100, 200, 1000), (10, 50, 100, 200, 500, 1000, 2000, 5000)
+    if profile == "smoke":
+        datasets, depths, width, P, iterations = ("digits",), (2,), 16, 20, 400
+        trained_at, sizes = (15, 150), (10, 50, 150)
+    if profile == "constant":
+        trained_at, iterations = (50, 100, 200, 1000, 2000, 5000), 65_000
+    specs = []
+    for seed, dataset, depth in product(range(3), datasets, depths):
+        size = {"depth": depth, "width": width, "seed": seed}
+        settings = size | {"iterations": iterations, "snapshots": few(iterations)}
+        t = training("fcn", dataset, profile, **settings)
+        specs.append(BatchSizeSpec(t, (0, iterations), (*sizes, t.n_train // 2), P))
+        for b in trained_at:
+            t = training("fcn", dataset, profile, batch_size=b, **settings)
+            specs.append(BatchSizeSpec(t, (iterations,), (b,), P))
+    return tuple(specs)
+
+
+@dataclass(frozen=True)
+class ScalingSpec(Measured):
+    r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
+
+    Minibatches of each size b are drawn as a :class:`BatchSizeSpec` draws them. L(b) is taken
+    (:func:`tailnoise_utils.diagnosis.batch_scaling.log_scale`) over live coordinates, those where the full gradient is not
+    exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
+    under a stable law of index :math:`\alpha` it is about :math:`1/\alpha - 1` up to b = n/10, exactly what
+    :func:`tailnoise_utils.diagnosis.batch_scaling.stable_log_scale` says. Dropout is off.
+
+    Attributes:
+        points: which snapshots.
+        batch_sizes: the sizes b, each from 1 to half of the training images.
+        minibatches: how many of each size, 2 or more.
+    """
+
+    points: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    minibatches: tuple[int, ...]
+
+    @property
+    def pictures_per_point(self) -> int:
+        """Count the images whose gradient is taken at a snapshot."""
+        return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self.minibatches, strict=True))
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Return log-scales (`x` is the size) and the live share, of the network and each layer; loss and accuracy."""
+        n, sizes, counts = self.train.n_train, self.batch_sizes, self.minibatches
+        _check(n, sizes, counts, min(counts) if len(sizes) == len(counts) else 0)
+        pictures = self._images()
+        rows = self._performance(model, "train")
+
+        def gradient_of(chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
+            g = mean_gradient(model, self.train, pictures, chosen)
+            progress(len(chosen) / self.pictures_per_point)
+            return g
+
+        centre = gradient_of(torch.arange(n))
+        live = centre != 0
+        if not bool(live.any()):
+            raise NothingAlive("nothing is alive: the full gradient is exactly zero")
+        layers = slices(model)
+        for scope, parts in {"all": [slice(None)], **layers}.items():
+            share = float(torch.cat([live[part] for part in parts]).double().mean())
+            rows.append({"scope": scope, "quantity": "live share", "value": share})
+        for b, count in zip(sizes, counts, strict=True):
+            noise = (deviation(gradient_of(chosen), centre) for chosen in draw(n, b, count, self.train.seed))
+            for scope, (value, se) in diagnosis.log_scale(noise, b, n, groups=layers, live=live).items():
+                rows.append({"scope": scope, "quantity": "log-scale", "x": b, "value": value, "se": se})
+        return [row | {"split": "train"} for row in rows]
+
+
+def batch_scaling_grid(profile: str) -> tuple[ScalingSpec, ...]:
+    """Follow the log-scale of the noise against b, before and after training, for networks of `decomposition`; 3 seeds."""
+    specs = []
+    for t in decomposition_trainings(profile):
+        n = t.n_train
+        sizes = (*[b for e in range(5) for m in (1, 2, 5) if 3 * (b := m * 10**e) < n], n // 2)
+        # 120 of each size; fewer, but 10 at least, where they would be more than twice the data.
+        counts = tuple(max(10, min(120, 2 * n // b)) for b in sizes)
+        specs.append(ScalingSpec(t, (0, t.iterations), sizes, counts))
+    return tuple(specs)

@@ -1,0 +1,179 @@
+"""Figures and tables of the minibatch size: the experiments ``batch_size`` and ``batch_scaling``."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
+
+from ..results.reading import AFTER, BEFORE, DATA, ends, with_settings
+from ..results.store import Results
+from ..style import COLOURS, LOOK, figure, series
+from .panels import band, before_and_after, facets, looks, mean_and_range, networks, ranges
+
+_CONVENTIONS = {"published": "1/alpha (published)", "$K_1$ = 1000": "1/alpha (corrected, K1 = 1000)"}
+_EACH = "trained at each size"
+_STABLE = 1.5  # index of the law that is drawn for comparison
+_SIZE = "minibatch size $b$ (samples)"
+_KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model}, {dataset}, {loss}"}
+
+
+def batch_table(results: Results) -> pd.DataFrame:
+    """Return alpha^ (of the mean 1/alpha^) and its range over the seeds by data set, depth, kind of training and size b."""
+    table = results.table()
+    several = table["run"].map(table.groupby("run")["x"].nunique()) > 1
+    base = table.loc[several, "batch_size"].unique().item()
+    names = {True: f"b = {base}, {BEFORE}", False: f"b = {base}, {AFTER}"}
+    kinds = (table["iteration"] == 0).map(names).where(several, _EACH)
+    at_base = several & (table["iteration"] > 0) & (table["x"] == base)
+    table = pd.concat([table.assign(kind=kinds), table[at_base].assign(kind=_EACH)])
+    order = {"kind": [*names.values(), _EACH], "dataset": list(DATA), "convention": list(_CONVENTIONS)}
+    convention = table["quantity"].map({quantity: name for name, quantity in _CONVENTIONS.items()})
+    table = table.assign(convention=convention)[convention.notna()]
+    table = table.assign(**{column: pd.Categorical(table[column], names) for column, names in order.items()})
+    summary = mean_and_range(table, by=["dataset", "depth", "kind", "convention", "x"])
+    return summary.drop(columns="runs").rename(columns={"mean": "alpha"}).rename_axis(index={"x": "b"})
+
+
+@figure
+def against_batch_size(results: Results) -> Figure:
+    """Draw alpha^ against the minibatch size, left as published, right at K1 = 1000; bars: the range over the seeds."""
+    table = (
+        batch_table(results).reset_index().rename(columns={"alpha": "mean"}).sort_values("convention", kind="stable")
+    )
+    styles = (LOOK["before"], LOOK["after"], {"color": COLOURS[2], "marker": "^"})
+    styles = dict(zip(table["kind"].cat.categories, styles, strict=True))
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        mark = LOOK["joint"] | LOOK.get(rows["dataset"].iloc[0], {"marker": "v"})
+        for kind, group in rows.groupby("kind", observed=True):
+            axes.errorbar(group["b"], group["mean"], ranges(group), label=kind, **mark | styles[kind])
+        axes.axhline(2, **LOOK["Gaussian"])
+        axes.set_xscale("log")
+
+    layout = {
+        "rows": ["dataset", "depth"],
+        "columns": ["convention"],
+        "title": "{dataset}, depth {depth}; {convention}",
+    }
+    table = table.sort_values(["dataset", "depth"], kind="stable")
+    return facets(table, draw, most=99, xlabel=_SIZE, ylabel=r"$\hat\alpha$, joint", **layout)[0]
+
+
+def _scales(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the log-scale: one row a size, one column a run."""
+    return rows.pivot(index="x", columns="run", values="value")
+
+
+def _slopes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the slope of every interval of sizes: one row its beginning, one column a run."""
+    scales = _scales(rows)
+    widths = np.diff(np.log(scales.index.to_numpy()))
+    return (scales.diff().iloc[1:] / widths[:, None]).set_axis(scales.index[:-1])
+
+
+def _implied(rows: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+    """Return the index implied at the middle of each interval: of the mean slope (its errors are even) and of each run."""
+    slopes = _slopes(rows)
+    middles = _middles(_scales(rows).index.to_numpy())
+    return _index(slopes.mean(axis=1)).set_axis(middles), _index(slopes).set_axis(middles)
+
+
+def _middles(b: np.ndarray) -> np.ndarray:
+    """Return the geometric middle of every interval."""
+    return np.sqrt(b[:-1] * b[1:])
+
+
+def _index(slopes: pd.DataFrame | pd.Series | float) -> pd.DataFrame | pd.Series | float:
+    """Return what index slopes imply."""
+    return 1 / (1 + slopes)
+
+
+def _log_scales(results: Results) -> pd.DataFrame:
+    """Return the log-scales with their settings."""
+    table = with_settings(results)
+    return table[table["quantity"] == "log-scale"]
+
+
+@figure
+def log_scales(results: Results) -> Figure:
+    """Draw the log-scale of the noise against the minibatch size, less its first value; means over the seeds."""
+    table = _log_scales(results)
+    look = looks(table)
+
+    def values(rows: pd.DataFrame) -> pd.Series:
+        mean = _scales(rows).mean(axis=1)
+        return mean - mean.iloc[0]
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        before_and_after(axes, rows, look, values)
+        b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
+        axes.plot(b, -np.log(b) / 2, label="slope $-1/2$", **LOOK["Gaussian"])
+        stable = stable_log_scale(b, n, _STABLE)
+        axes.plot(b, stable - stable[0], label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
+        axes.set_xscale("log")
+
+    table = table[table["scope"] == "all"]
+    return facets(table, draw, xlabel=_SIZE, ylabel="$L(b) - L(1)$ (nats)", **_KINDS)[0]
+
+
+@figure
+def batch_scaling(results: Results) -> Figure:
+    """Draw the index implied, against the minibatch size: that of the mean slope, and as a band those of all seeds."""
+    table = _log_scales(results)
+    look = looks(table)
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        before_and_after(axes, rows, look, lambda group: _implied(group)[0])
+        for _, at in ends(rows):
+            for name, group in networks(at):
+                band(axes, _implied(group)[1], look[name]["color"])
+        b = np.sort(rows["x"].unique())
+        stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
+        axes.plot(_middles(b), stable, label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
+        axes.axhline(2, **LOOK["Gaussian"])
+        axes.set(xscale="log", ylim=(0, 3))
+
+    table = table[table["scope"] == "all"]
+    return facets(table, draw, xlabel=_SIZE, ylabel=r"implied $\alpha$", **_KINDS)[0]
+
+
+@figure
+def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
+    """Draw the index implied layer by layer, a column a setting, before and after training; means over the seeds."""
+    table = _log_scales(results)
+    layers = {name: table[(table["scope"] != "all") & (table["setting"] == name)] for name in settings}
+    table = pd.concat([rows.assign(when=when) for layer in layers.values() for when, rows in ends(layer)])
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        looks = series(dict.fromkeys(rows["scope"]))
+        for layer, group in rows.groupby("scope", sort=False):
+            implied, _ = _implied(group)
+            axes.plot(implied.index, implied, label=layer, **looks[layer])
+        axes.axhline(2, **LOOK["Gaussian"])
+        axes.set(xscale="log", ylim=(0, 3))
+
+    layout = {"rows": ["when"], "columns": ["setting"], "title": "{when}", "legend": 0, "most": 99}
+    drawn, panels = facets(table, draw, height=2.8, xlabel=_SIZE, ylabel=r"implied $\alpha$", **layout)
+    for above, axes, setting in zip(panels[0], panels[-1], settings, strict=True):
+        above.set_title(setting.replace(", ", ",\n", 1) + "\n" + above.get_title())
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
+    return drawn
+
+
+def implied_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
+    """Return the index implied by the intervals that begin at some sizes, and the spread of its slope over the seeds."""
+    table = _log_scales(results)
+    rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for when, at in ends(table[table["scope"] == "all"]):
+        for setting, group in at.groupby("setting", observed=True):
+            slopes = _slopes(group)
+            for b in sizes if set(sizes) <= set(slopes.index) else (5, 10, 50):
+                row = rows.setdefault((setting, when), {})
+                row[f"{b:,}", "index"] = _index(slopes.loc[b].mean())
+                row[f"{b:,}", "sd of slope"] = slopes.loc[b].std()
+    order = list(table["setting"].cat.categories)
+    return pd.DataFrame(rows).T.sort_index(
+        level=0, key=lambda names: names.map(order.index), sort_remaining=False, kind="stable"
+    )

@@ -1,0 +1,32 @@
+"""What every page has under a figure: where the numbers come from, folded, and the data as CSV."""
+
+import base64
+
+import pandas as pd
+from IPython.display import HTML
+
+from ..results.reading import provenance_line
+from ..results.store import Results
+
+
+def origin(results: Results, profile: str, data: pd.DataFrame | None = None, name: str = "") -> HTML:
+    """Fold away where the numbers of a figure come from, with its data as a CSV file to keep.
+
+    Args:
+        results: what the figure shows.
+        profile: which they are of.
+        data: the numbers drawn, None for no file.
+        name: of the file.
+
+    Returns:
+        A line of HTML that opens.
+    """
+    seeds = results.runs["seed"].nunique() if "seed" in results.runs else 0
+    words = (
+        f"Profile {profile}, {len(results.runs)} runs, {seeds} seed{'s' * (seeds != 1)}; {provenance_line(results)}."
+    )
+    link = ""
+    if data is not None:
+        content = base64.b64encode(data.to_csv(index=not isinstance(data.index, pd.RangeIndex)).encode()).decode()
+        link = f' <a download="{name}.csv" href="data:text/csv;base64,{content}">Data (CSV)</a>'
+    return HTML(f'<details class="origin"><summary>Where these numbers come from</summary>{words}{link}</details>')

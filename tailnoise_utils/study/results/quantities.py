@@ -1,0 +1,167 @@
+"""Every name that a row of the results can have: what it means, and the specs that write it.
+
+A new experiment adds its names here: `check` refuses rows with any other. tau is the tail excess; joint is the estimate
+from all entries of the noise matrix, per coordinate that along its columns; "(twin)" is the mean over Gaussian twins, "(p)"
+the p-value against them; a random partition is the one fixed for a run, and data order takes the images as they come.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+_ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
+_DIAGNOSIS = "DiagnosisSpec SplitsSpec"
+_INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec"
+_NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
+_COST = "CostSpec CallCostSpec"
+
+# Name: (meaning, writers).
+QUANTITIES: dict[str, tuple[str, str]] = {
+    # What became of a run
+    "diverged": ("last iteration before a training diverged", _NETWORKS),
+    "stopped": ("iteration at which a training stopped", "PaperSpec"),
+    "nothing alive": ("1: all minibatches have the same gradient", _NETWORKS),
+    # Networks
+    "loss": ("mean loss over a split", _NETWORKS),
+    "accuracy": ("share of the images of a split that are classified correctly", _NETWORKS),
+    "dead share": ("share of the coordinates with the same gradient in all minibatches", _INDICES),
+    "1/alpha (published)": ("joint 1/alpha^ in the arithmetic of the paper's code", f"{_INDICES} {_COST}"),
+    "1/alpha (corrected)": ("joint 1/alpha^ without dead coordinates, no epsilon", f"{_INDICES} NormsSpec"),
+    "K1 (published)": ("block length of 1/alpha (published)", _INDICES),
+    "K1 (corrected)": ("block length of 1/alpha (corrected)", _INDICES),
+    "1/alpha (corrected, columns permuted)": ("the same after one common permutation of the columns", _ALONG),
+    "K1 (corrected, columns permuted)": ("its block length", _ALONG),
+    "1/alpha (published, data order)": ("as 1/alpha (published), of minibatches in data order", _ALONG),
+    "1/alpha (corrected, data order)": ("as 1/alpha (corrected), of minibatches in data order", _ALONG),
+    "1/alpha (corrected, columns permuted, data order)": ("columns permuted, minibatches in data order", _ALONG),
+    "K1 (published, data order)": ("block length of 1/alpha (published, data order)", _ALONG),
+    "K1 (corrected, data order)": ("block length of 1/alpha (corrected, data order)", _ALONG),
+    "K1 (corrected, columns permuted, data order)": ("its block length", _ALONG),
+    "norm quantile": ("quantile x of the norms of the noise", _ALONG),
+    # The diagnosis
+    "1/alpha (joint)": ("joint 1/alpha^, corrected, at K1 = x", f"{_DIAGNOSIS} DeparturesSpec"),
+    "decomposition: e_0": ("gap to Gaussian, 1/alpha^ - 1/2, of the noise", _DIAGNOSIS),
+    "decomposition: e_pi": ("the gap with every column shuffled by itself", _DIAGNOSIS),
+    "decomposition: e_c": ("the gap with the columns in random order", _DIAGNOSIS),
+    "decomposition: e_1": ("the gap with all entries shuffled", _DIAGNOSIS),
+    "decomposition: e_2": ("the gap of pair differences over the scales of their columns, shuffled", _DIAGNOSIS),
+    "decomposition: e_2 (Gaussian)": ("what e_2 is of Gaussian entries", _DIAGNOSIS),
+    "decomposition: correlation": ("part of the gap by the correlation of coordinates", _DIAGNOSIS),
+    "decomposition: order": ("part of the gap by the order of coordinates of unlike scale", _DIAGNOSIS),
+    "decomposition: scales": ("part of the gap by unequal scales", _DIAGNOSIS),
+    "decomposition: tails": ("part of the gap by the tails of single coordinates", _DIAGNOSIS),
+    "decomposition: tails (columns of half)": (
+        "smallest share of the columns that make half of what tails weighs",
+        _DIAGNOSIS,
+    ),
+    "decomposition: tails (stable 1.5)": (
+        "the part of tails that independent stable noise of index 1.5 has",
+        _DIAGNOSIS,
+    ),
+    "decomposition: K1": ("block length of the decomposition", _DIAGNOSIS),
+    "decomposition: p": ("live coordinates in the decomposition", _DIAGNOSIS),
+    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} PaperSpec"),
+    "tail excess (twin)": ("mean tau of Gaussian twins", _DIAGNOSIS),
+    "tail excess (p)": ("its p-value", _DIAGNOSIS),
+    "1/alpha (per coordinate)": ("mean 1/alpha^ along the minibatches of one coordinate, K1 = x", _DIAGNOSIS),
+    "1/alpha (per coordinate) (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
+    "1/alpha (per coordinate) (p)": ("its p-value", _DIAGNOSIS),
+    "1/alpha (per coordinate) (stable 1.5)": ("the same of stable twins of index 1.5", _DIAGNOSIS),
+    "kurtosis (random projections)": ("mean excess kurtosis of random projections", _DIAGNOSIS),
+    "kurtosis (random projections) (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
+    "kurtosis (random projections) (p)": ("its p-value", _DIAGNOSIS),
+    "kurtosis (leading projections)": ("mean excess kurtosis along the other half's leading directions", _DIAGNOSIS),
+    "kurtosis (leading projections) (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
+    "kurtosis (leading projections) (p)": ("its p-value", _DIAGNOSIS),
+    "sd of ln norm": ("standard deviation of the logarithm of the noise's norm", f"{_DIAGNOSIS} PaperSpec"),
+    "sd of ln norm (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
+    "sd of ln norm (p)": ("its p-value", _DIAGNOSIS),
+    "not normal (coordinates)": ("share of single coordinates that a test of normality rejects", _DIAGNOSIS),
+    "not normal (units)": ("the same of sums over a unit", _DIAGNOSIS),
+    "not normal (random projections)": ("the same of random projections", _DIAGNOSIS),
+    "not normal (leading projections)": ("the same of leading projections", _DIAGNOSIS),
+    "diagnosis coordinates": ("coordinates that were looked at", _DIAGNOSIS),
+    "diagnosis dead share": ("share of them that are dead", _DIAGNOSIS),
+    "diagnosis unresolved": ("share of the differences that may be zero up to rounding", _DIAGNOSIS),
+    # Sizes of minibatches, departures, norms
+    "1/alpha (corrected, K1 = 1000)": ("as 1/alpha (corrected), at K1 = 1000", "BatchSizeSpec PaperSpec"),
+    "log-scale": ("mean logarithm of the noise at b = x, corrected for drawing without replacement", "ScalingSpec"),
+    "live share": ("share of the coordinates where the full gradient is not zero", "ScalingSpec"),
+    "1/alpha (text)": ("1/alpha^ as the paper's text has it, without dead coordinates", "DeparturesSpec"),
+    "1/alpha (text, epsilon)": ("the same with the code's epsilon", "DeparturesSpec"),
+    "1/alpha (text, dead kept)": ("the same with dead coordinates in the blocks", "DeparturesSpec"),
+    "K1 (text)": ("block length of 1/alpha (text)", "DeparturesSpec"),
+    "K1 (text, epsilon)": ("block length of 1/alpha (text, epsilon)", "DeparturesSpec"),
+    "K1 (text, dead kept)": ("block length of 1/alpha (text, dead kept)", "DeparturesSpec"),
+    "norm": ("norm of the noise of minibatch x; of PaperSpec their mean", "NormsSpec PaperSpec"),
+    "norm, Gaussian (independent)": ("norm of independent Gaussian entries", "NormsSpec"),
+    "norm, stable (independent)": ("norm of independent stable entries", "NormsSpec"),
+    "norm, Gaussian (same covariance)": ("norm of Gaussian noise of the same covariance", "NormsSpec"),
+    # Networks at the paper's settings, minibatches in data order
+    "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", "PaperSpec"),
+    "1/alpha (published, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
+    "1/alpha (corrected, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
+    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", "PaperSpec"),
+    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", "PaperSpec"),
+    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "norm (each)": ("norm of the noise of minibatch x", "PaperSpec"),
+    "norm (each, twin)": ("the same of one drawn twin", "PaperSpec"),
+    "random partition: 1/alpha (published)": ("1/alpha (published) of a random partition", "PaperSpec"),
+    "random partition: 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "random partition: 1/alpha (corrected)": ("1/alpha (corrected) of a random partition", "PaperSpec"),
+    "random partition: 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "random partition: twin 1/alpha (published)": ("of its Gaussian twin, closed form", "PaperSpec"),
+    "random partition: twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "random partition: twin 1/alpha (corrected)": ("of its Gaussian twin, closed form", "PaperSpec"),
+    "random partition: twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "random partition: K1 (published)": ("block length", "PaperSpec"),
+    "random partition: K1 (corrected)": ("block length", "PaperSpec"),
+    "random partition: dead share": ("dead share of a random partition", "PaperSpec"),
+    "random partition: tail excess": ("mean tau of a random partition", "PaperSpec"),
+    "drawn twin: 1/alpha (published)": ("mean 1/alpha (published) of three drawn twins", "PaperSpec"),
+    "drawn twin: 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "drawn twin: 1/alpha (corrected)": ("mean 1/alpha (corrected) of three drawn twins", "PaperSpec"),
+    "drawn twin: 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "signs: 1/alpha (published)": ("1/alpha (published) with random signs of the coordinates", "PaperSpec"),
+    "signs: 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "signs: 1/alpha (corrected)": ("1/alpha (corrected) with random signs of the coordinates", "PaperSpec"),
+    "signs: 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "events (quantile)": ("quantile x of the images per minibatch that a coordinate lives on", "PaperSpec"),
+    "coordinates by events": ("coordinates in the bin of events from x on", "PaperSpec"),
+    "tail excess by events": ("their mean tau", "PaperSpec"),
+    "1 / (12 events) by events": ("their mean of 1 / (12 events)", "PaperSpec"),
+    # Known laws
+    "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec"),
+    "sd of 1/alpha": ("its standard deviation over replicates", "EstimatorSpec"),
+    "reported se of 1/alpha": ("mean of the standard error that the estimator reports", "EstimatorSpec"),
+    "1/alpha, closed form": ("what the block estimator's closed form says", "EstimatorSpec"),
+    "alpha": ("mean estimate of alpha", "EstimatorSpec"),
+    "sd of alpha": ("its standard deviation over replicates", "EstimatorSpec"),
+    "rejected": ("share of the matrices that a test rejects at 5 %", "PowerSpec"),
+    # Exits
+    "exit time": ("mean time of the first exit from a well", "ExitSpec"),
+    "exit time, limit": ("its limit for small noise", "ExitSpec"),
+    "exit time, exact": ("its exact value, for Brownian noise", "ExitSpec"),
+    "sd / mean": ("standard deviation of the exit times over their mean", "ExitSpec"),
+    "rate": ("rate of moves from a well to the well x", "WellsSpec"),
+    "rate, limit": ("its limit for small noise", "WellsSpec"),
+    "occupation": ("share of the time in a well", "WellsSpec"),
+    "occupation, limit": ("its limit for small noise", "WellsSpec"),
+    # Cost
+    "seconds": ("wall time of one call", f"EstimatorSpec {_COST}"),
+    "bytes": ("peak of the memory of a process", _COST),
+    "flop/s": ("speed of a matrix product", _COST),
+    "load": ("load of the machine before round x", _COST),
+    "operations": ("floating-point operations, counted", _COST),
+    "parameters": ("parameters of the network", _COST),
+}
+
+
+def check(rows: Iterable[dict[str, Any]]) -> None:
+    """Refuse rows with a name that the table does not have, with a ValueError that lists them."""
+    unknown = sorted({row["quantity"] for row in rows} - QUANTITIES.keys())
+    if unknown:
+        raise ValueError(
+            f"rows named {', '.join(map(repr, unknown))}, which no reader knows: add each to QUANTITIES in "
+            "tailnoise_utils/study/results/quantities.py, with its meaning and who writes it"
+        )
