@@ -226,7 +226,9 @@ def test_a_change_anywhere_in_the_package_makes_the_commit_dirty(tmp_path):
     def commit():
         environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-c", code]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     clean = commit()
     assert len(clean) == 40
