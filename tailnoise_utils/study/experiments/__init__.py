@@ -43,18 +43,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
 
 
 def grid(experiment: str, profile: str) -> tuple[Spec, ...]:
-    """Give the runs of an experiment in a profile.
-
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-
-    Returns:
-        One spec a run.
-
-    Raises:
-        ValueError: an unknown experiment or profile; the message lists the valid ones.
-    """
+    """Give the runs of an experiment in a profile."""
     if experiment not in EXPERIMENTS:
         raise ValueError(f"unknown experiment {experiment!r}; choose one of {', '.join(EXPERIMENTS)}")
     if (profile := check_profile(profile)) in ("paper", "full") and experiment in PAPER:

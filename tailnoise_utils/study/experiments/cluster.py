@@ -88,14 +88,7 @@ def _leave_interrupts_to_the_parent() -> Any:
 def outcomes(
     client: Any, specs: Iterable[Spec], progress: Callable[[float], object]
 ) -> Iterator[tuple[Spec, Finished | Exception]]:
-    """Make runs on the workers of a Dask client, who stop when the caller does; `progress` is told how much is done.
-
-    Yields:
-        Each run as soon as it is finished, or the error that it ended with.
-
-    Raises:
-        ConnectionError: the scheduler is gone.
-    """
+    """Make runs on the workers of a Dask client, who stop when the caller does; `progress` is told how much is done."""
     runs = {f"tailnoise-{store.digest(spec)}": spec for spec in specs}
     done = dict.fromkeys(runs, 0.0)
     news: SimpleQueue[tuple[str, Any]] = SimpleQueue()  # a key with a share, or with a future that is done

@@ -24,14 +24,7 @@ class FailedRuns(RuntimeError):
 
 
 def forget(experiments: list[str], profile: str, *, client: Any = None) -> None:
-    """Delete what is stored of experiments, with the weights that the cache keeps for them, to start from nothing.
-
-    With a client of :func:`tailnoise_utils.study.experiments.cluster.connect` the caches are those of its present workers.
-
-    Raises:
-        ValueError: an unknown experiment or profile.
-        DataNotFound: a data set is not there, so that nothing could take the place of the results; nothing is deleted.
-    """
+    """Delete what is stored of experiments, with the weights that the cache keeps for them, to start from nothing."""
     specs = list(dict.fromkeys(spec for experiment in experiments for spec in grid(experiment, profile)))
     if client is not None:
         client.wait_for_workers(1)

@@ -10,17 +10,7 @@ from ..results.store import Results
 
 
 def origin(results: Results, profile: str, data: pd.DataFrame | None = None, name: str = "") -> HTML:
-    """Fold away where the numbers of a figure come from, with its data as a CSV file to keep.
-
-    Args:
-        results: what the figure shows.
-        profile: which they are of.
-        data: the numbers drawn, None for no file.
-        name: of the file.
-
-    Returns:
-        A line of HTML that opens.
-    """
+    """Fold away where the numbers of a figure come from, with its data as a CSV file to keep."""
     seeds = results.runs["seed"].nunique() if "seed" in results.runs else 0
     words = (
         f"Profile {profile}, {len(results.runs)} runs, {seeds} seed{'s' * (seeds != 1)}; {provenance_line(results)}."

@@ -28,27 +28,7 @@ def facets(
     legend: int | str = 3,
     **layout: Any,
 ) -> tuple[Figure, np.ndarray]:
-    """Draw a grid of panels with shared axes, one for each combination of some columns of a table.
-
-    Args:
-        table: what is drawn; the panels are in the order in which its rows first have their values.
-        draw: told a panel and its part of the table; not called where there is none.
-        rows: columns of the table that tell rows of panels apart.
-        columns: columns of the table that tell columns of panels apart.
-        title: of a panel, with columns in braces, as "{dataset}, {loss}"; the same one is not repeated below itself.
-        xlabel: of the lowest panels.
-        ylabel: of the whole figure.
-        height: of a row of panels, in inches.
-        most: how many panels are allowed.
-        legend: columns of the legend below all panels, 0 for none, or "direct": labels at the ends of the lines instead.
-        layout: for `pyplot.subplots`; axes are shared unless it says otherwise.
-
-    Returns:
-        The figure, open, and its panels as an array.
-
-    Raises:
-        ValueError: more panels than allowed.
-    """
+    """Draw a grid of panels with shared axes, one for each combination of some columns of a table."""
     down, across = (
         list(table[list(names)].drop_duplicates().itertuples(index=False)) if names else [()]
         for names in (rows, columns)

@@ -9,17 +9,7 @@ from . import data
 
 
 def device() -> torch.device:
-    """Return the device that ``TAILNOISE_DEVICE`` names where a run is computed, such as ``cuda:1``; else the CPU.
-
-    On a GPU convolutions are computed in float32 (not TF32, which cuDNN takes by default and whose rounding noise would be
-    measured as gradient noise), by deterministic algorithms as far as cuDNN has them.
-
-    Returns:
-        The device.
-
-    Raises:
-        ValueError: a name that torch does not know, a device that is neither, or one that is not present.
-    """
+    """Return the device that ``TAILNOISE_DEVICE`` names where a run is computed, such as ``cuda:1``; else the CPU."""
     name = os.environ.get("TAILNOISE_DEVICE") or "cpu"
     try:
         chosen = torch.device(name)

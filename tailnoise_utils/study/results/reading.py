@@ -39,15 +39,7 @@ def at_start(results: Results) -> pd.DataFrame:
 
 
 def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
-    """Return the rows of whole networks at the last snapshot, with the settings of their run.
-
-    Args:
-        results: of networks that were trained.
-        trained: leave out runs that diverged, or whose training accuracy stayed below twice chance.
-
-    Returns:
-        The rows.
-    """
+    """Return the rows of whole networks at the last snapshot, with the settings of their run."""
     table = results.table()
     table = table[table["scope"] == "all"]
     return last_snapshot(table[table["status"] == "complete"] if trained else table)
@@ -67,14 +59,7 @@ def with_settings(results: Results) -> pd.DataFrame:
 
 
 def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Split rows into those before training, of all runs, and those at the last snapshot, of the runs that trained.
-
-    Args:
-        table: of :func:`with_settings`.
-
-    Returns:
-        Name and rows of both. A setting in which no run trained keeps its runs at the end too.
-    """
+    """Split rows into those before training, of all runs, and those at the last snapshot, of the runs that trained."""
     end = last_snapshot(table)
     trained = end["status"] == "complete"
     some = trained.groupby(end["setting"], observed=True).transform("any")
@@ -162,16 +147,7 @@ def name_of(model: str, dataset: str, loss: str = "") -> str:
 def absent_of(
     judged: pd.DataFrame, needed: list[tuple[str, str]], losses: tuple[str, ...]
 ) -> tuple[list[str], list[str]]:
-    """Name the settings that a claim needs and does not have.
-
-    Args:
-        judged: rows with model, dataset and loss of the settings that can be judged.
-        needed: pairs of network kind and data set.
-        losses: that each pair needs.
-
-    Returns:
-        Pairs without any setting, and the pairs with one loss missing, as names.
-    """
+    """Name the settings that a claim needs and does not have."""
     present = set(zip(judged["model"], judged["dataset"], judged["loss"], strict=True))
     pairs = {(model, dataset) for model, dataset, _ in present}
     nothing = [name_of(*pair) for pair in needed if pair not in pairs]

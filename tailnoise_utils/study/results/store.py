@@ -147,19 +147,7 @@ def data_of(settings: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def read(path: Path) -> Results:
-    """Read a results file and check that its content belongs together.
-
-    Args:
-        path: of the file.
-
-    Returns:
-        Rows and runs.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: not one of our files, another schema, content that was changed since, rows without their run, or runs
-            on different copies of a data set; the message names the file and the way out.
-    """
+    """Read a results file and check that its content belongs together."""
     way_out = f"restore it with git, or delete it and run the experiment again: {path}"
     try:
         table = pq.read_table(path)
