@@ -40,7 +40,8 @@ def _other_laws(results: Results, quantity: str = "1/alpha") -> pd.DataFrame:
     """Return 1/alpha^ on the largest samples that are not stable, or its closed form: rows are laws, columns estimators."""
     table = results.table()
     table = table[(table["law"] != "sas") & (table["size"] == table["size"].max()) & (table["quantity"] == quantity)]
-    wide = table.pivot_table(index=["law", "parameter"], columns="scope", values="value", sort=False)
+    wide = table.pivot(index=["law", "parameter"], columns="scope", values="value")
+    wide = wide.reindex(table.set_index(["law", "parameter"]).index.unique())
     return wide.set_axis([known_laws.law(law).label.format(parameter) for law, parameter in wide.index])
 
 
