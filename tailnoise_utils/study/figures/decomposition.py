@@ -137,7 +137,8 @@ def parts_along_training(results: Results) -> Figure:
         for (part, colour), marker in zip({"e_0": "k", **PART_COLOURS}.items(), MARKERS, strict=False):
             values = rows[rows["quantity"] == f"decomposition: {part}"]
             style = {"color": colour, "marker": marker, "markersize": 4}
-            errorbars(axes, values, "all of it" if part == "e_0" else part, by="iteration", inverse=False, **style)
+            label = "all of it" if part == "e_0" else part
+            errorbars(axes, values, by="iteration", inverse=False, label=label, **style)
         axes.axhline(0, color="#555555", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1, linscale=0.5)
         axes.set_xlim(-0.1, table["iteration"].max() * 1.3)

@@ -109,12 +109,10 @@ def ranges(summary: pd.DataFrame) -> list[pd.Series]:
     return [(summary["mean"] - summary["low"]).clip(0), (summary["high"] - summary["mean"]).clip(0)]
 
 
-def errorbars(
-    axes: plt.Axes, rows: pd.DataFrame, label: str | None, *, by: str = "width", inverse: bool = True, **style: Any
-) -> None:
+def errorbars(axes: plt.Axes, rows: pd.DataFrame, *, by: str = "width", inverse: bool = True, **style: Any) -> None:
     """Draw means of runs with their range as bars."""
     summary = mean_and_range(rows, by=by, inverse=inverse)
-    axes.errorbar(summary.index, summary["mean"], ranges(summary), label=label, **style)
+    axes.errorbar(summary.index, summary["mean"], ranges(summary), **style)
 
 
 def band(axes: plt.Axes, values: pd.DataFrame, colour: Any) -> None:

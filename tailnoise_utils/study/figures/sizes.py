@@ -32,9 +32,8 @@ def at_the_end(results: Results) -> pd.DataFrame:
 def _drawn(table: pd.DataFrame) -> pd.DataFrame:
     """Return the conventions that are drawn, as titles call them: the published one, then that of one block length."""
     drawn = table[(table["what"] == PUBLISHED) | table["what"].str.startswith("K1")]
-    return drawn.assign(what=drawn["what"].str.replace("K1", "$K_1$")).sort_values(
-        "what", key=lambda what: what != PUBLISHED, kind="stable"
-    )
+    drawn = drawn.sort_values("what", key=lambda what: what != PUBLISHED, kind="stable")
+    return drawn.assign(what=drawn["what"].str.replace("K1", "$K_1$"))
 
 
 def line(axes: plt.Axes, rows: pd.DataFrame, label: str, *, inverse: bool = True, **style: Any) -> None:
@@ -42,7 +41,7 @@ def line(axes: plt.Axes, rows: pd.DataFrame, label: str, *, inverse: bool = True
     complete = rows["status"] == "complete"
     for trained, group in rows.groupby(complete):
         look = style if trained else style | {"linestyle": "none", "markerfacecolor": "white"}
-        errorbars(axes, group, label if trained or not complete.any() else None, inverse=inverse, **look)
+        errorbars(axes, group, label=label if trained or not complete.any() else None, inverse=inverse, **look)
 
 
 def log_width(axes: plt.Axes, table: pd.DataFrame, most: int = 5) -> None:
