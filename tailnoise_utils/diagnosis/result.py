@@ -106,7 +106,7 @@ class Diagnosis:
             lines.append(f"  Of the differences between minibatches {share:.2%} may be rounding errors; they")
             lines.append("  would be in scales, tails and tau.")
         lines += [
-            "  correlation: of the coordinates within one minibatch; order: of the parameters;",
+            "  correlation: of coordinates within a minibatch; order: of the parameters;",
             "  scales: their unequal sizes; tails: heavy tails of single coordinates, the",
             f"  heaviest most; of independent stable noise of index {STABLE} they",
             f"  would be {network.stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the",
@@ -116,7 +116,7 @@ class Diagnosis:
             f"Across the minibatches, with {self.draws} Gaussian twins (same covariance; mean +-",
             f"  s.d.; p = (1 + those that reach the value) / {self.draws + 1}, so {1 / (self.draws + 1):.2g} or more) and",
             f"  stable ones of index {STABLE} (mean). Heavier tails have larger values:",
-            f"{'value':>44}{'Gaussian':>18}{'p':>8}{'stable':>9}",
+            f"{'value':>47}{'Gaussian':>16}{'p':>8}{'stable':>9}",
         ]
         few = f" The network has only {live} live coordinates." if live < FEW else ""
         starred = counted(self.tests).values()
@@ -129,11 +129,11 @@ class Diagnosis:
                 )
                 stable = f"{known.value:9.3f}" if known else ""
                 null = f"{test.null:.3f} +- {test.null_sd:.3f}"
-                lines.append(f"    {name:32}{test.value:8.3f}{null:>18}{test.p:8.2g}{stable}")
+                lines.append(f"    {name:35}{test.value:8.3f}{null:>16}{test.p:8.2g}{stable}")
         shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.found.items() if scope == "all")
         lines += [
             "    tau: how far typical entries lie below the s.d. of their coordinate",
-            "    1/alpha (per coordinate): of every coordinate by itself, in blocks of K1; the mean",
+            "    1/alpha (per coordinate): of each by itself, in blocks of K1; the mean",
             "    kurtosis: excess, of the noise along directions; the mean",
             "    sd of ln norm: how much minibatches differ in the size of their noise",
             "    *: counts in the conclusion",
