@@ -69,6 +69,6 @@ def last_value(results: Results, quantity: str, split: str) -> dict[str, float]:
     """Return the mean over the seeds of a quantity at the last snapshot, by setting."""
     means = {}
     for setting, rows in by_setting(results).items():
-        values = rows[(rows["quantity"] == quantity) & (rows["split"] == split)].groupby("iteration")["value"]
-        means[setting] = float(values.mean().iloc[-1])
+        values = rows[(rows["quantity"] == quantity) & (rows["split"] == split)].set_index("iteration")["value"]
+        means[setting] = float(values[values.index == values.index.max()].mean())
     return means
