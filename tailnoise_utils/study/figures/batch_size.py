@@ -10,13 +10,12 @@ from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
 from ..results.reading import AFTER, BATCH_CONVENTIONS, BEFORE, DATA, ends, with_settings
 from ..results.store import Results
 from ..style import COLOURS, LOOK, figure, series
-from .panels import band, before_and_after, facets, looks, mean_and_range, networks, ranges
+from .panels import KINDS, band, before_and_after, facets, looks, mean_and_range, networks, ranges
 
 _CONVENTIONS = {name.replace("K1", "$K_1$"): quantity for name, quantity in BATCH_CONVENTIONS.items()}
 _EACH = "trained at each size"
 _STABLE = 1.5  # index of the law that is drawn for comparison
 _SIZE = "minibatch size $b$ (samples)"
-_KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model}, {dataset}, {loss}"}
 
 
 def batch_table(results: Results) -> pd.DataFrame:
@@ -73,21 +72,16 @@ def _slopes(rows: pd.DataFrame) -> pd.DataFrame:
     return (scales.diff().iloc[1:] / widths[:, None]).set_axis(scales.index[:-1])
 
 
-def _implied(rows: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+def _implied(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the index implied at the middle of each interval: of the mean slope (its errors are even) and of each run."""
     slopes = _slopes(rows)
-    middles = _middles(_scales(rows).index.to_numpy())
-    return _index(slopes.mean(axis=1)).set_axis(middles), _index(slopes).set_axis(middles)
+    slopes.insert(0, "mean", slopes.mean(axis=1))
+    return 1 / (1 + slopes.set_axis(_middles(np.sort(rows["x"].unique()))))
 
 
 def _middles(b: np.ndarray) -> np.ndarray:
     """Return the geometric middle of every interval."""
     return np.sqrt(b[:-1] * b[1:])
-
-
-def _index(slopes: pd.DataFrame | pd.Series | float) -> pd.DataFrame | pd.Series | float:
-    """Return what index slopes imply."""
-    return 1 / (1 + slopes)
 
 
 def _log_scales(results: Results) -> pd.DataFrame:
@@ -115,7 +109,7 @@ def log_scales(results: Results) -> Figure:
         axes.set_xscale("log")
 
     table = table[table["scope"] == "all"]
-    return facets(table, draw, xlabel=_SIZE, ylabel="$L(b) - L(1)$ (nats)", **_KINDS)[0]
+    return facets(table, draw, xlabel=_SIZE, ylabel="$L(b) - L(1)$ (nats)", **KINDS)[0]
 
 
 @figure
@@ -125,10 +119,10 @@ def batch_scaling(results: Results) -> Figure:
     look = looks(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        before_and_after(axes, rows, look, lambda group: _implied(group)[0])
+        before_and_after(axes, rows, look, lambda group: _implied(group)["mean"])
         for _, at in ends(rows):
             for name, group in networks(at):
-                band(axes, _implied(group)[1], look[name]["color"])
+                band(axes, _implied(group).drop(columns="mean"), look[name]["color"])
         b = np.sort(rows["x"].unique())
         stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
         axes.plot(_middles(b), stable, label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
@@ -136,7 +130,7 @@ def batch_scaling(results: Results) -> Figure:
         axes.set(xscale="log", ylim=(0, 3))
 
     table = table[table["scope"] == "all"]
-    return facets(table, draw, xlabel=_SIZE, ylabel=r"implied $\alpha$", **_KINDS)[0]
+    return facets(table, draw, xlabel=_SIZE, ylabel=r"implied $\alpha$", **KINDS)[0]
 
 
 @figure
@@ -149,7 +143,7 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         looks = series(dict.fromkeys(rows["scope"]))
         for layer, group in rows.groupby("scope", sort=False):
-            implied, _ = _implied(group)
+            implied = _implied(group)["mean"]
             axes.plot(implied.index, implied, label=layer, **looks[layer])
         axes.axhline(2, **LOOK["Gaussian"])
         axes.set(xscale="log", ylim=(0, 3))
@@ -165,15 +159,11 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
 def implied_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
     """Return the index implied by the intervals that begin at some sizes, and the spread of its slope over the seeds."""
     table = _log_scales(results)
-    rows: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
-    for when, at in ends(table[table["scope"] == "all"]):
-        for setting, group in at.groupby("setting", observed=True):
-            slopes = _slopes(group)
-            for b in sizes if set(sizes) <= set(slopes.index) else (5, 10, 50):
-                row = rows.setdefault((setting, when), {})
-                row[f"{b:,}", "index"] = _index(slopes.loc[b].mean())
-                row[f"{b:,}", "sd of slope"] = slopes.loc[b].std()
-    order = list(table["setting"].cat.categories)
-    return pd.DataFrame(rows).T.sort_index(
-        level=0, key=lambda names: names.map(order.index), sort_remaining=False, kind="stable"
-    )
+    lines = {}
+    for setting, rows in table[table["scope"] == "all"].groupby("setting", observed=True):
+        for when, at in ends(rows):
+            slopes = _slopes(at)
+            slopes = slopes.loc[list(sizes if set(sizes) <= set(slopes.index) else (5, 10, 50))]
+            columns = {"index": 1 / (1 + slopes.mean(axis=1)), "sd of slope": slopes.std(axis=1)}
+            lines[setting, when] = pd.DataFrame(columns).rename("{:,.0f}".format).stack()
+    return pd.DataFrame(lines).T.rename_axis(columns=[None, None])

@@ -1,27 +1,21 @@
 """The figure and the tables of the experiment ``cost``."""
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..results.store import Results
-from ..style import COLOURS, MARKERS, STYLE, WIDTH
+from ..style import COLOURS, MARKERS, WIDTH, figure
+from .panels import legend_below
 
 
 def cost_table(results: Results) -> pd.DataFrame:
     """Return by network and way: seconds, their ratio to the plain loop's in the same round, megabytes at the peak."""
-    runs = results.runs[results.runs["model"].notna()]
-    times = _times(results, dict(zip(runs["run"], runs.apply(_network, axis=1), strict=True)), "network")
-    return times.rename(columns={"ratio": "× plain loop"})
-
-
-def _network(run: pd.Series) -> str:
-    """Name a network and its minibatches."""
-    depth = f" × {run['depth']:.0f}" if run["depth"] else ""
-    return (
-        f"{run['model'].upper()} {run['width']:.0f}{depth}, P = {run['minibatches']:.0f}, b = {run['batch_size']:.0f}"
-    )
+    names = {}
+    for run in results.runs[results.runs["model"].notna()].itertuples():
+        size = f"{run.width:.0f} × {run.depth:.0f}" if run.depth else f"{run.width:.0f}"
+        names[run.run] = f"{run.model.upper()} {size}, P = {run.minibatches:.0f}, b = {run.batch_size:.0f}"
+    return _times(results, names, "network").rename(columns={"ratio": "× plain loop"})
 
 
 def call_table(results: Results) -> pd.DataFrame:
@@ -44,21 +38,20 @@ def _times(results: Results, names: dict[str, str], level: str) -> pd.DataFrame:
     return pd.DataFrame(columns).assign(MB=peaks / 1e6)
 
 
+@figure
 def cost_ratios(results: Results) -> Figure:
     """Draw time over the plain loop's (median, least and most), and memory at the peak, of each network and way."""
     table = cost_table(results)
     ways = {way: -i for i, way in enumerate(table.index.unique("way"))}
-    with mpl.rc_context(STYLE):
-        figure, (time, memory) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
-        for i, (network, rows) in enumerate(table.groupby("network", sort=False)):
-            y = [ways[way] + 0.2 - 0.2 * i for way in rows.index.get_level_values("way")]
-            ratio, style = rows["× plain loop"], {"ls": "", "marker": MARKERS[i], "color": COLOURS[i], "label": network}
-            time.errorbar(ratio, y, xerr=[ratio - rows["least"], rows["most"] - ratio], **style)
-            memory.plot(rows["MB"], y, **style)
-        time.set_yticks(list(ways.values()), list(ways))
-        for axes, label in ((time, "time / time of the plain loop"), (memory, "memory at the peak (MB)")):
-            axes.set(xscale="log", xlabel=label)
-            axes.xaxis.set_major_formatter("{x:g}")
-        figure.legend(*memory.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    plt.close(figure)
-    return figure
+    drawn, (time, memory) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
+    for i, (network, rows) in enumerate(table.groupby("network", sort=False)):
+        y = [ways[way] + 0.2 - 0.2 * i for way in rows.index.get_level_values("way")]
+        ratio, style = rows["× plain loop"], {"ls": "", "marker": MARKERS[i], "color": COLOURS[i], "label": network}
+        time.errorbar(ratio, y, xerr=[ratio - rows["least"], rows["most"] - ratio], **style)
+        memory.plot(rows["MB"], y, **style)
+    time.set_yticks(list(ways.values()), list(ways))
+    for axes, label in ((time, "time / time of the plain loop"), (memory, "memory at the peak (MB)")):
+        axes.set(xscale="log", xlabel=label)
+        axes.xaxis.set_major_formatter("{x:g}")
+    legend_below(drawn, [memory], 3)
+    return drawn

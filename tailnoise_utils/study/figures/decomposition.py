@@ -14,47 +14,44 @@ from ..results.reading import at_end, ends, with_settings
 from ..results.store import Results
 from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
 from .panels import (
+    KINDS,
     PARTS,
     before_and_after,
+    errorbars,
     facets,
     gaussian_band,
     legend_below,
     looks,
-    mean_and_range,
     networks,
-    ranges,
     stack,
     total,
 )
 from .sizes import line, log_width
 
 _GAP = r"$1/\hat\alpha - 1/2$"
-_KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model}, {dataset}, {loss}"}
-_INDICES = (
-    ("published", "1/alpha (published, data order)", None),
-    ("corrected", "1/alpha (corrected)", None),
-    ("K1 = 1000", "1/alpha (joint)", 1000),
-    ("columns, 3", "1/alpha (per coordinate)", 3),
-    ("columns, 30", "1/alpha (per coordinate)", 30),
-)
-_VALUES = {
-    **{part: f"decomposition: {part}" for part in PARTS},
-    "columns of half": "decomposition: tails (columns of half)",
-    "unresolved": "diagnosis unresolved",
-    "tail excess": "tail excess",
-    "norms": "sd of ln norm",
-    **{f"kurtosis, {kind}": f"kurtosis ({kind} projections)" for kind in ("random", "leading")},
-    **{f"not normal, {kind}": f"not normal ({kind})" for kind in ("coordinates", "units")},
-    **{f"not normal, {kind}": f"not normal ({kind} projections)" for kind in ("random", "leading")},
-    "accuracy": "accuracy",
+_INDICES = {
+    "published": ("1/alpha (published, data order)", 0),
+    "corrected": ("1/alpha (corrected)", 0),
+    "K1 = 1000": ("1/alpha (joint)", 1000),
+    "columns, 3": ("1/alpha (per coordinate)", 3),
+    "columns, 30": ("1/alpha (per coordinate)", 30),
 }
+_KURTOSES = {f"kurtosis, {kind}": (f"kurtosis ({kind} projections)", 0) for kind in ("random", "leading")}
+# What the tables call a quantity at one x (0 where it has none).
+_COLUMNS = {
+    **_INDICES,
+    **{part: (f"decomposition: {part}", 0) for part in PARTS},
+    "columns of half": ("decomposition: tails (columns of half)", 0),
+    "unresolved": ("diagnosis unresolved", 0),
+    "tail excess": ("tail excess", 0),
+    "norms": ("sd of ln norm", 0),
+    **_KURTOSES,
+    **{f"not normal, {kind}": (f"not normal ({kind})", 0) for kind in ("coordinates", "units")},
+    **{f"not normal, {kind}": (f"not normal ({kind} projections)", 0) for kind in ("random", "leading")},
+    "accuracy": ("accuracy", 0),
+}
+_TESTS = ("tail excess", "norms", "columns, 3", "columns, 30", *_KURTOSES)  # these have p-values
 _SHARES = ("columns of half", "unresolved")  # that may be very small
-_TESTS = (
-    ("tail excess", "tail excess", None),
-    ("norms", "sd of ln norm", None),
-    *((f"columns, {K1}", "1/alpha (per coordinate)", K1) for K1 in (3, 30)),
-    *((f"kurtosis, {kind}", f"kurtosis ({kind} projections)", None) for kind in ("random", "leading")),
-)
 _CORRECTED = "1/alpha (corrected)"
 _AGAINST_SIZE = {_CORRECTED: r"$\hat\alpha$, corrected", "tail excess": "tail excess"} | {
     f"decomposition: {part}": part for part in PARTS
@@ -127,7 +124,7 @@ def along_training(
             axes.set_yscale("symlog", linthresh=linthresh)
         axes.set_xlim(-8, table["iteration"].max() * 1.2)
 
-    return facets(table, draw, xlabel="iteration", ylabel=label, **_KINDS)[0]
+    return facets(table, draw, xlabel="iteration", ylabel=label, **KINDS)[0]
 
 
 @figure
@@ -139,19 +136,14 @@ def parts_along_training(results: Results) -> Figure:
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         for (part, colour), marker in zip({"e_0": "k", **PART_COLOURS}.items(), MARKERS, strict=False):
             values = rows[rows["quantity"] == f"decomposition: {part}"]
-            summary = mean_and_range(values, by="iteration", inverse=False)
-            style = {
-                "color": colour,
-                "marker": marker,
-                "markersize": 4,
-                "label": "all of it" if part == "e_0" else part,
-            }
-            axes.errorbar(summary.index, summary["mean"], ranges(summary), **style)
+            style = {"color": colour, "marker": marker, "markersize": 4}
+            label = "all of it" if part == "e_0" else part
+            errorbars(axes, values, by="iteration", inverse=False, label=label, **style)
         axes.axhline(0, color="#555555", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1, linscale=0.5)
         axes.set_xlim(-0.1, table["iteration"].max() * 1.3)
 
-    return facets(table, draw, xlabel="iteration", ylabel=_GAP, **_KINDS | {"legend": 5})[0]
+    return facets(table, draw, xlabel="iteration", ylabel=_GAP, **KINDS | {"legend": 5})[0]
 
 
 @figure
@@ -168,7 +160,7 @@ def against_block_length(results: Results) -> Figure:
         axes.set_xscale("log")
 
     label = r"$\hat\alpha$, joint (corrected)"
-    return facets(table, draw, xlabel=r"block length $K_1$", ylabel=label, legend=4, **_KINDS)[0]
+    return facets(table, draw, xlabel=r"block length $K_1$", ylabel=label, legend=4, **KINDS)[0]
 
 
 @figure
@@ -191,28 +183,30 @@ def column_index(results: Results) -> Figure:
         axes.set_xticks([], minor=True)
 
     label = r"mean of $1/\hat\alpha_j$ over coordinates"
-    return facets(table, draw, xlabel=r"block length $K_1$", ylabel=label, **_KINDS)[0]
+    return facets(table, draw, xlabel=r"block length $K_1$", ylabel=label, **KINDS)[0]
+
+
+def _means(table: pd.DataFrame) -> pd.DataFrame:
+    """Return means of each `name` over the seeds that trained, deviations ("..., sd") and largest p-values ("..., p")."""
+    lines = []
+    for when, rows in ends(table):
+        is_p = rows["quantity"].str.endswith(" (p)")
+        value, p = (group.groupby(["setting", "name"], observed=True)["value"] for group in (rows[~is_p], rows[is_p]))
+        columns = {"": value.mean(), ", sd": value.std(), ", p": p.max()}
+        wide = pd.concat([column.unstack().add_suffix(end) for end, column in columns.items()], axis=1)
+        lines.append(wide.assign(when=when).set_index("when", append=True))
+    return pd.concat(lines).sort_index(level=0, sort_remaining=False, kind="stable")
 
 
 def decomposition_table(results: Results) -> pd.DataFrame:
     """Return means over the seeds that trained, their deviations ("..., sd") and largest p-values ("..., p")."""
     table = _of_networks(results)
-    lines = []
-    for when, rows in ends(table[table["split"] == "train"]):
-
-        def of(quantity: str, x: float | int | None = None, how: str = "mean", rows: pd.DataFrame = rows) -> pd.Series:
-            chosen = rows[(rows["quantity"] == quantity) & (rows["x"].isna() if x is None else rows["x"] == x)]
-            return chosen.groupby("setting", observed=True)["value"].agg(how)
-
-        columns = {}
-        for name, quantity, x in _INDICES:
-            columns |= {name: 1 / of(quantity, x), f"{name}, sd": of(quantity, x, "std")}
-        for name, quantity in _VALUES.items():
-            columns |= {name: of(quantity), f"{name}, sd": of(quantity, how="std")}
-        for name, quantity, x in _TESTS:
-            columns[f"{name}, p"] = of(f"{quantity} (p)", x, "max")
-        lines.append(pd.DataFrame(columns).assign(when=when).set_index("when", append=True))
-    return pd.concat(lines).sort_index(level=0, sort_remaining=False, kind="stable")
+    table = table[table["split"] == "train"]
+    names = {key: name for name, key in _COLUMNS.items()}
+    keys = zip(table["quantity"].str.removesuffix(" (p)"), table["x"].fillna(0), strict=True)
+    order = [column for name in _COLUMNS for column in (name, f"{name}, sd")] + [f"{name}, p" for name in _TESTS]
+    means = _means(table.assign(name=[names.get(key) for key in keys])).reindex(columns=order).rename_axis(columns=None)
+    return means.assign(**{name: 1 / means[name] for name in _INDICES})
 
 
 def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
@@ -261,16 +255,8 @@ def layer_table(results: Results, model: str, quantity: str = "tail excess") -> 
     """Return mean, deviation ("..., sd") and largest p-value ("..., p") over the seeds of a statistic of every layer."""
     table = with_settings(results)
     table = table[(table["model"] == model) & (table["scope"] != "all")]
-    table = table[table["quantity"].isin([quantity, f"{quantity} (p)"])]
-    lines = []
-    for when, rows in ends(table):
-        groups = rows.groupby(["quantity", "setting", "scope"], observed=True)["value"]
-        columns = {"": groups.mean()[quantity], ", sd": groups.std()[quantity]}
-        if (rows["quantity"] == f"{quantity} (p)").any():
-            columns[", p"] = groups.max()[f"{quantity} (p)"]
-        wide = [values.unstack().add_suffix(end) for end, values in columns.items()]
-        lines.append(pd.concat(wide, axis=1).assign(when=when).set_index("when", append=True))
-    return pd.concat(lines).sort_index(level=0, sort_remaining=False, kind="stable")
+    chosen = table["quantity"].isin([quantity, f"{quantity} (p)"])
+    return _means(table.assign(name=table["scope"])[chosen]).rename_axis(columns="scope")
 
 
 def first_layer_shares(results: Results) -> pd.Series:

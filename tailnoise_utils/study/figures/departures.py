@@ -48,16 +48,10 @@ def departure_table(results: Results) -> pd.DataFrame:
                 inverse = chosen[chosen["iteration"] == point].set_index("seed")["value"]
                 change = inverse - text.setdefault(when, inverse)  # the text comes first
                 if len(inverse):
-                    lines[f"{model.upper()}, {DATA[dataset]}", name, when] = {
-                        "alpha": 1 / inverse.mean(),
-                        "low": 1 / inverse.max(),
-                        "high": 1 / inverse.min(),
-                        "change of 1/alpha": change.mean(),
-                        "sd of the change": change.std(),
-                    }
-    table = pd.DataFrame.from_dict(lines, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["network", "departure", "when"])
-    return table
+                    numbers = [1 / inverse.mean(), 1 / inverse.max(), 1 / inverse.min(), change.mean(), change.std()]
+                    lines[f"{model.upper()}, {DATA[dataset]}", name, when] = numbers
+    columns = ["alpha", "low", "high", "change of 1/alpha", "sd of the change"]
+    return pd.DataFrame(lines, columns).T.rename_axis(["network", "departure", "when"])
 
 
 @figure

@@ -36,15 +36,13 @@ def _stable_rows(results: Results) -> pd.DataFrame:
     return table[table["law"] == "sas"]
 
 
-def _other_laws(results: Results) -> pd.DataFrame:
-    """Return the rows on data that are not stable, of the largest sample."""
+def _other_laws(results: Results, quantity: str = "1/alpha") -> pd.DataFrame:
+    """Return 1/alpha^ on the largest samples that are not stable, or its closed form: rows are laws, columns estimators."""
     table = results.table()
-    return table[(table["law"] != "sas") & (table["size"] == table["size"].max())]
-
-
-def _names(laws: pd.Index) -> list[str]:
-    """Return what figures and tables call laws and their parameters."""
-    return [known_laws.law(law).label.format(parameter) for law, parameter in laws]
+    table = table[(table["law"] != "sas") & (table["size"] == table["size"].max()) & (table["quantity"] == quantity)]
+    wide = table.pivot(index=["law", "parameter"], columns="scope", values="value")
+    wide = wide.reindex(table.set_index(["law", "parameter"]).index.unique())
+    return wide.set_axis([known_laws.law(law).label.format(parameter) for law, parameter in wide.index])
 
 
 @figure
@@ -102,25 +100,19 @@ def estimator_efficiency(results: Results, alpha: float = 1.5, size: int = 10_00
 @figure
 def unstable_laws(results: Results) -> Figure:
     """Draw alpha^ of every estimator on data of finite variance; black lines: closed form of the block estimators."""
-    table = _other_laws(results)
-    laws = pd.Index(dict.fromkeys(zip(table["law"], table["parameter"], strict=True)))
-    values = table.set_index(["law", "parameter", "scope", "quantity"])["value"]
+    measured = _other_laws(results)
+    closed = _other_laws(results, "1/alpha, closed form").reindex(measured.index)
     drawn, axes = plt.subplots(figsize=(WIDTH, 6.2))
-    for y, law in enumerate(laws):
-        for i, name in enumerate(_FAST):
-            place, labelled = y + 0.09 * (i - 3.5), y == 0
-            # Above 4 there is nothing to compare; `unstable_table` has the number.
-            alpha = 1 / max(values[*law, name, "1/alpha"], 0.25)
-            look = _LOOKS[name] | {"linestyle": "none", "label": _LABELS[name] if labelled else None}
-            axes.plot(alpha, place, **look)
-            if (*law, name, "1/alpha, closed form") in values:
-                label = "closed form" if labelled and i == 0 else None
-                form = 1 / values[*law, name, "1/alpha, closed form"]
-                axes.plot(form, place, "|", color="black", markersize=9, label=label)
+    for i, name in enumerate(_FAST):
+        y = np.arange(len(measured)) + 0.09 * (i - 3.5)
+        # Above 4 there is nothing to compare; `unstable_table` has the number.
+        axes.plot(1 / measured[name].clip(lower=0.25), y, **_LOOKS[name] | {"linestyle": "none"})
+        if name in closed:
+            axes.plot(1 / closed[name], y, "|", color="black", markersize=9, label="closed form")
     axes.axvline(2, **LOOK["Gaussian"])
-    axes.set_yticks(range(len(laws)), [label.replace(", ", ",\n") for label in _names(laws)])
+    axes.set_yticks(range(len(measured)), [label.replace(", ", ",\n") for label in measured.index])
     axes.set(xlabel=r"$\hat\alpha$ (the right edge stands for 4 and more)", xlim=(0.3, 4.05))
-    axes.set_title(f"N = {int(table['size'].max()):,}; all of finite variance")
+    axes.set_title(f"N = {results.table()['size'].max():,.0f}; all of finite variance")
     axes.invert_yaxis()
     legend_below(drawn, [axes], 3)
     return drawn
@@ -145,17 +137,13 @@ def bias_table(results: Results, alpha: float = 1.5, size: int = 10_000) -> pd.D
 
 def closed_form_table(results: Results) -> pd.DataFrame:
     """Return alpha^ of the block estimators on data that are not stable, measured and in closed form, by convention."""
-    table, columns = _other_laws(results), {}
+    columns = {}
     for name, convention in (("mohammadi", "corrected"), ("mohammadi (published)", "published")):
-        for quantity, label in (("1/alpha", "measured"), ("1/alpha, closed form", "closed form")):
-            chosen = table[(table["scope"] == name) & (table["quantity"] == quantity)]
-            columns[convention, label] = 1 / chosen.set_index(["law", "parameter"])["value"]
-    return pd.DataFrame(columns).pipe(lambda wide: wide.set_axis(_names(wide.index)))
+        columns[convention, "measured"] = 1 / _other_laws(results)[name]
+        columns[convention, "closed form"] = 1 / _other_laws(results, "1/alpha, closed form")[name]
+    return pd.DataFrame(columns)
 
 
 def unstable_table(results: Results) -> pd.DataFrame:
     """Return alpha^, of the mean 1/alpha^, on data that are not stable: one row a law, one column an estimator."""
-    table = _other_laws(results)
-    table = table[table["quantity"] == "1/alpha"]
-    wide = 1 / table.pivot_table(index=["law", "parameter"], columns="scope", values="value", sort=False)
-    return wide.set_axis(_names(wide.index))[_FAST].rename(columns=_LABELS).rename_axis(columns=None)
+    return 1 / _other_laws(results)[_FAST].rename(columns=_LABELS).rename_axis(columns=None)

@@ -16,6 +16,7 @@ from ..results.store import Results
 from ..style import COLOURS, MARKERS, WIDTH, figure
 
 _Z = 1.96  # standard errors in half of a 95 % interval
+_HOLLOW = {"markerfacecolor": "white"}
 _BROWNIAN = 3  # number of its first colour and marker; those before it are for the Levy noises
 
 
@@ -24,21 +25,10 @@ def noise_name(alpha: float) -> str:
     return "Brownian" if alpha == 2 else f"α = {alpha:g}"
 
 
-def _points(
-    panel: Axes,
-    x: np.ndarray | pd.Series,
-    y: pd.Series,
-    se: pd.Series,
-    number: int,
-    *,
-    label: str | None = None,
-    line: str = "",
-    hollow: bool = False,
-) -> None:
+def _points(panel: Axes, x: Any, y: pd.Series, se: pd.Series, number: int, line: str = "", **style: Any) -> None:
     """Draw points with 95 % intervals in the colour and marker of that number, and a line of that style through them."""
-    colour = COLOURS[number]
-    style = {"fmt": MARKERS[number] + line, "ms": 5, "linewidth": 1, "color": colour, "label": label}
-    panel.errorbar(x, y, _Z * se, markerfacecolor="white" if hollow else colour, **style)
+    look = {"fmt": MARKERS[number] + line, "ms": 5, "linewidth": 1, "color": COLOURS[number]}
+    panel.errorbar(x, y, _Z * se, **look | style)
 
 
 def _name_ticks(panel: Axes, values: pd.Series) -> None:
@@ -52,17 +42,15 @@ def _name_ticks(panel: Axes, values: pd.Series) -> None:
 def exit_times(results: Results) -> Figure:
     """Draw mean exit times against width, noise and depth, and under Brownian noise against H / D, over the theory."""
     runs = exit_runs(results)
-    levy = runs[runs["alpha"] < 2]
     labels = {"half_width": "half-width a", "eps": "noise ε", "height": "depth H"}
     drawn, panels = plt.subplots(2, 2, figsize=(WIDTH, 6))
     for panel, (vary, label) in zip(panels.flat, labels.items(), strict=False):
-        series = levy[levy["vary"] == vary].sort_values(vary)
+        series = runs[(runs["alpha"] < 2) & (runs["vary"] == vary)].sort_values(vary)
         for i, (alpha, rows) in enumerate(series.groupby("alpha")):
             panel.plot(rows[vary], rows["exit time, limit"], color=COLOURS[i], linewidth=1.2)
             _points(panel, rows[vary], rows["exit time"], rows["se"], i, label=noise_name(alpha))
-        panel.set(
-            xlabel=label, xscale="linear" if vary == "height" else "log", title=f"Lévy noise, against the {label}"
-        )
+        panel.set(xlabel=label, title=f"Lévy noise, against the {label}")
+        panel.set_xscale("linear" if vary == "height" else "log")
         _name_ticks(panel, series[vary])
     _brownian_exits(panels[1, 1], runs[(runs["alpha"] == 2) & runs["vary"].isin(["eps", "height"])])
     for panel in panels.flat:
@@ -83,12 +71,11 @@ def _brownian_exits(panel: Axes, runs: pd.DataFrame) -> None:
         else:
             label = f"H varies (D = {first['eps'] ** 2:g})"
             heights, scales = barriers * first["eps"] ** 2, np.full(40, first["eps"])
-        wells = [SymmetricWell(first["half_width"], height) for height in heights]
+        wells = [(SymmetricWell(first["half_width"], H), eps) for H, eps in zip(heights, scales, strict=True)]
         edge = first["edge"] * first["half_width"]
-        exact = [theory.brownian_exit_time(well, edge, eps) for well, eps in zip(wells, scales, strict=True)]
-        limit = [theory.eyring_kramers(well, eps) for well, eps in zip(wells, scales, strict=True)]
+        exact = [theory.brownian_exit_time(well, edge, eps) for well, eps in wells]
         panel.plot(barriers, exact, color=COLOURS[i], linewidth=1.2)
-        panel.plot(barriers, limit, ":", color=COLOURS[i])
+        panel.plot(barriers, [theory.eyring_kramers(*well) for well in wells], ":", color=COLOURS[i])
         _points(panel, rows["barrier"], rows["exit time"], rows["se"], i, label=label)
     panel.plot([], [], color="black", linewidth=1.2, label="exact mean")
     panel.plot([], [], ":", color="black", label="Eyring–Kramers")
@@ -114,9 +101,9 @@ def time_step(results: Results) -> Figure:
         _against_step(brownian, rows, "exit time, exact", i, label=exits[kind], line="-")
     for i, (alpha, series) in enumerate(runs[~is_brownian].groupby("alpha")):
         for edge, rows in series.groupby("edge"):
-            style = {"line": "-"} if edge > 1 else {"line": "--", "hollow": True}
-            style["label"] = f"{noise_name(alpha)}, {exits[edge, False]}"
-            _against_step(levy, rows, "exit time, limit", i, **style)
+            style = {"line": "-"} if edge > 1 else {"line": "--"} | _HOLLOW
+            label = f"{noise_name(alpha)}, {exits[edge, False]}"
+            _against_step(levy, rows, "exit time, limit", i, label=label, **style)
     for panel in (brownian, levy):
         panel.legend(loc="upper left")
     brownian.set_ylabel("mean exit time / theory")
@@ -144,9 +131,10 @@ def largest_deviations(results: Results) -> pd.DataFrame:
     checks = c9_checks(results)
     checks = checks.assign(noise=checks["alpha"].map(noise_name), deviation=checks["value"] - checks["expected"])
     groups = checks.groupby(["noise", "kind"], sort=False)
-    counts = pd.DataFrame({"number": groups.size()})
-    for outcome in ("holds", "fails", "undecided"):
-        counts[outcome] = (checks["outcome"] == outcome).groupby([checks["noise"], checks["kind"]]).sum()
+    outcomes = groups["outcome"].value_counts().unstack(fill_value=0)
+    counts = (
+        groups.size().to_frame("number").join(outcomes.reindex(columns=["holds", "fails", "undecided"], fill_value=0))
+    )
     worst = checks.loc[groups["deviation"].agg(lambda values: values.abs().idxmax())].set_index(["noise", "kind"])
     worst = worst.rename(columns={"deviation": "largest deviation", "half": "95 % interval ±"})
     return counts.join(worst[["largest deviation", "95 % interval ±"]])
@@ -224,7 +212,7 @@ def toward_the_limit(results: Results) -> Figure:
     for i, ((start, to), rows) in enumerate(neighbours.groupby(["start", "x"])):
         fine = rows["dt"] < rows["dt"].max()
         rows = rows.assign(at=rows["eps"] * 1.012 ** (i - 2.5) * np.where(fine, 1.09, 1))  # moved apart
-        for part, style in ((rows[~fine], {"label": f"{start:g}→{to:g}", "line": "-"}), (rows[fine], {"hollow": True})):
+        for part, style in ((rows[~fine], {"label": f"{start:g}→{to:g}", "line": "-"}), (rows[fine], _HOLLOW)):
             _points(panel, part["at"], part["value"], part["se"], i, **style)
     panel.set(xscale="log", xlabel="noise ε", title=noise_name(results.runs["alpha"].iloc[0]))
     _name_ticks(panel, neighbours["eps"])

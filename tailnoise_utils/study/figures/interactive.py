@@ -105,20 +105,17 @@ def fcn_size(results: Results) -> go.Figure:
     table = table[table["what"] != "accuracy"]
     conventions = sorted(set(table["what"]), key=lambda what: (what != PUBLISHED, what != "corrected"))
     depths, widths = (sorted(set(table[name])) for name in ("depth", "width"))
+    hover = (
+        "width %{x}: α̂ %{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
+        "<br>%{customdata[0]} runs, training accuracy %{customdata[1]:.1%}"
+    )
     traces, groups = [], table.groupby(["dataset", "loss", "depth", "what", table["status"] == "complete"], sort=False)
     for (dataset, loss, depth, what, trained), rows in groups:
-        summary = mean_and_range(rows)
-        right = accuracy[rows["run"]].groupby(rows.set_index("run")["width"]).mean()
-        words = f"depth {depth}" + ("" if trained else ", not trained")
+        summary = mean_and_range(rows).assign(accuracy=rows["run"].map(accuracy).groupby(rows["width"]).mean())
+        name = f"depth {depth}" + ("" if trained else ", not trained")
         meta = [DATA[dataset], LOSSES[loss], str(depth), what]
-        hover = (
-            "width %{x}: α̂ %{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
-            "<br>%{customdata[0]} runs, training accuracy %{customdata[1]:.1%}"
-        )
-        more = {"customdata": np.stack([summary["runs"], right, summary["low"], summary["high"]], 1)}
-        traces.append(
-            _trace(summary, depths.index(depth), words, meta, line=bool(trained)) | more | {"hovertemplate": hover}
-        )
+        trace = _trace(summary, depths.index(depth), name, meta, line=bool(trained))
+        traces.append(trace | {"customdata": summary[["runs", "accuracy", "low", "high"]], "hovertemplate": hover})
     traces.sort(key=lambda trace: (int(trace["meta"][2]), trace["name"]))
     menus = {
         "data set": [DATA[name] for name in dict.fromkeys(table["dataset"])],
@@ -141,7 +138,8 @@ def fcn_size(results: Results) -> go.Figure:
 
 def iterations(results: Results) -> go.Figure:
     """Draw loss, accuracy and alpha^ along training; network with data set, and convention, are chosen."""
-    settings, traces, last = by_setting(results), [], 1
+    settings, traces = by_setting(results), []
+    last = max(int(rows["iteration"].max()) for rows in settings.values())
     lines = [(split, quantity, split, axis) for quantity, axis in _AXES.items() for split in ("train", "test")]
     lines += [(f"α̂, {name}", quantity, "train", "y") for name, quantity in INDICES.items()]
     hover = "iteration %{customdata[0]}: %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})"
@@ -150,10 +148,9 @@ def iterations(results: Results) -> go.Figure:
             chosen = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
             summary = mean_and_range(chosen, by="iteration", inverse=axis == "y")
             iteration, colour = summary.index, i % 2 if i < 4 else i - 4
-            last = max(last, int(iteration.max()))
             meta = [setting, name.removeprefix("α̂, ")] if axis == "y" else [setting]
             more = {"x": iteration.where(iteration > 0, _START), "yaxis": axis, "hovertemplate": hover}
-            more |= {"customdata": np.stack([iteration, summary["low"], summary["high"]], 1)}
+            more |= {"customdata": summary.reset_index()[["iteration", "low", "high"]]}
             more |= {"legendgroup": name, "showlegend": axis != "y2"}
             traces.append(_trace(summary, colour, name, meta) | more)
     ticks = [10**k for k in range(len(str(last)))]

@@ -12,6 +12,7 @@ from ..results.reading import AFTER, DATA, LOSSES, ends
 from ..style import LOOK, PART_COLOURS, WIDTH, series
 
 PARTS = ("correlation", "order", "scales", "tails")
+KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model}, {dataset}, {loss}"}  # of networks
 
 
 def facets(
@@ -106,6 +107,12 @@ def ranges(summary: pd.DataFrame) -> list[pd.Series]:
     """Return the lengths of error bars down to the lowest and up to the highest value."""
     # Where 1/alpha^ changes its sign, as in very small networks, the mean may lie outside.
     return [(summary["mean"] - summary["low"]).clip(0), (summary["high"] - summary["mean"]).clip(0)]
+
+
+def errorbars(axes: plt.Axes, rows: pd.DataFrame, *, by: str = "width", inverse: bool = True, **style: Any) -> None:
+    """Draw means of runs with their range as bars."""
+    summary = mean_and_range(rows, by=by, inverse=inverse)
+    axes.errorbar(summary.index, summary["mean"], ranges(summary), **style)
 
 
 def band(axes: plt.Axes, values: pd.DataFrame, colour: Any) -> None:

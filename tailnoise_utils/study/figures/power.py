@@ -56,17 +56,12 @@ def power_of_tests(results: Results) -> Figure:
 def power_limits(results: Results, wanted: float = 0.8) -> pd.DataFrame:
     """Return the largest alpha found in a `wanted` fraction of the matrices, by noise and test; in brackets the missed."""
     table = power_table(results).query("alpha < 2")
-    counts = table.groupby(_PLACE[:2]).size()
-    complete = [size for size, laws in counts.items() if laws == counts.max()]
-    limits = {}
-    for (share, P, width, kind), rates in table.groupby(["share", *_PLACE], sort=False):
-        if (P, width) in complete:
-            by_alpha = rates.droplevel(["share", *_PLACE])
-            limits[_stable(share), P, kind] = {test: _limit(by_alpha[test], wanted) for test in TESTS}
-    index = pd.MultiIndex.from_tuples(limits, names=["noise", "P", "coordinates"])
-    return pd.DataFrame(list(limits.values()), index=index).sort_index(
-        level="noise", ascending=False, sort_remaining=False
-    )
+    laws = table.groupby(_PLACE[:2])[TESTS[0]].transform("size")
+    rates = table[laws == laws.max()].rename(index=_stable, level="share")
+    rates = rates.rename_axis(index={"share": "noise"}).droplevel("width")
+    groups = rates.groupby(["noise", "P", "coordinates"], sort=False)
+    limits = groups.agg(lambda of_test: _limit(of_test.droplevel([0, 1, 2]), wanted)).rename_axis(columns=None)
+    return limits.sort_index(level="noise", ascending=False, sort_remaining=False)
 
 
 def _limit(rates: pd.Series, wanted: float) -> str:

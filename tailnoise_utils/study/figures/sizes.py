@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ..results.reading import CONVENTIONS, DATA, LOSSES, at_end
 from ..results.store import Results
 from ..style import LOOK, figure, series
-from .panels import facets, legend_below, mean_and_range, ranges
+from .panels import errorbars, facets, legend_below
 
 PUBLISHED = "published"
 _SETTING = ["dataset", "loss", "depth", "width"]
@@ -32,19 +32,16 @@ def at_the_end(results: Results) -> pd.DataFrame:
 def _drawn(table: pd.DataFrame) -> pd.DataFrame:
     """Return the conventions that are drawn, as titles call them: the published one, then that of one block length."""
     drawn = table[(table["what"] == PUBLISHED) | table["what"].str.startswith("K1")]
-    return drawn.assign(what=drawn["what"].str.replace("K1", "$K_1$")).sort_values(
-        "what", key=lambda what: what != PUBLISHED, kind="stable"
-    )
+    drawn = drawn.sort_values("what", key=lambda what: what != PUBLISHED, kind="stable")
+    return drawn.assign(what=drawn["what"].str.replace("K1", "$K_1$"))
 
 
 def line(axes: plt.Axes, rows: pd.DataFrame, label: str, *, inverse: bool = True, **style: Any) -> None:
     """Draw means and ranges against the width: a line of the runs that trained, open marks of those that did not."""
-    opened = {"linestyle": "none", "markerfacecolor": "white"}
-    for trained, group in rows.groupby(rows["status"] == "complete"):
-        summary = mean_and_range(group, inverse=inverse)
-        labelled = label if trained or not (rows["status"] == "complete").any() else None
-        more = {} if trained else opened
-        axes.errorbar(summary.index, summary["mean"], ranges(summary), label=labelled, **style | more)
+    complete = rows["status"] == "complete"
+    for trained, group in rows.groupby(complete):
+        look = style if trained else style | {"linestyle": "none", "markerfacecolor": "white"}
+        errorbars(axes, group, label=label if trained or not complete.any() else None, inverse=inverse, **look)
 
 
 def log_width(axes: plt.Axes, table: pd.DataFrame, most: int = 5) -> None:
@@ -104,21 +101,19 @@ def against_filters(results: Results) -> Figure:
 
 def size_table(results: Results) -> pd.DataFrame:
     """Return alpha^ (of the mean 1/alpha^), its sd and accuracy by setting, over the runs that trained, if any did."""
-    lines = {}
-    for setting, rows in at_the_end(results).groupby(_SETTING, sort=False):
-        complete = rows["status"] == "complete"
-        trained, runs = rows[complete]["run"].nunique(), rows["run"].nunique()
-        record = {("runs", "that trained"): f"{trained} of {runs}"}
-        for (split, what), group in (rows[complete] if trained else rows).groupby(["split", "what"], sort=False):
-            values, mean = group["value"], group["value"].mean()
-            if what != "accuracy":
-                values, mean = 1 / values, 1 / mean
-            record |= {(split, what): mean, (split, f"sd ({what})"): values.std()}
-        lines[setting] = record
-    table = pd.DataFrame.from_dict(lines, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=_SETTING)
-    table.columns = pd.MultiIndex.from_tuples(table.columns)
-    return table.sort_index()
+    table = at_the_end(results)
+    complete = table["status"] == "complete"
+    shown = table[complete | ~complete.groupby([table[name] for name in _SETTING]).transform("any")]
+    inverse = shown["what"] != "accuracy"
+    shown = shown.assign(alpha=shown["value"].where(~inverse, 1 / shown["value"]))
+    groups = shown.groupby([*_SETTING, "split", "what"], sort=False)
+    means = groups["value"].mean()
+    means = means.where(means.index.get_level_values("what") == "accuracy", 1 / means).unstack(["split", "what"])
+    spreads = groups["alpha"].std().unstack(["split", "what"]).rename(columns="sd ({})".format, level="what")
+    order = [(split, name) for split, what in means for name in (what, f"sd ({what})")]
+    runs = table.groupby(_SETTING)["run"].nunique().astype(str)
+    trained = table["run"].where(complete).groupby([table[name] for name in _SETTING]).nunique().astype(str)
+    return pd.concat({("runs", "that trained"): trained + " of " + runs}, axis=1).join(means.join(spreads)[order])
 
 
 def trained_table(results: Results) -> pd.DataFrame:
