@@ -1,5 +1,6 @@
 """What a diagnosis is, for reading and as rows."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
@@ -13,37 +14,37 @@ FEW = 100  # live coordinates
 _FEW_TAILS = 0.01  # share of the live coordinates
 _SHOWN = 2e-4  # share of unresolved differences
 _WIDTHS = (9, 12, 7, 7, 7)  # of the columns of the parts
-_NAME = 35  # width of a statistic's name
-_PARTS = """\
-  dead {dead:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:
-  {name:{width}} as it is correlation  order scales  tails     K1     tau     p"""
-_HALF = """\
-  Half of what tails weigh is of {most:,} of {live:,} live coordinates: tails, and scales
-  with the opposite sign, are of these few and not of the noise as a whole. tau
-  is of all."""
-_ROUNDING = """\
-  Of the differences between minibatches {share:.2%} may be rounding errors; they
-  would be in scales, tails and tau."""
-_LEGEND = f"""\
+_REPORT = """\
+{doubt}Diagnosis of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{looked_at},
+{few}  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:
+{parts}{half}{rounding}
   correlation: of coordinates within one minibatch; order: of the parameters;
   scales: their unequal sizes; tails: heavy tails of single coordinates, the
-  heaviest most; of independent stable noise of index {{stable}} they
-  would be {{tails:+.3f}}. Each part may be negative. s.e.: standard error over the
+  heaviest most; of independent stable noise of index {stable} they
+  would be {stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the
   minibatches, of the last three parts only of the shuffle that they need.
   K1: length of a block. tau looks across the minibatches: 0 for Gaussian noise,
   larger if heavier (p of each layer by itself).
-Across the minibatches, with {{draws}} Gaussian twins (same covariance; mean +-
-  s.d.; p = (1 + those that reach the value) / {{twins}}, so {{smallest:.2g}} or more) and
-  stable ones of index {{stable}} (mean). Heavier tails have larger values:
-{"value":>{_NAME + 12}}{"Gaussian":>16}{"p":>8}{"stable":>9}"""
-_QUANTITIES = """\
+Across the minibatches, with {self.draws} Gaussian twins (same covariance; mean +-
+  s.d.; p = (1 + those that reach the value) / {values}, so {smallest:.2g} or more) and
+  stable ones of index {stable} (mean). Heavier tails have larger values:
+{tests}
     tau: how far typical entries lie below the s.d. of their coordinate
     1/alpha (per coordinate): of each by itself, in blocks of K1; the mean
     kurtosis: excess, of the noise along directions; the mean
     sd of ln norm: how much minibatches differ in the size of their noise
     *: counts in the conclusion
   Share found not normal by Anderson and Darling's test (of what is found, up to
-  5 % by chance; units: the weights into one neuron):"""
+  5 % by chance; units: the weights into one neuron):
+{shares}
+{conclusion}"""
+_HALF = """
+  Half of what tails weigh is of {most:,} of {live:,} live coordinates: tails, and scales
+  with the opposite sign, are of these few and not of the noise as a whole. tau
+  is of all."""
+_ROUNDING = """
+  Of the differences between minibatches {share:.2%} may be rounding errors; they
+  would be in scales, tails and tau."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,55 +96,64 @@ class Diagnosis:
     seconds: float
 
     def __repr__(self) -> str:
-        network, scopes = self.decomposition["all"], ("all", *self.groups)
+        network = self.decomposition["all"]
         live, most = network.p, max(1, round(network.half * network.p))
         share, taken = self.unresolved.get("all", 0.0), sum(stop - start for start, stop in self.segments)
-        looked_at = "," if taken == self.p else f"\n  ({taken:,} of them looked at),"
-        lines = ["NOTHING CAN BE CONCLUDED from the diagnosis that follows: see its last lines."] if self.doubt else []
-        lines.append(f"Diagnosis of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{looked_at}")
+        shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.found.items() if scope == "all")
+        conclusion = conclude(self.tests, self.draws, self.doubt)
+        doubt = few = ""
+        if self.doubt:
+            doubt = "NOTHING CAN BE CONCLUDED from the diagnosis that follows: see its last lines.\n"
         if live < FEW:
-            lines.append(f"  of which only {live} live: few, so that one of them can decide a test;")
-        width = max(map(len, [*scopes, "s.e."]))
-        lines.append(_PARTS.format(dead=self.dead_share, name="", width=width))
-        for scope in scopes:
-            lines += self._parts(scope, width)
-        if most <= _FEW_TAILS * live:
-            lines.append(_HALF.format(most=most, live=live))
-        if share > _SHOWN:
-            lines.append(_ROUNDING.format(share=share))
-        twins = self.draws + 1
-        lines.append(
-            _LEGEND.format(stable=STABLE, tails=network.stable_tails, draws=self.draws, twins=twins, smallest=1 / twins)
+            few = f"  of which only {live} live: few, so that one of them can decide a test;\n"
+            conclusion += f" The network has only {live} live coordinates."
+        return _REPORT.format(
+            self=self,
+            doubt=doubt,
+            looked_at="" if taken == self.p else f"\n  ({taken:,} of them looked at)",
+            few=few,
+            parts="\n".join(self._parts()),
+            half=_HALF.format(most=most, live=live) if most <= _FEW_TAILS * live else "",
+            rounding=_ROUNDING.format(share=share) if share > _SHOWN else "",
+            stable=STABLE,
+            stable_tails=network.stable_tails,
+            values=self.draws + 1,
+            smallest=1 / (self.draws + 1),
+            tests="\n".join(self._tests()),
+            shares=fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
+            conclusion=fill(conclusion, 80, subsequent_indent="  "),
         )
+
+    def _parts(self) -> Iterator[str]:
+        """Print the parts and tau of every scope a line, below those of the network their standard errors."""
+        scopes = ("all", *self.groups)
+        width = max(map(len, [*scopes, "s.e."]))
+        yield f"  {'':{width}} as it is correlation  order scales  tails     K1     tau     p"
+        for scope in scopes:
+            if scope in self.problems:
+                yield fill(f"  {scope:{width}}  none: {self.problems[scope]}", 80, subsequent_indent=" " * (width + 4))
+                continue
+            one = self.decomposition[scope]
+            parts = list(zip((one.e_0, one.correlation, one.order, one.scales, one.tails), _WIDTHS, strict=True))
+            test = self.tests.get((scope, "tail excess", None))
+            tau = f"{test.value:>7.3f}{test.p:>6.2g}" if test else ""
+            yield f"  {scope:{width}}" + "".join(f"{part.value:>+{n}.3f}" for part, n in parts) + f"{one.K1:>7}{tau}"
+            if scope == "all":
+                yield f"  {'s.e.':{width}}" + "".join(f"{part.se:>{n}.3f}" for part, n in parts)
+
+    def _tests(self) -> Iterator[str]:
+        """Print every test of the whole network a line."""
+        yield f"{'value':>47}{'Gaussian':>16}{'p':>8}{'stable':>9}"
         starred = counted(self.tests).values()
         for key, test in self.tests.items():
             scope, quantity, K1 = key
             if scope == "all":
                 name = quantity + ("" if K1 is None else f", K1 = {K1}") + (" *" if key in starred else "")
-                known = self.stable_tail_excess if quantity == "tail excess" else self.control.get(K1)
-                stable = f"{known.value:9.3f}" if known else ""
                 null = f"{test.null:.3f} +- {test.null_sd:.3f}"
-                lines.append(f"    {name:{_NAME}}{test.value:8.3f}{null:>16}{test.p:8.2g}{stable}")
-        shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.found.items() if scope == "all")
-        few = f" The network has only {live} live coordinates." if live < FEW else ""
-        lines += [
-            _QUANTITIES,
-            fill(shares, 80, initial_indent="    ", subsequent_indent="    "),
-            fill(conclude(self.tests, self.draws, self.doubt) + few, 80, subsequent_indent="  "),
-        ]
-        return "\n".join(lines)
-
-    def _parts(self, scope: str, width: int) -> list[str]:
-        """Print the parts of a scope and its tau, and below the parts of the network their standard errors."""
-        if scope in self.problems:
-            return [fill(f"  {scope:{width}}  none: {self.problems[scope]}", 80, subsequent_indent=" " * (width + 4))]
-        one = self.decomposition[scope]
-        parts = list(zip((one.e_0, one.correlation, one.order, one.scales, one.tails), _WIDTHS, strict=True))
-        line = f"  {scope:{width}}" + "".join(f"{part.value:>+{n}.3f}" for part, n in parts) + f"{one.K1:>7}"
-        if test := self.tests.get((scope, "tail excess", None)):
-            line += f"{test.value:>7.3f}{test.p:>6.2g}"
-        errors = f"  {'s.e.':{width}}" + "".join(f"{part.se:>{n}.3f}" for part, n in parts)
-        return [line, errors] if scope == "all" else [line]
+                known = self.stable_tail_excess if quantity == "tail excess" else self.control.get(K1)
+                yield f"    {name:35}{test.value:8.3f}{null:>16}{test.p:8.2g}" + (
+                    f"{known.value:9.3f}" if known else ""
+                )
 
     def rows(self) -> list[dict[str, Any]]:
         """Give the numbers as rows of the results table: quantity, value, scope (of a group), x, se where there are any."""

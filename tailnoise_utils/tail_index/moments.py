@@ -10,7 +10,7 @@ from .result import Sample, TailIndex, as_sample, check_spread
 
 
 def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
-    """log|x| of the entries that are not zero, at least 4, and the number of those that are."""
+    """Give log|x| of the entries that are not zero, at least 4, and the number of those that are."""
     values = as_sample(x, 4)
     alive = values[values != 0]
     if len(alive) < 4:
@@ -119,7 +119,7 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
 
 
 def _relative_sd(p: float, alpha: float) -> float:
-    """Sqrt(K) times the relative standard deviation of M_p M_-p for SaS(alpha); NaN where it is infinite."""
+    """Compute sqrt(K) times the relative standard deviation of M_p M_-p for SaS(alpha); NaN where it is infinite."""
     alpha = min(alpha, 2.0)
     if 2 * p >= alpha:
         return math.nan
@@ -186,7 +186,7 @@ def koutrouvelis(x: Sample) -> TailIndex:
 
 
 def _slope_se(t: np.ndarray, form: np.ndarray, alpha: float, scale_power: float) -> float:
-    """Sqrt(K) times the standard error of `form` applied to log(-log|phi^|^2) under the fitted law."""
+    """Compute sqrt(K) times the standard error of `form` applied to log(-log|phi^|^2) under the fitted law."""
     alpha = min(max(alpha, 1e-3), 2.0)
 
     def phi(w: np.ndarray) -> np.ndarray:

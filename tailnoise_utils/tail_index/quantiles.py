@@ -59,7 +59,7 @@ def mcculloch(x: Sample) -> TailIndex:
 
 @cache
 def _curves() -> "tuple[CubicSpline, CubicSpline]":
-    """Log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
+    """Compute log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
     knots = np.linspace(0.5, 5.0, 91)
     p = np.array([0.05, 0.25, 0.75, 0.95])
     log_nu, sd = [], []
@@ -77,7 +77,7 @@ def _curves() -> "tuple[CubicSpline, CubicSpline]":
 
 
 def _invert(log_nu: float) -> tuple[float, float]:
-    """1 / alpha where the curve has the value `log_nu`, and its slope there; linear beyond both ends."""
+    """Find 1 / alpha where the curve has the value `log_nu`, and its slope there; linear beyond both ends."""
     curve, _ = _curves()
     for end in (0.5, 5.0):
         if (log_nu - curve(end)) * (end - 1) >= 0:  # before the first knot or after the last one
