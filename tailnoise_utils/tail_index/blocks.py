@@ -47,9 +47,9 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
     in which it begins; NaN below three rows. It does not assume i.i.d. entries. It speaks of the minibatches that were
     drawn only: the choice of the partition, of the seed and of the order of the columns add to it.
 
-    Bias: none in 1/alpha^ for i.i.d. SaS data in the corrected convention. Domain: 0 < alpha <= 2, any K >= 4.
-    Misleading where entries are not i.i.d. stable: dependence between entries of a block, unequal scales and exact zeros
-    (published) all move it below 2 without heavy tails; heavy tails shared by a whole row (elliptical noise) leave it at 2.
+    Bias: none in 1/alpha^ for i.i.d. SaS data (corrected). Domain: 0 < alpha <= 2, any K >= 4. Misleading where entries
+    are not i.i.d. stable: dependence within a block, unequal scales and exact zeros (published) move it below 2 without
+    heavy tails; heavy tails shared by a whole row (elliptical noise) leave it at 2.
 
     Source: Mohammadi, Mohammadpour and Ogata (2015), Metrika 78, 549-561, Corollary 2.4; arXiv:1901.06053.
 
@@ -65,11 +65,12 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
         ValueError: K too small, K1 out of range or not a divisor, nothing alive, NaN or inf, unknown convention.
 
     Example:
-        >>> import numpy as np
         >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5, 10**7):
         ...     print(mohammadi(stable.sample(1.5, size, generator=np.random.default_rng(0))))
-        @@
+        alpha^ = 1.441 +- 0.14
+        alpha^ = 1.464 +- 0.026
+        alpha^ = 1.507 +- 0.0062
     """
     blocks = _split(x, K1, convention)
     sums = blocks.sums()
@@ -117,7 +118,6 @@ def mohammadi_order(
         ValueError: as :func:`mohammadi`; k out of range; the chosen order statistic is an exact zero (corrected).
 
     Example:
-        >>> import numpy as np
         >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(mohammadi_order(stable.sample(1.5, size, generator=np.random.default_rng(0))))
@@ -176,13 +176,11 @@ class _Blocks:
 
     def sums(self) -> Tensor:
         """Sum log|Y| and log|X| and count both: four columns, a row for each row of the matrix, or block of a sample."""
-        logs = torch.empty(self.K2, 4, dtype=torch.float64, device=self.x.device)
-        done = 0
+        portions = []
         for X in self._portions():
-            part = logs[done : done + len(X)]
-            done += len(X)
-            part[:, :2] = log_sums(X.sum(1, keepdim=True, dtype=torch.float64), self.epsilon)
-            part[:, 2:] = log_sums(X, self.epsilon)
+            Y = X.sum(1, keepdim=True, dtype=torch.float64)
+            portions.append(torch.cat([log_sums(Y, self.epsilon), log_sums(X, self.epsilon)], 1))
+        logs = torch.cat(portions)
         return logs if self.p is None else by_row(logs, self.K1, self.p)
 
     def _portions(self) -> Iterator[Tensor]:

@@ -6,9 +6,8 @@ For i.i.d. entries of finite variance :math:`s^2`, and K1 large enough for the c
 .. math:: \mathrm{E}\,\frac{1}{\hat\alpha} = \frac12 +
     \frac{\log s - \mathrm{E}\log|X| - (\gamma + \log 2)/2}{\log K_1} .
 
-It reaches 1/2 (alpha = 2) only as K1 grows without bound: the numerator is how little the law looks like a Gaussian, not
-a tail. Correlated entries replace :math:`K_1 s^2` by the variance of the block sum. Exact zeros, in the published
-convention, enter with :math:`\log\epsilon = -36`.
+It reaches 1/2 (alpha = 2) only as K1 grows without bound: the numerator measures no tail. Correlated entries replace
+:math:`K_1 s^2` by the variance of the block sum; exact zeros (published) enter with :math:`\log\epsilon = -36`.
 
 Noise matrices (:func:`noise_of`) have independent rows of one law and coordinates of a known dependence:
 

@@ -84,8 +84,7 @@ class RowBlocks:
             self._Y[block] += head.sum(dtype=torch.float64)
             block += 1
         full = len(X) // self.K1
-        if full:
-            self._Y[block : block + full] = X[: full * self.K1].view(full, self.K1).sum(1, dtype=torch.float64)
+        self._Y[block : block + full] = X[: full * self.K1].view(full, self.K1).sum(1, dtype=torch.float64)
         if len(X) > full * self.K1:
             self._Y[block + full] += X[full * self.K1 :].sum(dtype=torch.float64)
 
