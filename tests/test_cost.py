@@ -137,7 +137,7 @@ def test_ratios_are_taken_within_a_round():
         frames.append(store.to_frame(rows + peaks * isinstance(spec, CostSpec), record["run"]))
     results = store.Results(store.pd.concat(frames, ignore_index=True), store.pd.DataFrame(records))
     table = figures.cost_table(results)
-    networks = [f"FCN {size}, P = 60, b = 500" for size in ("100 × 3", "256 × 4")] + ["CNN 16, P = 20, b = 100"]
+    networks = [f"FCN {size}, P = 40, b = 500" for size in ("100 × 3", "256 × 4")] + ["CNN 16, P = 20, b = 100"]
     assert list(table.index) == [(network, way) for network in networks for way in cost.WAYS]
     assert table.loc[(networks[-1], "noise matrix")].tolist() == [5, 2, 2, 2.5, 3.000001]
     assert figures.call_table(results).loc[("samples (1,000,000 values)", "NumPy")].tolist() == [5, 2, 2, 2.5]

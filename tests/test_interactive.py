@@ -122,7 +122,7 @@ def test_without_scripts_a_sentence_stands_there(sizes):
 
 
 def test_experiments_do_without_plotly():
-    lines = "import sys; sys.modules['plotly'] = None; from tailnoise_utils import __main__, plots, experiments"
+    lines = "import sys; sys.modules['plotly'] = None; from tailnoise_utils import __main__; from tailnoise_utils.study import experiments, figures"
     subprocess.run([sys.executable, "-c", lines], check=True)
 
 

@@ -20,8 +20,10 @@ from tailnoise_utils.study.results import store
 
 CHILD = """
 import sys, torch
-from tailnoise_utils import experiments, snapshots, sweep
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.experiments.iterations import NoiseSpec
+from tailnoise_utils.study.networks import snapshots
 torch.set_num_threads(1)
 snapshots.CHECKPOINT_SECONDS = 0.01
 fcn = dict(dataset="digits", model="fcn", width=16, depth=3, loss="nll", batch_size=20, iterations=900)
@@ -38,7 +40,7 @@ def counted(*words, each, **options):
     return train(*words, each=lambda step: (steps.append(step), each(step)), **options)
 snapshots.train = counted
 print("started", flush=True)
-sweep.run("iterations", "smoke")
+runner.run("iterations", "smoke")
 print(len(steps), flush=True)
 """
 STEPS = {"fcn": 900, "cnn": 60}

@@ -61,7 +61,8 @@ sys.path.insert(0, "tests")
 import torch
 torch.set_num_threads(1)
 from test_sweep import GRID
-from tailnoise_utils import __main__, experiments
+from tailnoise_utils import __main__
+from tailnoise_utils.study import experiments
 experiments.EXPERIMENTS["iterations"] = lambda profile: GRID
 sys.argv[1:] = ["run", "iterations", "--profile", "smoke", *sys.argv[1:]]
 if __name__ == "__main__":

@@ -251,7 +251,7 @@ def _status(key: str) -> int:
 
 def costs(profile: str) -> tuple[CostSpec | CallCostSpec, ...]:
     """Time and memory of a measurement for two FCNs and a CNN; time of samples, estimates and imports."""
-    networks, rounds, size = [("fcn", 100, 3, 500, 60), ("fcn", 256, 4, 500, 60), ("cnn", 16, 0, 100, 20)], 3, 10**6
+    networks, rounds, size = [("fcn", 100, 3, 500, 40), ("fcn", 256, 4, 500, 40), ("cnn", 16, 0, 100, 20)], 3, 10**6
     if profile == "smoke":
         networks, rounds, size = [("fcn", 16, 3, 20, 16)], 1, 10**4
     estimators = tuple(name for name in ESTIMATORS if name != "maximum_likelihood")  # it takes 2000 values at most

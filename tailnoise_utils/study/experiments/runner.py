@@ -148,6 +148,16 @@ def load(experiment: str, profile: str) -> store.Results:
         raise
 
 
+def choose(experiment: str, profile: str) -> tuple[str, store.Results]:
+    """Return the profile that a page shows and its results; "book" is the finished runs of `paper`, else `laptop`."""
+    if profile != "book":
+        return profile, load(experiment, profile)
+    try:
+        return "paper", stored(experiment, "paper", whole=False)
+    except MissingResults:
+        return "laptop", load(experiment, "laptop")
+
+
 def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
     """Read the stored results of exactly the present grid, in its order; nothing is computed.
 

@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
 
-from ..results.reading import AFTER, BEFORE, DATA, ends, with_settings
+from ..results.reading import AFTER, BATCH_CONVENTIONS, BEFORE, DATA, ends, with_settings
 from ..results.store import Results
 from ..style import COLOURS, LOOK, figure, series
 from .panels import band, before_and_after, facets, looks, mean_and_range, networks, ranges
 
-_CONVENTIONS = {"published": "1/alpha (published)", "$K_1$ = 1000": "1/alpha (corrected, K1 = 1000)"}
+_CONVENTIONS = {name.replace("K1", "$K_1$"): quantity for name, quantity in BATCH_CONVENTIONS.items()}
 _EACH = "trained at each size"
 _STABLE = 1.5  # index of the law that is drawn for comparison
 _SIZE = "minibatch size $b$ (samples)"

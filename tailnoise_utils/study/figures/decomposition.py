@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from tailnoise_utils.diagnosis.decomposition import STABLE
 
 from ..networks import data, models
-from ..results.reading import ends, with_settings
+from ..results.reading import at_end, ends, with_settings
 from ..results.store import Results
 from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
 from .panels import (
@@ -287,10 +287,8 @@ def first_layer_shares(results: Results) -> pd.Series:
 
 def _at_the_end(results: Results) -> pd.DataFrame:
     """Return alpha^, tau, the parts and the twins' tau of whole networks at the last snapshot."""
-    table = results.table()
-    last = table["iteration"] == table.groupby("run")["iteration"].transform("max")
-    chosen = last & (table["scope"] == "all") & (table["split"] == "train")
-    return table[chosen & table["quantity"].isin([*_AGAINST_SIZE, "tail excess (twin)"])]
+    table = at_end(results, trained=False)
+    return table[(table["split"] == "train") & table["quantity"].isin([*_AGAINST_SIZE, "tail excess (twin)"])]
 
 
 @figure

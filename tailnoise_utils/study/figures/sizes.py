@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import DATA, LOSSES
+from ..results.reading import CONVENTIONS, DATA, LOSSES, at_end
 from ..results.store import Results
 from ..style import LOOK, figure, series
 from .panels import facets, legend_below, mean_and_range, ranges
@@ -17,13 +17,11 @@ _SETTING = ["dataset", "loss", "depth", "width"]
 
 def at_the_end(results: Results) -> pd.DataFrame:
     """Return 1/alpha^, by convention (`what`), and accuracy of every run at its last snapshot, on whole networks."""
-    table = results.table()
-    last = table["iteration"] == table.groupby("run")["iteration"].transform("max")
-    table = table[last & (table["scope"] == "all")]
+    table = at_end(results, trained=False)
     joint = table["quantity"] == "1/alpha (joint)"
     # One block length for all: 1000, or 100 where no run has blocks of 1000.
     K1 = 1000 if (joint & (table["x"] == 1000) & (table["split"] == "train")).any() else 100
-    names = {"1/alpha (published, data order)": PUBLISHED, "1/alpha (corrected)": "corrected", "accuracy": "accuracy"}
+    names = {quantity: name for name, quantity in CONVENTIONS.items()} | {"accuracy": "accuracy"}
     what = table["quantity"].map(names)
     what[(table["quantity"] == "1/alpha (published)") & (table["split"] == "test")] = PUBLISHED
     what[joint & (table["x"] == K1)] = f"K1 = {K1}"

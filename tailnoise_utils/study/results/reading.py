@@ -139,13 +139,6 @@ def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFr
     return settings[["mean", "se", "df", "seeds"]]
 
 
-def of_seeds(counts: pd.Series) -> str:
-    """Say how many seeds the settings of a claim have, such as "3 seeds" or "1 to 3 seeds"."""
-    low, high = int(counts.min()), int(counts.max())
-    unit = "seed" if high == 1 else "seeds"
-    return f"{high} {unit}" if low == high else f"{low} to {high} {unit}"
-
-
 def name_of(model: str, dataset: str, loss: str = "") -> str:
     """Return a readable name of a kind of settings, such as "FCN, MNIST, cross-entropy"; "" is left out."""
     return ", ".join(WORDS.get(part, part) for part in (model, dataset, loss) if part)
