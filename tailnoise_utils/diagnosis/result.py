@@ -18,7 +18,7 @@ _REPORT = """\
 {doubt}Diagnosis of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{looked_at},
 {few}  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:
 {parts}{half}{rounding}
-  correlation: of coordinates within one minibatch; order: of the parameters;
+  correlation: of coordinates within a minibatch; order: of the parameters;
   scales: their unequal sizes; tails: heavy tails of single coordinates, the
   heaviest most; of independent stable noise of index {stable} they
   would be {stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the
