@@ -2,9 +2,9 @@ r"""The diagnosis of alpha^: references, controls and tests that say why the joi
 
 Let the rows of the noise matrix U be independent with one symmetric stable law, *any* dependence between coordinates.
 Given Z, P x P independent standard normal numbers, a row of the Gaussian twin :math:`Z U / \sqrt P` has the law of
-:math:`c_i U_1`, :math:`c_i = (\sum_k |Z_{ik}|^\alpha)^{1/\alpha} / \sqrt P`. Blocks lie inside rows, and a block's
-:math:`\ln|Y| - \ln|X|` does not see a factor that its row shares: so :math:`E[1/\hat\alpha]` is the *same* on heavy-tailed
-noise and on its Gaussian twin. The joint statistic knows the correlation of coordinates and not the tails.
+:math:`c_i U_1`, :math:`c_i = (\sum_k |Z_{ik}|^\alpha)^{1/\alpha} / \sqrt P`. Blocks lie inside rows, where a factor of the
+whole row cancels in :math:`\ln|Y| - \ln|X|`: :math:`E[1/\hat\alpha]` is the *same* on heavy-tailed noise and on its
+Gaussian twin. The joint statistic knows the correlation of coordinates and not the tails.
 
 * :func:`diagnose`: all of the following, for one matrix;
 * :func:`decompose`, :func:`~tailnoise_utils.diagnosis.joint.curve`: the joint estimate taken apart, and against K1;

@@ -19,7 +19,7 @@ from .result import Diagnosis
 from .tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .twins import sample_columns
 
-_UNITS = 1024  # of the whole network
+_UNITS = 1024  # most units of the whole network to look at
 
 
 def diagnose(
@@ -36,21 +36,20 @@ def diagnose(
     """Take alpha^ apart, and look across the minibatches, where it cannot look.
 
     Args:
-        U: noise matrix, one row a minibatch, on any device; the rows in an order that says nothing (a random partition of
-            the data: in data order neighbouring rows may be alike, and all of this means something else).
+        U: noise matrix, one row a minibatch, on any device; rows in an order that says nothing (a random partition of the
+            data; in data order neighbouring rows may be alike, and all of this means something else).
         groups: name to slices of a row.
         units: slices of a row, one for the incoming weights of each neuron or filter.
         seed: of all permutations, twins, directions and samples of coordinates.
         draws: Gaussian twins, 19 or more.
-        K1: block length of the parts. By default that of the corrected estimate of the whole network, floor(sqrt(K)) with K
-            its live entries; where only a part is looked at, a block spans at most a quarter of the live entries of a
-            row that were looked at (or floor(sqrt(K)) entries with K all those, if that is more), and `decomposition`
-            says what it is. Of a group floor(sqrt(K)) of its own entries that were looked at.
-        max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. All groups together
-            have their parts taken from half as many.
+        K1: block length of the parts. By default that of the corrected estimate, floor(sqrt(K)) with K the live entries of
+            the whole network. Where only some are looked at, it is at most the larger of a quarter of those in a row and
+            floor(sqrt(K)) with K all those. Of a group: floor(sqrt(K)) of its own entries that were looked at.
+        max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. The parts of all
+            groups together are taken from half as many.
         centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
-            differences have all their digits (:func:`decompose`), and noise of whole numbers is told, of which nothing is
-            concluded. U itself is not changed.
+            differences have all their digits (:func:`decompose`), and noise of whole numbers is recognised: of it nothing
+            is concluded. U itself is not changed.
 
     Returns:
         The diagnosis.

@@ -2,7 +2,14 @@ r"""How the scale of the noise falls with the batch size: the cleanest test, and
 
 The mean gradient of b samples of a stable law has the scale :math:`b^{1/\alpha - 1}`; of finite variance, it tends to
 :math:`b^{-1/2}`. The root mean square falls like :math:`b^{-1/2}` by algebra, whatever the law of the samples. Only the
-mean *logarithm* tells.
+mean *logarithm* tells. Of n independent SaS samples the full gradient is heavy-tailed too, and not negligible: a
+minibatch's samples have weights 1/b - 1/n in the noise, all others -1/n, so that with x = b / n
+
+.. math:: L(b) - L = (1/\alpha - 1) \ln b + \tfrac1\alpha \ln\bigl[ (1 - x)^\alpha + (1 - x) x^{\alpha - 1} \bigr]
+    - \tfrac12 \ln(1 - x).
+
+At alpha = 2 the last two terms cancel. Below, the index that :func:`implied_alpha` reads is a little smaller than alpha
+up to about n / 10, and larger near n / 2.
 """
 
 import math
@@ -28,21 +35,21 @@ def log_scale(
 
     .. math:: L(b) = \operatorname{mean}_{ij} \ln|g_{ij} - \nabla f_j| - \tfrac12 \ln(1 - b/n)
 
-    b samples drawn without replacement from n have a mean of variance :math:`(1/b - 1/n) S^2`, so that the last term is
-    exact for the standard deviation. About the full gradient the value does not depend on the number of minibatches, as
-    it would about their own mean (by :math:`\tfrac12 \ln(1 - 1/P)` if they are disjoint).
+    The mean of b samples drawn without replacement from n has the variance :math:`(1/b - 1/n) S^2`: the last term is exact
+    for the standard deviation. About the full gradient the value does not depend on the number of minibatches; about their
+    own mean it would (by :math:`\tfrac12 \ln(1 - 1/P)` if they are disjoint).
 
     Args:
         rows: minibatch gradients less the full gradient, one at a time or as a matrix.
         b: samples in a minibatch.
         n: samples in the data.
         groups: name to slices of a row.
-        live: coordinates to look at, all by default; take the same at every b, for a unit that is dead in all of a few
-            small minibatches comes to life in larger ones.
+        live: coordinates to look at, all by default. Take the same at every b: a unit that is dead in a few small
+            minibatches comes to life in larger ones.
 
     Returns:
         For "all" and every group the mean over the minibatches and its standard error. Exact zeros contribute no
-        logarithm; a group that has fewer than two minibatches with anything else is left out.
+        logarithm; a group with fewer than two minibatches that have anything else is left out.
 
     Raises:
         ValueError: b or n out of range, fewer than two minibatches, or nothing but zeros.
@@ -73,29 +80,7 @@ def log_scale(
 def stable_log_scale(
     b: Sequence[int] | Float64[np.ndarray, " sizes"], n: int, alpha: float | int
 ) -> Float64[np.ndarray, " sizes"]:
-    r"""Compute L(b) of :func:`log_scale` where the samples have a stable law, up to a constant.
-
-    The n samples are independent, SaS of one scale in each coordinate. The full gradient is then heavy-tailed too, and
-    not negligible: with x = b / n,
-
-    .. math:: L(b) - L = (1/\alpha - 1) \ln b + \tfrac1\alpha \ln\bigl[ (1 - x)^\alpha + (1 - x) x^{\alpha - 1} \bigr]
-        - \tfrac12 \ln(1 - x),
-
-    because the minibatch's samples have weights 1/b - 1/n in the noise, all others -1/n. At alpha = 2 the last two terms
-    cancel; below, the index that :func:`implied_alpha` reads is a little smaller than alpha up to about n / 10,
-    and larger near n / 2.
-
-    Args:
-        b: batch sizes, 1 <= b < n.
-        n: samples in the data.
-        alpha: index, 1 < alpha <= 2 (below 1 the mean gradient has no limit).
-
-    Returns:
-        Its values.
-
-    Raises:
-        ValueError: a size or alpha is out of range.
-    """
+    """Compute L(b) of :func:`log_scale` for SaS samples, 1 < alpha <= 2, up to a constant (formula: see the module)."""
     b = np.asarray(b, dtype=float)
     if not 1 < alpha <= 2:
         raise ValueError(f"alpha = {alpha} is not within 1 < alpha <= 2: averages of heavier samples do not settle")
@@ -109,21 +94,7 @@ def stable_log_scale(
 def implied_alpha(
     b: Sequence[int] | Float64[np.ndarray, " sizes"], log_scales: Sequence[float] | Float64[np.ndarray, " sizes"]
 ) -> Float64[np.ndarray, " intervals"]:
-    r"""Compute the index that a stable law would need for the log-scale to fall as it does.
-
-    .. math:: \hat\alpha = \frac1{1 + \text{slope}}, \qquad
-        \text{slope} = \frac{\Delta\, \text{log-scale}}{\Delta \ln b}
-
-    Args:
-        b: batch sizes, increasing.
-        log_scales: of :func:`log_scale`.
-
-    Returns:
-        The index on every interval, never clipped: above 2 where the scale falls faster than :math:`b^{-1/2}`.
-
-    Raises:
-        ValueError: fewer than two sizes, sizes that do not increase, or lengths that differ.
-    """
+    """Compute the index 1 / (1 + slope), slope = d log-scale / d ln b, on every interval of batch sizes; never clipped."""
     b, log_scales = np.asarray(b, dtype=float), np.asarray(log_scales, dtype=float)
     if b.ndim != 1 or b.shape != log_scales.shape or len(b) < 2:
         raise ValueError(

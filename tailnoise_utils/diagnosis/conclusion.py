@@ -1,4 +1,12 @@
-"""What the tests across the minibatches say together, and when they can say nothing."""
+r"""What the tests across the minibatches say together, and when they can say nothing.
+
+Rows of a random partition of the data are exchangeable, whatever their law, also once they are centred. :func:`order` tests
+that by the serial correlation of Wald and Wolfowitz (1943), of vectors: :math:`S = \sum_i c_{i,i+1}` with the cosines
+:math:`c_{ij} = G_{ij} / \sqrt{G_{ii} G_{jj}}`, and :math:`p = (1 + \#\{|S_\pi - m| \ge |S - m|\}) / (1 + \#\pi)` over
+random orders :math:`\pi` of the rows, m the mean of S over all orders. p is small if neighbours are cut from the same
+stretch of sorted data, or overlap. It does not see minibatches that are each of one kind (a class, a length, a user) where
+neighbours are no more alike than others, nor overlaps of minibatches far apart, nor an order with a longer period.
+"""
 
 from collections.abc import Mapping
 
@@ -9,7 +17,10 @@ from torch import Tensor
 from .per_coordinate import Comparison
 
 _LEVEL = 0.05  # of all tests together
-_LONGEST = 30  # block length, of single columns
+# Largest block length, of single columns. Several K1 would be several looks at the same columns. Noise of finite variance
+# is nearer to 1/2 the larger K1 is, yet with fewer blocks a test finds less: of 120 x 200 SaS entries of index 1.5 with
+# latent factors 87, 72 and 53 % at K1 = 3, 30 and 50.
+_LONGEST = 30
 _UNRESOLVED = 2e-3  # share of the differences: above what any continuous law has
 _ROUNDINGS = 64  # by how many roundings equal gradients differ after sums over a minibatch, at most as a rule
 _SMALL = 1e-3  # of the median difference of a column
@@ -20,18 +31,7 @@ Tests = Mapping[tuple[str, str, int | None], Comparison]
 
 
 def counted(tests: Tests) -> dict[str, tuple[str, str, int | None]]:
-    """Choose the tests that a conclusion counts: each statistic of the whole network once, at its largest K1 up to 30.
-
-    Several K1 would be several looks at the same columns. Noise of finite variance is nearer to 1/2 the larger K1 is, yet
-    with fewer blocks a test finds less: of 120 x 200 SaS entries of index 1.5 with latent factors 87, 72 and 53 % at
-    K1 = 3, 30 and 50.
-
-    Args:
-        tests: (scope, quantity, x) to the statistic and its null distribution, as in a diagnosis.
-
-    Returns:
-        Quantity to the key of its test, without those that have no p-value (NaN).
-    """
+    """Choose the tests that count: each statistic of the whole network once, at its largest K1 up to 30; none without p."""
     keys: dict[str, tuple[str, str, int | None]] = {}
     for key in sorted(tests, key=lambda key: key[2] or 0):
         if key[0] == "all" and (key[2] or 0) <= _LONGEST and tests[key].p >= 0:  # not where it is NaN
@@ -53,10 +53,10 @@ def _p_values(tests: Tests) -> dict[str, float]:
 def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
     """Say in one sentence what was found across the minibatches, of the whole network.
 
-    The rule: m tests count (:func:`counted`; 5 as a rule). The noise is called heavier than Gaussian if one of them finds
-    it so (:func:`heavier`), and those that do are named: with 99 twins and 5 tests, a statistic beyond all its twins. So
-    Gaussian noise is called heavier in 5 % of the reports at most, as far as twins have its law. Otherwise the tests cannot
-    tell the noise from Gaussian noise, which does not make it Gaussian.
+    The rule: m tests count (:func:`counted`; 5 as a rule). The noise is called heavier than Gaussian if one of them has
+    p <= 0.05 / m (:func:`heavier`), and those that do are named: with 99 twins and 5 tests, a statistic beyond all its
+    twins. So Gaussian noise is called heavier in 5 % of the reports at most, as far as twins have its law. Otherwise the
+    tests cannot tell the noise from Gaussian noise, which does not make it Gaussian.
 
     Args:
         tests: (scope, quantity, x) to the statistic and its null distribution, as in a diagnosis.
@@ -64,8 +64,7 @@ def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
         doubt: why the tests cannot be asked at all, "" if they can.
 
     Returns:
-        One sentence: heavier, cannot be told apart, or none: for `doubt`, or with too few twins to say, fewer than
-        20 m - 1.
+        One sentence: heavier, cannot be told apart, or none (for `doubt`, or with fewer than the 20 m - 1 twins needed).
     """
     p_values = _p_values(tests)
     m = len(p_values)
@@ -98,22 +97,11 @@ def _listed(names: list[str]) -> str:
 
 
 def unresolved(g: Float[Tensor, "P p"]) -> float:
-    r"""Compute the share of the pair differences of gradients that are not zero, yet may be so by rounding alone.
-
-    Those are the differences :math:`d_{ij} = g_{2i-1,j} - g_{2i,j}` with
-    :math:`0 < |d_{ij}| \le 64\, \epsilon\, (|g_{2i-1,j}| + |g_{2i,j}|)` that are also below a thousandth of the median of
-    their column's differences above that bound, if there are any: otherwise they are small because the noise is small
-    compared with its mean. Gradients that cancel to next to nothing are not seen. Of a continuous law the share is below a
-    thousandth. Gradients that are whole numbers over the minibatch size, such as the counts of a class, are often equal in
-    exact arithmetic: then it is a half to several per cent, and nothing that takes logarithms can be believed.
-
-    Args:
-        g: a gradient a row, *not* centred: where few minibatches reach a coordinate, its other entries are all next to
-            minus the mean once it is centred. Its dtype says what rounding is.
-
-    Returns:
-        The share.
-    """
+    """Compute the share of the pair differences of gradients, *not* centred, not zero but maybe so by rounding."""
+    # Once g is centred, the entries of a coordinate that few minibatches reach are all next to minus the mean. A difference
+    # that is small because the noise is small compared with its mean counts only if it is small among its column's others.
+    # Gradients that cancel to next to nothing are not seen. Of a continuous law the share is below a thousandth; of whole
+    # numbers over the minibatch size, such as counts of a class, a half to several per cent: no logarithm is then believed.
     pairs = len(g) // 2
     one, other = g[0 : 2 * pairs : 2], g[1 : 2 * pairs : 2]
     size = (one - other).abs()
@@ -143,25 +131,7 @@ def doubt(shares: Mapping[str, float], dtype: torch.dtype) -> str:
 
 
 def order(G: Float64[Tensor, "P P"], *, permutations: int = _PERMUTATIONS, seed: int = 0) -> float:
-    r"""Test by permutations whether the rows are exchangeable: are neighbours more, or less, alike than other pairs?
-
-    The statistic is :math:`S = \sum_i c_{i,i+1}` with the cosines :math:`c_{ij} = G_{ij} / \sqrt{G_{ii} G_{jj}}`, and
-    :math:`p = (1 + \#\{|S_\pi - m| \ge |S - m|\}) / (1 + \#\pi)` over random orders :math:`\pi` of the rows, m the mean
-    of S over all orders. Rows of a random partition of the data are exchangeable, whatever their law and also once they are
-    centred: then p is as good as uniform. It is small if neighbours are cut from the same stretch of sorted data, or
-    overlap. It sees no more than that: not minibatches that are each of one kind (a class, a length, a user) where
-    neighbours are no more alike than others, nor overlaps of minibatches far apart, nor an order with a longer period.
-
-    Source: the serial correlation of Wald and Wolfowitz (1943), of vectors.
-
-    Args:
-        G: inner products of the rows of the noise matrix; rows of zeros are like no other.
-        permutations: random orders.
-        seed: of them.
-
-    Returns:
-        The p-value.
-    """
+    """Test by permutations if rows are exchangeable, from inner products: the p-value (see the module)."""
     P = len(G)
     size = G.diagonal().clamp(min=0).sqrt()
     cosines = G / torch.where(size > 0, size, torch.inf).outer(torch.where(size > 0, size, torch.inf))

@@ -15,24 +15,29 @@ e_2
 .. math:: \underbrace{e_0 - e_\pi}_{\text{correlation}} + \underbrace{e_\pi - e_1}_{\text{order}}
     + \underbrace{e_1 - (e_2 - r)}_{\text{scales}} + \underbrace{e_2 - r}_{\text{tails}}
 
-with r what e_2 is of Gaussian noise, whatever its scales. The parts are descriptive, each may be negative, and they add up
-to e_0. A column's own standard deviation would not do as its scale: entries over it are bounded by :math:`\sqrt P`, and
-true tails would be booked as scales. The scale from the other half is estimated with an error that does not depend on the
-entry; what this error adds is known in closed form (:func:`expected_scaled`), and r takes it away. Differences have a
-symmetric law, which random signs do not change. Without the signs, correlated coordinates would make all differences of a
-minibatch large together and mostly of one sign: their sum is not zero, as that of U is, and every block would have a share
-of it however they are shuffled.
+with r what e_2 is of Gaussian noise, whatever its scales. The parts add up to e_0; each may be negative. A column's own
+standard deviation would not do as its scale: entries over it are bounded by :math:`\sqrt P`, and true tails would be
+booked as scales. The error of the scale from the other half does not depend on the entry, and r takes away what it adds.
+Given the scales s^ of m pairs, a block sum of SaS differences X / s^ is SaS of scale
+:math:`(\sum \hat s^{-\alpha})^{1/\alpha}`; for large K1, e_2 + 1/2 is then (:func:`expected_scaled`)
 
-Scaled columns weigh the same, so that tails are those of a typical column as its *mean square* has them: up to what r takes
-away, of Gaussian or other columns of finite variance they are :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)`, with
-T_j of :func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`. A few columns with very heavy tails can make most.
-In e_1 every column weighs by its size: where those columns are small, what is in tails is missing from e_1, and scales are
-negative. In columns with many exact zeros, these take no part in the scale, and what they do to e_1 is in scales.
+.. math:: \frac1\alpha + \frac1{\log K_1} \Bigl( \frac1\alpha \ln E\,\hat s^{-\alpha} + E \ln|X| \Bigr), \qquad
+    E\,\hat s^{-\alpha} = \bigl( E|X|^{-\alpha/m} \bigr)^m,
 
-The parts see the *marginal* law of the entries: tails that a whole row has in common (elliptical noise) are in e_2, where
-rows are mixed, and come back with the opposite sign as correlation. They are seen only as far as the rows go: P rows have P
-scales however many the entries, so that for K1 above P such noise of index alpha has a correlation of about
-:math:`-(1/\alpha - 1/2) \ln P / \ln K_1` and tails of about :math:`(1/\alpha - 1/2) \ln(P/2) / \ln K_1`.
+about :math:`1/\alpha + \alpha \kappa_2 / (2 m \log K_1)`, :math:`\kappa_2` = Var ln\|X\|. Differences have a symmetric law,
+which random signs do not change. Without the signs, correlated coordinates would make the differences of a minibatch large
+together and mostly of one sign, and every block would have a share of their sum however they are shuffled.
+
+Scaled columns weigh the same, so that tails are those of a typical column as its *mean square* has them: of columns of
+finite variance :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)` up to what r takes away, with T_j of
+:func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`. A few columns with very heavy tails can make most. In e_1
+every column weighs by its size: where those columns are small, e_1 lacks what is in tails, and scales are negative. Exact
+zeros take no part in the scale of their column; what they do to e_1 is in scales.
+
+The parts see the *marginal* law of the entries. Tails that a whole row has in common (elliptical noise) are in e_2, where
+rows are mixed, and come back with the opposite sign as correlation, as far as the rows go. P rows have P scales: for K1
+above P such noise of index alpha has a correlation of about :math:`-(1/\alpha - 1/2) \ln P / \ln K_1` and tails of about
+:math:`(1/\alpha - 1/2) \ln(P/2) / \ln K_1`.
 """
 
 import math
@@ -60,10 +65,10 @@ class Decomposition:
     r"""The joint estimate, taken apart; all values on :math:`1/\hat\alpha - 1/2`.
 
     Standard errors: of e_0 and e_c by the jackknife over the minibatches; of e_pi, e_1 and e_2 that of the shuffle alone,
-    given the minibatches; in `correlation` the mean logarithm of the entries cancels, and its error with it. If the tails
-    are heavy, that of e_0 is too small: the column means that centring took away are common to all rows. For i.i.d. SaS
-    of 1.8, 1.5 and 1.2 at P = 120 the spread is up to 1.6, 2.9 and 5 times what it is of entries that were not centred,
-    and the jackknife does not see it.
+    given the minibatches; in `correlation` the mean logarithm of the entries cancels, and its error with it. With
+    heavy tails that of e_0 is too small: the jackknife does not see the column means that centring took away from all
+    rows. For i.i.d. SaS of 1.8, 1.5 and 1.2 at P = 120 the spread is up to 1.6, 2.9 and 5 times what it is of entries
+    that were not centred.
 
     Attributes:
         P: number of rows.
@@ -79,10 +84,10 @@ class Decomposition:
         scales: e_1 - tails.
         tails: e_2 - `reference`.
         reference: what e_2 is of Gaussian noise, whatever its scales.
-        half: the smallest share of the columns that make half of the mean square of the scaled differences, and so of what
+        half: smallest share of the columns that make half of the mean square of the scaled differences, and so of what
             `tails` weighs: somewhat below 1/2 for Gaussian noise, next to 0 where few columns make it.
-        stable_tails: what `tails` is of independent SaS noise of index 1.5, whatever its scales: 1/1.5 - 1/2 and what the
-            error of the estimated scales adds at this P and K1; scales have the rest.
+        stable_tails: `tails` of independent SaS noise of index 1.5, whatever its scales: 1/1.5 - 1/2 and what the error of
+            the estimated scales adds at this P and K1; scales have the rest.
     """
 
     P: int
@@ -126,10 +131,10 @@ def decompose(
     Args:
         U: noise matrix, one row a minibatch, on any device; rows in an order that says nothing (a random partition),
             centred: where coordinates are correlated, a mean that is not zero would be in e_1.
-        K1: length of a block, floor(sqrt(K)) by default, K = P p with p the live columns; e_2 has half the entries and
-            the same K1.
+        K1: length of a block, floor(sqrt(K)) by default, K = P p with p the live columns; the same for e_2, which has half
+            the entries.
         seed: of the permutations.
-        gradients: the same before it was centred, of which differences have all their digits; by default U. Where few
+        gradients: the same before it was centred, U by default; its differences have all their digits. Where few
             minibatches reach a coordinate with a large gradient, its other entries are all next to minus the mean once it
             is centred, and in float32 little of their own digits is left.
 
@@ -137,7 +142,7 @@ def decompose(
         The parts.
 
     Raises:
-        TooFew: fewer than 16 rows, or nothing alive.
+        TooFew: fewer than 16 rows, nothing alive, or no column with differences in both halves of the pairs.
         ValueError: NaN or infinity, K1 out of range.
     """
     P = len(U)
@@ -199,28 +204,7 @@ def _half(scaled: Float[Tensor, "pairs q"]) -> float:
 
 
 def expected_scaled(P: int, K1: int, alpha: float | int = 2) -> float:
-    r"""Compute the mean of 1/alpha^ = e_2 + 1/2 where the pair differences of every column are i.i.d. SaS, of any scale.
-
-    An entry is X / s^, with s^ the geometric mean of \|X\| over the m pairs of the other half. Given the scales, a block
-    sum is SaS with scale :math:`(\sum \hat s^{-\alpha})^{1/\alpha}`, so that for large K1
-
-    .. math:: \frac1\alpha + \frac1{\log K_1} \Bigl( \frac1\alpha \ln E\,\hat s^{-\alpha} + E \ln|X| \Bigr), \qquad
-        E\,\hat s^{-\alpha} = \bigl( E|X|^{-\alpha/m} \bigr)^m,
-
-    about :math:`1/\alpha + \alpha \kappa_2 / (2 m \log K_1)`, :math:`\kappa_2` = Var ln\|X\|. The means over both halves
-    are taken where they differ in size.
-
-    Args:
-        P: number of rows, 16 or more.
-        K1: length of a block.
-        alpha: index, 0 < alpha <= 2; at 2 the reference for Gaussian noise.
-
-    Returns:
-        Its value.
-
-    Raises:
-        ValueError: P or alpha is out of range.
-    """
+    """Compute the mean of e_2 + 1/2 where pair differences are i.i.d. SaS in every column (see the module)."""
     if P < FEWEST_ROWS:
         raise ValueError(f"P = {P} rows are too few: cross-fitted scales need {FEWEST_ROWS} or more")
     pairs = P // 2
@@ -231,18 +215,7 @@ def expected_scaled(P: int, K1: int, alpha: float | int = 2) -> float:
 
 
 def scaled_differences(U: Float[Tensor, "P p"]) -> Float[Tensor, "pairs q"]:
-    """Divide differences of consecutive rows by a scale of their column from the other half of the pairs.
-
-    Args:
-        U: noise matrix, or gradients; the last row of an odd number takes no part.
-
-    Returns:
-        The differences, every column over the geometric mean of the other half's absolute values (exact zeros left out);
-        without the columns of which one half has nothing but zeros.
-
-    Raises:
-        TooFew: no column is left.
-    """
+    """Divide differences of row pairs by the geometric mean (zeros left out) of their column's in the other half."""
     pairs = len(U) // 2
     out = U.new_empty(pairs, U.shape[1])
     kept = torch.ones(U.shape[1], dtype=torch.bool, device=U.device)

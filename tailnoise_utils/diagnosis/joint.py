@@ -29,21 +29,7 @@ class Estimate(NamedTuple):
 
 
 def curve(U: Float[Tensor, "P p"], *, lengths: tuple[int, ...] | None = None) -> dict[int, Estimate]:
-    """Compute the joint estimate 1/alpha^ (corrected) against K1.
-
-    Flat for i.i.d. stable entries; for anything else it moves with K1, and so with the size of the network.
-
-    Args:
-        U: noise matrix, on any device.
-        lengths: block lengths, multiples of 10; by default 10, 20, 50, 100, ... (1000 among them) as long as there are
-            50 blocks or more.
-
-    Returns:
-        K1 to 1/alpha^, its standard error by the jackknife over the minibatches.
-
-    Raises:
-        ValueError: a length is no multiple of 10 or leaves fewer than two blocks, nothing alive.
-    """
+    """Compute 1/alpha^ against K1, multiples of 10 that leave 50 blocks: flat for i.i.d. stable entries, for others not."""
     U = live_columns(U)
     K = U.numel()
     if lengths is None:
@@ -78,17 +64,7 @@ def row_logs(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P 2"]:
 def of_rows(
     U: Float[Tensor, "P p"], K1: int, logs: Float64[Tensor, "P 2"], Y: Float[Tensor, " K2"] | None = None
 ) -> tuple[Estimate, float]:
-    """Compute 1/alpha^ - 1/2 of a matrix read row by row, and the variance of the mean ln|Y|, by the jackknife over rows.
-
-    Args:
-        U: noise matrix.
-        K1: length of a block.
-        logs: of :func:`row_logs`; the columns may be in another order there.
-        Y: the block sums, if they are at hand.
-
-    Returns:
-        The estimate and the variance.
-    """
+    """Compute 1/alpha^ - 1/2 read row by row (`logs` of any column order), and Var mean ln|Y|: jackknife over rows."""
     flat = U.reshape(-1)
     Y = _block_sums(flat, K1) if Y is None else Y
     by_rows = by_row(log_sums(Y[:, None]), K1, U.shape[1])
@@ -101,16 +77,7 @@ def of_rows(
 
 
 def of_shuffled(x: Float[Tensor, " K"], K1: int, logs: Float64[Tensor, "rows 2"]) -> tuple[Estimate, float]:
-    """Compute 1/alpha^ - 1/2 of shuffled entries, whose block sums are as good as independent, as :func:`of_rows` does.
-
-    Args:
-        x: the entries.
-        K1: length of a block.
-        logs: of :func:`row_logs`, in whatever order.
-
-    Returns:
-        The estimate with the standard error of the shuffle, and the variance of the mean ln|Y|.
-    """
+    """Compute 1/alpha^ - 1/2 of shuffled entries and Var mean ln|Y|, as if block sums were independent."""
     Y = log_sums(_block_sums(x, K1)[:, None])
     totals = torch.cat([Y.sum(0), logs.sum(0) - log_sums(x[len(Y) * K1 :])])
     values = Y[Y[:, 1] > 0, 0]

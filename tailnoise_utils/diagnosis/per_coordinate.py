@@ -3,7 +3,21 @@ r"""Statistics that look down the columns, across the minibatches, where the joi
 Each is compared with its values on Gaussian twins of the same covariance (:func:`gaussian_null`), since no formula knows
 how coordinates depend on each other. A twin has the covariance that was *measured*, of rank below P: where the coordinates
 are close to independent, the twins' are less so, their statistics spread more and the test errs on the side of the
-Gaussian law. For the norms this effect is known and taken out (:func:`gaussian_norms`).
+Gaussian law.
+
+For the norms this effect is known and taken out (:func:`gaussian_norms`). Of Gaussian rows of covariance :math:`\Sigma`,
+:math:`\mathrm{Var} \ln \lVert X \rVert \approx \mathrm{tr}\, \Sigma^2 / (2 (\mathrm{tr}\, \Sigma)^2)`. The measured S is
+concentrated on P - 1 directions, which alone would add 1 / (2 (P - 1)), and its square holds fourth powers of the rows, so
+that heavy tails would widen their own reference. Both traces are estimated from *different* rows instead, without bias
+whatever the law of the rows (the first: Chen, Zhang and Zhong 2010, Journal of the American Statistical Association 105,
+810-819). With sums over distinct indices, and :math:`(P)_k = P (P - 1) \cdots (P - k + 1)`,
+
+.. math:: \widehat{\mathrm{tr}\, \Sigma^2} = \frac{\sum G_{ij}^2}{(P)_2} - \frac{2 \sum G_{ij} G_{jk}}{(P)_3}
+    + \frac{\sum G_{ij} G_{kl}}{(P)_4}, \qquad \widehat{(\mathrm{tr}\, \Sigma)^2}
+    = \frac{\sum \lVert U_i - U_j \rVert^2 \lVert U_k - U_l \rVert^2}{4\, (P)_4} .
+
+The norms are drawn under :math:`a S + (1 - a) (\mathrm{tr} S / p) I`, with a in 0..1 such that the ratio of its traces is
+that of the estimates.
 """
 
 import math
@@ -25,19 +39,12 @@ Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A statistic and its law on Gaussian twins.
+    """A statistic and its law on Gaussian twins."""
 
-    Attributes:
-        value: of the noise.
-        null: mean over the twins.
-        null_sd: standard deviation over the twins.
-        p: (1 + number of twins that reach the value) / (1 + number of twins): small for heavy tails.
-    """
-
-    value: float
-    null: float
-    null_sd: float
-    p: float
+    value: float  # of the noise
+    null: float  # mean over the twins
+    null_sd: float  # standard deviation over the twins
+    p: float  # (1 + number of twins that reach the value) / (1 + number of twins): small for heavy tails
 
 
 def judge(value: float, null: Float64[Tensor, " draws"]) -> Comparison:
@@ -81,7 +88,7 @@ def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     .. math:: T_j = \tfrac12 \bigl[ \ln(P-1) + \psi(\tfrac12) - \psi(\tfrac{P-1}2) \bigr]
         - \frac1P \sum_i \ln \frac{|U_{ij}|}{s_j}, \qquad s_j^2 = \frac1P \sum_i U_{ij}^2
 
-    Exactly of mean zero for Gaussian columns that are centred, whatever their scales and their covariance: then
+    Of mean exactly zero for centred Gaussian columns, whatever their scales and covariance: then
     :math:`U_{ij}^2 / (P s_j^2) = (1 - 1/P) B`, B of the beta law (1/2, (P-2)/2), and
     :math:`E \ln B = \psi(1/2) - \psi((P-1)/2)`. Positive for heavier tails. tau is its mean over the columns.
 
@@ -113,14 +120,14 @@ def column_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int]) -> Float64[T
 
     For independent stable rows it has the mean 1/alpha at every K1, however coordinates depend on each other; for
     independent rows of finite variance it falls to 1/2 as K1 grows. Centred entries would not do: they sum to zero, and
-    sums of many of them are too small (for Gaussian entries at P = 60 and K1 = 10, alpha^ is 2.15, not 2).
+    sums of many are too small (for Gaussian entries at P = 60 and K1 = 10, alpha^ is 2.15, not 2).
 
     Source: Corollary 2.4 of Mohammadi, Mohammadpour and Ogata (2015), Metrika 78, 549-561.
 
     Args:
         U: noise matrix, or gradients, whose differences have more digits; rows in an order that says nothing.
-        lengths: block lengths K1; what is left over of P // 2 differences is dropped. One block is enough, for it is the
-            mean over the columns that counts.
+        lengths: block lengths K1; what is left over of P // 2 differences is dropped. One block is enough: the mean over
+            the columns counts.
 
     Returns:
         1/alpha^_j, a block length a row; exact zeros contribute no logarithm (NaN where nothing is left).
@@ -151,16 +158,7 @@ def gram(U: Float[Tensor, "P p"]) -> Float64[Tensor, "P P"]:
 
 
 def norm_spread(G: Float64[Tensor, "P P"]) -> float:
-    """Compute the standard deviation of ln||U_i|| from the rows' inner products; rows of zeros are left out.
-
-    Tails that a whole row has in common show here, and nowhere in the joint estimate.
-
-    Args:
-        G: inner products of the rows.
-
-    Returns:
-        Its value, NaN if fewer than two rows are left.
-    """
+    """Compute the s.d. of ln||U_i|| from inner products: tails of a whole row, which the joint estimate does not see."""
     squares = G.diagonal()
     return float(squares[squares > 0].log().std() / 2)
 
@@ -168,39 +166,7 @@ def norm_spread(G: Float64[Tensor, "P P"]) -> float:
 def gaussian_norms(
     G: Float64[Tensor, "P P"], p: int, shape: tuple[int, ...], generator: np.random.Generator
 ) -> Float64[np.ndarray, "*shape"]:
-    r"""Draw norms of Gaussian noise with the covariance behind the rows, as far as P of them can tell it.
-
-    For Gaussian rows of covariance :math:`\Sigma`
-
-    .. math:: \mathrm{Var} \ln \lVert X \rVert \approx \frac{\mathrm{tr}\, \Sigma^2}{2 (\mathrm{tr}\, \Sigma)^2} .
-
-    The covariance S that P rows measure is concentrated on P - 1 directions, which alone would add 1 / (2 (P - 1)), and its
-    square holds fourth powers of the rows, so that heavy tails would widen their own reference. Both traces are estimated
-    from *different* rows instead, without bias whatever the law of the rows: with sums over distinct indices, and
-    :math:`(P)_k = P (P - 1) \cdots (P - k + 1)`,
-
-    .. math:: \widehat{\mathrm{tr}\, \Sigma^2} = \frac{\sum G_{ij}^2}{(P)_2} - \frac{2 \sum G_{ij} G_{jk}}{(P)_3}
-        + \frac{\sum G_{ij} G_{kl}}{(P)_4}, \qquad \widehat{(\mathrm{tr}\, \Sigma)^2}
-        = \frac{\sum \lVert U_i - U_j \rVert^2 \lVert U_k - U_l \rVert^2}{4\, (P)_4} .
-
-    The norms are drawn under :math:`a S + (1 - a) (\mathrm{tr} S / p) I`, with a in 0..1 such that the ratio of its traces
-    is that of the estimates.
-
-    Source of the first estimate: Chen, Zhang and Zhong (2010), Journal of the American Statistical Association 105,
-    810-819.
-
-    Args:
-        G: inner products of the rows, 4 or more.
-        p: number of coordinates.
-        shape: of the result.
-        generator: of the norms.
-
-    Returns:
-        The norms.
-
-    Raises:
-        ValueError: fewer than 4 rows, or all of them zero.
-    """
+    """Draw norms of Gaussian noise in p coordinates with the covariance behind 4 or more rows (see the module)."""
     P = len(G)
     if P < 4:
         raise ValueError(f"P = {P} rows do not tell how their norms should spread: give 4 or more")

@@ -1,4 +1,9 @@
-"""Projections of the noise, at random and along leading directions of the other minibatches, and tests of normality."""
+"""Projections of the noise, at random and along leading directions of the other minibatches, and tests of normality.
+
+Projections of very many coordinates are Gaussian by the central limit theorem even where the coordinates are not. What
+random ones find is tails that whole rows, or strong coordinates, have. Leading directions are fitted on one half of the
+minibatches and look at the other: fitted on the same rows they would follow their outliers.
+"""
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -10,20 +15,7 @@ _WEAKEST = 1e-6  # smallest eigenvalue, as a share of the largest, that is more 
 def random_projections(
     G: Float64[Tensor, "P P"], count: int, generator: torch.Generator
 ) -> Float64[Tensor, "P directions"]:
-    r"""Project the noise onto random directions.
-
-    For V of p x count independent standard normal numbers the columns of U V are, given U, independent N(0, G): they are
-    drawn as such, without V. Projections of very many coordinates are Gaussian by the central limit theorem even where the
-    coordinates are not: what these find is tails that whole rows, or strong coordinates, have.
-
-    Args:
-        G: inner products of the rows, :math:`U U^T`.
-        count: number of directions.
-        generator: of the directions.
-
-    Returns:
-        A direction a column.
-    """
+    """Project onto random directions, a direction a column: given U these columns are N(0, G), and so drawn, without V."""
     values, vectors = torch.linalg.eigh(G)
     xi = torch.randn(len(G), count, generator=generator, device=generator.device, dtype=torch.float64).to(G)
     return vectors @ (values.clamp(min=0).sqrt()[:, None] * xi)
@@ -32,18 +24,7 @@ def random_projections(
 def leading_projections(
     G: Float64[Tensor, "P P"], count: int, generator: torch.Generator
 ) -> Float64[Tensor, "half directions"]:
-    """Project the noise onto leading principal directions that were fitted on the other half of the minibatches.
-
-    The halves are drawn at random, and swapped. (Directions fitted on the same rows would follow their outliers.)
-
-    Args:
-        G: inner products of the rows.
-        count: directions from each half; fewer if the noise has a lower rank.
-        generator: of the halves.
-
-    Returns:
-        A direction a column: those fitted on the one half, then those fitted on the other; P // 2 minibatches each.
-    """
+    """Project onto up to `count` principal directions of the other half of the minibatches; halves are random, swapped."""
     P, half = len(G), len(G) // 2
     order = torch.randperm(P, generator=generator, device=generator.device).to(G.device)[: 2 * half]
     projections = []
@@ -66,20 +47,7 @@ def excess_kurtosis(Y: Float[Tensor, "n series"]) -> Float64[Tensor, " series"]:
 def anderson_darling(
     Y: Float[Tensor, "n series"],
 ) -> tuple[Float64[Tensor, " series"], Float64[Tensor, " series"]]:
-    """Test normality by Anderson and Darling, mean and variance unknown.
-
-    Source: Stephens in D'Agostino and Stephens (1986), Goodness-of-fit techniques, section 4.8.5, table 4.9: the statistic
-    times 1 + 0.75 / n + 2.25 / n^2, and its p-value.
-
-    Args:
-        Y: a series of independent numbers a column, 8 or more each.
-
-    Returns:
-        Statistic and p-value of every series.
-
-    Raises:
-        ValueError: fewer than 8 numbers.
-    """
+    """Compute Anderson and Darling's statistic and p-value of columns of 8 or more numbers, mean and variance unknown."""
     n = len(Y)
     if n < 8:
         raise ValueError(f"series of {n} numbers are too short for the Anderson-Darling test: give 8 or more")

@@ -76,17 +76,16 @@ def stable_twin(U: Float[Tensor, "P p"], alpha: float | int, generator: torch.Ge
 def twin_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int], *, epsilon: float = 0.0) -> list[float]:
     r"""Compute the mean of 1/alpha^ over the Gaussian twins of a noise matrix, without drawing any.
 
-    A twin is :math:`Z U / \sqrt P`, Z a P x P matrix of independent standard normal numbers: Gaussian noise whose rows
-    have the covariance :math:`U^\top U / P`. Read row by row as :func:`~tailnoise_utils.tail_index.mohammadi` does,
-    every entry and every block sum of it is normal, so that
+    Rows of a twin :math:`Z U / \sqrt P` have the covariance :math:`U^\top U / P`. Read row by row as
+    :func:`~tailnoise_utils.tail_index.mohammadi` does, every entry and every block sum of it is normal, so that
 
     .. math:: E\Bigl[\frac{1}{\hat\alpha}\Big|U\Bigr] = \frac{1}{\ln K_1}
         \Bigl(\frac{1}{K_2}\sum_{\text{blocks}} h(s_Y) - \frac{1}{K}\sum_{ij} h(s_j)\Bigr), \qquad
         h(s) = E \ln(s|z| + \epsilon), \quad z \sim N(0, 1),
 
-    with :math:`s_j^2 = \sum_i U_{ij}^2 / P` and :math:`s_Y^2 = \sum_i (\sum_{j \in Y} U_{ij})^2 / P`; of a block that
-    straddles rows, the variances of its pieces add up, for rows of the twin are independent. Equality of 1/alpha^ of U
-    and of its twin says that the estimate holds nothing beyond second moments; it is expected of jointly stable rows too.
+    with :math:`s_j^2 = \sum_i U_{ij}^2 / P` and :math:`s_Y^2 = \sum_i (\sum_{j \in Y} U_{ij})^2 / P`. Rows of the twin are
+    independent: of a block that straddles rows, the variances of its pieces add up. Equality of 1/alpha^ of U and of its
+    twin says that the estimate holds nothing beyond second moments; jointly stable rows are expected to have it too.
 
     Args:
         U: noise matrix, one row a minibatch; without dead columns unless `epsilon` is positive.
@@ -167,22 +166,12 @@ def random_signs(x: Float[Tensor, "..."], seed: int) -> Float[Tensor, "..."]:
 
 
 def shuffle(x: Float[Tensor, " K"], seed: int) -> Float[Tensor, " K"]:
-    """Permute all entries, every order being equally likely.
-
-    On a processor in two passes that stay in its cache, three times as fast as one permutation of 2^25 entries: shuffle
-    chunks; deal every chunk out to segments, in numbers that are distributed as those of a shuffle are (multivariate
-    hypergeometric); shuffle the segments.
-
-    Args:
-        x: the entries, on any device.
-        seed: of the permutation; the result depends on the kind of device too.
-
-    Returns:
-        A new tensor.
-    """
+    """Permute all entries, every order being equally likely, in a new tensor; CPU and GPU differ in it."""
     if x.device.type != "cpu" or len(x) >= 10**9:  # NumPy's hypergeometric numbers end there
         generator = torch.Generator(x.device).manual_seed(seed)
         return x[torch.randperm(len(x), generator=generator, device=x.device)]
+    # Two passes that stay in the processor's cache take a third of the time of one permutation of 2^25 entries: shuffle
+    # chunks, deal each out to segments in numbers that are those of a shuffle (multivariate hypergeometric), shuffle these.
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     out = torch.empty_like(x)
     count = math.ceil(len(x) / _CHUNK)
@@ -202,24 +191,7 @@ def shuffle(x: Float[Tensor, " K"], seed: int) -> Float[Tensor, " K"]:
 
 
 def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) -> Int64[Tensor, " columns"]:
-    """Choose the coordinates to look at where all are too many: one contiguous segment of every layer.
-
-    The row is cut wherever a slice of a group begins or ends; every piece gives a segment at a random place, as long as
-    its share of the row (one coordinate at least). Within a segment neighbours remain neighbours.
-
-    Args:
-        p: number of coordinates.
-        groups: name to slices of a row; None for one group.
-        limit: most coordinates to take.
-        seed: of the places.
-
-    Returns:
-        Coordinates in increasing order: all p, if they are within the limit.
-
-    Raises:
-        ValueError: a slice is not within the row.
-        TooFew: the limit is below the number of pieces.
-    """
+    """Choose up to `limit` coordinates, increasing: a contiguous segment, at a random place, of every layer (or all p)."""
     cuts = {0, p}
     for name, slices in (groups or {}).items():
         for part in slices:
@@ -227,11 +199,10 @@ def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) 
                 raise ValueError(
                     f"group {name!r}: {part} is no slice of a row of p = {p} coordinates: give start < stop"
                 )
-            cuts |= {part.start, part.stop}
+            cuts |= {part.start, part.stop}  # the row is cut wherever a slice begins or ends
     if p <= limit:
         return torch.arange(p)
-    ends = sorted(cuts)
-    pieces = list(itertools.pairwise(ends))
+    pieces = list(itertools.pairwise(sorted(cuts)))
     if limit < len(pieces):
         raise TooFew(
             f"limit = {limit} is below the {len(pieces)} pieces of the row: raise it (the entries to look at, over P) or "

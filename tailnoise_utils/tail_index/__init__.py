@@ -11,17 +11,8 @@ from .moments import fractional_moment, koutrouvelis, log_moment
 from .quantiles import hill, maximum_likelihood, mcculloch
 from .result import TailIndex
 
-_FUNCTIONS = (
-    mohammadi,
-    mohammadi_order,
-    log_moment,
-    fractional_moment,
-    koutrouvelis,
-    mcculloch,
-    hill,
-    maximum_likelihood,
-)
-ESTIMATORS: dict[str, Callable[..., TailIndex]] = {function.__name__: function for function in _FUNCTIONS}
+_ALL = (mohammadi, mohammadi_order, log_moment, fractional_moment, koutrouvelis, mcculloch, hill, maximum_likelihood)
+ESTIMATORS: dict[str, Callable[..., TailIndex]] = {function.__name__: function for function in _ALL}
 
 __all__ = ["CONVENTIONS", "ESTIMATORS", "TailIndex", *ESTIMATORS, "get"]
 

@@ -1,24 +1,21 @@
 r"""Data whose law is known: SaS samples, and samples that are NOT stable, to see where an estimator misleads.
 
 For i.i.d. entries of finite variance :math:`s^2`, and K1 large enough for the central limit theorem to hold in a block,
-the block estimator (Mohammadi's Corollary 2.4, corrected convention) tends to
+:math:`\log|Y|` is that of a Gaussian of variance :math:`K_1 s^2`, so that the block estimator (corrected) tends to
 
 .. math:: \mathrm{E}\,\frac{1}{\hat\alpha} = \frac12 +
-    \frac{\log s - \mathrm{E}\log|X| - (\gamma + \log 2)/2}{\log K_1}
+    \frac{\log s - \mathrm{E}\log|X| - (\gamma + \log 2)/2}{\log K_1} .
 
-because :math:`\log|Y|` is that of a Gaussian of variance :math:`K_1 s^2`. It reaches 1/2 (alpha = 2) only as K1 grows
-without bound; what stands above log K1 is how little the law looks like a Gaussian, not a tail. Correlated entries
-replace :math:`K_1 s^2` by the variance of the block sum. Exact zeros, in the published convention, enter with
-:math:`\log\epsilon = -36`.
+It reaches 1/2 (alpha = 2) only as K1 grows without bound: the numerator measures no tail. Correlated entries replace
+:math:`K_1 s^2` by the variance of the block sum; exact zeros (published) enter with :math:`\log\epsilon = -36`.
 
 Noise matrices (:func:`noise_of`) have independent rows of one law and coordinates of a known dependence:
 
 * ``"independent"``: independent coordinates;
-* ``"latent"``: :math:`S A / k^{1/\alpha}`, S of k = `rank` independent SaS factors a row, A loadings that are drawn once
-  from N(0, 1): the scales of coordinates differ a little. A block sum has in law the loadings of one coordinate times
-  :math:`\sqrt{K_1}`, so that the joint 1/alpha^ has the mean 1/2 whatever alpha is;
-* ``"elliptical"``: one random scale for a whole row of Gaussian coordinates, which have `rank` Gaussian factors or, without
-  one, are independent;
+* ``"latent"``: :math:`S A / k^{1/\alpha}`, S of k = `rank` independent SaS factors a row, A loadings drawn once from
+  N(0, 1). A block sum has in law the loadings of one coordinate times :math:`\sqrt{K_1}`, so that the joint 1/alpha^ has
+  the mean 1/2 whatever alpha is;
+* ``"elliptical"``: one random scale for a whole row of Gaussian coordinates, independent or with `rank` Gaussian factors;
 * ``"grouped"``: groups of ``BLOCK`` neighbours, :math:`\rho^{1/\alpha} S_{\text{group}} + (1-\rho)^{1/\alpha} S_j`; at
   alpha = 2 with the correlation `rho`.
 """
@@ -42,17 +39,11 @@ _MEAN_LOG_GAUSSIAN = -(np.euler_gamma + math.log(2)) / 2  # E log|Z|, Z standard
 
 @dataclass(frozen=True)
 class Law:
-    """A law with one parameter.
+    """A law with one parameter."""
 
-    Attributes:
-        sample: (parameter, size, generator) -> a sample, shape (size,), float64.
-        label: what it is, with ``{}`` for the parameter.
-        block_inverse: (parameter, K1, convention) -> E 1/alpha^ of :func:`tailnoise_utils.tail_index.mohammadi` for
-            large K1 (SaS: for every K1).
-    """
-
-    sample: Callable[[float, int, np.random.Generator], np.ndarray]
-    label: str
+    sample: Callable[[float, int, np.random.Generator], np.ndarray]  # of (parameter, size, generator)
+    label: str  # what it is, with {} for the parameter
+    # E 1/alpha^ of `mohammadi` for large K1 (SaS: for every K1), of (parameter, K1, convention)
     block_inverse: Callable[[float, int, str], float]
 
 
@@ -126,23 +117,7 @@ def noise_of(
     rank: int | None = 30,
     rho: float = 0.6,
 ) -> Float64[np.ndarray, "P p"]:
-    """Draw noise that is not centred: independent rows, coordinates SaS(alpha) and dependent as the module says.
-
-    Args:
-        coordinates: how they depend on each other, one of ``COORDINATES``.
-        alpha: index, 0 < alpha <= 2.
-        shape: rows and columns.
-        generator: of all draws.
-        share: weight of this noise; the rest is Gaussian noise with the same loadings, of scale 1 as SaS(2).
-        rank: number of factors; None is for elliptical coordinates only.
-        rho: weight of what a group shares.
-
-    Returns:
-        The matrix.
-
-    Raises:
-        ValueError: unknown coordinates, no factors for latent ones.
-    """
+    """Draw noise as the module says, not centred: `share` SaS(alpha), the rest Gaussian, of scale 1 as SaS(2)."""
     if coordinates not in COORDINATES:
         raise ValueError(f"unknown coordinates {coordinates!r}; choose one of {', '.join(COORDINATES)}")
     if coordinates == "latent" and not rank:

@@ -10,7 +10,7 @@ from .result import Sample, TailIndex, as_sample, check_spread
 
 
 def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
-    """log|x| of the entries that are not zero, at least 4, and the number of those that are."""
+    """Give log|x| of the entries that are not zero, at least 4, and the number of those that are."""
     values = as_sample(x, 4)
     alive = values[values != 0]
     if len(alive) < 4:
@@ -24,12 +24,11 @@ def log_moment(x: Sample) -> TailIndex:
     .. math:: \frac{1}{\hat\alpha^2} = \frac{6}{\pi^2}\,s^2 - \frac12,
         \qquad s^2 = \frac{1}{K-1}\sum_k\bigl(\log|X_k| - \overline{\log|X|}\bigr)^2
 
-    Standard error: Var(s^2) = (kappa_4 + 2 kappa_2^2) / K with the cumulants of log|X| of the SaS law
-    (:func:`tailnoise_utils.stable.law.log_cumulants`), carried to alpha^ by the delta method. 1/alpha^2 is unbiased; alpha^
-    has a bias of order 1/K. Domain: 0 < alpha <= 2. Where s^2 <= pi^2/12 no stable law has so little spread: alpha^ is
-    inf and the standard error NaN. Exact zeros have no logarithm: they are left out and counted.
-    Misleading: it looks at the whole law, small values as much as large ones, so that a spike at zero or unequal scales
-    read as heavy tails (Laplace data: sqrt(2)).
+    Standard error: delta method from Var(s^2) = (kappa_4 + 2 kappa_2^2) / K, with the cumulants of log|X| of the SaS law
+    (:func:`tailnoise_utils.stable.law.log_cumulants`). 1/alpha^2 is unbiased; alpha^ has a bias of order 1/K. Domain:
+    0 < alpha <= 2. Where s^2 <= pi^2/12 no stable law has so little spread: alpha^ is inf, its standard error NaN. Exact
+    zeros are left out and counted. Misleading: it looks at small values as much as at large ones, so that a spike at zero
+    or unequal scales read as heavy tails (Laplace data: sqrt(2)).
 
     Source: Ma and Nikias (1995), IEEE Transactions on Signal Processing 43, 2884-2897 (log|SaS| process).
 
@@ -43,7 +42,6 @@ def log_moment(x: Sample) -> TailIndex:
         ValueError: too few entries (after the zeros are left out), not one-dimensional, NaN or inf, nothing but zeros.
 
     Example:
-        >>> import numpy as np
         >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(log_moment(stable.sample(1.5, size, generator=np.random.default_rng(0))))
@@ -52,14 +50,13 @@ def log_moment(x: Sample) -> TailIndex:
     """
     logs, zeros = _log_absolute(x)
     inverse_square = 6 / math.pi**2 * logs.var(ddof=1) - 0.5
-    info = {"zeros": zeros}
     if inverse_square <= 0:
-        return TailIndex.from_inverse(0.0, math.nan, **info)
+        return TailIndex.from_inverse(0.0, math.nan, zeros=zeros)
     inverse = math.sqrt(inverse_square)
     k2 = math.pi**2 / 6 * (inverse_square + 0.5)
     k4 = math.pi**4 / 15 * (inverse_square**2 - 1) + math.pi**4 / 8
     variance = max(k4 + 2 * k2**2, 0.0) / len(logs)
-    return TailIndex.from_inverse(inverse, 6 / math.pi**2 * math.sqrt(variance) / (2 * inverse), **info)
+    return TailIndex.from_inverse(inverse, 6 / math.pi**2 * math.sqrt(variance) / (2 * inverse), zeros=zeros)
 
 
 def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
@@ -71,11 +68,9 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
         \quad\Longrightarrow\quad
         \frac{\sin(\pi p/\hat\alpha)}{\pi p/\hat\alpha} = \frac{2\tan(\pi p/2)}{\pi p\,M_p M_{-p}}
 
-    which is solved for p / alpha^ in (0, 1).
-
-    Standard error: delta method with the exact moments of order 2p and -2p, finite for p < min(alpha/2, 1/2); elsewhere
-    NaN. Domain: p < alpha; bias of order 1/K. If the product is so small that no root exists, alpha^ is inf. Exact zeros
-    have no negative moment: they are left out and counted. Misleading where log_moment is: as p -> 0 the two agree.
+    which is solved for p / alpha^ in (0, 1). Standard error: delta method with the exact moments of order 2p and -2p,
+    finite for p < min(alpha/2, 1/2); elsewhere NaN. Domain: p < alpha; bias of order 1/K. If the product is so small that
+    no root exists, alpha^ is inf. Exact zeros are left out and counted. Misleading as log_moment (the same as p -> 0).
 
     Source: Ma and Nikias (1995), IEEE Transactions on Signal Processing 43, 2884-2897; Nikias and Shao (1995).
 
@@ -90,7 +85,6 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
         ValueError: order out of range, too few entries, not one-dimensional, NaN or inf, nothing but zeros.
 
     Example:
-        >>> import numpy as np
         >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(fractional_moment(stable.sample(1.5, size, generator=np.random.default_rng(0))))
@@ -113,13 +107,12 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
 
     ratio = brentq(lambda r: np.sinc(r) - sinc, 0.0, 1.0, xtol=1e-14)
     slope = (math.cos(math.pi * ratio) - sinc) / ratio  # of sinc at the root
-    return TailIndex.from_inverse(
-        ratio / order, sinc * _relative_sd(order, order / ratio) / (abs(slope) * order * math.sqrt(len(logs))), **info
-    )
+    inverse_se = sinc * _relative_sd(order, order / ratio) / (abs(slope) * order * math.sqrt(len(logs)))
+    return TailIndex.from_inverse(ratio / order, inverse_se, **info)
 
 
 def _relative_sd(p: float, alpha: float) -> float:
-    """Sqrt(K) times the relative standard deviation of M_p M_-p for SaS(alpha); NaN where it is infinite."""
+    """Compute sqrt(K) times the relative standard deviation of M_p M_-p for SaS(alpha); NaN where it is infinite."""
     alpha = min(alpha, 2.0)
     if 2 * p >= alpha:
         return math.nan
@@ -133,16 +126,16 @@ def koutrouvelis(x: Sample) -> TailIndex:
     .. math:: \log\bigl(-\log|\hat\varphi(t)|^2\bigr) = \log(2\sigma^\alpha) + \alpha\log|t|,
         \qquad \hat\varphi(t) = \frac1K\sum_k e^{itX_k}
 
-    by ordinary least squares at t = 0.1, 0.2, ..., 1 over half the interquartile range, the standardisation and interval
-    of Kogon and Williams (Koutrouvelis' own number of points depends on a table in alpha and K). The slope does not
-    depend on the scale, so that the standardisation matters in second order only.
+    by ordinary least squares at t = 0.1, 0.2, ..., 1 over half the interquartile range, as Kogon and Williams have it
+    (Koutrouvelis' own number of points depends on a table in alpha and K). The standardisation matters in second order
+    only: the slope does not depend on the scale.
 
     Standard error: the slope is a fixed linear form in the log-log values, whose covariance is that of the empirical
-    characteristic function, K Cov(Re phi^(s), Re phi^(t)) = [phi(s+t) + phi(s-t)]/2 - phi(s) phi(t), at the fit.
-    It is evaluated at min(alpha^, 2), below which it rises steeply: at alpha = 2 it is too large by about a quarter at
-    K = 1000 and a tenth at K = 10^4; at alpha = 1.5 and K = 100, where alpha^ often exceeds 2, it is too small.
-    Bias of order 1/K, visible below K = 100. Domain: 0 < alpha <= 2. Misleading where the law is not stable: it then
-    describes the centre (t near 1 over the scale), not the tail; for finite variance and small t it tends to 2.
+    characteristic function, K Cov(Re phi^(s), Re phi^(t)) = [phi(s+t) + phi(s-t)]/2 - phi(s) phi(t), at min(alpha^, 2).
+    It rises steeply below 2: at alpha = 2 it is too large by about a quarter at K = 1000 and a tenth at K = 10^4; at
+    alpha = 1.5 and K = 100, where alpha^ often exceeds 2, it is too small. Bias of order 1/K, visible below K = 100.
+    Domain: 0 < alpha <= 2. Misleading where the law is not stable: it then describes the centre (t near 1 over the
+    scale), not the tail; for finite variance and small t it tends to 2.
 
     Source: Koutrouvelis (1980), JASA 75, 918-928; Kogon and Williams (1998), in A Practical Guide to Heavy Tails.
 
@@ -156,7 +149,6 @@ def koutrouvelis(x: Sample) -> TailIndex:
         ValueError: too few entries, not one-dimensional, NaN or inf, an interquartile range of zero.
 
     Example:
-        >>> import numpy as np
         >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(koutrouvelis(stable.sample(1.5, size, generator=np.random.default_rng(0))))
@@ -186,7 +178,7 @@ def koutrouvelis(x: Sample) -> TailIndex:
 
 
 def _slope_se(t: np.ndarray, form: np.ndarray, alpha: float, scale_power: float) -> float:
-    """Sqrt(K) times the standard error of `form` applied to log(-log|phi^|^2) under the fitted law."""
+    """Compute sqrt(K) times the standard error of `form` applied to log(-log|phi^|^2) under the fitted law."""
     alpha = min(max(alpha, 1e-3), 2.0)
 
     def phi(w: np.ndarray) -> np.ndarray:

@@ -21,13 +21,11 @@ def mcculloch(x: Sample) -> TailIndex:
 
     .. math:: \nu(\hat\alpha) = \frac{\hat x_{.95} - \hat x_{.05}}{\hat x_{.75} - \hat x_{.25}}
 
-    solved for alpha^; nu of the SaS law is computed from its distribution function on a grid of 0.2 <= alpha <= 2
-    (McCulloch printed a table), 2.439 at alpha = 2.
-
+    with nu of the SaS law from its distribution function on a grid of 0.2 <= alpha <= 2 (McCulloch printed a table), 2.439
+    at alpha = 2. Outside, it is continued linearly in (1/alpha, log nu): alpha^ > 2 for ranges narrower than Gaussian.
     Standard error: delta method with the asymptotic covariance of quantiles, min(p, q) - p q over the densities there.
-    Bias of order 1/K. Domain: 0.2 <= alpha <= 2; outside it the curve is continued linearly in (1/alpha, log nu), so that
-    alpha^ > 2 is reported for ranges narrower than Gaussian. Misleading: it knows four quantiles and nothing beyond the
-    5 % and 95 % ones, so the tail itself is not seen (Student t with 3 degrees of freedom looks stable with alpha < 2).
+    Bias of order 1/K. Domain: 0.2 <= alpha <= 2. Misleading: nothing beyond the 5 % and 95 % quantiles is seen, so not the
+    tail itself (Student t with 3 degrees of freedom looks stable with alpha < 2).
 
     Source: McCulloch (1986), Communications in Statistics - Simulation and Computation 15, 1109-1136.
 
@@ -41,7 +39,6 @@ def mcculloch(x: Sample) -> TailIndex:
         ValueError: too few entries, not one-dimensional, NaN or inf, an interquartile range of zero.
 
     Example:
-        >>> import numpy as np
         >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(mcculloch(stable.sample(1.5, size, generator=np.random.default_rng(0))))
@@ -59,7 +56,7 @@ def mcculloch(x: Sample) -> TailIndex:
 
 @cache
 def _curves() -> "tuple[CubicSpline, CubicSpline]":
-    """Log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
+    """Compute log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
     knots = np.linspace(0.5, 5.0, 91)
     p = np.array([0.05, 0.25, 0.75, 0.95])
     log_nu, sd = [], []
@@ -77,7 +74,7 @@ def _curves() -> "tuple[CubicSpline, CubicSpline]":
 
 
 def _invert(log_nu: float) -> tuple[float, float]:
-    """1 / alpha where the curve has the value `log_nu`, and its slope there; linear beyond both ends."""
+    """Find 1 / alpha where the curve has the value `log_nu`, and its slope there; linear beyond both ends."""
     curve, _ = _curves()
     for end in (0.5, 5.0):
         if (log_nu - curve(end)) * (end - 1) >= 0:  # before the first knot or after the last one
@@ -93,15 +90,15 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
     .. math:: \frac{1}{\hat\alpha} = \frac1k\sum_{i=1}^{k}\log\frac{|X|_{(i)}}{|X|_{(k+1)}},
         \qquad |X|_{(1)} \ge |X|_{(2)} \ge \dots
 
-    Standard error alpha^ / sqrt(k). Unbiased in 1/alpha^ for a Pareto tail. A stable law is Pareto only far out,
+    Standard error alpha^ / sqrt(k). Unbiased in 1/alpha^ for a Pareto tail; a stable law is Pareto only far out,
 
     .. math:: P(|X| > x) = C x^{-\alpha} (1 + D x^{-\alpha} + \dots), \qquad
         C = \tfrac2\pi\Gamma(\alpha)\sin\tfrac{\pi\alpha}{2}, \quad
         D = -\Gamma(2\alpha)\cos(\tfrac{\pi\alpha}{2}) / \Gamma(\alpha),
 
-    so that the relative bias of 1/alpha^ is about -D k / (2 C K), large at any usable k for alpha near 2, where C -> 0.
-    Hence indices above 2 on stable data are common and are reported.
-    Domain: any regularly varying tail; a Gaussian gives a number too, growing with K / k, and that number means nothing.
+    so that the relative bias of 1/alpha^ is about -D k / (2 C K), large at any usable k for alpha near 2, where C -> 0:
+    indices above 2 on stable data are common. Domain: any regularly varying tail; a Gaussian gives a number too, growing
+    with K / k, that means nothing.
 
     Source: Hill (1975), Annals of Statistics 3, 1163-1174; on stable data: McCulloch (1997), Journal of Business and
     Economic Statistics 15, 74-81.
@@ -118,7 +115,6 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
             the k + 1 largest all equal.
 
     Example:
-        >>> import numpy as np
         >>> from tailnoise_utils import stable
         >>> for size in (10**3, 10**5):
         ...     print(hill(stable.sample(1.5, size, generator=np.random.default_rng(0))))
@@ -148,11 +144,9 @@ def maximum_likelihood(x: Sample) -> TailIndex:
     .. math:: (\hat\alpha, \hat\sigma) = \arg\max_{\alpha, \sigma}\sum_k\log f(X_k; \alpha, \sigma)
 
     with the density f of :func:`tailnoise_utils.stable.pdf`, by Nelder and Mead's simplex in (alpha, ln sigma).
-
     Standard error from the Fisher information with sigma unknown (:func:`tailnoise_utils.stable.law.cramer_rao`), 0 at
-    alpha^ = 2 where the bound degenerates. Efficient: no other regular estimator has a smaller asymptotic variance.
-    Domain: 0.05 <= alpha <= 2 by construction. Misleading as every likelihood is when the model is wrong: it answers with
-    the stable law nearest in the Kullback-Leibler sense.
+    alpha^ = 2 where the bound degenerates. Efficient: no regular estimator has a smaller asymptotic variance. Domain:
+    0.05 <= alpha <= 2 by construction. Where the model is wrong: the stable law nearest in the Kullback-Leibler sense.
 
     Source: DuMouchel (1973), Annals of Statistics 1, 948-957.
 

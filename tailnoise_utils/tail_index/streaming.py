@@ -84,8 +84,7 @@ class RowBlocks:
             self._Y[block] += head.sum(dtype=torch.float64)
             block += 1
         full = len(X) // self.K1
-        if full:
-            self._Y[block : block + full] = X[: full * self.K1].view(full, self.K1).sum(1, dtype=torch.float64)
+        self._Y[block : block + full] = X[: full * self.K1].view(full, self.K1).sum(1, dtype=torch.float64)
         if len(X) > full * self.K1:
             self._Y[block + full] += X[full * self.K1 :].sum(dtype=torch.float64)
 
@@ -123,20 +122,7 @@ class RowBlocks:
 
 
 class PermutedRowBlocks(RowBlocks):
-    """Do the same for a matrix whose columns are permuted, while its rows come as they are.
-
-    No row is ever put in order: an entry is added to the sum of the block that it falls into; on a GPU in no fixed order,
-    so that the last digits may differ from time to time.
-
-    Args:
-        P: number of rows to come.
-        p: entries of a row.
-        order: where each entry of a row stands once it is permuted.
-        K1: as of :class:`RowBlocks`.
-
-    Raises:
-        ValueError: as :class:`RowBlocks`; an order of another length than a row.
-    """
+    """Do the same where `order` says at which place of its row each entry stands; on a GPU the last digits may vary."""
 
     def __init__(self, P: int, p: int, order: Int[Tensor, " columns"], K1: int | None = None) -> None:
         super().__init__(P, p, K1)
