@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tailnoise_utils import diagnosis
 from tailnoise_utils.measurement.one_call import NothingAlive
 from tailnoise_utils.measurement.report import index_rows
+from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.tail_index import mohammadi
 
 from ..networks import data, device, models
@@ -35,13 +36,9 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 @runtime_checkable
 class Spec(Protocol):
-    """What the runner and the store need of a run; its class is a frozen dataclass of plain values.
+    """What the runner and the store need of a run; its class is a frozen dataclass of plain values."""
 
-    Attributes:
-        once: quantities that no second time gives again.
-    """
-
-    once: ClassVar[tuple[str, ...]]
+    once: ClassVar[tuple[str, ...]]  # quantities that no second time gives again
 
     def data_sha256(self) -> str:
         """Return the SHA-256 of the data that the run reads, "" if it reads none."""
@@ -98,12 +95,23 @@ class Measured:
     def _loss(self) -> Callable[[Tensor, Tensor], Tensor]:
         return models.LOSSES[self.train.loss]
 
+    def _split(self, split: str) -> tuple[Tensor, Tensor]:
+        """Return the images of a split and their classes."""
+        pictures = self._images()
+        return getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}")
+
+    def _batches(self, order: str = "random", *, split: str = "train", partition: int = 0) -> Minibatches:
+        """Return minibatches of `noise_batch_size` images; random ones have seed 2 10^6 + 1000 partition + the run's."""
+        seed = 2 * 10**6 + 1000 * partition + self.train.seed
+        return Minibatches(
+            *self._split(split), self.noise_batch_size, order=order, seed=seed, drop_last=split == "test"
+        )
+
     def _performance(self, model: nn.Module, split: str) -> list[Row]:
         """Return the loss and the accuracy of a network on the images of a split."""
-        pictures = self._images()
-        pair = evaluate(model, self._loss(), getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}"))
-        names = ("loss", "accuracy")
-        return [{"split": split, "quantity": name, "value": value} for name, value in zip(names, pair, strict=True)]
+        loss, accuracy = evaluate(model, self._loss(), *self._split(split))
+        pairs = (("loss", loss), ("accuracy", accuracy))
+        return [{"split": split, "quantity": name, "value": value} for name, value in pairs]
 
     def _rows_folder(self) -> Path:
         """Return where the rows of each snapshot lie until the run is stored."""
@@ -125,17 +133,17 @@ class Measured:
         share = self.pictures_per_point / work
         diverged = bool(snapshots.train(lambda steps: progress(steps * spec.batch_size / work)))
         rows: list[Row] = []
+
+        def tell(part: float) -> None:
+            progress(part * share)
+
         for point in self.points:
             if diverged and not snapshots.path(point).exists():
                 continue
-
-            def measure(point: int = point) -> list[Row]:
-                return self.measure(snapshots.load(point), lambda part: progress(part * share))
-
             if self._rows_path(point).exists():
                 progress(share)
             try:
-                rows += self._kept(point, measure)
+                rows += self._kept(point, lambda point=point: self.measure(snapshots.load(point), tell))
             except FloatingPointError:  # finite weights, infinite gradients: it is about to diverge
                 diverged = True
                 break
