@@ -33,12 +33,17 @@ def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]
 
 
 @dataclass(frozen=True)
-class _SizesSpec(Measured):
-    """Measure the noise of minibatches of several sizes about the full gradient; what both specs share."""
+class BatchSizeSpec(Measured):
+    """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
 
-    points: tuple[int, ...]
-    batch_sizes: tuple[int, ...]
-    minibatches: int | tuple[int, ...]
+    alpha^ depends on the number of minibatches, through K1: here that number is the same at all sizes b. Minibatches are
+    disjoint parts of a random partition of the data (NumPy's generator of [5, the run's seed, b, number of the partition]),
+    without its last; those above b = n / (P + 1) need several partitions. Noise is about the full gradient, dropout off.
+    """
+
+    points: tuple[int, ...]  #: which snapshots
+    batch_sizes: tuple[int, ...]  #: the sizes b, each from 1 to half of the training images
+    minibatches: int | tuple[int, ...]  #: how many of each size, P, 2 or more
 
     def _counts(self) -> tuple[int, ...]:
         """Return how many minibatches there are of each size."""
@@ -68,8 +73,9 @@ class _SizesSpec(Measured):
             raise ValueError(
                 f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
             )
+        centre = self._mean_gradient(model, torch.arange(n))
         progress(n / self.pictures_per_point)
-        return self._mean_gradient(model, torch.arange(n))
+        return centre
 
     def _noise(
         self, model: nn.Module, centre: Float[Tensor, " p"], progress: Progress
@@ -83,23 +89,6 @@ class _SizesSpec(Measured):
 
         for b, count in zip(self.batch_sizes, self._counts(), strict=True):
             yield b, noise(b, count)
-
-
-@dataclass(frozen=True)
-class BatchSizeSpec(_SizesSpec):
-    """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
-
-    alpha^ depends on the number of minibatches, through K1 and through how well it is known: here that number is the same
-    at all sizes b. Minibatches are drawn from random partitions of the data, of each partition all but the last, and
-    disjoint within one (NumPy's generator of [5, the run's seed, b, number of the partition]); up to b = n / (P + 1) they
-    are of one partition. Noise is about the full gradient, also where the minibatches are fewer than the data. Dropout is
-    off.
-
-    Attributes:
-        points: which snapshots.
-        batch_sizes: the sizes b, each from 1 to half of the training images.
-        minibatches: how many of each size, P, 2 or more.
-    """
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return, per size (`x`), what `indices` gives; and loss and accuracy on both splits."""
@@ -137,19 +126,14 @@ def batch_size_grid(profile: str) -> tuple[BatchSizeSpec, ...]:
 
 
 @dataclass(frozen=True)
-class ScalingSpec(_SizesSpec):
+class ScalingSpec(BatchSizeSpec):
     r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
 
-    Minibatches of each size b are drawn as a :class:`BatchSizeSpec` draws them. L(b) is taken
+    Settings are those of a :class:`BatchSizeSpec`, with a number of minibatches for each size b. L(b) is taken
     (:func:`tailnoise_utils.diagnosis.batch_scaling.log_scale`) over live coordinates, those where the full gradient is not
     exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
     under a stable law of index :math:`\alpha` it is about :math:`1/\alpha - 1` up to b = n/10, exactly what
     :func:`tailnoise_utils.diagnosis.batch_scaling.stable_log_scale` says.
-
-    Attributes:
-        points: which snapshots.
-        batch_sizes: the sizes b, each from 1 to half of the training images.
-        minibatches: how many of each size, 2 or more.
     """
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:

@@ -28,18 +28,12 @@ class DeparturesSpec(Measured):
     * "text, epsilon": :math:`2.2 \cdot 10^{-16}` added inside the logarithm, in float32, dead coordinates left out;
     * "published": epsilon and dead coordinates, as the code has it;
     * "corrected": as "text", with :math:`K_1 = \lfloor\sqrt K\rfloor`, and "1/alpha (joint)" at x = K1 = 1000.
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        noise_order: ``"random"`` (the partition of a NoiseSpec) or ``"data"``.
-        noise_mode: ``"eval"`` (dropout off) or ``"train"``; its masks come from 3 10^6 + the run's seed.
-        points: which snapshots.
     """
 
-    noise_batch_size: int
-    noise_order: str
-    noise_mode: str
-    points: tuple[int, ...]
+    noise_batch_size: int  #: images in a minibatch when noise is measured
+    noise_order: str  #: ``"random"`` (the partition of a NoiseSpec) or ``"data"``
+    noise_mode: str  #: ``"eval"`` (dropout off) or ``"train"``; its masks come from 3 10^6 + the run's seed
+    points: tuple[int, ...]  #: which snapshots
 
     @property
     def pictures_per_point(self) -> int:

@@ -20,7 +20,7 @@ _MATRIX = 2**31
 class _Noise(Measured):
     """Measure the minibatches of the training set, in one or two orders; what NoiseSpec and DiagnosisSpec share."""
 
-    noise_batch_size: int
+    noise_batch_size: int  #: images in a minibatch when noise is measured
     diagnosed: ClassVar[bool] = False
 
     @property
@@ -58,17 +58,12 @@ class _Noise(Measured):
 class NoiseSpec(_Noise):
     """Train a network and measure its gradient noise on the training set at every snapshot.
 
-    The permutation of the columns and dropout masks come from 3 10^6 + the run's seed.
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        noise_orders: among ``"random"``, one partition of the images fixed along the training (seed 2 10^6 + the run's),
-            and ``"data"``, the images as they come.
-        noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
+    Orders are ``"random"``, one partition of the images fixed along the training (seed 2 10^6 + the run's), and ``"data"``,
+    the images as they come. The permutation of the columns and dropout masks come from 3 10^6 + the run's seed.
     """
 
     noise_orders: tuple[str, ...]
-    noise_mode: str
+    noise_mode: str  #: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``
 
     @property
     def points(self) -> tuple[int, ...]:
@@ -82,13 +77,9 @@ class DiagnosisSpec(_Noise):
 
     As :class:`NoiseSpec` measures (the same seeds), dropout off, in a random partition with the diagnosis: 99 Gaussian
     twins for the tests, at most 2^25 entries of the matrix. In data order there are the tail indices only.
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        points: which snapshots.
     """
 
-    points: tuple[int, ...]
+    points: tuple[int, ...]  #: which snapshots
     noise_orders: ClassVar[tuple[str, ...]] = ("random", "data")
     noise_mode: ClassVar[str] = "eval"
     diagnosed: ClassVar[bool] = True

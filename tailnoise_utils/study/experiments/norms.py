@@ -24,16 +24,11 @@ class NormsSpec(Measured):
     independent SaS entries with the corrected alpha^ of the first partition and the scale that has the noise's mean log|X|
     (the paper's two); and of Gaussian vectors with the covariance behind the first partition
     (:func:`tailnoise_utils.diagnosis.per_coordinate.gaussian_norms`).
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        points: which snapshots.
-        partitions: number of random partitions of the data.
     """
 
-    noise_batch_size: int
-    points: tuple[int, ...]
-    partitions: int
+    noise_batch_size: int  #: images in a minibatch when noise is measured
+    points: tuple[int, ...]  #: which snapshots
+    partitions: int  #: number of random partitions of the data
 
     @property
     def pictures_per_point(self) -> int:

@@ -36,33 +36,42 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 @runtime_checkable
 class Spec(Protocol):
-    """What the runner and the store need of a run; its class is a frozen dataclass of plain values."""
+    """What the runner and the store need of a run; its class is a frozen dataclass of plain values.
 
-    once: ClassVar[tuple[str, ...]]  # quantities that no second time gives again
+    What is not said otherwise is that of a run which reads nothing, keeps nothing, and begins anew when it was killed.
+    """
+
+    once: ClassVar[tuple[str, ...]] = ("seconds",)  # quantities that no second time gives again
 
     def data_sha256(self) -> str:
         """Return the SHA-256 of the data that the run reads, "" if it reads none."""
+        return ""
 
     def device(self) -> str:
         """Return the name of what the run is computed on."""
+        return "cpu"
 
     def rows(self, progress: Progress) -> list[Row]:
         """Make the run."""
 
     def seconds(self) -> float | None:
         """Return the wall time of all processes that had a part in the run, None where nobody has to remember."""
+        return None
 
     def status(self, rows: list[Row]) -> str:
         """Return what became of the run: "complete", "diverged" or "not trained"."""
+        return "complete"
 
     def sample(self, rows: list[Row]) -> bytes | None:
         """Return the content of a small file that `again` needs beside the results, None if it needs none."""
+        return None
 
     def again(self, path: Path) -> list[Row] | None:
         """Return rows of the run, made again, with what `sample` put at `path`; None where that cannot be done soon."""
 
     def alone(self) -> AbstractContextManager:
-        """Hold the run against other processes."""
+        """Hold the run against other processes, where they share something."""
+        return nullcontext()
 
     def forget(self) -> None:
         """Delete what the cache keeps for the run."""
@@ -72,10 +81,9 @@ class Spec(Protocol):
 class Measured:
     """Train a network, then measure each of some snapshots of it.
 
-    A kind of measurement adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is
-    taken at a snapshot) and `measure` (a pure function of the weights, the data and the settings). Where all gradients are
-    equal there is only a row "nothing alive". A run that diverged has the snapshots before it did, and a row "diverged"
-    with the last of them.
+    A kind adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is taken at one) and
+    `measure` (a pure function of weights, data and settings). Where all gradients are equal the only row is "nothing
+    alive". A run that diverged has the snapshots before it did, and a row "diverged" with the last of them.
     """
 
     train: TrainSpec
@@ -115,7 +123,7 @@ class Measured:
 
     def _rows_folder(self) -> Path:
         """Return where the rows of each snapshot lie until the run is stored."""
-        return _rows_of(store.digest(self, data=self.data_sha256())[:16])
+        return device.kept_in("rows") / store.digest(self, data=self.data_sha256())[:16]
 
     def alone(self) -> AbstractContextManager:
         """Hold this run against other processes: they wait, so that none deletes rows that another one reads."""
@@ -210,59 +218,28 @@ class Measured:
         if any(row["quantity"] == "diverged" for row in rows):
             return "diverged"
         last = max((row.get("iteration", 0) for row in rows), default=0)  # a network may die after it has learnt
-        at_end = [row for row in rows if row.get("iteration", 0) == last and row.get("split") == "train"]
-        accuracy = [row["value"] for row in at_end if row["quantity"] == "accuracy"]
-        trained = not self.train.iterations or (accuracy and accuracy[-1] >= 2 / self._images().classes)
+        keys = (last, "train", "accuracy")
+        at_end = [r["value"] for r in rows if (r.get("iteration", 0), r.get("split"), r["quantity"]) == keys]
+        trained = not self.train.iterations or (at_end and at_end[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Draw from known laws: nothing is read, nothing kept, and a killed run begins anew.
+class Drawn(Spec):
+    """Draw from known laws.
 
     A kind of run adds its settings, `quick` (whether it may be made again just to be verified) and `rows`.
     """
-
-    once: ClassVar[tuple[str, ...]] = ("seconds",)
-
-    def device(self) -> str:
-        """Return "cpu": draws are made there."""
-        return "cpu"
-
-    def data_sha256(self) -> str:
-        """Return "": nothing is read."""
-        return ""
-
-    def alone(self) -> AbstractContextManager:
-        """Hold nothing: nothing is shared with other processes."""
-        return nullcontext()
-
-    def forget(self) -> None:
-        """Delete nothing: nothing is kept."""
-
-    def seconds(self) -> None:
-        """Return None: a killed run begins anew."""
-
-    def sample(self, rows: list[Row]) -> None:
-        """Return None: nothing is trained."""
 
     def again(self, path: Path) -> list[Row] | None:
         """Make the run again where that is quick; `path` is not used."""
         return self.rows(lambda share: None) if self.quick else None
 
-    def status(self, rows: list[Row]) -> str:
-        """Return "complete"; `rows` are not looked at."""
-        return "complete"
-
-
-def _rows_of(run: str) -> Path:
-    """Return where the rows of each snapshot lie until the run of that name is stored."""
-    return device.kept_in("rows") / run
-
 
 def forget_rows(runs: Iterable[str]) -> None:
     """Delete stored runs' rows from the cache; what another process reads stays: it stores them too, and deletes them."""
-    for folder in map(_rows_of, runs):
+    for run in runs:
+        folder = device.kept_in("rows") / run
         if folder.exists():
             with suppress(Timeout), files.lock(folder, timeout=0.0):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -292,9 +269,9 @@ def indices(U: Float[Tensor, "P p"]) -> list[Row]:
     """Give alpha^ of a noise matrix in both conventions, and corrected at K1 = 1000 where that leaves two blocks."""
     if bool(U.eq(U[0]).all()):
         raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
-    rows, corrected = index_rows("published", mohammadi(U, convention="published")), mohammadi(U)
-    dead = corrected.info["dead_share"]
-    rows += [*index_rows("corrected", corrected), {"quantity": "dead share", "value": dead}]
+    corrected = mohammadi(U)
+    rows = index_rows("published", mohammadi(U, convention="published")) + index_rows("corrected", corrected)
+    rows.append({"quantity": "dead share", "value": corrected.info["dead_share"]})
     if corrected.info["K1"] * corrected.info["K2"] >= 2 * FIXED_K1:
         value, se = diagnosis.curve(U, lengths=(FIXED_K1,))[FIXED_K1]
         rows.append({"quantity": "1/alpha (joint)", "x": FIXED_K1, "value": value, "se": se})
