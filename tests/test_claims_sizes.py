@@ -9,7 +9,7 @@ from made_up import CNN, FCN, indices, jitter, sized
 from scipy import stats
 
 from tailnoise_utils.study import claims
-from tailnoise_utils.study.claims import inference, sizes
+from tailnoise_utils.study.claims import inference
 from tailnoise_utils.study.results.reading import CONVENTIONS, SETTING, at_end, values
 
 FILTERS = {"depths": (0,), "widths": (4, 8, 16, 32)}
@@ -313,23 +313,22 @@ def test_c5_looks_at_the_end_of_what_trained():
     assert numbers["p that it is not the lowest, CIFAR-10, cross-entropy, corrected"] < 1e-3
 
 
-def test_c5_welch_is_that_of_scipy():
-    table = at_end(cnns(indices(lambda of, i: 0.9 + jitter(of, i, 0.02)), seeds=5))
-    runs = values(table, CONVENTIONS["corrected"])
-    runs = runs[(runs["dataset"] == "cifar10") & (runs["loss"] == "nll")]
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_c5_p_of_the_smallest_by_hand(seeds):
+    """Welch's test by scipy; with fewer than 5 seeds the errors of the smallest and of the mean of the rest."""
+    table = cnns(indices(lambda of, i: 0.9 + jitter(of, i, 0.02)), seeds=seeds)
+    runs = values(at_end(table), CONVENTIONS["corrected"])
     means = claims.over_seeds(runs, SETTING, ["model"]).reset_index()
+    runs, means = (of[(of["dataset"] == "cifar10") & (of["loss"] == "nll")] for of in (runs, means))
     one, rest = means[means["width"] == 4].iloc[0], means[means["width"] != 4]
-    a, b = runs.loc[runs["width"] == 4, "value"], runs.loc[runs["width"] != 4, "value"]
-    expected = stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue
-    assert sizes._smaller_against_rest(one, rest, runs, 4) == pytest.approx(expected)
-
-
-def test_c5_few_seeds_by_hand():
-    one = pd.Series({"mean": 1.0, "se": 0.03, "df": 4, "seeds": 2})
-    rest = pd.DataFrame({"mean": [0.8, 1.0], "se": [0.064, 0.048]})
-    rest["seeds"] = 2
-    # The mean of the rest has an error of .04, the difference of .1 one of .05.
-    assert sizes._smaller_against_rest(one, rest, pd.DataFrame(), 4) == pytest.approx(stats.t.sf(2, 4))
+    if seeds == 5:
+        a, b = runs.loc[runs["width"] == 4, "value"], runs.loc[runs["width"] != 4, "value"]
+        expected = stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue
+    else:
+        error = (one["se"] ** 2 + (rest["se"] ** 2).sum() / 9) ** 0.5
+        expected = stats.t.sf((one["mean"] - rest["mean"].mean()) / error, 2 * 16)
+    p = claims.c5(table).numbers["p that it is not the lowest, CIFAR-10, cross-entropy, corrected"]
+    assert p == pytest.approx(expected)
 
 
 def test_c5_spread_over_few_seeds_is_that_of_all_settings():

@@ -110,12 +110,16 @@ def test_the_grid_trains_at_every_size_that_it_measures_there():
 
 
 def test_the_ways_of_text_and_code_are_those_of_their_formulas():
-    """On noise with a dead unit, by NumPy, in the words of the paper."""
-    model = TRAIN.build()
+    """On noise with a dead unit, by NumPy, in the words of the paper.
+
+    With 9 units no block is exactly the last layer, whose gradients add up to zero: rounding would decide its logarithm.
+    """
+    text = replace(TEXT, train=replace(TRAIN, width=9))
+    model = text.train.build()
     with torch.no_grad():
         model.linear1.weight[0] = 0.0
         model.linear2.weight[:, 0] = 0.0
-    found = numbers(TEXT.measure(model, lambda share: None))
+    found = numbers(text.measure(model, lambda share: None))
     order = torch.randperm(200, generator=torch.Generator().manual_seed(2 * 10**6 + 1))
     g = torch.stack([gradient_of(model, chosen) for chosen in order.view(10, 20)]).numpy()
     dead = (g == g[0]).all(0)

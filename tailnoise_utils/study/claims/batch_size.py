@@ -56,7 +56,7 @@ def c6(results: Results) -> Verdict:
 
     It is for FCNs of depth 2 and 4 that trained on MNIST or CIFAR-10, at the last snapshot, in each reading and convention
     of :func:`tailnoise_utils.study.claims.batch_slopes`; variances are joint over the settings of a reading and convention.
-    A fall is no movement towards 2 and does not count against the claim. "Partly": one data set, loss, convention or
+    A fall does not count against the claim. "Partly": one data set, loss, convention or
     reading, or all, where networks trained at several b are absent. "Not tested": networks of one of the depths, measured
     at several b, are absent, or no setting has two seeds.
 
@@ -83,13 +83,7 @@ def c6(results: Results) -> Verdict:
 
 
 def scale_slopes(results: Results) -> pd.DataFrame:
-    r"""Compute slopes of the log-scale L(b) against ln b between 10 and 100, and between 100 and 1000 samples.
-
-    Returns:
-        A row a run and end ("before", of all runs; "after", of those that trained) whose data are 10,000 samples or more:
-        the setting, seed, when, small and large (the slopes), value (the first less the second: above 0 if the implied
-        index 1 / (1 + slope) rises).
-    """
+    """Compute slopes of the log-scale against ln b from 10 to 100 and to 1000 samples, and `value`, their difference."""
     rows = []
     for when, table in (("before", at_start(results)), ("after", at_end(results))):
         scales = table[(table["quantity"] == "log-scale") & (table["n_train"] >= _LARGE * _INTERVALS[-1][1])]

@@ -51,10 +51,9 @@ def least_squares(
 ) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, " k"], int]:
     """Return coefficients of a weighted linear regression, their standard errors and the degrees of freedom of these."""
     n, k = X.shape
-    if n <= k or np.linalg.matrix_rank(X) < k:
-        raise ValueError(
-            f"{n} points for {k} coefficients of rank {np.linalg.matrix_rank(X)}: give more, and different"
-        )
+    rank = np.linalg.matrix_rank(X)
+    if n <= k or rank < k:
+        raise ValueError(f"{n} points for {k} coefficients of rank {rank}: give more, and different")
     root = np.sqrt(np.ones(n) if weights is None else weights)
     A = X * root[:, None]
     inverse = np.linalg.inv(A.T @ A)

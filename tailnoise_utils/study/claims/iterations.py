@@ -31,10 +31,9 @@ def phases(results: Results) -> pd.DataFrame:
       less the slope up to m, in ln(1 + iteration); the larger of both. It is 1 with fewer than three snapshots on one
       side.
 
-    Two of them reject too often. A window around an extreme is not exchangeable with its shifts, and snapshots that are not
-    equally far apart do not have steps of one law: on independent alpha^ or random walks in ln(1 + t) the jump, combined
-    over nine runs of some 40 snapshots, is found in 10 to 30 % where 5 % are meant. The slopes take the residuals of a
-    curve of accuracies as independent: with an autocorrelation of .8 "rises faster" is found in nearly half.
+    Two of them reject too often. A window around an extreme is not exchangeable with its shifts, nor are steps between
+    snapshots that are unequally far apart: the jump, combined over nine runs of some 40 snapshots, is found in 10 to 30 %
+    where 5 % are meant. The slopes take residuals as independent: with an autocorrelation of .8 it is nearly half.
 
     Returns:
         A row a run of 12 snapshots or more, and convention: the setting, seed, convention, at (iteration of m), alpha
@@ -97,9 +96,8 @@ def c7(results: Results) -> Verdict:
     could not become small. The largest of the three counts: all must hold. "Partly": one convention, data set or loss. "Not
     tested": no FCN or no convolutional network that trained, with 12 snapshots or more.
 
-    Three settings of three seeds, with fewer snapshots and shorter trainings than now, had been measured and drawn when the
-    rule was written. Its tests do not keep their level (see :func:`tailnoise_utils.study.claims.phases`), so that
-    "reproduced" would mean little; "not reproduced" stands.
+    Three settings with fewer snapshots and shorter trainings had been measured when the rule was written. Its tests do not
+    keep their level, so that "reproduced" would mean little; "not reproduced" stands.
 
     Returns:
         The verdict on results of ``iterations``.

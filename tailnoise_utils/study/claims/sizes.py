@@ -1,6 +1,7 @@
 """C3, C4, C5 and C8: alpha^ over the sizes of the networks, losses, data sets and seeds."""
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -88,21 +89,16 @@ def c4(fcn: Results) -> Verdict:
         The verdict on results of ``fcn_size``.
     """
     end, rows, lengths = at_end(fcn), [], []
-    cells = end.drop_duplicates("run").groupby(["model", "dataset", "loss"]).filter(_enough)
-    nothing, lost = absent_of(cells, _FCN, _LOSSES)
+    cells, nothing, lost = _kinds(end, _enough, _FCN)
     if nothing:
         return Verdict("C4", NOT_TESTED, f"Too few sizes trained: {'; '.join(nothing)}.")
-    trained = set(zip(cells["dataset"], cells["loss"], strict=True))
     for dataset in ("mnist", "cifar10"):
         networks = end[(end["dataset"] == dataset) & (end["model"] == "fcn")]
         joint, length = fixed_length(networks)
         lengths.append({"dataset": dataset, "length": length})
-        measured = {
-            "published K1": values(networks, CONVENTIONS["published"]),
-            "fixed K1": values(networks, joint, length),
-        }
-        for loss, (convention, chosen) in product(_LOSSES, measured.items()):
-            if (dataset, loss) in trained:
+        published, fixed = values(networks, CONVENTIONS["published"]), values(networks, joint, length)
+        for loss, (convention, chosen) in product(_LOSSES, {"published K1": published, "fixed K1": fixed}.items()):
+            if (dataset, loss) in cells:
                 sizes = chosen[chosen["loss"] == loss].groupby(["width", "depth"])["value"]
                 means = sizes.agg(["mean", "size"]).reset_index()
                 common = {"dataset": dataset, "loss": loss, "convention": convention}
@@ -113,6 +109,14 @@ def c4(fcn: Results) -> Verdict:
         lines += effects(part, {"value": str(what)}, ("dataset", "convention"))
     lines += effects(_seeds(end), {"seed": "seeds"})
     return judge("C4", tests, lines, ("dataset", "loss", "convention"), tuple(lost))
+
+
+def _kinds(
+    end: pd.DataFrame, enough: Callable[[pd.DataFrame], bool], needed: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """Return each data set and loss on which enough sizes trained; the data sets, and losses on some, that are absent."""
+    kinds = end.drop_duplicates("run").groupby(["model", "dataset", "loss"]).filter(enough)
+    return sorted(set(zip(kinds["dataset"], kinds["loss"], strict=True))), *absent_of(kinds, needed, _LOSSES)
 
 
 def _enough(runs: pd.DataFrame) -> bool:
@@ -128,15 +132,13 @@ def _seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plane(means: pd.DataFrame) -> list[dict]:
     """Test that the slope in log2 width at the mean depth, and its change with the depth, are positive."""
-    w = np.log2(means["width"].to_numpy(dtype=float))
-    d = means["depth"].to_numpy(dtype=float)
+    w, d = np.log2(means["width"].to_numpy(dtype=float)), means["depth"].to_numpy(dtype=float)
     w, d = w - w.mean(), d - d.mean()
     X = np.stack([np.ones(len(w)), w, d, w * d], 1)
     slopes, errors, df = least_squares(X, means["mean"].to_numpy(), means["size"].to_numpy(dtype=float))
-    return [
-        {"what": what, "value": slopes[k], "p": above(slopes[k], errors[k], df, 0.0), "holds": False}
-        for what, k in (("slope in log2 width", 1), ("interaction with depth", 3))
-    ]
+    p = above(slopes, errors, df, 0.0)
+    names = {"slope in log2 width": 1, "interaction with depth": 3}
+    return [{"what": what, "value": slopes[k], "p": p[k], "holds": False} for what, k in names.items()]
 
 
 def _level(means: pd.DataFrame) -> list[dict]:
@@ -165,9 +167,9 @@ def c5(cnn: Results) -> Verdict:
         The verdict on results of ``cnn_size``.
     """
     end, smallest = at_end(cnn), int(cnn.runs["width"].min())
-    kinds = end.drop_duplicates("run").groupby(["model", "dataset", "loss"])
-    kinds = kinds.filter(lambda runs: smallest in set(runs["width"]) and runs["width"].nunique() >= 3)
-    nothing, lost = absent_of(kinds, _CNN, _LOSSES)
+    kinds, nothing, lost = _kinds(
+        end, lambda runs: smallest in set(runs["width"]) and runs["width"].nunique() >= 3, _CNN
+    )
     if nothing:
         words = f"The smallest network and two larger ones did not all train: {'; '.join(nothing)}."
         return Verdict("C5", NOT_TESTED, words)
@@ -175,33 +177,25 @@ def c5(cnn: Results) -> Verdict:
     for convention, quantity in CONVENTIONS.items():
         runs = values(end, quantity).assign(convention=convention)
         means = over_seeds(runs, [*SETTING, "convention"], ["convention"]).reset_index()
-        for (dataset, loss), _ in kinds.groupby(["dataset", "loss"]):
+        for dataset, loss in kinds:
             common = {"dataset": dataset, "loss": loss, "convention": convention}
-            sizes = means[(means["dataset"] == dataset) & (means["loss"] == loss)]
+            sizes, chosen = (frame[(frame["dataset"] == dataset) & (frame["loss"] == loss)] for frame in (means, runs))
             one, rest = sizes[sizes["width"] == smallest].iloc[0], sizes[sizes["width"] != smallest]
-            p = _smaller_against_rest(one, rest, runs[(runs["dataset"] == dataset) & (runs["loss"] == loss)], smallest)
+            if min(one["seeds"], rest["seeds"].min()) >= SEEDS:
+                a, b = (chosen.loc[(chosen["width"] == smallest) == which, "value"] for which in (True, False))
+                p = float(stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue)
+            else:
+                se = np.hypot(one["se"], np.sqrt(np.square(rest["se"]).sum()) / len(rest))
+                p = float(above(one["mean"] - rest["mean"].mean(), se, one["df"], 0.0))
             within = bool((1 / rest["mean"]).between(*_BAND).all())
             rows += [common | {"what": "smallest", "p": p}, common | {"what": "rest", "p": np.nan, "holds": within}]
             alphas.append(common | {"smallest": 1 / one["mean"], "seeds": one["seeds"], "p": p})
             alphas += [common | {"rest": alpha} for alpha in 1 / rest["mean"]]
-    names = {
-        "smallest": "alpha^ of the smallest",
-        "seeds": "seeds of the smallest",
-        "p": "p that it is not the lowest",
-        "rest": "alpha^ of the rest",
-    }
+    names = {"smallest": "alpha^ of the smallest", "seeds": "seeds of the smallest"}
+    names |= {"p": "p that it is not the lowest", "rest": "alpha^ of the rest"}
     lines = effects(pd.DataFrame(alphas), names, ("dataset", "loss", "convention"))
     lines += effects(_seeds(end), {"seed": "seeds"})
     return judge("C5", pd.DataFrame(rows), lines, ("dataset", "loss", "convention"), tuple(lost))
-
-
-def _smaller_against_rest(one: pd.Series, rest: pd.DataFrame, runs: pd.DataFrame, smallest: int) -> float:
-    """Return the p-value that 1/alpha^ of the smallest network is not larger than that of the rest."""
-    if min(one["seeds"], rest["seeds"].min()) >= SEEDS:
-        a, b = (runs.loc[(runs["width"] == smallest) == which, "value"] for which in (True, False))
-        return float(stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue)
-    se = np.hypot(one["se"], np.sqrt(np.square(rest["se"]).sum()) / len(rest))
-    return float(above(one["mean"] - rest["mean"].mean(), se, one["df"], 0.0))
 
 
 def c8(fcn: Results, cnn: Results) -> Verdict:
@@ -230,16 +224,11 @@ def c8(fcn: Results, cnn: Results) -> Verdict:
         for model, networks in runs.groupby("model", sort=False):
             groups = [setting["value"].to_numpy() for _, setting in networks.groupby(SETTING)]
             icc, lower, p = intraclass(groups, _AGREEMENT)
-            sd = float(np.sqrt(np.mean([group.var(ddof=1) for group in groups])))
             alpha = pd.Series([np.std(1 / group, ddof=1) for group in groups])
-            row = {"model": model, "convention": convention, "p": p, "icc": icc, "lower": lower, "sd": sd}
-            rows.append(row | {"median": alpha.median(), "largest": alpha.max()})
+            row = {"model": model, "convention": convention, "p": p, "icc": icc, "lower": lower}
+            sd = float(np.sqrt(np.mean([group.var(ddof=1) for group in groups])))
+            rows.append(row | {"sd": sd, "median": alpha.median(), "largest": alpha.max()})
     tests = pd.DataFrame(rows)
-    names = {
-        "icc": "ICC",
-        "lower": "lower bound",
-        "median": "median sd of alpha^",
-        "largest": "largest sd of alpha^",
-    }
+    names = {"icc": "ICC", "lower": "lower bound", "median": "median sd of alpha^", "largest": "largest sd of alpha^"}
     lines = effects(tests, names, ("model", "convention")) + effects(_seeds(runs), {"seed": "seeds"})
     return judge("C8", tests, lines, ("convention",))

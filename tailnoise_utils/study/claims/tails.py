@@ -15,8 +15,8 @@ def heavy_or_else(*diagnoses: Results) -> str:
     """Say what tests across the minibatches find after training, and how flat alpha^ is in K1.
 
     Of each setting the p-values of tau and of the kurtosis of random projections are combined over the seeds (Fisher) and
-    counted at a false discovery rate of 5 % over the settings. Flat in K1 is what a stable law would be: alpha^ per
-    coordinate at K1 = 3 and at 30, joint alpha^ at K1 = 10 and 1000, medians over the settings of means over the seeds.
+    counted at a false discovery rate of 5 % over the settings. Flat in K1 is what a stable law would be: medians over the
+    settings of means over the seeds.
 
     Returns:
         Sentences; that nothing was measured, where it was not.

@@ -65,10 +65,9 @@ def effects(frame: pd.DataFrame, names: dict[str, str], by: tuple[str, ...] = ()
         group = ", ".join(WORDS.get(str(level), str(level)) for level in levels)
         for column, name in names.items():
             values = rows[column].dropna()
-            if values.dtype == bool:
-                lines.append(Effect(name, group, float(values.sum()), float(values.sum()), len(values), counted=True))
-            else:
-                lines.append(Effect(name, group, float(values.min()), float(values.max()), len(values)))
+            counted = values.dtype == bool
+            low, high = (values.sum(),) * 2 if counted else (values.min(), values.max())
+            lines.append(Effect(name, group, float(low), float(high), len(values), counted))
     return lines
 
 
@@ -82,28 +81,17 @@ def sentence(lines: list[Effect]) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim.
+    """What became of a claim."""
 
-    Attributes:
-        claim: its number in the book, a key of ``STATEMENTS``.
-        verdict: one of ``VERDICTS``.
-        evidence: why, in a sentence or two.
-        numbers: the effect sizes by name.
-        p: of what the verdict asserts (see :func:`tailnoise_utils.study.claims.decide`); None where the rule makes no test.
-        experiments: whose results were judged.
-        profile: in which profile.
-        tails: heavy tails, or something else? What other measurements say about the same noise.
-        tests: everything that was tested, a line a test, with p and whether it holds; None where nothing was.
-    """
-
-    claim: str
-    verdict: str
-    evidence: str
-    numbers: dict[str, float] = field(default_factory=dict)
-    p: float | None = None
-    experiments: tuple[str, ...] = ()
-    profile: str = ""
-    tails: str = ""
+    claim: str  #: its number in the book, a key of ``STATEMENTS``
+    verdict: str  #: one of ``VERDICTS``
+    evidence: str  #: why, in a sentence or two
+    numbers: dict[str, float] = field(default_factory=dict)  #: the effect sizes by name
+    p: float | None = None  #: of what the verdict asserts (see `decide`); None where the rule makes no test
+    experiments: tuple[str, ...] = ()  #: whose results were judged
+    profile: str = ""  #: in which profile
+    tails: str = ""  #: heavy tails, or something else? What other measurements say about the same noise
+    #: Everything that was tested, a line a test, with p and whether it holds; None where nothing was.
     tests: pd.DataFrame | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -124,11 +112,7 @@ class Verdict:
 
 
 def judge(
-    claim: str,
-    tests: pd.DataFrame,
-    lines: list[Effect],
-    facets: tuple[str, ...] = (),
-    absent: tuple[str, ...] = (),
+    claim: str, tests: pd.DataFrame, lines: list[Effect], facets: tuple[str, ...] = (), absent: tuple[str, ...] = ()
 ) -> Verdict:
     """Return the verdict that :func:`decide` makes of the tests, with the effect sizes as its evidence."""
     tests = tests.assign(holds=holding(tests))
@@ -187,14 +171,7 @@ def decide(
 
 
 def lowered(verdicts: list[Verdict]) -> list[Verdict]:
-    """Lower by one each verdict that does not survive Holm's procedure at .05 over the claims of a family.
-
-    A verdict "reproduced" becomes "partly", "partly" becomes "not reproduced"; the evidence says so. Claims that were not
-    tested, or whose rule makes no test, have no p-value and are not counted.
-
-    Returns:
-        The verdicts, in the same order.
-    """
+    """Lower by one each verdict whose p does not survive Holm's procedure at .05 over the claims of a family."""
     family = [v for v in verdicts if v.p is not None and v.verdict != NOT_TESTED]
     adjusted = dict(zip((v.claim for v in family), holm([v.p for v in family]), strict=True))
     result = []

@@ -15,8 +15,6 @@ from tailnoise_utils.noise.gradient import gradient
 from tailnoise_utils.noise.matrix import deviation
 from tailnoise_utils.noise.parameters import slices
 
-from ..networks import data, models
-from ..networks.snapshots import TrainSpec
 from .iterations import decomposition_trainings
 from .spec import FIXED_K1, Measured, Progress, Row, indices
 from .trainings import few, training
@@ -34,67 +32,72 @@ def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]
         drawn, partition = drawn + n // b - 1, partition + 1
 
 
-def mean_gradient(
-    model: nn.Module, of: TrainSpec, pictures: data.Dataset, chosen: Int64[Tensor, " b"]
-) -> Float[Tensor, " p"]:
-    """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
-    loss_fn, total = models.LOSSES[of.loss], None
-    for part in chosen.to(pictures.x_train.device).split(_CHUNK):
-        batch = pictures.x_train.index_select(0, part), pictures.y_train.index_select(0, part)
-        g = gradient(model, loss_fn, batch).flat()
-        if len(part) == len(chosen):
-            return g
-        g = g.double().mul_(len(part) / len(chosen))
-        total = g if total is None else total.add_(g)
-    return total
-
-
-def _check(n: int, batch_sizes: tuple[int, ...], minibatches: int | tuple[int, ...], fewest: int) -> None:
-    """Refuse sizes that are no sizes of minibatches of n images, and fewer than two minibatches of a size."""
-    if fewest < 2 or min(batch_sizes) < 1 or max(batch_sizes) > n // 2:
-        raise ValueError(
-            f"{minibatches} minibatches of {batch_sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
-        )
-
-
 @dataclass(frozen=True)
 class BatchSizeSpec(Measured):
     """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
 
-    alpha^ depends on the number of minibatches, through K1 and through how well it is known: here that number is the same
-    at all sizes b. Minibatches are drawn from random partitions of the data, of each partition all but the last, and
-    disjoint within one (NumPy's generator of [5, the run's seed, b, number of the partition]); up to b = n / (P + 1) they
-    are of one partition. Noise is about the full gradient, also where the minibatches are fewer than the data. Dropout is
-    off.
-
-    Attributes:
-        points: which snapshots.
-        batch_sizes: the sizes b, each from 1 to half of the training images.
-        minibatches: how many of each size, P, 2 or more.
+    alpha^ depends on the number of minibatches, through K1: here that number is the same at all sizes b. Minibatches are
+    disjoint parts of a random partition of the data (NumPy's generator of [5, the run's seed, b, number of the partition]),
+    without its last; those above b = n / (P + 1) need several partitions. Noise is about the full gradient, dropout off.
     """
 
-    points: tuple[int, ...]
-    batch_sizes: tuple[int, ...]
-    minibatches: int
+    points: tuple[int, ...]  #: which snapshots
+    batch_sizes: tuple[int, ...]  #: the sizes b, each from 1 to half of the training images
+    minibatches: int | tuple[int, ...]  #: how many of each size, P, 2 or more
+
+    def _counts(self) -> tuple[int, ...]:
+        """Return how many minibatches there are of each size."""
+        one = isinstance(self.minibatches, int)
+        return (self.minibatches,) * len(self.batch_sizes) if one else self.minibatches
 
     @property
     def pictures_per_point(self) -> int:
         """Count the images whose gradient is taken at a snapshot."""
-        return self.train.n_train + sum(self.batch_sizes) * self.minibatches
+        return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self._counts(), strict=True))
+
+    def _mean_gradient(self, model: nn.Module, chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
+        """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
+        (x, y), total = self._split("train"), None
+        for part in chosen.to(x.device).split(_CHUNK):
+            g = gradient(model, self._loss(), (x.index_select(0, part), y.index_select(0, part))).flat()
+            if len(part) == len(chosen):
+                return g
+            g = g.double().mul_(len(part) / len(chosen))
+            total = g if total is None else total.add_(g)
+        return total
+
+    def _centre(self, model: nn.Module, progress: Progress) -> Float[Tensor, " p"]:
+        """Return the full gradient; refuse sizes that are none of minibatches, and fewer than two minibatches of a size."""
+        n, sizes, counts = self.train.n_train, self.batch_sizes, self._counts()
+        if len(sizes) != len(counts) or min(counts) < 2 or min(sizes) < 1 or max(sizes) > n // 2:
+            raise ValueError(
+                f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
+            )
+        centre = self._mean_gradient(model, torch.arange(n))
+        progress(n / self.pictures_per_point)
+        return centre
+
+    def _noise(
+        self, model: nn.Module, centre: Float[Tensor, " p"], progress: Progress
+    ) -> Iterator[tuple[int, Iterator[Float[Tensor, " p"]]]]:
+        """Yield each size, and the noise of its minibatches, to be taken before the next size."""
+
+        def noise(b: int, count: int) -> Iterator[Float[Tensor, " p"]]:
+            for chosen in draw(self.train.n_train, b, count, self.train.seed):
+                yield deviation(self._mean_gradient(model, chosen), centre)
+                progress(b / self.pictures_per_point)
+
+        for b, count in zip(self.batch_sizes, self._counts(), strict=True):
+            yield b, noise(b, count)
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return, per size (`x`), what `indices` gives; and loss and accuracy on both splits."""
-        n, P = self.train.n_train, self.minibatches
-        _check(n, self.batch_sizes, P, P)
-        pictures = self._images()
+        centre = self._centre(model, progress)
         rows = self._performance(model, "train") + self._performance(model, "test")
-        centre = mean_gradient(model, self.train, pictures, torch.arange(n))
-        progress(n / self.pictures_per_point)
-        U = centre.new_empty(P, len(centre), dtype=torch.float32)
-        for b in self.batch_sizes:
-            for noise, chosen in zip(U, draw(n, b, P, self.train.seed), strict=True):
-                deviation(mean_gradient(model, self.train, pictures, chosen), centre, out=noise)
-                progress(b / self.pictures_per_point)
+        U = centre.new_empty(self.minibatches, len(centre), dtype=torch.float32)
+        for b, noises in self._noise(model, centre, progress):
+            for row, noise in zip(U, noises, strict=True):
+                row.copy_(noise)
             for row in indices(U):
                 quantity = f"1/alpha (corrected, K1 = {FIXED_K1})" if "x" in row else row["quantity"]
                 rows.append(row | {"split": "train", "quantity": quantity, "x": b})
@@ -123,43 +126,20 @@ def batch_size_grid(profile: str) -> tuple[BatchSizeSpec, ...]:
 
 
 @dataclass(frozen=True)
-class ScalingSpec(Measured):
+class ScalingSpec(BatchSizeSpec):
     r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
 
-    Minibatches of each size b are drawn as a :class:`BatchSizeSpec` draws them. L(b) is taken
+    Settings are those of a :class:`BatchSizeSpec`, with a number of minibatches for each size b. L(b) is taken
     (:func:`tailnoise_utils.diagnosis.batch_scaling.log_scale`) over live coordinates, those where the full gradient is not
     exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
     under a stable law of index :math:`\alpha` it is about :math:`1/\alpha - 1` up to b = n/10, exactly what
-    :func:`tailnoise_utils.diagnosis.batch_scaling.stable_log_scale` says. Dropout is off.
-
-    Attributes:
-        points: which snapshots.
-        batch_sizes: the sizes b, each from 1 to half of the training images.
-        minibatches: how many of each size, 2 or more.
+    :func:`tailnoise_utils.diagnosis.batch_scaling.stable_log_scale` says.
     """
-
-    points: tuple[int, ...]
-    batch_sizes: tuple[int, ...]
-    minibatches: tuple[int, ...]
-
-    @property
-    def pictures_per_point(self) -> int:
-        """Count the images whose gradient is taken at a snapshot."""
-        return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self.minibatches, strict=True))
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return log-scales (`x` is the size) and the live share, of the network and each layer; loss and accuracy."""
-        n, sizes, counts = self.train.n_train, self.batch_sizes, self.minibatches
-        _check(n, sizes, counts, min(counts) if len(sizes) == len(counts) else 0)
-        pictures = self._images()
+        centre = self._centre(model, progress)
         rows = self._performance(model, "train")
-
-        def gradient_of(chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
-            g = mean_gradient(model, self.train, pictures, chosen)
-            progress(len(chosen) / self.pictures_per_point)
-            return g
-
-        centre = gradient_of(torch.arange(n))
         live = centre != 0
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: the full gradient is exactly zero")
@@ -167,9 +147,10 @@ class ScalingSpec(Measured):
         for scope, parts in {"all": [slice(None)], **layers}.items():
             share = float(torch.cat([live[part] for part in parts]).double().mean())
             rows.append({"scope": scope, "quantity": "live share", "value": share})
-        for b, count in zip(sizes, counts, strict=True):
-            noise = (deviation(gradient_of(chosen), centre) for chosen in draw(n, b, count, self.train.seed))
-            for scope, (value, se) in diagnosis.log_scale(noise, b, n, groups=layers, live=live).items():
+        for b, noises in self._noise(model, centre, progress):
+            for scope, (value, se) in diagnosis.log_scale(
+                noises, b, self.train.n_train, groups=layers, live=live
+            ).items():
                 rows.append({"scope": scope, "quantity": "log-scale", "x": b, "value": value, "se": se})
         return [row | {"split": "train"} for row in rows]
 

@@ -4,6 +4,8 @@ Each function draws its noise with a fixed seed and gives a table; :mod:`tailnoi
 """
 
 import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -25,19 +27,32 @@ def _scales(width: int) -> np.ndarray:
     return np.exp(_TAU * np.random.default_rng([7, width]).standard_normal(width))
 
 
-def _noise(law: str, shape: tuple[int, int], generator: np.random.Generator) -> Tensor:
+def _noise(law: str, width: int, generator: np.random.Generator) -> Tensor:
     """Draw noise of a law by its name in the tables, not centred."""
     name, _, coordinates = law.partition(", ")
-    alpha = {"Gaussian": 2.0, "SaS 1.5": _ALPHA}[name]
+    kind = {"latent": "latent", "elliptical": "elliptical", "correlated in tens": "grouped"}.get(
+        coordinates, "independent"
+    )
+    rank = None if kind == "elliptical" else 30
+    U = known_laws.noise_of(kind, 2.0 if name == "Gaussian" else _ALPHA, (P, width), generator, rank=rank, rho=_RHO)
     if "scales" in coordinates:
-        scales = _scales(shape[1])
-        ordered = np.sort(scales) if "sorted" in coordinates else scales
-        U = known_laws.noise_of("independent", alpha, shape, generator) * ordered
-    else:
-        kind = {"i.i.d.": "independent", "correlated in tens": "grouped"}.get(coordinates, coordinates)
-        rank = 30 if kind == "latent" else None
-        U = known_laws.noise_of(kind, alpha, shape, generator, rank=rank, rho=_RHO)
+        U *= np.sort(_scales(width)) if "sorted" in coordinates else _scales(width)
     return torch.from_numpy(U).float()
+
+
+def _draws(
+    laws: Iterable[str], replicates: int, width: int, stream: tuple[int, int]
+) -> Iterator[tuple[str, int, Tensor, np.random.Generator]]:
+    """Draw some noise matrices of each law: its name, the number of the matrix, this, and the generator after it."""
+    for i, law in enumerate(laws):
+        for k in range(replicates):
+            generator = np.random.default_rng([*stream, i, k])
+            yield law, k, _noise(law, width, generator), generator
+
+
+def _mean_and_se(values: list[float]) -> dict[str, float]:
+    """Return a mean and its standard error."""
+    return {"value": np.mean(values), "se": float(np.std(values, ddof=1)) / math.sqrt(len(values))}
 
 
 def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
@@ -45,16 +60,13 @@ def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
     laws = ("Gaussian, i.i.d.", "SaS 1.5, i.i.d.", "SaS 1.5, latent", "SaS 1.5, elliptical")
     laws += ("Gaussian, unequal scales", "Gaussian, correlated in tens")
     rows = []
-    for i, law in enumerate(laws):
-        for replicate in range(replicates):
-            rng = np.random.default_rng([seed, 1, i, replicate])
-            U = _noise(law, (P, _WIDTH), rng)
-            # Each law has mixing matrices of its own, so that their results are independent.
-            mixing = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            for kind, X in (("noise", U), ("twin", diagnosis.gaussian_twin(U, mixing))):
-                inverse = tail_index.mohammadi(X, _K1).inverse
-                tau = float(diagnosis.tail_excess(X - X.mean(0)).mean())
-                rows.append({"law": law, "replicate": replicate, "kind": kind, "1/alpha": inverse, "tail excess": tau})
+    for law, k, U, generator in _draws(laws, replicates, _WIDTH, (seed, 1)):
+        # Each law has mixing matrices of its own, so that their results are independent.
+        mixing = torch.Generator().manual_seed(int(generator.integers(2**62)))
+        for kind, X in (("noise", U), ("twin", diagnosis.gaussian_twin(U, mixing))):
+            inverse = tail_index.mohammadi(X, _K1).inverse
+            tau = float(diagnosis.tail_excess(X - X.mean(0)).mean())
+            rows.append({"law": law, "replicate": k, "kind": kind, "1/alpha": inverse, "tail excess": tau})
     return pd.DataFrame(rows)
 
 
@@ -66,16 +78,13 @@ def _excess(scales: np.ndarray, alpha: float = 2.0) -> float:
 def truths() -> dict[str, dict[str, float]]:
     """Give the parts of the gap by law, as theory has them for large K1, with what errors of estimated scales add."""
     # Where entries share their tails, mixed rows show these only as far as there are rows: for K1 well above P a block of
-    # mixed entries sees their mean square, P^(2 / alpha - 1) times a stable number, in law. This holds for one scale a row
-    # and for latent factors alike, to about a hundredth.
-    log_K1 = math.log(_PARTS_K1)
+    # mixed entries sees their mean square, P^(2 / alpha - 1) times a stable number, in law, to about a hundredth.
+    log_K1, scales = math.log(_PARTS_K1), _scales(_PARTS_WIDTH)
     off = {alpha: diagnosis.expected_scaled(P, _PARTS_K1, alpha) - 1 / alpha for alpha in (2.0, _ALPHA)}
     none = {"correlation": 0.0, "order": 0.0, "scales": 0.0, "tails": 0.0}
     error = off[_ALPHA] - off[2.0]
     heavy = none | {"scales": -error, "tails": 1 / _ALPHA - 0.5 + error}
-    scales = _scales(_PARTS_WIDTH)
-    windows = np.sort(scales).reshape(-1, _PARTS_K1)
-    unequal = _excess(scales)
+    windows, unequal = np.sort(scales).reshape(-1, _PARTS_K1), _excess(scales)
     in_order = (np.log(np.mean(windows**2, axis=1)).mean() / 2 - np.log(scales).mean()) / log_K1
     seen = {rows: (1 / _ALPHA - 0.5) * math.log(rows) / log_K1 for rows in (P, P // 2)}
     shared = {"correlation": -seen[P], "order": 0.0, "scales": seen[P] - seen[P // 2], "tails": seen[P // 2]}
@@ -93,18 +102,15 @@ def truths() -> dict[str, dict[str, float]]:
 
 def known_parts(replicates: int, *, seed: int = 0) -> pd.DataFrame:
     """Give mean, standard error and truth of every part (``e_0``: their sum) of noise whose parts are known."""
-    rows = []
-    for i, (law, truth) in enumerate(truths().items()):
-        shape = (P, _PARTS_WIDTH)
-        decompositions = [
-            diagnosis.decompose(_noise(law, shape, np.random.default_rng([seed, 2, i, k])), K1=_PARTS_K1, seed=k)
-            for k in range(replicates)
-        ]
-        for part, expected in {**truth, "e_0": sum(truth.values())}.items():
-            values = np.array([getattr(one, part).value for one in decompositions])
-            se = values.std(ddof=1) / math.sqrt(replicates)
-            rows.append({"law": law, "part": part, "value": values.mean(), "se": se, "truth": expected})
-    return pd.DataFrame(rows)
+    known = truths()
+    decompositions = defaultdict(list)
+    for law, k, U, _ in _draws(known, replicates, _PARTS_WIDTH, (seed, 2)):
+        decompositions[law].append(diagnosis.decompose(U, K1=_PARTS_K1, seed=k))
+    return pd.DataFrame(
+        {"law": law, "part": part, **_mean_and_se([getattr(one, part).value for one in several]), "truth": truth}
+        for law, several in decompositions.items()
+        for part, truth in {**known[law], "e_0": sum(known[law].values())}.items()
+    )
 
 
 def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
@@ -118,23 +124,19 @@ def zeros(replicates: int, *, seed: int = 0) -> pd.DataFrame:
             closed = law.block_inverse(share, K1, convention)
             if convention == "published":
                 closed += share * math.log(factor) / math.log(K1)
-            se = float(np.std(values, ddof=1)) / math.sqrt(replicates)
             row = {"share": share, "convention": convention, "factor": factor}
-            rows.append({**row, "1/alpha": np.mean(values), "se": se, "closed": closed})
-    return pd.DataFrame(rows)
+            rows.append(row | _mean_and_se(values) | {"closed": closed})
+    return pd.DataFrame(rows).rename(columns={"value": "1/alpha"})
 
 
 def block_lengths(replicates: int, *, seed: int = 0) -> pd.DataFrame:
     """Give the mean joint 1/alpha^ against K1, with the coordinates listed in order and in one random order."""
     laws = ("SaS 1.5, i.i.d.", "Gaussian, i.i.d.", "Gaussian, correlated in tens", "Gaussian, sorted scales")
     rows = []
-    for i, law in enumerate(laws):
-        for k in range(replicates):
-            generator = np.random.default_rng([seed, 5, i, k])
-            U = _noise(law, (P, _PARTS_WIDTH), generator)
-            order = torch.from_numpy(generator.permutation(_PARTS_WIDTH))
-            for name, X in (("listed", U), ("permuted", U[:, order])):
-                curve = diagnosis.curve(X, lengths=(10, 20, 50, 100, 200, 500, 1000))
-                rows += [{"law": law, "order": name, "K1": K1, "value": value} for K1, (value, _) in curve.items()]
+    for law, _, U, generator in _draws(laws, replicates, _PARTS_WIDTH, (seed, 5)):
+        order = torch.from_numpy(generator.permutation(_PARTS_WIDTH))
+        for name, X in (("listed", U), ("permuted", U[:, order])):
+            curve = diagnosis.curve(X, lengths=(10, 20, 50, 100, 200, 500, 1000))
+            rows += [{"law": law, "order": name, "K1": K1, "value": value} for K1, (value, _) in curve.items()]
     grouped = pd.DataFrame(rows).groupby(["law", "order", "K1"], sort=False)["value"]
     return grouped.agg(value="mean", se="sem").reset_index()

@@ -1,11 +1,11 @@
 """Runs on other processes, of this machine or of many, through Dask, which is needed for nothing else.
 
-Dask's scheduler gives each run to a free worker, and to another one if that worker dies. A worker trains and measures with
-its own cache and sends the finished run; the process that asked stores it. So a cluster needs no file system in common;
-where it has one, a run goes on from the last checkpoint of the worker that died.
+A worker trains and measures with its own cache and sends the finished run; the process that asked stores it. So a cluster
+needs no file system in common; where it has one, a run goes on from the last checkpoint of a worker that died.
 """
 
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -59,13 +59,13 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Iterat
         with client:
             yield client
         return
-    options = {
-        "threads_per_worker": 1,
-        "memory_limit": 0,  # Dask's limit would kill workers for the memory of matrices that fit
-        "dashboard_address": "127.0.0.1:0",  # any free port: there may be another cluster
-        "silence_logs": logging.CRITICAL,  # what matters is raised
-    }
-    with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster, set_as_default=False) as client:
+    # Dask's memory limit would kill workers for matrices that fit; any free port, for there may be another cluster.
+    options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
+    options["silence_logs"] = logging.CRITICAL
+    with (
+        LocalCluster(n_workers=workers, **options) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
         client.register_plugin(_leave_interrupts_to_the_parent())
         yield client
 
@@ -78,8 +78,6 @@ def _leave_interrupts_to_the_parent() -> Any:
         """Ignore Ctrl-C. The class is pickled with its code: its module has to be imported without Dask."""
 
         def setup(self, worker: Any) -> None:
-            import signal
-
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     return LeaveInterrupts()
@@ -102,7 +100,15 @@ def outcomes(
             if key not in futures:
                 continue  # the run is finished, or only another process asked for it
             if not isinstance(what, float):
-                outcome = _outcome(futures.pop(key))
+                outcome: Finished | Exception
+                try:
+                    outcome = futures.pop(key).result()
+                except CancelledError as error:
+                    raise ConnectionError(
+                        "the Dask scheduler is gone; with a new one and its workers, the same command goes on"
+                    ) from error
+                except Exception as error:
+                    outcome = error
                 what.release()  # else Dask would make the run again when its worker dies
                 yield runs[key], outcome
                 what = 1.0 if isinstance(outcome, Finished) else done[key]
@@ -114,26 +120,13 @@ def outcomes(
             client.cancel(list(futures.values()))
 
 
-def _outcome(future: Any) -> Finished | Exception:
-    """Return what became of a run."""
-    try:
-        return future.result()
-    except CancelledError as error:
-        raise ConnectionError(
-            "the Dask scheduler is gone; with a new one and its workers, the same command goes on"
-        ) from error
-    except Exception as error:
-        return error
-
-
 def _on_worker(spec: Spec) -> Finished:
     """Make a run in a thread of a worker, with one thread of torch, reporting how much is done."""
     from distributed import Reschedule, get_worker
 
     torch.set_num_threads(1)
     worker = get_worker()
-    key = worker.get_current_task()
-    done, last = 0.0, 0.0
+    key, done, last = worker.get_current_task(), 0.0, 0.0
 
     def progress(share: float) -> None:
         nonlocal done, last

@@ -10,7 +10,6 @@ from torch import nn
 from tailnoise_utils.diagnosis.joint import live_columns, of_rows, row_logs
 from tailnoise_utils.measurement.report import index_rows
 from tailnoise_utils.noise.matrix import noise_matrix
-from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.tail_index import mohammadi
 
 from .spec import Measured, Progress, Row, indices
@@ -21,7 +20,7 @@ from .trainings import training
 class DeparturesSpec(Measured):
     r"""Train and measure as the text says, or with some of the departures of the code, and estimate in the ways of both.
 
-    How a network is trained is in `train`, how minibatches are made for measuring here; of a noise matrix alpha^ is taken
+    Of a noise matrix alpha^ is taken
 
     * "text": no epsilon inside the logarithm, dead coordinates left out (with them, logarithms of zero; an exact zero that
       is left contributes none), K1 the divisor of K that is nearest to :math:`\sqrt K`;
@@ -29,21 +28,12 @@ class DeparturesSpec(Measured):
     * "text, epsilon": :math:`2.2 \cdot 10^{-16}` added inside the logarithm, in float32, dead coordinates left out;
     * "published": epsilon and dead coordinates, as the code has it;
     * "corrected": as "text", with :math:`K_1 = \lfloor\sqrt K\rfloor`, and "1/alpha (joint)" at x = K1 = 1000.
-
-    The divisor nearest to the root (the text's rule) is the largest one not above it (the code's): divisors come in pairs
-    d, K/d, and of a pair the smaller is never farther from the root, as :math:`d + K/d \ge 2 \sqrt K`.
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        noise_order: ``"random"`` (the partition of a NoiseSpec) or ``"data"``.
-        noise_mode: ``"eval"`` (dropout off) or ``"train"``; its masks come from 3 10^6 + the run's seed.
-        points: which snapshots.
     """
 
-    noise_batch_size: int
-    noise_order: str
-    noise_mode: str
-    points: tuple[int, ...]
+    noise_batch_size: int  #: images in a minibatch when noise is measured
+    noise_order: str  #: ``"random"`` (the partition of a NoiseSpec) or ``"data"``
+    noise_mode: str  #: ``"eval"`` (dropout off) or ``"train"``; its masks come from 3 10^6 + the run's seed
+    points: tuple[int, ...]  #: which snapshots
 
     @property
     def pictures_per_point(self) -> int:
@@ -52,11 +42,8 @@ class DeparturesSpec(Measured):
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return 1/alpha^ and K1 in each of the ways, the share of dead coordinates, loss and accuracy."""
-        pictures, seed = self._images(), self.train.seed
-        batches = Minibatches(
-            pictures.x_train, pictures.y_train, self.noise_batch_size, order=self.noise_order, seed=2 * 10**6 + seed
-        )
-        U = noise_matrix(model, self._loss(), batches, mode=self.noise_mode, seed=3 * 10**6 + seed)
+        batches, masks = self._batches(self.noise_order), 3 * 10**6 + self.train.seed
+        U = noise_matrix(model, self._loss(), batches, mode=self.noise_mode, seed=masks)
         rows = self._performance(model, "train") + indices(U)
         live = live_columns(U)
         K1 = largest_divisor(live.numel())
@@ -71,7 +58,7 @@ class DeparturesSpec(Measured):
 
 
 def largest_divisor(K: int) -> int:
-    """Return the largest divisor of K that is not above its root, which is also the divisor nearest to the root."""
+    """Return the largest divisor d of K that is not above its root: the nearest to it too, as d + K/d >= 2 root(K)."""
     return next(d for d in range(math.isqrt(K), 0, -1) if K % d == 0)
 
 

@@ -1,7 +1,6 @@
 """Estimators of the tail index on samples whose law is known: `estimator`."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,23 +41,17 @@ class EstimatorSpec(Drawn):
         for _ in range(self.replicates):
             sample = law.sample(self.parameter, self.size, generator)
             for name in self.estimators:
-                function, options = _estimator(name)
+                function, _, convention = name.rstrip(")").partition(" (")
                 start = time.perf_counter()
-                index = function(sample, **options)
+                index = tail_index.get(function)(sample, **{"convention": convention} if convention else {})
                 estimates[name].append((index.inverse, index.inverse_se, index.alpha, time.perf_counter() - start))
-                if function is tail_index.mohammadi:
-                    convention = options.get("convention", "corrected")
-                    expected[name] = law.block_inverse(self.parameter, int(index.info["K1"]), convention)
+                if function == "mohammadi":
+                    K1 = int(index.info["K1"])
+                    expected[name] = law.block_inverse(self.parameter, K1, convention or "corrected")
             progress(1 / self.replicates)
         rows = [{"scope": name, "quantity": "1/alpha, closed form", "value": v} for name, v in expected.items()]
         summaries = {name: _summary(np.array(values)) for name, values in estimates.items()}
         return rows + [row | {"scope": name} for name, summary in summaries.items() for row in summary]
-
-
-def _estimator(name: str) -> tuple[Callable[..., tail_index.TailIndex], dict[str, str]]:
-    """Return the estimator and options behind a name such as ``mohammadi (published)``."""
-    function, _, convention = name.partition(" (")
-    return tail_index.get(function), {"convention": convention.rstrip(")")} if convention else {}
 
 
 def _summary(values: np.ndarray) -> list[Row]:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
 from tailnoise_utils.measurement.one_call import measure
-from tailnoise_utils.noise.minibatches import Minibatches
 
 from ..networks.snapshots import TrainSpec
 from .spec import Measured, Progress, Row
@@ -21,59 +20,8 @@ _MATRIX = 2**31
 class _Noise(Measured):
     """Measure the minibatches of the training set, in one or two orders; what NoiseSpec and DiagnosisSpec share."""
 
-    noise_batch_size: int
-
-    def _measure(
-        self, model: nn.Module, progress: Progress, orders: tuple[str, ...], mode: str, *, diagnosis: bool
-    ) -> list[Row]:
-        """Return loss and accuracy on the test images, and a report's rows for each order."""
-        pictures, seed = self._images(), self.train.seed
-        rows = self._performance(model, "test")
-        for order in orders:
-            report = measure(
-                model,
-                self._loss(),
-                Minibatches(
-                    pictures.x_train, pictures.y_train, self.noise_batch_size, order=order, seed=2 * 10**6 + seed
-                ),
-                mode=mode,
-                seed=3 * 10**6 + seed,
-                groups=None if order == "random" else {},
-                diagnosis=diagnosis and order == "random",
-                memory=_MATRIX,
-                entries=2**25,
-                progress=lambda part: progress(part / len(orders)),
-            )
-            of_order = report.rows()
-            if order == "data":  # the tail indices only, which say so
-                of_order = [row for row in of_order if "alpha" in row["quantity"] or "K1" in row["quantity"]]
-                of_order = [row | {"quantity": row["quantity"].replace(")", ", data order)")} for row in of_order]
-            rows += [row | {"split": "train"} for row in of_order]
-        return rows
-
-
-@dataclass(frozen=True)
-class NoiseSpec(_Noise):
-    """Train a network and measure its gradient noise on the training set at every snapshot.
-
-    Noise is measured over the n_train / noise_batch_size minibatches of each order named: ``"random"``, one random
-    partition fixed along the training (seed 2 10^6 + the run's), and ``"data"``, the images as they come. The permutation
-    of the columns and dropout masks come from 3 10^6 + the run's seed.
-
-    Attributes:
-        train: the training.
-        noise_batch_size: images in a minibatch when noise is measured.
-        noise_orders: among ``"random"`` and ``"data"``.
-        noise_mode: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``.
-    """
-
-    noise_orders: tuple[str, ...]
-    noise_mode: str
-
-    @property
-    def points(self) -> tuple[int, ...]:
-        """Return all snapshots of the training."""
-        return self.train.snapshots
+    noise_batch_size: int  #: images in a minibatch when noise is measured
+    diagnosed: ClassVar[bool] = False
 
     @property
     def pictures_per_point(self) -> int:
@@ -81,32 +29,60 @@ class NoiseSpec(_Noise):
         return len(self.noise_orders) * self.train.n_train
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Return what a report has for each order (in data order the names say so), loss and accuracy on both splits."""
-        return self._measure(model, progress, self.noise_orders, self.noise_mode, diagnosis=False)
+        """Return a report's rows for each order (in data order the names say so), loss and accuracy on both splits."""
+        rows = self._performance(model, "test")
+        for order in self.noise_orders:
+            report = measure(
+                model,
+                self._loss(),
+                self._batches(order),
+                mode=self.noise_mode,
+                seed=3 * 10**6 + self.train.seed,
+                groups=None if order == "random" else {},
+                diagnosis=self.diagnosed and order == "random",
+                memory=_MATRIX,
+                entries=2**25,
+                progress=lambda part: progress(part / len(self.noise_orders)),
+            )
+            for row in report.rows():
+                name = row["quantity"]
+                if order == "data":  # the tail indices only, which say so
+                    if "alpha" not in name and "K1" not in name:
+                        continue
+                    name = name.replace(")", ", data order)")
+                rows.append(row | {"quantity": name, "split": "train"})
+        return rows
+
+
+@dataclass(frozen=True)
+class NoiseSpec(_Noise):
+    """Train a network and measure its gradient noise on the training set at every snapshot.
+
+    Orders are ``"random"``, one partition of the images fixed along the training (seed 2 10^6 + the run's), and ``"data"``,
+    the images as they come. The permutation of the columns and dropout masks come from 3 10^6 + the run's seed.
+    """
+
+    noise_orders: tuple[str, ...]
+    noise_mode: str  #: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Return all snapshots of the training."""
+        return self.train.snapshots
 
 
 @dataclass(frozen=True)
 class DiagnosisSpec(_Noise):
     """Train a network and measure its gradient noise, with the diagnosis of alpha^, at some of the snapshots.
 
-    As :class:`NoiseSpec` measures (the same seeds), in one random partition, dropout off; 99 Gaussian twins for the
-    tests, at most 2^25 entries of the matrix. In data order there are the tail indices only.
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        points: which snapshots.
+    As :class:`NoiseSpec` measures (the same seeds), dropout off, in a random partition with the diagnosis: 99 Gaussian
+    twins for the tests, at most 2^25 entries of the matrix. In data order there are the tail indices only.
     """
 
-    points: tuple[int, ...]
-
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every image once in each order."""
-        return 2 * self.train.n_train
-
-    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Return what a :class:`NoiseSpec` has of a snapshot, and what the diagnosis has."""
-        return self._measure(model, progress, ("random", "data"), "eval", diagnosis=True)
+    points: tuple[int, ...]  #: which snapshots
+    noise_orders: ClassVar[tuple[str, ...]] = ("random", "data")
+    noise_mode: ClassVar[str] = "eval"
+    diagnosed: ClassVar[bool] = True
 
 
 def iterations_grid(profile: str) -> tuple[NoiseSpec, ...]:
@@ -131,12 +107,12 @@ def iterations_grid(profile: str) -> tuple[NoiseSpec, ...]:
 
 def iterations_decomposition_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
     """Diagnose alpha^ at some snapshots of the trainings of `iterations`, for what moves it early in training; 3 seeds."""
-    specs = []
-    for spec in iterations_grid(profile):
-        wanted = (0, 1, 10, 30, 100, 300, 1000, 3000, 10_000, spec.train.iterations)
-        points = tuple(sorted(set(wanted) & set(spec.train.snapshots)))
-        specs.append(DiagnosisSpec(spec.train, spec.noise_batch_size, points))
-    return tuple(specs)
+    wanted = {0, 1, 10, 30, 100, 300, 1000, 3000, 10_000}
+    trainings = [spec.train for spec in iterations_grid(profile)]
+    return tuple(
+        DiagnosisSpec(t, t.batch_size, tuple(step for step in t.snapshots if step in wanted | {t.iterations}))
+        for t in trainings
+    )
 
 
 def decomposition_trainings(profile: str) -> list[TrainSpec]:
@@ -150,9 +126,7 @@ def decomposition_trainings(profile: str) -> list[TrainSpec]:
         fcn | {"dataset": dataset, "width": width, "depth": depth, "loss": loss}
         for dataset, width, depth, loss in product(("mnist", "cifar10"), (32, 256), (3, 6), losses)
     ]
-    networks.append(cnn | {"loss": "nll"})
-    if "hinge" in losses:
-        networks.append(cnn | {"loss": "hinge", "snapshots": few(cnn_steps)})
+    networks += [cnn | {"loss": loss} | ({"snapshots": few(cnn_steps)} if loss == "hinge" else {}) for loss in losses]
     if profile == "smoke":
         networks = [{"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400, "snapshots": few(400)}]
     return [training(**settings, profile=profile, seed=seed) for seed in range(3) for settings in networks]

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from tailnoise_utils import diagnosis, stable, tail_index
 from tailnoise_utils.noise.matrix import noise_matrix
-from tailnoise_utils.noise.minibatches import Minibatches
 
 from .iterations import iterations_grid
 from .spec import Measured, Progress, Row
@@ -25,16 +24,11 @@ class NormsSpec(Measured):
     independent SaS entries with the corrected alpha^ of the first partition and the scale that has the noise's mean log|X|
     (the paper's two); and of Gaussian vectors with the covariance behind the first partition
     (:func:`tailnoise_utils.diagnosis.per_coordinate.gaussian_norms`).
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        points: which snapshots.
-        partitions: number of random partitions of the data.
     """
 
-    noise_batch_size: int
-    points: tuple[int, ...]
-    partitions: int
+    noise_batch_size: int  #: images in a minibatch when noise is measured
+    points: tuple[int, ...]  #: which snapshots
+    partitions: int  #: number of random partitions of the data
 
     @property
     def pictures_per_point(self) -> int:
@@ -43,17 +37,14 @@ class NormsSpec(Measured):
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return a row a norm (`x` is its number), loss and accuracy, and 1/alpha^ of the stable reference."""
-        pictures, seed = self._images(), self.train.seed
         norms: list[float] = []
         for k in range(self.partitions):
-            partition = 2 * 10**6 + 1000 * k + seed
-            batches = Minibatches(pictures.x_train, pictures.y_train, self.noise_batch_size, seed=partition)
-            U = noise_matrix(model, self._loss(), batches)
+            U = noise_matrix(model, self._loss(), self._batches(partition=k))
             norms += U.double().norm(dim=1).tolist()
             progress(1 / self.partitions)
             if k == 0:
                 index, live = tail_index.mohammadi(U), U[:, (U != 0).any(0)].double()
-                generator = np.random.default_rng(4 * 10**6 + seed)
+                generator = np.random.default_rng(4 * 10**6 + self.train.seed)
                 references = norm_references(live, index.alpha, self.partitions, generator)
         rows = self._performance(model, "train")
         rows.append({"quantity": "1/alpha (corrected)", "value": index.inverse, "se": index.inverse_se})

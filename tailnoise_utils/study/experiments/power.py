@@ -35,33 +35,20 @@ _QUICK = 3 * 10**8  # entries of twins in all: a quarter of a minute
 class PowerSpec(Drawn):
     r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
-    It also counts how often the conclusion of a report finds heavier tails, by its own rule
-    (:func:`tailnoise_utils.diagnosis.conclusion.heavier`), for which all tests together have this level.
-
-    The statistics are those of a diagnosis of a network of `width` coordinates (kurtosis of projections: 200 random, 10
-    leading from each half). Their law under the null hypothesis is the same too, from fewer random numbers: with the
-    singular value decomposition :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is :math:`W S V^T / \sqrt P`,
-    and W = Z Q has P x r independent standard normal numbers, columns centred.
-
-    Attributes:
-        coordinates: how coordinates depend on each other, as ``known_laws.noise_of`` has it; latent and elliptical ones
-            have 30 factors.
-        alpha: index of the stable part of the noise; 2 is Gaussian noise.
-        share: its weight; the rest is Gaussian noise of scale 1.
-        P: rows, minibatches.
-        width: columns.
-        draws: twins beside every matrix; with fewer than 99 a conclusion finds nothing.
-        replicates: matrices.
-        seed: of everything.
+    So does the conclusion of a report (:func:`tailnoise_utils.diagnosis.conclusion.heavier`), for which all tests together
+    have this level. The statistics are those of a diagnosis (200 random projections, 10 leading ones from each half). Their
+    law under the null hypothesis is the same too, from fewer random numbers: with the singular value decomposition
+    :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is :math:`W S V^T / \sqrt P`, and W = Z Q has P x r
+    independent standard normal numbers, columns centred.
     """
 
-    coordinates: str
-    alpha: float
-    share: float
+    coordinates: str  #: as ``known_laws.noise_of`` has it; latent and elliptical ones have 30 factors
+    alpha: float  #: index of the stable part of the noise; 2 is Gaussian noise
+    share: float  #: its weight; the rest is Gaussian noise of scale 1
     P: int
     width: int
-    draws: int
-    replicates: int
+    draws: int  #: twins of every matrix; with fewer than 99 a conclusion finds nothing
+    replicates: int  #: matrices
     seed: int
 
     @property

@@ -39,21 +39,27 @@ def _each(method: str, specs: Iterable[Spec], client: Any = None) -> None:
     """Call a method of each spec, in this process or on every worker."""
     if client is not None:
         client.run(_each, method, specs)
-        return
-    for spec in specs:
-        getattr(spec, method)()
+    else:
+        for spec in specs:
+            getattr(spec, method)()
 
 
 def find_data(names: Iterable[str], profile: str) -> None:
     """Read every data set that runs still to be made need, so that an absent one is found before hours of others."""
-    wanted = {}
-    for name in names:
-        path = store.path_of(name, profile)
-        done = {record["spec_digest"] for record in store.read(path).records()} if path.exists() else set()
-        left = [spec for spec in grid(name, profile) if store.digest(spec) not in done]
-        wanted |= {store.data_of(store.flat(asdict(spec))): spec for spec in left}
-    for spec in wanted.values():
+    left = [spec for name in names for spec in _left(grid(name, profile), _records(store.path_of(name, profile)))]
+    for spec in {store.data_of(store.flat(asdict(spec))): spec for spec in left}.values():
         spec.data_sha256()
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """Return the records of all runs in a results file, none if there is no such file."""
+    return store.read(path).records() if path.exists() else []
+
+
+def _left(specs: Iterable[Spec], records: list[dict[str, Any]]) -> list[Spec]:
+    """Return the specs whose runs are not among the records."""
+    done = {record["spec_digest"] for record in records}
+    return [spec for spec in specs if store.digest(spec) not in done]
 
 
 def run(
@@ -76,10 +82,9 @@ def run(
         FailedRuns: runs ended with another error, or one of their worker's machine; the others are stored.
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
-    records = store.read(path).records() if path.exists() else []
+    records = _records(path)
     forget_rows(record["run"] for record in records)  # of a process that was killed before it could
-    done = {record["spec_digest"] for record in records}
-    left = [spec for spec in specs if store.digest(spec) not in done]
+    left = _left(specs, records)
     progress(float(len(specs) - len(left)))
     failed: dict[Spec, Exception] = {}
     outcomes = _here(left, path, progress) if client is None else cluster.outcomes(client, left, progress)
@@ -108,13 +113,14 @@ def _here(
     """Make runs in this process, except those that another process has stored by their turn."""
     for spec in specs:
         sha256 = spec.data_sha256()
+        outcome: Finished | Exception
         with spec.alone():
-            records = store.read(path).records() if path.exists() else []
+            records = _records(path)
             stored_by_another = [record["run"] for record in records if record["spec_digest"] == store.digest(spec)]
             if not stored_by_another:
                 store.check_data(path, store.data_of(store.flat(asdict(spec))), sha256, records)
                 try:
-                    outcome: Finished | Exception = finish(spec, progress)
+                    outcome = finish(spec, progress)
                 except OSError:
                     raise  # the next run would not fare better
                 except Exception as error:
@@ -122,8 +128,8 @@ def _here(
         if stored_by_another:
             forget_rows(stored_by_another)  # the other process could not, if this one held them just then
             progress(1.0)
-            continue
-        yield spec, outcome
+        else:
+            yield spec, outcome
 
 
 def _report(specs: tuple[Spec, ...], failed: dict[Spec, Exception]) -> str:
@@ -161,15 +167,13 @@ def choose(experiment: str, profile: str) -> tuple[str, store.Results]:
 def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
     """Read the stored results of exactly the present grid, in its order; nothing is computed.
 
-    Runs of an older grid that may lie in the same file are left out.
-
     Args:
         experiment: a key of ``EXPERIMENTS``.
         profile: one of ``PROFILES``.
         whole: whether all runs of the grid must be there; else one is enough.
 
     Returns:
-        Rows and runs.
+        Rows and runs, without those of an older grid in the same file.
 
     Raises:
         MissingResults: runs of the grid are not stored; the message holds the command to make them.
@@ -202,13 +206,11 @@ def sample_of(path: Path) -> Path:
 def verify(experiment: str, profile: str) -> pd.DataFrame:
     """Measure a stored snapshot of an experiment again; where nothing is trained, make its first short run again.
 
-    Where weights are larger than a snapshot may be (1 MB), iteration 0 of the first run that has it is measured again, from
-    weights built anew from the seed.
+    Where weights are larger than a snapshot may be (1 MB), it is iteration 0 of the first run that has it, from the seed.
 
     Returns:
         The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
-        or over 0.1 where that is larger: differences of logarithms, such as tau, may be near zero. NaN where one of the two
-        is.
+        or over 0.1 where that is larger: differences of logarithms may be near zero. NaN where one of the two is.
 
     Raises:
         MissingResults: nothing is stored.
@@ -217,14 +219,10 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
     """
     specs, results = grid(experiment, profile), stored(experiment, profile)
     sample = sample_of(store.path_of(experiment, profile))
-    runs = results.runs.set_index("spec_digest")
-    again = None
-    for spec in specs:
-        if again := spec.again(sample):
-            break
+    spec, again = next(((spec, rows) for spec in specs if (rows := spec.again(sample))), (None, None))
     if again is None:
         raise MissingResults(f"no snapshot is stored in {sample}; make it with: {command(experiment, profile)} --fresh")
-    run = runs.loc[store.digest(spec)]
+    run = results.runs.set_index("spec_digest").loc[store.digest(spec)]
     if run["data_sha256"] != (here := spec.data_sha256()):
         raise ValueError(
             f"the run used data with SHA-256 {run['data_sha256'][:16]}..., the data here has {here[:16]}...: give the same"

@@ -7,7 +7,6 @@ from torch import nn
 
 from tailnoise_utils.measurement.one_call import NothingAlive
 from tailnoise_utils.noise.matrix import noise_matrix
-from tailnoise_utils.noise.minibatches import Minibatches
 
 from .iterations import DiagnosisSpec
 from .spec import Progress, Row, indices
@@ -21,9 +20,8 @@ _POWERS = tuple(2**k for k in range(1, 11))
 class SplitsSpec(DiagnosisSpec):
     """Measure as :class:`DiagnosisSpec` does, and the tail indices of the noise over the test images too.
 
-    The test images are cut at random (seed 2 10^6 + the run's, as the training images are) into minibatches of the same
-    size; those that do not fill one are left out. There are fewer of them than of the training images, and so fewer
-    minibatches: alpha^ of both is compared at one block length.
+    The test images are cut at random (seed 2 10^6 + the run's) into minibatches of the same size; those that do not fill
+    one are left out. There are fewer minibatches than of the training images: compare alpha^ of both at one block length.
     """
 
     @property
@@ -35,10 +33,8 @@ class SplitsSpec(DiagnosisSpec):
         """Return what a :class:`DiagnosisSpec` has, and `indices` on the test images, or that nothing is alive there."""
         share = self.train.n_test / self.pictures_per_point
         rows = super().measure(model, lambda part: progress(part * (1 - share)))
-        pictures, seed = self._images(), 2 * 10**6 + self.train.seed
-        batches = Minibatches(pictures.x_test, pictures.y_test, self.noise_batch_size, seed=seed, drop_last=True)
         try:
-            on_test = indices(noise_matrix(model, self._loss(), batches))
+            on_test = indices(noise_matrix(model, self._loss(), self._batches(split="test")))
         except NothingAlive:
             on_test = [{"quantity": "nothing alive", "value": 1.0}]
         progress(share)
@@ -68,10 +64,8 @@ def fcn_size_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
 def cnn_size_grid(profile: str) -> tuple[SplitsSpec, ...]:
     """Measure alpha^ and accuracy of CNNs, on both splits, against the filters; CIFAR-10 and -100, both losses; 3 seeds."""
     datasets, losses, filters = ("cifar10", "cifar100"), ("nll", "hinge"), (4, 8, 16, 32)
-    lengths = {
-        "nll": 10_000,
-        "hinge": 3000,
-    }  # in 3,000 steps most CNNs do not leave chance; with a hinge loss none ever
+    # In 3,000 steps most CNNs do not leave chance; with a hinge loss none ever does.
+    lengths = {"nll": 10_000, "hinge": 3000}
     if profile == "smoke":
         datasets, losses, filters = ("digits32",), ("nll",), (2, 4)
     if profile == "constant":

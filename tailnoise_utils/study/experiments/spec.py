@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tailnoise_utils import diagnosis
 from tailnoise_utils.measurement.one_call import NothingAlive
 from tailnoise_utils.measurement.report import index_rows
+from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.tail_index import mohammadi
 
 from ..networks import data, device, models
@@ -37,35 +38,40 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 class Spec(Protocol):
     """What the runner and the store need of a run; its class is a frozen dataclass of plain values.
 
-    Attributes:
-        once: quantities that no second time gives again.
+    What is not said otherwise is that of a run which reads nothing, keeps nothing, and begins anew when it was killed.
     """
 
-    once: ClassVar[tuple[str, ...]]
+    once: ClassVar[tuple[str, ...]] = ("seconds",)  # quantities that no second time gives again
 
     def data_sha256(self) -> str:
         """Return the SHA-256 of the data that the run reads, "" if it reads none."""
+        return ""
 
     def device(self) -> str:
         """Return the name of what the run is computed on."""
+        return "cpu"
 
     def rows(self, progress: Progress) -> list[Row]:
         """Make the run."""
 
     def seconds(self) -> float | None:
         """Return the wall time of all processes that had a part in the run, None where nobody has to remember."""
+        return None
 
     def status(self, rows: list[Row]) -> str:
         """Return what became of the run: "complete", "diverged" or "not trained"."""
+        return "complete"
 
     def sample(self, rows: list[Row]) -> bytes | None:
         """Return the content of a small file that `again` needs beside the results, None if it needs none."""
+        return None
 
     def again(self, path: Path) -> list[Row] | None:
         """Return rows of the run, made again, with what `sample` put at `path`; None where that cannot be done soon."""
 
     def alone(self) -> AbstractContextManager:
-        """Hold the run against other processes."""
+        """Hold the run against other processes, where they share something."""
+        return nullcontext()
 
     def forget(self) -> None:
         """Delete what the cache keeps for the run."""
@@ -75,10 +81,9 @@ class Spec(Protocol):
 class Measured:
     """Train a network, then measure each of some snapshots of it.
 
-    A kind of measurement adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is
-    taken at a snapshot) and `measure` (a pure function of the weights, the data and the settings). Where all gradients are
-    equal there is only a row "nothing alive". A run that diverged has the snapshots before it did, and a row "diverged"
-    with the last of them.
+    A kind adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is taken at one) and
+    `measure` (a pure function of weights, data and settings). Where all gradients are equal the only row is "nothing
+    alive". A run that diverged has the snapshots before it did, and a row "diverged" with the last of them.
     """
 
     train: TrainSpec
@@ -98,16 +103,27 @@ class Measured:
     def _loss(self) -> Callable[[Tensor, Tensor], Tensor]:
         return models.LOSSES[self.train.loss]
 
+    def _split(self, split: str) -> tuple[Tensor, Tensor]:
+        """Return the images of a split and their classes."""
+        pictures = self._images()
+        return getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}")
+
+    def _batches(self, order: str = "random", *, split: str = "train", partition: int = 0) -> Minibatches:
+        """Return minibatches of `noise_batch_size` images; random ones have seed 2 10^6 + 1000 partition + the run's."""
+        seed = 2 * 10**6 + 1000 * partition + self.train.seed
+        return Minibatches(
+            *self._split(split), self.noise_batch_size, order=order, seed=seed, drop_last=split == "test"
+        )
+
     def _performance(self, model: nn.Module, split: str) -> list[Row]:
         """Return the loss and the accuracy of a network on the images of a split."""
-        pictures = self._images()
-        pair = evaluate(model, self._loss(), getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}"))
-        names = ("loss", "accuracy")
-        return [{"split": split, "quantity": name, "value": value} for name, value in zip(names, pair, strict=True)]
+        loss, accuracy = evaluate(model, self._loss(), *self._split(split))
+        pairs = (("loss", loss), ("accuracy", accuracy))
+        return [{"split": split, "quantity": name, "value": value} for name, value in pairs]
 
     def _rows_folder(self) -> Path:
         """Return where the rows of each snapshot lie until the run is stored."""
-        return _rows_of(store.digest(self, data=self.data_sha256())[:16])
+        return device.kept_in("rows") / store.digest(self, data=self.data_sha256())[:16]
 
     def alone(self) -> AbstractContextManager:
         """Hold this run against other processes: they wait, so that none deletes rows that another one reads."""
@@ -125,17 +141,17 @@ class Measured:
         share = self.pictures_per_point / work
         diverged = bool(snapshots.train(lambda steps: progress(steps * spec.batch_size / work)))
         rows: list[Row] = []
+
+        def tell(part: float) -> None:
+            progress(part * share)
+
         for point in self.points:
             if diverged and not snapshots.path(point).exists():
                 continue
-
-            def measure(point: int = point) -> list[Row]:
-                return self.measure(snapshots.load(point), lambda part: progress(part * share))
-
             if self._rows_path(point).exists():
                 progress(share)
             try:
-                rows += self._kept(point, measure)
+                rows += self._kept(point, lambda point=point: self.measure(snapshots.load(point), tell))
             except FloatingPointError:  # finite weights, infinite gradients: it is about to diverge
                 diverged = True
                 break
@@ -202,59 +218,28 @@ class Measured:
         if any(row["quantity"] == "diverged" for row in rows):
             return "diverged"
         last = max((row.get("iteration", 0) for row in rows), default=0)  # a network may die after it has learnt
-        at_end = [row for row in rows if row.get("iteration", 0) == last and row.get("split") == "train"]
-        accuracy = [row["value"] for row in at_end if row["quantity"] == "accuracy"]
-        trained = not self.train.iterations or (accuracy and accuracy[-1] >= 2 / self._images().classes)
+        keys = (last, "train", "accuracy")
+        at_end = [r["value"] for r in rows if (r.get("iteration", 0), r.get("split"), r["quantity"]) == keys]
+        trained = not self.train.iterations or (at_end and at_end[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Draw from known laws: nothing is read, nothing kept, and a killed run begins anew.
+class Drawn(Spec):
+    """Draw from known laws.
 
     A kind of run adds its settings, `quick` (whether it may be made again just to be verified) and `rows`.
     """
-
-    once: ClassVar[tuple[str, ...]] = ("seconds",)
-
-    def device(self) -> str:
-        """Return "cpu": draws are made there."""
-        return "cpu"
-
-    def data_sha256(self) -> str:
-        """Return "": nothing is read."""
-        return ""
-
-    def alone(self) -> AbstractContextManager:
-        """Hold nothing: nothing is shared with other processes."""
-        return nullcontext()
-
-    def forget(self) -> None:
-        """Delete nothing: nothing is kept."""
-
-    def seconds(self) -> None:
-        """Return None: a killed run begins anew."""
-
-    def sample(self, rows: list[Row]) -> None:
-        """Return None: nothing is trained."""
 
     def again(self, path: Path) -> list[Row] | None:
         """Make the run again where that is quick; `path` is not used."""
         return self.rows(lambda share: None) if self.quick else None
 
-    def status(self, rows: list[Row]) -> str:
-        """Return "complete"; `rows` are not looked at."""
-        return "complete"
-
-
-def _rows_of(run: str) -> Path:
-    """Return where the rows of each snapshot lie until the run of that name is stored."""
-    return device.kept_in("rows") / run
-
 
 def forget_rows(runs: Iterable[str]) -> None:
     """Delete stored runs' rows from the cache; what another process reads stays: it stores them too, and deletes them."""
-    for folder in map(_rows_of, runs):
+    for run in runs:
+        folder = device.kept_in("rows") / run
         if folder.exists():
             with suppress(Timeout), files.lock(folder, timeout=0.0):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -284,9 +269,9 @@ def indices(U: Float[Tensor, "P p"]) -> list[Row]:
     """Give alpha^ of a noise matrix in both conventions, and corrected at K1 = 1000 where that leaves two blocks."""
     if bool(U.eq(U[0]).all()):
         raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
-    rows, corrected = index_rows("published", mohammadi(U, convention="published")), mohammadi(U)
-    dead = corrected.info["dead_share"]
-    rows += [*index_rows("corrected", corrected), {"quantity": "dead share", "value": dead}]
+    corrected = mohammadi(U)
+    rows = index_rows("published", mohammadi(U, convention="published")) + index_rows("corrected", corrected)
+    rows.append({"quantity": "dead share", "value": corrected.info["dead_share"]})
     if corrected.info["K1"] * corrected.info["K2"] >= 2 * FIXED_K1:
         value, se = diagnosis.curve(U, lengths=(FIXED_K1,))[FIXED_K1]
         rows.append({"quantity": "1/alpha (joint)", "x": FIXED_K1, "value": value, "se": se})
