@@ -70,7 +70,7 @@ glue("cost_hours", float(sum(store.read(path).runs["seconds"].sum() for path in 
 #
 # * *plain loop*: forwards and backwards over all minibatches, and nothing is kept.
 # * *noise matrix*: {func}`~tailnoise_utils.noise.matrix.noise_matrix`. It takes {glue:text}`cost_matrix_least:.2f` to {glue:text}`cost_matrix_most:.2f` times as long as the plain loop.
-# * *published procedure*: the paper's code, written out from its description. It keeps all gradients, their noise and one vector of all entries.
+# * *published procedure*: the paper's code, written out from its description, on images in memory. It keeps all gradients, their noise and one vector of all entries.
 # * *measure*: {func}`~tailnoise_utils.measurement.one_call.measure` without the diagnosis, from the matrix or in two passes (*streaming*); *with diagnosis*: as a user has it by default.
 #
 # Memory is the most in use beyond what was in use before. Each way has a process of its own for it, on Linux.
@@ -83,7 +83,8 @@ glue("cost_hours", float(sum(store.read(path).runs["seconds"].sum() for path in 
 
 # %% tags=["hide-input"]
 calls = figures.call_table(results)
-calls.assign(ms=1000 * calls.pop("seconds")).style.format(precision=2)
+calls.insert(0, "ms", 1000 * calls.pop("seconds"))
+calls.style.format(precision=2)
 
 # %% [markdown]
 # All stored runs of this profile took {glue:text}`cost_hours:.1f` core-hours. A training that several experiments share is counted in each of them.
