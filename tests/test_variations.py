@@ -13,11 +13,12 @@ from tailnoise_utils.measurement.one_call import NothingAlive
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import batch_size, runner
 from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, draw
-from tailnoise_utils.study.experiments.departures import DeparturesSpec, largest_divisor
+from tailnoise_utils.study.experiments.departures import DeparturesSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import cnn
 from tailnoise_utils.study.networks.snapshots import TrainSpec
 from tailnoise_utils.study.results import store
+from tailnoise_utils.tail_index.blocks import largest_divisor
 
 TRAIN = TrainSpec(
     dataset="digits",

@@ -2,5 +2,3 @@
 
 from .one_call import NothingAlive, measure
 from .report import Group, Report
-
-__all__ = ["Group", "NothingAlive", "Report", "measure"]

@@ -2,5 +2,3 @@
 
 from .matrix import noise_matrix
 from .minibatches import Minibatches
-
-__all__ = ["Minibatches", "noise_matrix"]

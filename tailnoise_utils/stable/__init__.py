@@ -2,17 +2,3 @@
 
 from .density import cdf, check_alpha, fisher_information, pdf, ppf
 from .law import absolute_moment, characteristic_function, cramer_rao, levy_path, log_cumulants, sample
-
-__all__ = [
-    "absolute_moment",
-    "cdf",
-    "characteristic_function",
-    "check_alpha",
-    "cramer_rao",
-    "fisher_information",
-    "levy_path",
-    "log_cumulants",
-    "pdf",
-    "ppf",
-    "sample",
-]

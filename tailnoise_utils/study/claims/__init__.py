@@ -27,41 +27,6 @@ from .sizes import c3, c4, c5, c8
 from .tails import flat_in_b, heavy_or_else, scale_of_norms
 from .verdict import CRITERIA, NOT_TESTED, STATEMENTS, VERDICTS, Verdict, decide, lowered, stated
 
-__all__ = [
-    "CRITERIA",
-    "NOT_TESTED",
-    "RULES",
-    "STATEMENTS",
-    "VERDICTS",
-    "Verdict",
-    "batch_slopes",
-    "c1",
-    "c2",
-    "c2_tests",
-    "c3",
-    "c4",
-    "c5",
-    "c6",
-    "c7",
-    "c8",
-    "c9",
-    "c9_checks",
-    "decide",
-    "exit_slopes",
-    "flat_in_b",
-    "heavy_or_else",
-    "lowered",
-    "norm_distances",
-    "o1",
-    "o2",
-    "o3",
-    "over_seeds",
-    "phases",
-    "rate_ratios",
-    "scale_of_norms",
-    "verdicts",
-]
-
 # Claim to its rule, and the experiments whose results it takes, in this order.
 RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...]]] = {
     "C1": (c1, ("noise_histogram",)),

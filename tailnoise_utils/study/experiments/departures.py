@@ -1,6 +1,5 @@
 """What each difference between the paper's text and its public code does to the tail index: `departures`."""
 
-import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -11,6 +10,7 @@ from tailnoise_utils.diagnosis.joint import live_columns, of_rows, row_logs
 from tailnoise_utils.measurement.report import index_rows
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.tail_index import mohammadi
+from tailnoise_utils.tail_index.blocks import largest_divisor
 
 from .spec import Measured, Progress, Row, indices
 from .trainings import training
@@ -55,11 +55,6 @@ class DeparturesSpec(Measured):
         rows.append({"quantity": "K1 (text, dead kept)", "value": K1})
         progress(1.0)
         return [row | {"split": "train"} for row in rows]
-
-
-def largest_divisor(K: int) -> int:
-    """Return the largest divisor d of K that is not above its root: the nearest to it too, as d + K/d >= 2 root(K)."""
-    return next(d for d in range(math.isqrt(K), 0, -1) if K % d == 0)
 
 
 def departures_grid(profile: str) -> tuple[DeparturesSpec, ...]:
