@@ -164,8 +164,8 @@ columns (in brackets: $P = 600$, which `smoke` leaves out):
 
 # %% tags=["remove-input"]
 Markdown(f"""
-* **The index of single columns** at $K_1 = 30$ finds stable noise of index 1.95 in {words("columns, K1 = 30", 1.95)}, of 1.5 in
-  {words("columns, K1 = 30", 1.5)}. It is there because it tells a stable law from another heavy one, which tau does not.
+* **The index of single columns** at $K_1 = 30$ finds stable noise of index 1.95 in {words("per coordinate, K1 = 30", 1.95)}, of 1.5 in
+  {words("per coordinate, K1 = 30", 1.5)}. It is there because it tells a stable law from another heavy one, which tau does not.
 * **The norms** find noise of index 1.95 in {words(norm, 1.95)}, of index 1.5 in {words(norm, 1.5)}. Heavy tails leave a
   covariance with few strong directions, those of the largest rows, and the norms of Gaussian noise with few directions
   spread, too.
@@ -201,7 +201,7 @@ glue("spots_tau_pure", float(pure["tail excess"].min()), display=False)
 glue("spots_tau_mixed", float(tenth.query(of_factors)["tail excess"].max()), display=False)
 glue("spots_any_mixed", float(tenth.query(of_factors).max(axis=None)), display=False)
 glue("spots_many_mixed", float(rates.query(of_factors)["tail excess"].max()), display=False)
-glue("spots_columns_195", float(pure.xs(1.95, level="alpha")["columns, K1 = 30"].max()), display=False)
+glue("spots_columns_195", float(pure.xs(1.95, level="alpha")["per coordinate, K1 = 30"].max()), display=False)
 
 # %% [markdown]
 # ## Zeros and $\epsilon$

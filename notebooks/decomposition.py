@@ -194,7 +194,7 @@ for alpha in (1.95, 1.9, 1.5):
 for name, rows in chosen.items():
     rows = rows if len(rows) else after  # small data has no such settings
     glue(f"count_{name}", len(rows), display=False)
-    glue(f"excess_{name}", int((rows["tau, p"] <= 0.01).sum()), display=False)
+    glue(f"excess_{name}", int((rows["tail excess, p"] <= 0.01).sum()), display=False)
     for quantity in ("tail excess", "tails", "accuracy"):
         glue(f"{quantity}_{name}_low", float(rows[quantity].min()), display=False)
         glue(f"{quantity}_{name}_high", float(rows[quantity].max()), display=False)
@@ -203,7 +203,7 @@ for name, rows in chosen.items():
 Markdown(
     f"Dependence is {share.mean():.0%} of the distance to 2 before training, on average over the settings ({share.min():.0%} to "
     f"{share.max():.0%}), and {left.mean():.0%} after it ({left.min():.0%} to {left.max():.0%}). tau goes from "
-    f"{before['tau'].min():.3f} to {before['tau'].max():.3f} before and {after['tau'].min():.3f} to {after['tau'].max():.3f} "
+    f"{before['tail excess'].min():.3f} to {before['tail excess'].max():.3f} before and {after['tail excess'].min():.3f} to {after['tail excess'].max():.3f} "
     f"after training; the part of tails from {before['tails'].min():.3f} to {before['tails'].max():.3f} and from "
     f"{after['tails'].min():.3f} to {after['tails'].max():.3f}."
 )
@@ -252,7 +252,7 @@ for key, where in {
     for quantity in ("tail excess", "accuracy"):
         glue(f"long_{key}_{quantity}_low", float(rows[quantity].min()), display=False)
         glue(f"long_{key}_{quantity}_high", float(rows[quantity].max()), display=False)
-    glue(f"long_{key}_p", float(rows[["tau, p", "norms, p"]].max(axis=None)), display=False)
+    glue(f"long_{key}_p", float(rows[["tail excess, p", "norms, p"]].max(axis=None)), display=False)
 
 # %% tags=["remove-cell"]
 narrow = long[kinds.str.contains("32 × 6, MNIST")] if kinds.str.contains("32 × 6, MNIST").any() else long
