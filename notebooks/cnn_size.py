@@ -91,17 +91,10 @@ table = results.table().query("loss == 'nll'")
 table["last"] = table["iteration"] == table.groupby("run")["iteration"].transform("max")
 table = table[(table["scope"] == "all") & (table["split"] == "train")]
 trained = table["last"] & (table["status"] == "complete")
-chosen = {
-    "before": table["iteration"] == table["iteration"].min(),
-    "after": trained if trained.any() else table["last"],
-}
-names = {
-    "dead share": "dead",
-    "tail excess": "tail excess",
-    "1/alpha (corrected)": "corrected",
-    "1/alpha (published, data order)": "published",
-}
-for when, which in chosen.items():
+before, after = table["iteration"] == table["iteration"].min(), trained if trained.any() else table["last"]
+names = {"dead share": "dead", "tail excess": "tau", "1/alpha (corrected)": "corrected"}
+names["1/alpha (published, data order)"] = "published"
+for when, which in (("before", before), ("after", after)):
     for quantity, name in names.items():
         values = table.loc[which & (table["quantity"] == quantity), "value"].astype(float)
         values = 1 / values if name in ("corrected", "published") else values

@@ -47,11 +47,10 @@ results = runner.load("decomposition", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}.*"
-status = ", ".join(f"{count} {name}" for name, count in runs["status"].value_counts().items())
 at_end = figures.untrained(results)
 Markdown(
     f"Profile `{profile}`: FCN (width × number of weight matrices) and CNN (filters), trained by SGD with step size "
-    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {status}. {figures.provenance_line(results)}."
+    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {figures.statuses(results)}. {figures.provenance_line(results)}."
 )
 
 # %% [markdown]

@@ -132,16 +132,11 @@ for model, of in (("fcn", "published"), ("cnn", "corrected")):
     lowest = means[model, dataset, quantities[of]].idxmax()  # of 1/alpha^
     low = points[np.abs(np.log1p(points) - np.log1p(lowest)).argmin()]
     glue(f"{model}_low_point", int(low), display=False)
-    for name in (
-        "decomposition: e_0",
-        "decomposition: correlation",
-        "decomposition: scales",
-        "decomposition: tails",
-        "tail excess",
-    ):
+    for name in (*(f"decomposition: {part}" for part in ("e_0", "correlation", "scales", "tails")), "tail excess"):
         for when, at in {"first": points[0], "low": low, "last": points[-1]}.items():
             value = float(parts[model, dataset, name, at])
-            glue(f"{model}_{name.removeprefix('part ')}_{when}", value, display=False)
+            short = name.removeprefix("decomposition: ").replace("tail excess", "tau")
+            glue(f"{model}_{short}_{when}", value, display=False)
 
 # %% [markdown]
 # tau, across the minibatches, with what it is of Gaussian twins:
@@ -153,8 +148,8 @@ figures.along_training(diagnosis)
 # **The early fall is no tail, and the tails that come later do not show.** On MNIST the distance grows from {glue:text}`fcn_e_0_first:.3f` to {glue:text}`fcn_e_0_low:.3f` at iteration {glue:text}`fcn_low_point`, near the
 # lowest $\hat\alpha$: unequal scales go from {glue:text}`fcn_scales_first:.3f` to {glue:text}`fcn_scales_low:.3f`, tails are {glue:text}`fcn_tails_low:.3f` there. From then on $\hat\alpha$ hardly moves (the distance is
 # {glue:text}`fcn_e_0_last:.3f` at the end), while tau rises from {glue:text}`fcn_tau_low:.3f` to {glue:text}`fcn_tau_last:.3f` and the part of tails from {glue:text}`fcn_tails_low:.3f` to {glue:text}`fcn_tails_last:.2f`: scales, {glue:text}`fcn_scales_last:.2f` by
-# then, take it away again. In the convolutional network the distance is largest at iteration {glue:text}`cnn_low_point` of those measured here, when dependence has gone from {glue:text}`cnn_dependence_first:.2f` to
-# {glue:text}`cnn_dependence_low:.2f`; tau is {glue:text}`cnn_tau_first:.3f` before training, {glue:text}`cnn_tau_low:.3f` there and {glue:text}`cnn_tau_last:.3f` at the end.
+# then, take it away again. In the convolutional network the distance is largest at iteration {glue:text}`cnn_low_point` of those measured here, when dependence has gone from {glue:text}`cnn_correlation_first:.2f` to
+# {glue:text}`cnn_correlation_low:.2f`; tau is {glue:text}`cnn_tau_first:.3f` before training, {glue:text}`cnn_tau_low:.3f` there and {glue:text}`cnn_tau_last:.3f` at the end.
 
 # %% [markdown]
 # ## The verdict

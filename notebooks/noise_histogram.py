@@ -43,8 +43,7 @@ Markdown(
     f"Profile `{profile}`: {setting}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "
     f"{run.n_train // run.noise_batch_size} minibatches in each of {run.partitions} partitions; dropout off while measuring; "
     f"seeds {', '.join(map(str, results.runs['seed']))}, each divided by its median noise norm. Runs: "
-    + ", ".join(f"{count} {name}" for name, count in results.runs["status"].value_counts().items())
-    + " (*not trained*: below twice chance on the training images at the end; it says nothing of a trained network)."
+    f"{figures.statuses(results)} (*not trained*: below twice chance on the training images at the end; it says nothing of a trained network)."
 )
 
 # %% [markdown]
