@@ -194,9 +194,9 @@ for name, rows in chosen.items():
     rows = rows if len(rows) else after  # small data has no such settings
     glue(f"count_{name}", len(rows), display=False)
     glue(f"excess_{name}", int((rows["tail excess, p"] <= 0.01).sum()), display=False)
-    for quantity in ("tail excess", "tails", "accuracy"):
-        glue(f"{quantity}_{name}_low", float(rows[quantity].min()), display=False)
-        glue(f"{quantity}_{name}_high", float(rows[quantity].max()), display=False)
+    for short, quantity in (("tau", "tail excess"), ("tails", "tails"), ("accuracy", "accuracy")):
+        glue(f"{short}_{name}_low", float(rows[quantity].min()), display=False)
+        glue(f"{short}_{name}_high", float(rows[quantity].max()), display=False)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -248,9 +248,9 @@ for key, where in {
     "cnn": kinds.str.startswith("CNN"),
 }.items():
     rows = long[where] if where.any() else long  # small data has no such settings
-    for quantity in ("tail excess", "accuracy"):
-        glue(f"long_{key}_{quantity}_low", float(rows[quantity].min()), display=False)
-        glue(f"long_{key}_{quantity}_high", float(rows[quantity].max()), display=False)
+    for short, quantity in (("tau", "tail excess"), ("accuracy", "accuracy")):
+        glue(f"long_{key}_{short}_low", float(rows[quantity].min()), display=False)
+        glue(f"long_{key}_{short}_high", float(rows[quantity].max()), display=False)
     glue(f"long_{key}_p", float(rows[["tail excess, p", "norms, p"]].max(axis=None)), display=False)
 
 # %% tags=["remove-cell"]

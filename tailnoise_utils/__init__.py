@@ -2,13 +2,13 @@
 
 The utils, which anyone can install:
 
-* :mod:`tailnoise_utils.measurement`: measure the gradient noise of any model in one call;
-* :mod:`tailnoise_utils.noise`: the noise matrix, gradients, minibatches;
-* :mod:`tailnoise_utils.tail_index`: estimators of the tail index, one function per cited formula;
-* :mod:`tailnoise_utils.diagnosis`: why the joint estimate is below 2;
-* :mod:`tailnoise_utils.stable`: the symmetric alpha-stable law.
+* `measurement`: measure the gradient noise of any model in one call;
+* `noise`: the noise matrix, gradients, minibatches;
+* `tail_index`: estimators of the tail index, one function per cited formula;
+* `diagnosis`: why the joint estimate is below 2;
+* `stable`: the symmetric alpha-stable law.
 
-:mod:`tailnoise_utils.study` is the study of arXiv:1901.06053 (Simsekli, Sagun and Gurbuzbalaban, ICML 2019) that uses them.
+`study` is the study of arXiv:1901.06053 (Simsekli, Sagun and Gurbuzbalaban, ICML 2019) that uses them.
 
 Names are imported when they are first used: ``import tailnoise_utils`` itself loads nothing.
 """

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from filelock import Timeout
-from tailnoise_utils.study.experiments.specs import CallCostSpec, CostSpec
 from torch.utils.flop_counter import FlopCounterMode
 
 from tailnoise_utils import stable
 from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study.experiments.cost import CallCostSpec, CostSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.results import files, store
 from tailnoise_utils.tail_index import ESTIMATORS, mohammadi

@@ -6,8 +6,8 @@ Given Z, P x P independent standard normal numbers, a row of the Gaussian twin :
 whole row cancels in :math:`\ln|Y| - \ln|X|`: :math:`E[1/\hat\alpha]` is the *same* on heavy-tailed noise and on its
 Gaussian twin. The joint statistic knows the correlation of coordinates and not the tails.
 
-* :func:`diagnose`: all of the following, for one matrix;
-* :func:`decompose`, :func:`~tailnoise_utils.diagnosis.joint.curve`: the joint estimate taken apart, and against K1;
+* :func:`~tailnoise_utils.diagnosis.assembly.diagnose`: all of the following, for one matrix;
+* :func:`~tailnoise_utils.diagnosis.decomposition.decompose`, :func:`~tailnoise_utils.diagnosis.joint.curve`: the joint estimate taken apart, and against K1;
 * :mod:`~tailnoise_utils.diagnosis.per_coordinate`, :mod:`~tailnoise_utils.diagnosis.projections`: tests down the columns;
 * :mod:`~tailnoise_utils.diagnosis.conclusion`: what the tests say together, and when they can say nothing;
 * :mod:`~tailnoise_utils.diagnosis.batch_scaling`: the scale of the noise against the batch size;

@@ -48,7 +48,7 @@ def diagnose(
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. The parts of all
             groups together are taken from half as many.
         centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
-            differences have all their digits (:func:`decompose`), and noise of whole numbers is recognised: of it nothing
+            differences have all their digits (`decompose`), and noise of whole numbers is recognised: of it nothing
             is concluded. U itself is not changed.
 
     Returns:

@@ -49,7 +49,7 @@ _ROUNDING = """
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """What :func:`~tailnoise_utils.diagnosis.diagnose` says: parts, tests, and what was looked at.
+    """What :func:`~tailnoise_utils.diagnosis.assembly.diagnose` says: parts, tests, and what was looked at.
 
     Attributes:
         P: number of minibatches.

@@ -143,7 +143,7 @@ def maximum_likelihood(x: Sample) -> TailIndex:
 
     .. math:: (\hat\alpha, \hat\sigma) = \arg\max_{\alpha, \sigma}\sum_k\log f(X_k; \alpha, \sigma)
 
-    with the density f of :func:`tailnoise_utils.stable.pdf`, by Nelder and Mead's simplex in (alpha, ln sigma).
+    with the density f of :func:`tailnoise_utils.stable.density.pdf`, by Nelder and Mead's simplex in (alpha, ln sigma).
     Standard error from the Fisher information with sigma unknown (:func:`tailnoise_utils.stable.law.cramer_rao`), 0 at
     alpha^ = 2 where the bound degenerates. Efficient: no regular estimator has a smaller asymptotic variance. Domain:
     0.05 <= alpha <= 2 by construction. Where the model is wrong: the stable law nearest in the Kullback-Leibler sense.

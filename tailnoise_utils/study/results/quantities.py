@@ -131,7 +131,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "tail excess by events": ("their mean tau", "PaperSpec"),
     "1 / (12 events) by events": ("their mean of 1 / (12 events)", "PaperSpec"),
     # Known laws
-    "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec"),
+    "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec CallCostSpec"),
     "sd of 1/alpha": ("its standard deviation over replicates", "EstimatorSpec"),
     "reported se of 1/alpha": ("mean of the standard error that the estimator reports", "EstimatorSpec"),
     "1/alpha, closed form": ("what the block estimator's closed form says", "EstimatorSpec"),
@@ -150,10 +150,6 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     # Cost
     "seconds": ("wall time of one call", f"EstimatorSpec {_COST}"),
     "bytes": ("peak of the memory of a process", _COST),
-    "flop/s": ("speed of a matrix product", _COST),
-    "load": ("load of the machine before round x", _COST),
-    "operations": ("floating-point operations, counted", _COST),
-    "parameters": ("parameters of the network", _COST),
 }
 
 
