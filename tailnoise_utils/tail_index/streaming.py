@@ -11,7 +11,7 @@ from .result import TailIndex
 
 
 class RowBlocks:
-    """Compute :func:`~tailnoise_utils.tail_index.mohammadi` of a noise matrix that is seen a row at a time, in memory that does not grow with it.
+    """Compute `mohammadi` of a noise matrix that is seen a row at a time, in memory that does not grow with it.
 
     The result is that of the whole matrix: a block that straddles two rows is carried over. Only the published
     convention differs, by rounding: it sums in float64 here, in float32 there.
@@ -19,11 +19,11 @@ class RowBlocks:
     Args:
         P: number of rows to come.
         p: entries of a row; in the corrected convention of its live columns, which the caller chooses.
-        K1: length of a block, as in :func:`~tailnoise_utils.tail_index.mohammadi`.
+        K1: length of a block, as in `mohammadi`.
         convention: ``"corrected"`` or ``"published"``.
 
     Raises:
-        ValueError: as :func:`~tailnoise_utils.tail_index.mohammadi`, as far as sizes decide it.
+        ValueError: as `mohammadi`, as far as sizes decide it.
     """
 
     def __init__(self, P: int, p: int, K1: int | None = None, *, convention: str = "corrected") -> None:
@@ -106,7 +106,7 @@ class RowBlocks:
         self._open = float(self._Y[ended]) if ended < len(self._Y) else 0.0
 
     def result(self) -> TailIndex:
-        """Give the estimate, as :func:`~tailnoise_utils.tail_index.mohammadi` of the matrix, once all rows have been seen."""
+        """Give the estimate, as `mohammadi` of the matrix, once all rows have been seen."""
         if self._rows < self.P:
             raise ValueError(f"{self._rows} of {self.P} rows have been seen: add the others first")
         totals = self._sums.sum(0).tolist()
