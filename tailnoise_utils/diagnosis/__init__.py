@@ -7,7 +7,8 @@ whole row cancels in :math:`\ln|Y| - \ln|X|`: :math:`E[1/\hat\alpha]` is the *sa
 Gaussian twin. The joint statistic knows the correlation of coordinates and not the tails.
 
 * :func:`~tailnoise_utils.diagnosis.assembly.diagnose`: all of the following, for one matrix;
-* :func:`~tailnoise_utils.diagnosis.decomposition.decompose`, :func:`~tailnoise_utils.diagnosis.joint.curve`: the joint estimate taken apart, and against K1;
+* :func:`~tailnoise_utils.diagnosis.decomposition.decompose`: the joint estimate taken apart;
+* :func:`~tailnoise_utils.diagnosis.joint.curve`: the joint estimate against K1;
 * :mod:`~tailnoise_utils.diagnosis.per_coordinate`, :mod:`~tailnoise_utils.diagnosis.projections`: tests down the columns;
 * :mod:`~tailnoise_utils.diagnosis.conclusion`: what the tests say together, and when they can say nothing;
 * :mod:`~tailnoise_utils.diagnosis.batch_scaling`: the scale of the noise against the batch size;
