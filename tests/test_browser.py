@@ -147,7 +147,7 @@ def visits(book: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Vi
 
 def test_maths_is_set(visits: dict[str, Visit]) -> None:
     assert not {name: visit.found for name, visit in visits.items() if visit.found["unset"] or visit.found["errors"]}
-    for name in ("index.html", "methods.html", "api.html", "executed/iterations.html"):
+    for name in ("index.html", "methods.html", "api/tail_index.html", "executed/iterations.html"):
         assert visits[name].found["maths"], name
 
 

@@ -7,7 +7,7 @@ at a false discovery rate of 5 % over its settings, where all must hold for "rep
 "partly" (:func:`tailnoise_utils.study.claims.decide`); over claims by Holm's procedure at 5 %
 (:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by themselves. A setting's own seeds give its
 error where there are 5, else variances are joint over the settings that the rule names
-(:func:`tailnoise_utils.study.claims.over_seeds`).
+(:func:`tailnoise_utils.study.results.reading.over_seeds`).
 """
 
 from collections.abc import Callable
