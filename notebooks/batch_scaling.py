@@ -35,8 +35,9 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import figures
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import batch_size
+from tailnoise_utils.study.results.reading import provenance_line, untrained, with_settings
 
 results = runner.load("batch_scaling", profile)
 runs = results.runs
@@ -46,11 +47,11 @@ counts = [count for of in runs["minibatches"] for count in of]
 Markdown(
     f"Profile `{profile}`, the settings of [](decomposition.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
     f"before training and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at "
-    f"b = {runs['batch_size'].iloc[0]}). {figures.provenance_line(results)}.{figures.untrained(results)}"
+    f"b = {runs['batch_size'].iloc[0]}). {provenance_line(results)}.{untrained(results)}"
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The index that each interval of minibatch sizes implies, a panel for each kind of network, data set and loss. Before training, dashed, it is near two from moderate sizes on; after training, solid, it begins far lower with cross-entropy and rises towards two."}}
-figures.batch_scaling(results)
+batch_size.batch_scaling(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -63,7 +64,7 @@ Markdown(
 # The log-scale itself. What a stable law would give about the full gradient is known in closed form ([](../methods.md)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The log-scale of the noise against the minibatch size, less its value at one sample, beside the slope minus one half and a stable law of index 1.5. After training with cross-entropy the lines stay flat or rise at first and bend down only at large sizes."}}
-figures.log_scales(results)
+batch_size.log_scales(results)
 
 # %% tags=["remove-input"]
 Markdown(caption + " Solid: after training; dashed: before it; means over the seeds.")
@@ -72,14 +73,14 @@ Markdown(caption + " Solid: after training; dashed: before it; means over the se
 # ## Layer by layer
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The implied index against the minibatch size for every layer of some networks, before and after training."}}
-settings = list(figures.with_settings(results)["setting"].cat.categories)
+settings = list(with_settings(results)["setting"].cat.categories)
 wanted = (
     "FCN 256 × 6, MNIST, cross-entropy",
     "FCN 256 × 6, CIFAR-10, cross-entropy",
     "CNN 16, CIFAR-10, cross-entropy",
 )
 shown = [name for name in wanted if name in settings] or settings[:1]
-figures.batch_scaling_layers(results, shown)
+batch_size.batch_scaling_layers(results, shown)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -93,7 +94,7 @@ Markdown(
 # are even), and the standard deviation of the slope over them.
 
 # %% tags=["hide-input"]
-table = figures.implied_table(results)
+table = batch_size.implied_table(results)
 table.style.format(precision=2)
 
 # %% tags=["remove-cell"]
@@ -103,7 +104,9 @@ for name, at in (("before", before), ("after", after)):
     for size, b in (("small", small), ("middle", middle), ("large", large)):
         glue(f"implied_{name}_{size}_low", float(at[b, "index"].min()), display=False)
         glue(f"implied_{name}_{size}_high", float(at[b, "index"].max()), display=False)
-beyond = figures.implied_table(results, (1000, 2000, 5000)).xs("after training", level=1).xs("index", axis=1, level=1)
+beyond = (
+    batch_size.implied_table(results, (1000, 2000, 5000)).xs("after training", level=1).xs("index", axis=1, level=1)
+)
 slowest = [name for name in beyond.index if "256 × 6, MNIST, cross" in name] or list(beyond.index)
 glue("tenth", float(runs["n_train"].max() / 10), display=False)
 for name, value in zip(("1000", "2000", "5000"), beyond.loc[slowest[0]], strict=True):

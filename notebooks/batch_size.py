@@ -29,17 +29,19 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims.pages import line
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import batch_size
+from tailnoise_utils.study.results.reading import provenance_line, statuses
 
 results = runner.load("batch_size", profile)
 runs = results.runs
-caption = f"*Profile `{profile}`: {figures.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {provenance_line(results)}.*"
 glue("batch_profile", profile, display=False)
 Markdown(
     f"Profile `{profile}`: FCN of width {runs['width'].iloc[0]}, cross-entropy, {runs['iterations'].iloc[0]:,} iterations at step size "
-    f"{runs['lr'].iloc[0]:g}; {runs['minibatches'].iloc[0]} minibatches at every size. Runs: {figures.statuses(results)}."
+    f"{runs['lr'].iloc[0]:g}; {runs['minibatches'].iloc[0]} minibatches at every size. Runs: {statuses(results)}."
 )
 
 # %% [markdown]
@@ -48,7 +50,7 @@ Markdown(
 # Left as published (the noise has as many entries at each $b$, and so the same $K_1$), right at $K_1 = 1000$ without dead coordinates. Marks and bars: mean and range over the seeds.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "alpha-hat against the minibatch size on a logarithmic axis, a row of panels for each data set and depth, left published, right at one block length; lines for one network before and after training and for networks trained at each size. All lines are nearly flat and far below 2; on MNIST that of the trained network rises slightly."}}
-figures.against_batch_size(results)
+batch_size.against_batch_size(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -57,7 +59,7 @@ Markdown(caption)
 # ## The numbers
 
 # %% tags=["hide-input"]
-table = figures.batch_table(results)
+table = batch_size.batch_table(results)
 table["alpha"].unstack("b").style.format(precision=3, na_rep="")
 
 # %% [markdown]

@@ -41,8 +41,11 @@ import math
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import blind_spots, runner
+from tailnoise_utils.study.figures import blind_spots as figures
+from tailnoise_utils.study.figures import power
+from tailnoise_utils.study.results.reading import provenance_line
 
 count = {"smoke": 12, "laptop": 60}[experiments.check_profile(profile)]
 caption = f"*Profile `{profile}`, seed {seed}, {count} replicates; synthetic data, computed on this page.*"
@@ -133,14 +136,14 @@ figures.parts_table(known)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Shaded tables of rejection rates in per cent, a column of tables for each kind of coordinates, a row for each size of the matrix; in each a line a law and a column a test. Cells of pure stable noise are dark for tau, for both kinds of projections and for the norms, from the index 1.95 or 1.9 on; those of the index of single columns only from 1.8 or 1.5 on. Cells of a tenth of stable noise are light but for small indices, and lighter where coordinates depend on each other. Gaussian noise: about 5 per cent or less."}}
 results = runner.load("power", profile)
-figures.power_of_tests(results)
+power.power_of_tests(results)
 
 # %% tags=["remove-input"]
-runs, rates, words = results.runs, figures.power_table(results), functools.partial(figures.power_words, results)
-error = figures.power_table(results, "se").max(axis=None)
+runs, rates, words = results.runs, power.power_table(results), functools.partial(power.power_words, results)
+error = power.power_table(results, "se").max(axis=None)
 counts = runs.groupby(["P", "width"])["replicates"].first().items()
 Markdown(
-    f"*Profile `{profile}`, seed {runs['seed'].max()}; {figures.provenance_line(results)}. Matrices of each law: "
+    f"*Profile `{profile}`, seed {runs['seed'].max()}; {provenance_line(results)}. Matrices of each law: "
     + ", ".join(f"{n} of {P} × {width:,}" for (P, width), n in counts)
     + f"; {runs['draws'].max()} twins beside each. Binomial standard error of a number: at most {100 * error:.0f}.*"
 )
@@ -183,7 +186,7 @@ Markdown(f"""
 
 # %% tags=["hide-input"]
 names = ["tail excess", "columns, 3", "columns, 30", "random", "leading", "norms", "conclusion"]
-limits = figures.power_limits(results).set_axis(names, axis=1)
+limits = power.power_limits(results).set_axis(names, axis=1)
 limits.loc["SaS"]
 
 # %% [markdown]

@@ -32,8 +32,9 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims.pages import line, with_formulas
+from tailnoise_utils.study.figures import claims as figures
 
 verdicts = claims.verdicts(profile)
 counts = {word: sum(v.verdict == word and v.claim.startswith("C") for v in verdicts) for word in claims.VERDICTS}

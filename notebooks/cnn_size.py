@@ -28,21 +28,23 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims.pages import line
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import decomposition, sizes
+from tailnoise_utils.study.results.reading import LOSSES, provenance_line, statuses
 
 results = runner.load("cnn_size", profile)
 runs = results.runs
-caption = f"*Profile `{profile}`: {figures.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {provenance_line(results)}.*"
 
 # %% tags=["remove-input"]
 glue("cnn_runs", len(runs), display=False)
 glue("cnn_lost", int((runs["status"] != "complete").sum()), display=False)
 for loss, steps in (lengths := runs.groupby("loss")["iterations"].max()).items():
     glue(f"cnn_steps_{loss}", int(steps), display=False)
-words = ", ".join(f"{steps:,} ({figures.LOSSES[loss]})" for loss, steps in lengths.items())
-Markdown(f"Profile `{profile}`, iterations: {words}. Runs: {figures.statuses(results)}.")
+words = ", ".join(f"{steps:,} ({LOSSES[loss]})" for loss, steps in lengths.items())
+Markdown(f"Profile `{profile}`, iterations: {words}. Runs: {statuses(results)}.")
 
 # %% [markdown]
 # ## alpha-hat and accuracy against the number of filters
@@ -50,7 +52,7 @@ Markdown(f"Profile `{profile}`, iterations: {words}. Runs: {figures.statuses(res
 # Lines: means over the seeds that trained; bars: their range. Open marks: runs that did not train.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A column of two panels for each data set and loss, against the number of filters on a logarithmic axis: above alpha-hat, published and at one block length, on training and on test images; below the accuracy on both."}}
-figures.against_filters(results)
+sizes.against_filters(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -61,11 +63,11 @@ Markdown(caption)
 # The smallest and the largest networks: $\hat\alpha$ of the training images, mean ± standard deviation over the seeds that trained (over all where none did), and the training accuracy. Below, all sizes and both splits.
 
 # %% tags=["hide-input"]
-figures.readable(figures.corner_table(results))
+sizes.readable(sizes.corner_table(results))
 
 # %% tags=["hide-input", "hide-output"]
-size = figures.size_table(results)
-figures.readable(size).style.format(precision=3, na_rep="–")
+size = sizes.size_table(results)
+sizes.readable(size).style.format(precision=3, na_rep="–")
 
 # %% [markdown]
 # ## Runs that did not train
@@ -73,7 +75,7 @@ figures.readable(size).style.format(precision=3, na_rep="–")
 # Training accuracy below twice chance at the end. They are kept, drawn open, and enter no statement about trained networks. How many of each size trained:
 
 # %% tags=["hide-input"]
-figures.readable(figures.trained_table(results))
+sizes.readable(sizes.trained_table(results))
 
 # %% [markdown]
 # ## What it is made of, against the size
@@ -81,7 +83,7 @@ figures.readable(figures.trained_table(results))
 # tau, which looks at each coordinate *across the minibatches* (0 for Gaussian noise), and the parts of $1/\hat\alpha - 1/2$ ([](decomposition.ipynb)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the number of filters, a column for each data set and loss: alpha-hat, tau, dependence, layout, scales and tails."}}
-figures.decomposition_against_width(results)
+decomposition.decomposition_against_width(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)

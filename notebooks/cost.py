@@ -28,16 +28,17 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import figures
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import cost
 from tailnoise_utils.study.results import store
+from tailnoise_utils.study.results.reading import provenance_line
 
 results = runner.load("cost", profile)
-table = figures.cost_table(results)
-caption = Markdown(f"*Profile `{profile}`: {figures.provenance_line(results)}.*")
+table = cost.cost_table(results)
+caption = Markdown(f"*Profile `{profile}`: {provenance_line(results)}.*")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels with a row for each of six ways and a mark for each network. Left: the time over that of the plain loop, with a bar from the least to the most of the rounds. Right: megabytes in use at the peak."}}
-figures.cost_ratios(results)
+cost.cost_ratios(results)
 
 # %% tags=["remove-input"]
 caption
@@ -75,14 +76,13 @@ glue("cost_hours", float(sum(store.read(path).runs["seconds"].sum() for path in 
 #
 # Memory is the most in use beyond what was in use before. Each way has a process of its own for it, on Linux.
 #
-# ## Samples, estimates and imports
+# ## Samples and imports
 #
 # Symmetric stable values of index 1.5: drawn by {func}`tailnoise_utils.stable.law.sample`, by the formula of {cite:t}`chambers1976` in NumPy, and by SciPy.
-# Then each estimator on one sample; maximum likelihood is left out, for it takes 2,000 values at most.
-# Last, a new interpreter that imports torch, or this package's measurement (which imports torch).
+# Then a new interpreter that imports torch, or this package's measurement (which imports torch).
 
 # %% tags=["hide-input"]
-calls = figures.call_table(results)
+calls = cost.call_table(results)
 calls.insert(0, "ms", 1000 * calls.pop("seconds"))
 calls.style.format(precision=2)
 

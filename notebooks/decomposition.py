@@ -40,17 +40,19 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from tailnoise_utils import diagnosis, stable
-from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import decomposition
+from tailnoise_utils.study.results.reading import provenance_line, statuses, untrained, with_settings
 
 results = runner.load("decomposition", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}.*"
-at_end = figures.untrained(results)
+at_end = untrained(results)
 Markdown(
     f"Profile `{profile}`: FCN (width × number of weight matrices) and CNN (filters), trained by SGD with step size "
-    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {figures.statuses(results)}. {figures.provenance_line(results)}."
+    f"{runs['lr'].iloc[0]:g} and b = {runs['batch_size'].iloc[0]}; {statuses(results)}. {provenance_line(results)}."
 )
 
 # %% [markdown]
@@ -69,7 +71,7 @@ Markdown(
 # ## What the distance to 2 is made of
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars, one a setting, before and after training: the parts of one over alpha-hat minus one half. Dependence is the longest part nearly everywhere in fully connected networks; tails are below a tenth before training and long after it on MNIST with cross-entropy."}}
-figures.waterfall(results)
+decomposition.waterfall(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -87,7 +89,7 @@ Markdown(
 # {glue:text}`tau_of_195:.2f`, {glue:text}`tau_of_190:.2f` and {glue:text}`tau_of_150:.2f`.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "tau against the iteration, one panel for each kind of network, data set and loss: in fully connected networks inside or near the Gaussian bands before training, and far above them afterwards on MNIST; near them throughout on CIFAR-10 at width 32 and depth 3; in the convolutional network far above them from the start."}}
-figures.along_training(results)
+decomposition.along_training(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -100,7 +102,7 @@ Markdown(
 # differences of pairs of minibatches, is flat for one, and falls to 1/2 if the variance is finite.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Mean of one over alpha-hat of single coordinates against the block length: above one half for short blocks after training and falling towards it, while stable twins stay near two thirds."}}
-figures.column_index(results)
+decomposition.column_index(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -114,7 +116,7 @@ Markdown(
 # covariance has (bands; what the error of the measured covariance would add to them is taken out, see [](../methods.md)).
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Standard deviation of the logarithm of the noise norm against the iteration, beside the Gaussian band."}}
-figures.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=None)
+decomposition.along_training(results, "sd of ln norm", r"sd of $\ln\Vert U_i\Vert$", linthresh=None)
 
 # %% tags=["remove-input"]
 Markdown(caption + " All runs.")
@@ -125,7 +127,7 @@ Markdown(caption + " All runs.")
 # For independent entries of one stable law these lines would be flat.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Joint alpha-hat against the block length, before and after training: no line is flat."}}
-figures.against_block_length(results)
+decomposition.against_block_length(results)
 
 # %% tags=["remove-input"]
 Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000$." + at_end)
@@ -139,24 +141,24 @@ Markdown(caption + " Solid: after training; dashed: before it; grey: $K_1 = 1000
 # that *tails* weighs: a little below 1/2 if all are alike, next to 0 where *tails* hang on a few of them.
 
 # %% tags=["hide-input"]
-table = figures.decomposition_table(results)
-figures.with_spread(table, "published", "corrected", "K1 = 1000")
+table = decomposition.decomposition_table(results)
+decomposition.with_spread(table, "published", "corrected", "K1 = 1000")
 
 # %% tags=["hide-input"]
-figures.with_spread(table, "correlation", "order", "scales", "tails", "columns of half")
+decomposition.with_spread(table, "correlation", "order", "scales", "tails", "columns of half")
 
 # %% [markdown]
 # The tests: tau and the spread of the norms; the index of single *columns* at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
 
 # %% tags=["hide-input"]
-figures.with_spread(table, "tail excess", "norms", "columns, 3", "columns, 30")
+decomposition.with_spread(table, "tail excess", "norms", "columns, 3", "columns, 30")
 
 # %% [markdown]
 # Mean excess kurtosis of projections onto 200 random directions, and onto the 10 directions in which the other half of the minibatches
 # varies most. Gaussian noise has $-6/(P + 1)$, or $-0.05$ and (of half as many minibatches) $-0.1$.
 
 # %% tags=["hide-input"]
-figures.with_spread(table, "kurtosis, random", "kurtosis, leading")
+decomposition.with_spread(table, "kurtosis, random", "kurtosis, leading")
 
 # %% [markdown]
 # Share that Anderson and Darling's test finds not normal, at a false discovery rate of 5 %: of single coordinates, of units (one random
@@ -165,7 +167,7 @@ figures.with_spread(table, "kurtosis, random", "kurtosis, leading")
 
 # %% tags=["hide-input"]
 kinds = ("coordinates", "units", "random", "leading")
-figures.with_spread(table, *(f"not normal, {kind}" for kind in kinds), "accuracy")
+decomposition.with_spread(table, *(f"not normal, {kind}" for kind in kinds), "accuracy")
 
 # %% tags=["remove-cell"]
 before, after = table.xs("before training", level="when"), table.xs("after training", level="when")
@@ -218,12 +220,12 @@ try:
     longer, shorter = (runner.stored("decomposition", which, whole=False) for which in ("constant", "laptop"))
 except runner.MissingResults:  # not here: the page's own runs stand in for both
     longer = shorter = results
-long, short = (figures.decomposition_table(of).xs("after training", level="when") for of in (longer, shorter))
-figures.with_spread(long, "corrected", "tail excess", "norms", "columns, 3", "columns, 30", "accuracy")
+long, short = (decomposition.decomposition_table(of).xs("after training", level="when") for of in (longer, shorter))
+decomposition.with_spread(long, "corrected", "tail excess", "norms", "columns, 3", "columns, 30", "accuracy")
 
 # %% tags=["remove-input"]
 of = len(experiments.grid("decomposition", "constant"))
-counts = figures.with_settings(longer).groupby("setting", observed=True)["run"].nunique()
+counts = with_settings(longer).groupby("setting", observed=True)["run"].nunique()
 Markdown(
     (
         f"*None is stored: profile `{profile}`"
@@ -231,7 +233,7 @@ Markdown(
         else f"*Profile `paper`: {len(longer.runs)} of {of} runs"
     )
     + f"; seeds of each setting: {', '.join(f'{name} {count}' for name, count in counts.items())}. "
-    f"{figures.provenance_line(longer)}.*{figures.untrained(longer)} The differences behind *tails*, *scales* and the "
+    f"{provenance_line(longer)}.*{untrained(longer)} The differences behind *tails*, *scales* and the "
     "columns of these runs were taken of centred float32 noise, in which small entries lose digits. The parts are not shown for that; a mean over columns is a "
     "little off."
 )

@@ -29,21 +29,22 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import figures
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import departures
+from tailnoise_utils.study.results.reading import provenance_line, statuses
 
 results = runner.load("departures", profile)
 runs = results.runs
-caption = f"*Profile `{profile}`: {figures.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {provenance_line(results)}.*"
 glue("departures_profile", profile, display=False)
 networks = runs.drop_duplicates(["model", "dataset"])
 words = [f"{r.model.upper()} {r.width} on {r.dataset}, {r.iterations:,} iterations" for r in networks.itertuples()]
 Markdown(
-    f"Profile `{profile}`: {'; '.join(words)}; cross-entropy, step size {runs['lr'].iloc[0]:g}. Runs: {figures.statuses(results)}."
+    f"Profile `{profile}`: {'; '.join(words)}; cross-entropy, step size {runs['lr'].iloc[0]:g}. Runs: {statuses(results)}."
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A row for each departure and a panel for each network: alpha-hat before and after training, means and ranges over the seeds, beside a dotted line at the value of the text after training."}}
-figures.departures(results)
+departures.departures(results)
 
 # %% tags=["remove-input"]
 Markdown(
@@ -56,7 +57,7 @@ Markdown(
 # $\hat\alpha$ with its range over the seeds, and the change of $1/\hat\alpha$ from the text's, seed by seed: mean and standard deviation.
 
 # %% tags=["hide-input"]
-table = figures.departure_table(results)
+table = departures.departure_table(results)
 table.style.format(precision=3)
 
 # %% tags=["remove-cell"]

@@ -20,12 +20,12 @@ profile = "book"
 # %% tags=["remove-cell"]
 from myst_nb import glue
 
-from tailnoise_utils.study import figures
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import estimators
 from tailnoise_utils.study.figures.page import origin
 
 profile, results = runner.choose("estimator", profile)
-efficiency, forms = figures.bias_table(results), figures.closed_form_table(results)
+efficiency, forms = estimators.bias_table(results), estimators.closed_form_table(results)
 glue("sd_ratio_mohammadi", float(efficiency.loc["Mohammadi 2.4 (corrected)", "sd / bound"]), display=False)
 glue("sd_ratio_best", float(efficiency["sd / bound"].min()), display=False)
 glue("largest_size", float(results.runs["size"].max()), display=False)
@@ -60,10 +60,10 @@ for name, row in names.items():
 # Each is something that gradient noise can have: entries of unequal scale, correlated neighbours, dead units.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-unstable", "caption": "Index that each estimator reads on eight laws of finite variance (dots: means over replicates). All should read 2. Black lines: the value that the central limit theorem predicts for the block estimators."}, "image": {"alt": "Dot plot: for eight laws of finite variance, the index that each estimator gives; most dots lie between 1 and 2 although every law is in the domain of attraction of the Gaussian; short black lines, the closed forms, go through the dots of the block estimators."}}
-figures.unstable_laws(results)
+estimators.unstable_laws(results)
 
 # %% tags=["remove-input"]
-origin(results, profile, figures.unstable_table(results), "estimator_unstable")
+origin(results, profile, estimators.unstable_table(results), "estimator_unstable")
 
 # %% [markdown]
 # The block estimators' answers are no accident of simulation.
@@ -80,7 +80,7 @@ forms.style.format(precision=3).set_caption(f"alpha^ at N = {results.runs['size'
 # Hill's estimator looks at the extreme tail: it is far off from about $\alpha = 1.5$ on, and at $\alpha = 2$ always.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-recovery", "caption": "Bias of 1/α̂ on independent SaS samples against the true α, for two sample sizes."}, "image": {"alt": "Two panels, sample sizes 1000 and the largest: bias of the estimated inverse index against the true alpha for eight estimators; in the small sample Hill's falls far below zero from alpha 1.5 on and Corollary 2.2 lies a little below it; in the large one only Hill's at alpha 2 is far off."}}
-figures.estimator_recovery(results)
+estimators.estimator_recovery(results)
 
 # %% tags=["remove-input"]
 origin(results, profile, efficiency, "estimator_stable")
@@ -92,7 +92,7 @@ origin(results, profile, efficiency, "estimator_stable")
 # The best of the others reaches {glue:text}`sd_ratio_best:.2f` times the bound.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-efficiency", "caption": "Left: standard deviation of α̂ against the sample size. Middle: its ratio to the Cramér–Rao bound. Right: time of one estimate. Maximum likelihood has few replicates, so that a point below the bound is an accident."}, "image": {"alt": "Left: standard deviation of the estimated alpha against the sample size on two logarithmic axes; most estimators run parallel to the Cramér-Rao bound, the block estimators and Hill fall more slowly. Middle: the ratio of the standard deviation to that bound against alpha. Right: time of one estimate against the sample size."}}
-figures.estimator_efficiency(results)
+estimators.estimator_efficiency(results)
 
 # %% [markdown]
 # ## Limits

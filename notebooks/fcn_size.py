@@ -31,13 +31,15 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims.pages import line
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import decomposition, interactive, sizes
+from tailnoise_utils.study.results.reading import provenance_line
 
 results = runner.load("fcn_size", profile)
 runs = results.runs
-caption = f"*Profile `{profile}`: {figures.provenance_line(results)}.*"
+caption = f"*Profile `{profile}`: {provenance_line(results)}.*"
 
 # %% tags=["remove-input"]
 lost = int((runs["status"] != "complete").sum())
@@ -60,7 +62,7 @@ Markdown(
 # not train.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "alpha-hat after training against the width on a logarithmic axis, a line for each depth; a row of panels for each data set and loss, left the published convention, right one block length for all sizes. On MNIST the lines fan out towards large widths, deep networks lowest; on CIFAR-10 they lie together between 1.05 and 1.2, except for depth 10. Open marks of networks that did not train lie lowest in the published convention."}}
-figures.against_width(results)
+sizes.against_width(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
@@ -69,7 +71,7 @@ Markdown(caption)
 # The same to choose from, with all three conventions; pointing at a mark shows its numbers.
 
 # %% tags=["remove-input"]
-HTML(figures.interactive.html(figures.interactive.fcn_size(results), "alpha-hat against the width, with menus"))
+HTML(interactive.html(figures.interactive.fcn_size(results), "alpha-hat against the width, with menus"))
 
 # %% [markdown]
 # ## The numbers
@@ -78,11 +80,11 @@ HTML(figures.interactive.html(figures.interactive.fcn_size(results), "alpha-hat 
 # arithmetic, $K_1$ near the root) and at a fixed $K_1$, and the training accuracy. Below, all sizes, test accuracy included.
 
 # %% tags=["hide-input"]
-figures.readable(figures.corner_table(results))
+sizes.readable(sizes.corner_table(results))
 
 # %% tags=["hide-input", "hide-output"]
-size = figures.size_table(results)
-figures.readable(size).style.format(precision=3, na_rep="–")
+size = sizes.size_table(results)
+sizes.readable(size).style.format(precision=3, na_rep="–")
 
 # %% [markdown]
 # ## Runs that did not train
@@ -91,7 +93,7 @@ figures.readable(size).style.format(precision=3, na_rep="–")
 # statement about trained networks. How many of each size trained:
 
 # %% tags=["hide-input"]
-figures.readable(figures.trained_table(results))
+sizes.readable(sizes.trained_table(results))
 
 
 # %% tags=["remove-cell"]
@@ -132,13 +134,13 @@ put("fcn_highest", trained[["published", "corrected"]].max(axis=None))
 # give), and the four parts of $1/\hat\alpha - 1/2$, each of which may be negative ([](../methods.md)). What is large and positive lowers $\hat\alpha$.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the width, a column for each data set and loss: alpha-hat, tau, dependence, layout, scales, tails. On MNIST with cross-entropy tau is larger in wide networks, and at depths 4 and 6 tails rise with the width while scales fall; with the hinge loss tau and tails of wide networks are lower. On CIFAR-10 tau is near zero up to depth 6, less so at width 1024, and dependence is about twice as large as on MNIST."}}
-figures.decomposition_against_width(results)
+decomposition.decomposition_against_width(results)
 
 # %% tags=["remove-input"]
 Markdown(caption)
 
 # %% tags=["remove-cell"]
-parts = figures.decomposition_by_size(results).drop(columns="tail excess (twin)")
+parts = decomposition.decomposition_by_size(results).drop(columns="tail excess (twin)")
 parts = parts.rename(columns={"alpha^ (corrected)": "alpha", "tail excess": "tau"})
 for name in ("mnist", "cifar10"):
     for depth, width in ((2, 4), (2, 256), (4, 256), (4, 1024), (6, 16), (6, 256)):

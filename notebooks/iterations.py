@@ -33,9 +33,11 @@ import numpy as np
 from IPython.display import HTML, Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import claims, experiments, figures
+from tailnoise_utils.study import claims, experiments
 from tailnoise_utils.study.claims.pages import line
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import decomposition, interactive, iterations
+from tailnoise_utils.study.results.reading import DATA, provenance_line, statuses
 
 results = runner.load("iterations", profile)
 
@@ -43,7 +45,7 @@ results = runner.load("iterations", profile)
 runs = results.runs.drop_duplicates(["model", "dataset"])
 glue("profile", profile, display=False)
 words = [
-    f"{r.model.upper()} on {figures.DATA[r.dataset]}: "
+    f"{r.model.upper()} on {DATA[r.dataset]}: "
     + (f"width {r.width}, {r.depth} weight matrices" if r.depth else f"{r.width} filters")
     + f", {r.n_train:,} images, {r.iterations:,} iterations, b = {r.batch_size}"
     for r in runs.itertuples()
@@ -53,19 +55,15 @@ seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 Markdown(f"Profile `{profile}`, step size {runs.iloc[0].lr:g}, seeds {seeds}. {'; '.join(words)}.")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "For each network and data set a column of three panels against the iteration on a logarithmic axis: loss and accuracy on training and test data; below, the tail index of the joint gradient noise in the published and corrected conventions and the same after a permutation of the columns."}}
-figures.iterations(results)
+iterations.iterations(results)
 # %% tags=["remove-input"]
-Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {figures.provenance_line(results)}.*")
+Markdown(f"*Lines: mean over seeds; bands: their range. Profile `{profile}`: {provenance_line(results)}.*")
 
 # %% [markdown]
 # The same to choose from, one network at a time; pointing at a mark shows its numbers.
 
 # %% tags=["remove-input"]
-HTML(
-    figures.interactive.html(
-        figures.interactive.iterations(results), "Loss, accuracy and alpha-hat along training, with menus"
-    )
-)
+HTML(interactive.html(interactive.iterations(results), "Loss, accuracy and alpha-hat along training, with menus"))
 
 # %% [markdown]
 # ## The numbers
@@ -75,7 +73,7 @@ HTML(
 # dropped, float64, a random partition of the data).
 
 # %% tags=["hide-input"]
-table = figures.first_and_last(results)
+table = iterations.first_and_last(results)
 table.style.format(precision=3)
 
 # %% tags=["remove-input"]
@@ -88,10 +86,10 @@ glue("largest_sd", spread, display=False)
 raw = table.drop("corrected, columns permuted", level=1)[["first", "last"]]
 glue("lowest", float(raw.to_numpy().min()), display=False)
 glue("highest", float(raw.to_numpy().max()), display=False)
-accuracy = figures.last_value(results, "accuracy", "test")
+accuracy = iterations.last_value(results, "accuracy", "test")
 Markdown(
     f"Final test accuracy: {', '.join(f'{name} {value:.1%}' for name, value in accuracy.items())}. "
-    f"Runs: {figures.statuses(results)}."
+    f"Runs: {statuses(results)}."
 )
 
 # %% tags=["remove-cell"]
@@ -118,10 +116,10 @@ glue("iterations_C7", verdict.verdict, display=False)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A panel for each network against the iteration: the distance of 1/alpha-hat to 1/2 and its four parts, dependence, layout, scales and tails, with bars over the seeds."}}
 diagnosis = runner.load("iterations_decomposition", profile)
-figures.parts_along_training(diagnosis)
+decomposition.parts_along_training(diagnosis)
 
 # %% tags=["remove-input"]
-Markdown(f"*Means over seeds; bars: their range. Profile `{profile}`: {figures.provenance_line(diagnosis)}.*")
+Markdown(f"*Means over seeds; bars: their range. Profile `{profile}`: {provenance_line(diagnosis)}.*")
 
 # %% tags=["remove-cell"]
 parts = diagnosis.table().query("scope == 'all' and split == 'train'")
@@ -142,7 +140,7 @@ for model, of in (("fcn", "published"), ("cnn", "corrected")):
 # tau, across the minibatches, with what it is of Gaussian twins:
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "tau against the iteration, a panel for each network, beside the band of its Gaussian twins."}}
-figures.along_training(diagnosis)
+decomposition.along_training(diagnosis)
 
 # %% [markdown]
 # **The early fall is no tail, and the tails that come later do not show.** On MNIST the distance grows from {glue:text}`fcn_e_0_first:.3f` to {glue:text}`fcn_e_0_low:.3f` at iteration {glue:text}`fcn_low_point`, near the
@@ -172,15 +170,15 @@ try:
     longer = runner.stored("iterations", "constant", whole=False)
 except runner.MissingResults:  # not here: the page's own runs stand in
     longer = results
-figures.iterations(longer)
+iterations.iterations(longer)
 
 # %% tags=["remove-input"]
 own = "*None is stored: these are the runs above." if longer is results else "*Profile `paper`: "
 own += "" if longer is results else f"{len(longer.runs)} of {len(experiments.grid('iterations', 'paper'))} runs."
-Markdown(f"{own} {figures.provenance_line(longer)}.*")
+Markdown(f"{own} {provenance_line(longer)}.*")
 
 # %% tags=["hide-input"]
-figures.first_and_last(longer).style.format(precision=3)
+iterations.first_and_last(longer).style.format(precision=3)
 
 # %% [markdown]
 # ## What the paper says, what we find, how sure

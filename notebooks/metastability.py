@@ -20,8 +20,10 @@ profile = "book"
 # %% tags=["remove-cell"]
 from myst_nb import glue
 
-from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study import claims
+from tailnoise_utils.study.claims.exits import exit_runs
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import exits
 from tailnoise_utils.study.figures.page import origin
 
 asked = profile
@@ -34,7 +36,7 @@ failed = claims.rate_ratios(results).query("kind == 'move'")["ratio"].max()
 glue("meta_failed", float(failed), display=False)
 
 # %% tags=["remove-cell"]
-slopes, shares = figures.slope_table(results), figures.occupation_table(results)
+slopes, shares = exits.slope_table(results), exits.occupation_table(results)
 depth = slopes.xs("H", level="varies").drop(index="Brownian", level=0)
 glue("meta_depth_slope", float(depth["slope"].abs().max()), display=False)
 glue("meta_barrier_slope", float(slopes.loc[("Brownian", "ε", "H / D"), "slope"]), display=False)
@@ -72,7 +74,7 @@ for noise, name in (("α = 1.5", "levy"), ("Brownian", "brownian")):
 # Well 2 is the widest and the shallowest, well 3 the narrowest and the deepest.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-wells", "caption": "The objective, and one path under each noise (seed 0). Dotted: the maxima. Jumps beyond the frame are cut off."}, "image": {"alt": "Left: an objective with four minima, the second wide and shallow, the third narrow and deep. Middle: a path under Lévy noise that stays close to a minimum for long and jumps between wells, sometimes over one. Right: a path under Brownian noise that fills its well and climbs to neighbouring ones, most of the time in the deep third."}}
-figures.landscape_and_paths(results)
+exits.landscape_and_paths(results)
 
 # %% [markdown]
 # ## Exit times
@@ -83,7 +85,7 @@ figures.landscape_and_paths(results)
 # Under Brownian noise $\ln T$ grows by {glue:text}`meta_barrier_slope:.2f` with each unit of $H/D$.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-exits", "caption": "Mean exit times with 95 % intervals, most of them smaller than the markers. Where it does not vary: a = 1, H = 1, ε = 0.1 (Lévy) or D = 0.2. Lines: theory for small ε; dotted for Brownian noise, where the solid line is the exact mean."}, "image": {"alt": "Four panels of mean exit times with lines of theory through the points. Lévy noise: rising straight lines against the half-width and falling ones against the noise on logarithmic axes, steeper for larger alpha; horizontal lines against the depth. Brownian noise: exponential growth with the barrier over D, on the exact curve, which lies a little above the limit formula."}}
-figures.exit_times(results)
+exits.exit_times(results)
 
 # %% tags=["remove-input"]
 origin(results, profile, slopes, "exit_slopes")
@@ -94,7 +96,7 @@ origin(results, profile, slopes, "exit_slopes")
 # Long runs through the four wells count how often a particle goes from one to another.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-moves", "caption": "Simulated rates of moves over theory, with 95 % intervals. Grey: the 5 % that claim C9 allows."}, "image": {"alt": "Simulated rates over theory for twelve pairs of wells and each alpha. For the smallest alpha all are near one; for larger alpha some, first of all those out of the shallow second well, lie a few percent above it. A grey band marks five percent."}}
-figures.move_rates(results)
+exits.move_rates(results)
 
 # %% [markdown]
 # The time in each well agrees with theory within {glue:text}`meta_share_off:.3f`.
@@ -103,7 +105,7 @@ figures.move_rates(results)
 # The paper's "most of the time in wide valleys" says too much for widths that differ by less than a factor of two.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occupation", "caption": "Time in each well after the first fifth of each run, with 95 % intervals. Black: the stationary law of the limiting chain, and Gibbs' law for Brownian noise at D = 0.2."}, "image": {"alt": "Bars of the share of time in each well, wells ordered by width, for each noise. Under Lévy noise the narrow, deepest well has the smallest share, about an eighth, and the wide ones about a quarter to a third; under Brownian noise the narrow, deep well has the largest, about two fifths, and the wide, shallow one the smallest. Black marks of theory lie on the bars."}}
-figures.occupation(results)
+exits.occupation(results)
 
 # %% tags=["remove-input"]
 origin(results, profile, shares, "time_in_wells")
@@ -117,10 +119,10 @@ origin(results, profile, shares, "time_in_wells")
 # At a step of 0.01 Brownian exits on the maximum are {glue:text}`meta_late:.0%` late.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-step", "caption": "Mean exit time over theory against the time step, 95 % intervals, a = H = 1; points are moved apart a little."}, "image": {"alt": "Exit time over theory against the time step. Left, Brownian: counted on the maximum it is too long, by more the longer the step; with the shifted edge, and past the maximum, it is near one throughout. Right, Lévy: nearly flat in the time step; counted past the maximum near one, on the maximum two to nine percent below, most for the largest alpha."}}
-figures.time_step(results)
+exits.time_step(results)
 
 # %% tags=["remove-cell"]
-runs = figures.exit_runs(results).query("vary == 'dt' and alpha == 2 and edge == 1 and dt == 0.01").set_index("shifted")
+runs = exit_runs(results).query("vary == 'dt' and alpha == 2 and edge == 1 and dt == 0.01").set_index("shifted")
 glue("meta_late", float((runs["exit time"] / runs["exit time, exact"] - 1)[False]), display=False)
 
 # %% [markdown]
@@ -133,16 +135,16 @@ glue("meta_late", float((runs["exit time"] / runs["exit time, exact"] - 1)[False
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-limit", "caption": "Simulated rate over theory against the noise scale (seed 1), 95 % intervals. Grey: 5 %; hollow: half the time step; points are moved apart a little."}, "image": {"alt": "Simulated rate over theory for moves between neighbouring wells against the noise scale. The ratios come down towards one as the noise falls; at the largest noise the rates out of the wide, shallow second well are ten to twenty percent too large, at the smallest all are within about three percent. Hollow markers of half the time step lie near the filled ones."}}
 _, more = runner.choose("metastability_limit", asked)
-figures.toward_the_limit(more)
+exits.toward_the_limit(more)
 
 # %% tags=["remove-cell"]
-rates = figures.rates_by_noise(more).loc[("well 2", 3.0)]
+rates = exits.rates_by_noise(more).loc[("well 2", 3.0)]
 rates = rates.xs(rates.index.levels[1].max(), level="dt")["value"]
 glue("meta_least", float(rates.iloc[0]), display=False)
 glue("meta_most", float(rates.iloc[-1]), display=False)
 
 # %% tags=["remove-input"]
-origin(more, profile, figures.rates_by_noise(more), "towards_the_limit")
+origin(more, profile, exits.rates_by_noise(more), "towards_the_limit")
 
 # %% [markdown]
 # ## Limits
@@ -153,4 +155,4 @@ origin(more, profile, figures.rates_by_noise(more), "towards_the_limit")
 # * The coordinate is one, and the noise is independent of the position.
 
 # %% tags=["hide-input"]
-figures.largest_deviations(results).style.format(precision=3)
+exits.largest_deviations(results).style.format(precision=3)

@@ -31,29 +31,31 @@ profile = "laptop"
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims.pages import line
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import norms
+from tailnoise_utils.study.results.reading import DATA, provenance_line, statuses
 
 results = runner.load("noise_histogram", profile)
 run = results.runs.iloc[0]
-setting = f"CNN with {run.width} filters on {figures.DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
+setting = f"CNN with {run.width} filters on {DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
 glue("setting", setting, display=False)
 Markdown(
     f"Profile `{profile}`: {setting}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "
     f"{run.n_train // run.noise_batch_size} minibatches in each of {run.partitions} partitions; dropout off while measuring; "
     f"seeds {', '.join(map(str, results.runs['seed']))}, each divided by its median noise norm. Runs: "
-    f"{figures.statuses(results)} (*not trained*: below twice chance on the training images at the end; it says nothing of a trained network)."
+    f"{statuses(results)} (*not trained*: below twice chance on the training images at the end; it says nothing of a trained network)."
 )
 
 # %% [markdown]
 # ## Histograms
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Histograms in a grid: a column for each iteration, a row for the norm of the gradient noise and for each of three references, on one logarithmic axis. The norms of independent Gaussian entries form a spike, those of independent stable entries spread over orders of magnitude; the gradient noise and the Gaussian vectors of the same covariance lie between."}}
-figures.norm_histograms(results)
+norms.norm_histograms(results)
 
 # %% tags=["remove-input"]
-Markdown(f"*Profile `{profile}`: {figures.provenance_line(results)}.*")
+Markdown(f"*Profile `{profile}`: {provenance_line(results)}.*")
 
 # %% [markdown]
 # ## Quantiles against quantiles
@@ -61,7 +63,7 @@ Markdown(f"*Profile `{profile}`: {figures.provenance_line(results)}.*")
 # Each law over its own median; on the dotted line the norm of the noise has the shape of that reference.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "QQ plots on logarithmic axes, one panel an iteration: quantiles of the noise norm against those of the three references. Independent Gaussian entries give a vertical line, independent stable entries a flat curve, Gaussian vectors of the same covariance the points nearest to the dotted diagonal."}}
-figures.norm_quantiles(results)
+norms.norm_quantiles(results)
 
 # %% [markdown]
 # ## The numbers
@@ -72,7 +74,7 @@ figures.norm_quantiles(results)
 # the last iteration here (the figures show all).
 
 # %% tags=["hide-input"]
-table = figures.norm_table(results)
+table = norms.norm_table(results)
 table.T.style.format(precision=3)
 
 # %% tags=["remove-input"]

@@ -33,40 +33,41 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import figures
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import decomposition
+from tailnoise_utils.study.results.reading import provenance_line, untrained, with_settings
 
 results = runner.load("decomposition", profile)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}; means over the seeds. Axes differ between figures.*"
-settings = list(figures.with_settings(results)["setting"].cat.categories)
+settings = list(with_settings(results)["setting"].cat.categories)
 fcns = [name for name in settings if name.startswith("FCN")]
 cnns = [name for name in settings if name.startswith("CNN")]
 Markdown(
-    f"Profile `{profile}`: {len(settings)} settings, of which three are drawn here; {figures.provenance_line(results)}."
-    + figures.untrained(results)
+    f"Profile `{profile}`: {len(settings)} settings, of which three are drawn here; {provenance_line(results)}."
+    + untrained(results)
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "For each layer of a fully connected network the parts of one over alpha-hat minus one half, before and after training, and tau beside its Gaussian band."}}
 wide = [name for name in fcns if "256 × 6, MNIST, cross" in name] or fcns
-figures.layers(results, wide[0])
+decomposition.layers(results, wide[0])
 
 # %% tags=["remove-input"]
-Markdown(f"{wide[0]}. {caption}{figures.untrained(results, wide[0])}")
+Markdown(f"{wide[0]}. {caption}{untrained(results, wide[0])}")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same for a fully connected network on another data set."}}
 other = [name for name in fcns if "256 × 6, CIFAR-10, cross" in name] or fcns
-figures.layers(results, other[0])
+decomposition.layers(results, other[0])
 
 # %% tags=["remove-input"]
-Markdown(f"{other[0]}. {caption}{figures.untrained(results, other[0])}")
+Markdown(f"{other[0]}. {caption}{untrained(results, other[0])}")
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same for the convolutional network, where there is one in this profile."}}
 last = (cnns or fcns)[0]
-figures.layers(results, last)
+decomposition.layers(results, last)
 
 # %% tags=["remove-input"]
-Markdown(f"{last}. {caption}{figures.untrained(results, last)}")
+Markdown(f"{last}. {caption}{untrained(results, last)}")
 
 # %% [markdown]
 # *Scales* are negative where the coordinates with the heaviest tails are small: for *tails* all are brought to one size, in the noise as it is
@@ -78,15 +79,15 @@ Markdown(f"{last}. {caption}{figures.untrained(results, last)}")
 # to the pixels in fully connected networks, `conv1` in the convolutional one.
 
 # %% tags=["hide-input"]
-dense = figures.layer_table(results, "fcn")
+dense = decomposition.layer_table(results, "fcn")
 layers = [name for name in dense if "," not in name]
-figures.with_spread(dense.drop(columns=[f"{name}, sd" for name in layers]), *layers)
+decomposition.with_spread(dense.drop(columns=[f"{name}, sd" for name in layers]), *layers)
 
 # %% tags=["hide-input"]
 if cnns:
-    convolutional = figures.layer_table(results, "cnn")
+    convolutional = decomposition.layer_table(results, "cnn")
     of_cnn = [name for name in convolutional if "," not in name]
-    display(figures.with_spread(convolutional.drop(columns=[f"{name}, sd" for name in of_cnn]), *of_cnn).T)
+    display(decomposition.with_spread(convolutional.drop(columns=[f"{name}, sd" for name in of_cnn]), *of_cnn).T)
 
 
 # %% tags=["remove-cell"]
@@ -122,22 +123,24 @@ glue("first_is_least", int((after["linear1"] <= after[layers[1:]].min(axis=1)).s
 glue("settings", len(after), display=False)
 
 # %% tags=["remove-cell"]
-shares = figures.first_layer_shares(results).drop_duplicates().nsmallest(2)
+shares = decomposition.first_layer_shares(results).drop_duplicates().nsmallest(2)
 glue("share_least", float(shares.iloc[0]), display=False)
 glue("share_others", float(shares.iloc[-1]), display=False)
-front = figures.layer_table(results, "cnn" if cnns else "fcn").xs("before training", level="when")
+front = decomposition.layer_table(results, "cnn" if cnns else "fcn").xs("before training", level="when")
 glue("conv_front", float(front.iloc[:, :2].max(axis=None)), display=False)
 
 # %% tags=["remove-cell"]
-parts = figures.layer_table(results, "fcn", "decomposition: correlation").xs("before training", level="when")[layers]
+parts = decomposition.layer_table(results, "fcn", "decomposition: correlation").xs("before training", level="when")[
+    layers
+]
 glue("dependence_low", float(parts.min(axis=None)), display=False)
 glue("dependence_high", float(parts.max(axis=None)), display=False)
-start = figures.layer_table(results, "cnn" if cnns else "fcn", "decomposition: correlation").xs(
+start = decomposition.layer_table(results, "cnn" if cnns else "fcn", "decomposition: correlation").xs(
     "before training", level="when"
 )
 glue("dependence_cnn", float(start["linear1"].max()), display=False)
 glue("dependence_conv", float(start.filter(regex=r"^(conv|linear[23])\d?$").min(axis=None)), display=False)
-scales = figures.layer_table(results, "fcn", "decomposition: scales").xs("before training", level="when")
+scales = decomposition.layer_table(results, "fcn", "decomposition: scales").xs("before training", level="when")
 scales = scales[scales.index.astype(str).str.contains("× 6")] if later != layers[1:] else scales
 glue("scales_low", float(scales[layers[3:] or later].min(axis=None)), display=False)
 glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=False)

@@ -34,7 +34,8 @@ import numpy as np
 from IPython.display import Markdown
 
 from tailnoise_utils import stable
-from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study import experiments
+from tailnoise_utils.study.figures import laws
 
 steps = {"smoke": 1000, "laptop": 10_000}[experiments.check_profile(profile)]
 alphas = (2.0, 1.8, 1.5, 1.0)
@@ -47,7 +48,7 @@ alphas = (2.0, 1.8, 1.5, 1.0)
 # two logarithmic axes.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels of symmetric stable densities for alpha 2, 1.8, 1.5 and 1: near zero they nearly coincide, on a log scale the Gaussian falls off as a parabola while the others level out, and on two log scales their tails are straight lines."}}
-figures.densities(alphas)
+laws.densities(alphas)
 # %% tags=["remove-input"]
 beyond = {alpha: 2 * float(stable.cdf(-10.0, alpha)) for alpha in alphas}
 Markdown(
@@ -66,7 +67,7 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Four sample paths on the unit interval: Brownian motion wanders without jumps; the paths for alpha 1.8, 1.5 and 1 jump, with the three largest steps drawn in black; the vertical scales differ."}}
 times = np.linspace(0, 1, steps + 1)
 curves = {a: stable.levy_path(a, times, generator=np.random.default_rng([seed, int(10 * a)]))[0] for a in alphas}
-figures.paths(times, curves)
+laws.paths(times, curves)
 # %% tags=["remove-input"]
 many = {a: stable.levy_path(a, times, paths=100, generator=np.random.default_rng([seed, 1])) for a in alphas}
 ratio = {a: np.median([np.ptp(np.diff(path)) / np.ptp(path) for path in of]) for a, of in many.items()}

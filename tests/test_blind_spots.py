@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tailnoise_utils.study import figures
 from tailnoise_utils.study.experiments import blind_spots
+from tailnoise_utils.study.figures import blind_spots as figures
 from tailnoise_utils.tail_index import known_laws
 
 

@@ -5,8 +5,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tailnoise_utils.__main__ import app
-from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims import pages
+from tailnoise_utils.study.figures import claims as figures
 
 mpl.use("agg")
 
@@ -93,7 +94,7 @@ def test_every_claim_has_a_statement_a_criterion_and_a_rule():
 def test_pages_are_not_stale(monkeypatch):
     """If this fails: python -m tailnoise_utils claims --write."""
     monkeypatch.delenv("TAILNOISE_RESULTS", raising=False)
-    verdicts = claims.verdicts("laptop")
+    verdicts = figures.verdicts("laptop")
     for path, book in pages.PAGES.items():
         text = path.read_text()
         assert pages.insert(text, pages.table(verdicts, book=book)) == text, path

@@ -11,9 +11,12 @@ from matplotlib import pyplot as plt
 
 from tailnoise_utils import stable
 from tailnoise_utils.study import claims, figures
+from tailnoise_utils.study.claims.exits import exit_runs
 from tailnoise_utils.study.experiments import runner
+from tailnoise_utils.study.figures import batch_size, decomposition, estimators, exits, iterations, norms
 from tailnoise_utils.study.figures.panels import PARTS
 from tailnoise_utils.study.results import store
+from tailnoise_utils.study.results.reading import provenance_line, untrained
 
 ROOT = Path(__file__).parents[1]
 mpl.use("agg")
@@ -33,15 +36,15 @@ def lines_of(axes):
 def test_captions_name_the_devices_that_are_no_cpu():
     results = runner.load("iterations", "laptop")
     processor = results.runs["processor"].iloc[0]
-    assert f"; {processor}, {results.runs['seconds'].sum() / 60:.1f} min" in figures.provenance_line(results)
+    assert f"; {processor}, {results.runs['seconds'].sum() / 60:.1f} min" in provenance_line(results)
     devices = ["cpu"] * (len(results.runs) - 2) + ["A GPU"] * 2
     mixed = replace(results, runs=results.runs.assign(device=devices))
-    assert f"; {processor}, 2 on A GPU, " in figures.provenance_line(mixed)
+    assert f"; {processor}, 2 on A GPU, " in provenance_line(mixed)
 
 
 def test_iterations_draws_means_over_seeds():
     results = runner.load("iterations", "laptop")
-    axes = np.array(figures.iterations(results).axes).reshape(3, 3)
+    axes = np.array(iterations.iterations(results).axes).reshape(3, 3)
     table = results.table().query("scope == 'all'")
     for (loss, accuracy, index), (model, dataset) in zip(
         axes.T, [("fcn", "mnist"), ("fcn", "cifar10"), ("cnn", "cifar10")], strict=True
@@ -66,21 +69,21 @@ def test_norms_are_drawn_and_tabled_as_stored():
     at = table.query("iteration == 10_000 and quantity == 'norm'")
     trained = at[at["status"] == "complete"]
     spreads = trained.groupby("seed")["value"].agg(lambda values: np.log(values).std(ddof=1))
-    found = figures.norm_table(results)
+    found = norms.norm_table(results)
     assert found.loc[10_000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
     assert found.loc[10_000, ("gradient noise", "median")] == pytest.approx(1)
     assert found.loc[10_000, ("Gaussian, independent entries", "sd of ln")] < 0.02
-    panels = np.array(figures.norm_histograms(results).axes).reshape(4, -1)
+    panels = np.array(norms.norm_histograms(results).axes).reshape(4, -1)
     for row in panels:  # every norm is in some bar
         assert sum(patch.get_height() for patch in row[-1].patches) == len(at)
     scaled = np.concatenate([own["value"] / own["value"].median() for _, own in at.groupby("seed")])
-    points = figures.norm_quantiles(results).axes[-1].get_lines()[0].get_ydata()
+    points = norms.norm_quantiles(results).axes[-1].get_lines()[0].get_ydata()
     np.testing.assert_allclose(points, np.quantile(scaled, np.linspace(0.01, 0.99, 99)), rtol=1e-12)
 
 
 def test_bias_table_agrees_with_the_rows():
     results = runner.load("estimator", "laptop")
-    table = figures.bias_table(results, alpha=1.5, size=10_000)
+    table = estimators.bias_table(results, alpha=1.5, size=10_000)
     rows = results.table().query("law == 'sas' and parameter == 1.5 and size == 10_000 and scope == 'log_moment'")
     value = rows.set_index("quantity")["value"]
     row = table.loc["log-moment"]
@@ -92,7 +95,7 @@ def test_bias_table_agrees_with_the_rows():
 
 def test_recovery_bars_are_two_standard_errors():
     results = runner.load("estimator", "laptop")
-    panel = figures.estimator_recovery(results).axes[1]
+    panel = estimators.estimator_recovery(results).axes[1]
     bars = {container.get_label(): container for container in panel.containers}["log-moment"]
     rows = results.table().query(
         "law == 'sas' and size == 1_000_000 and scope == 'log_moment' and quantity == '1/alpha'"
@@ -105,7 +108,7 @@ def test_recovery_bars_are_two_standard_errors():
 
 
 def test_the_bound_falls_with_the_root_of_the_size():
-    spread = figures.estimator_efficiency(runner.load("estimator", "laptop")).axes[0]
+    spread = estimators.estimator_efficiency(runner.load("estimator", "laptop")).axes[0]
     sizes, bound = lines_of(spread)["Cramér-Rao bound"].T
     np.testing.assert_allclose(bound, stable.cramer_rao(1.5) / np.sqrt(sizes))
 
@@ -115,20 +118,22 @@ def test_first_and_last_are_means_of_the_inverse_with_sample_deviations():
     table = results.table().query("dataset == 'mnist' and scope == 'all' and iteration == 10_000")
     rows = table[table["quantity"] == "1/alpha (corrected)"]
     assert len(rows) == 3
-    row = figures.first_and_last(results).loc[("FCN, MNIST", "corrected")]
+    row = iterations.first_and_last(results).loc[("FCN, MNIST", "corrected")]
     assert row["last"] == pytest.approx(1 / rows["value"].mean(), rel=1e-14)
     assert row["sd (last)"] == pytest.approx(np.std(1 / rows["value"], ddof=1), rel=1e-12)
-    assert figures.last_value(results, "accuracy", "test")["FCN, MNIST"] > 0.97
+    assert iterations.last_value(results, "accuracy", "test")["FCN, MNIST"] > 0.97
 
 
 def test_closed_forms_are_beside_the_measured_values():
-    table = figures.closed_form_table(runner.load("estimator", "laptop"))
+    table = estimators.closed_form_table(runner.load("estimator", "laptop"))
     assert len(table) == 8
     for convention in ("corrected", "published"):
         np.testing.assert_allclose(table[convention, "measured"], table[convention, "closed form"], rtol=0.02)
 
 
-@pytest.mark.parametrize("draw", [figures.estimator_recovery, figures.estimator_efficiency, figures.unstable_laws])
+@pytest.mark.parametrize(
+    "draw", [estimators.estimator_recovery, estimators.estimator_efficiency, estimators.unstable_laws]
+)
 def test_every_panel_has_labels_and_something_in_it(draw):
     figure = draw(runner.load("estimator", "laptop"))
     figure.canvas.draw()
@@ -141,40 +146,40 @@ def test_a_run_that_did_not_train_has_no_part_in_the_last_row_of_norms():
     results = runner.load("noise_histogram", "laptop")
     results = replace(results, runs=results.runs.assign(status=["complete", "complete", "not trained"]))
     table, good = results.table(), results.runs["status"] == "complete"
-    norms = table[(table["quantity"] == "norm") & table["seed"].isin(results.runs.loc[good, "seed"])]
-    wanted = norms.groupby(["iteration", "seed"])["value"].agg(lambda v: np.log(v).std()).groupby("iteration").mean()
-    found = figures.norm_table(results)["gradient noise", "sd of ln"]
+    drawn = table[(table["quantity"] == "norm") & table["seed"].isin(results.runs.loc[good, "seed"])]
+    wanted = drawn.groupby(["iteration", "seed"])["value"].agg(lambda v: np.log(v).std()).groupby("iteration").mean()
+    found = norms.norm_table(results)["gradient noise", "sd of ln"]
     assert found.iloc[-1] == pytest.approx(wanted.iloc[-1])
     assert found.iloc[0] != pytest.approx(wanted.iloc[0])  # before training all runs count
     none = replace(results, runs=results.runs.assign(status="not trained"))
-    assert figures.norm_table(none).index[-1] == found.index[-1]
+    assert norms.norm_table(none).index[-1] == found.index[-1]
 
 
 def test_the_readme_shows_what_is_stored(tmp_path):
     results = runner.load("iterations", "laptop")
-    figures.iterations(results).savefig(tmp_path / "now.png", dpi=150)
+    iterations.iterations(results).savefig(tmp_path / "now.png", dpi=150)
     now, committed = (plt.imread(path) for path in (tmp_path / "now.png", ROOT / "book/_static/iterations.png"))
     assert now.shape == committed.shape
     assert np.mean(np.abs(now - committed) > 0.1) < 0.002, (
         "stale: python -m tailnoise_utils show iterations --profile laptop --figure book/_static/iterations.png"
     )
     text = (ROOT / "README.md").read_text()
-    table = figures.first_and_last(results)
+    table = iterations.first_and_last(results)
     for convention in ("published", "corrected, columns permuted"):
         for column in ("first", "last"):
             assert f"{table.loc[('FCN, MNIST', convention), column]:.2f}" in text
-    forms = figures.closed_form_table(runner.load("estimator", "laptop"))
+    forms = estimators.closed_form_table(runner.load("estimator", "laptop"))
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("corrected", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
     diagnosis = runner.load("decomposition", "laptop")
-    whole = figures.decomposition_table(diagnosis)
+    whole = decomposition.decomposition_table(diagnosis)
     dependence = (whole["correlation"] / (1 / whole["corrected"] - 0.5)).groupby(level="when")
     before, after = dependence.mean()[["before training", "after training"]]
     flat = " ".join(text.split())
     assert f"{before:.0%} on average".replace("%", " %") in flat
     least = dependence.min()["after training"]
     assert f"after it {after:.0%}, {least:.0%} where it is least".replace("%", " %") in flat
-    shares = figures.first_layer_shares(diagnosis).drop_duplicates().nsmallest(2)
+    shares = decomposition.first_layer_shares(diagnosis).drop_duplicates().nsmallest(2)
     assert f"{shares.iloc[1]:.0%} of their coordinates or more".replace("%", " %") in flat
     assert f"({shares.iloc[0]:.0%} in the network of width 256 and depth 6 on MNIST)".replace("%", " %") in flat
 
@@ -187,7 +192,7 @@ def test_no_page_has_a_blank_left_to_fill():
 def test_the_waterfall_adds_up_to_the_estimate():
     results = runner.load("decomposition", "laptop")
     table = results.table().query("scope == 'all' and split == 'train'")
-    panels = figures.waterfall(results).axes
+    panels = decomposition.waterfall(results).axes
     names = [label.get_text() for label in panels[0].get_yticklabels()]
     for axes, last in zip(panels, (False, True), strict=True):
         at = table["iteration"] == (table.groupby("run")["iteration"].transform("max") if last else 0)
@@ -214,17 +219,17 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     changed = replace(results, runs=runs.assign(status=status))
     kept = changed.table().query("model == 'cnn' and loss == 'nll' and scope == 'all' and quantity == 'tail excess'")
     end = kept[(kept["iteration"] == 3000) & (kept["run"] != runs.loc[lost, "run"])]
-    table = figures.decomposition_table(changed).loc["CNN 16, CIFAR-10, cross-entropy"]
+    table = decomposition.decomposition_table(changed).loc["CNN 16, CIFAR-10, cross-entropy"]
     assert table.loc["after training", "tail excess"] == pytest.approx(end["value"].mean())
     assert table.loc["before training", "tail excess"] == pytest.approx(kept[kept["iteration"] == 0]["value"].mean())
-    assert "CNN 16, CIFAR-10, cross-entropy (1 of 3)" in figures.untrained(changed)
-    assert "no run trained" not in figures.untrained(changed)
-    assert figures.untrained(replace(results, runs=runs.assign(status="complete"))) == ""
-    assert "no run trained, and all are shown: FCN 32" in figures.untrained(
+    assert "CNN 16, CIFAR-10, cross-entropy (1 of 3)" in untrained(changed)
+    assert "no run trained" not in untrained(changed)
+    assert untrained(replace(results, runs=runs.assign(status="complete"))) == ""
+    assert "no run trained, and all are shown: FCN 32" in untrained(
         replace(results, runs=runs.assign(status="not trained"))
     )
     none = replace(results, runs=runs.assign(status="not trained"))
-    assert len(figures.decomposition_table(none)) == len(table) * 18
+    assert len(decomposition.decomposition_table(none)) == len(table) * 18
 
 
 def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
@@ -242,7 +247,7 @@ def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
         for (name, at), of in values.items()
         for seed in range(3)
     ]
-    table = figures.decomposition_table(store.Results(pd.concat(rows), runs)).droplevel(0)
+    table = decomposition.decomposition_table(store.Results(pd.concat(rows), runs)).droplevel(0)
     assert table["tail excess, p"].to_dict() == {"before training": 0.5, "after training": 0.04}
     assert table["norms, p"].to_dict() == {"before training": 0.7, "after training": 0.3}
     assert table.loc["before training", "tail excess"] == pytest.approx(0.3)
@@ -250,14 +255,14 @@ def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
 
 def test_lines_along_training_are_means_over_seeds():
     results = runner.load("decomposition", "laptop")
-    axes = next(a for a in figures.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    axes = next(a for a in decomposition.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     rows = results.table().query(
         "scope == 'all' and quantity == 'tail excess' and dataset == 'mnist' and loss == 'nll' "
         "and width == 32 and depth == 6"
     )
     drawn = lines_of(axes)["32 × 6"]
     np.testing.assert_allclose(drawn, rows.groupby("iteration")["value"].mean().reset_index().to_numpy())
-    columns = next(a for a in figures.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    columns = next(a for a in decomposition.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     after = results.table().query(
         "scope == 'all' and quantity == '1/alpha (per coordinate)' and iteration == 4000 "
         "and dataset == 'mnist' and loss == 'nll' and width == 256 and depth == 3"
@@ -273,12 +278,12 @@ def test_bands_are_means_and_deviations_of_the_twins():
     rows = (
         table.query("quantity == 'tail excess (twin)' and scope == 'all'").groupby("iteration")[["value", "se"]].mean()
     )
-    axes = next(a for a in figures.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    axes = next(a for a in decomposition.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     drawn = axes.collections[0].get_paths()[0].vertices
     for iteration, (value, se) in rows.iterrows():
         at = drawn[drawn[:, 0] == iteration][:, 1]
         assert (at.min(), at.max()) == pytest.approx((value - 1.96 * se, value + 1.96 * se))
-    panel = figures.layers(results, "FCN 32 × 3, MNIST, cross-entropy").axes[2]
+    panel = decomposition.layers(results, "FCN 32 × 3, MNIST, cross-entropy").axes[2]
     layer = table.query("quantity == 'tail excess (twin)' and scope == 'linear2'")
     for i, iteration in enumerate((0, 4000)):
         value, se = layer[layer["iteration"] == iteration][["value", "se"]].mean()
@@ -288,7 +293,7 @@ def test_bands_are_means_and_deviations_of_the_twins():
 
 def test_the_band_of_columns_covers_that_of_every_network():
     results = runner.load("decomposition", "laptop")
-    axes = next(a for a in figures.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    axes = next(a for a in decomposition.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     rows = results.table().query(
         "quantity == '1/alpha (per coordinate) (twin)' and dataset == 'mnist' and loss == 'nll' and scope == 'all'"
     )
@@ -307,19 +312,19 @@ def test_tables_of_the_decomposition_have_spread_and_p_values():
         "and width == 32 and depth == 6"
     )
     of = {name: group["value"] for name, group in rows.groupby("quantity")}
-    table = figures.decomposition_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]
+    table = decomposition.decomposition_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]
     assert table["tail excess, sd"] == pytest.approx(of["tail excess"].std())
     assert table["kurtosis, random, p"] == of["kurtosis (random projections) (p)"].max()
     assert table["not normal, units"] == pytest.approx(of["not normal (units)"].mean())
     assert table["corrected"] == pytest.approx(1 / of["1/alpha (corrected)"].mean())
-    text = figures.with_spread(figures.decomposition_table(results), "tail excess", "accuracy")
+    text = decomposition.with_spread(decomposition.decomposition_table(results), "tail excess", "accuracy")
     assert text.loc["FCN 32 × 6, MNIST, hinge", "after training"]["tail excess"] == (
         f"{of['tail excess'].mean():.3f} ± {of['tail excess'].std():.3f} ({of['tail excess (p)'].max():.2f})"
     )
     layers = results.table().query(
         "quantity == 'tail excess' and scope == 'linear2' and run in @rows.run and iteration == 4000"
     )
-    of_layers = figures.layer_table(results, "fcn")
+    of_layers = decomposition.layer_table(results, "fcn")
     row = of_layers.loc["FCN 32 × 6, MNIST, hinge", "after training"]
     assert row["linear2"] == pytest.approx(layers["value"].mean())
     assert row["linear2, sd"] == pytest.approx(layers["value"].std())
@@ -328,7 +333,7 @@ def test_tables_of_the_decomposition_have_spread_and_p_values():
     )
     assert row["linear2, p"] == p["value"].max()
     assert not any(name.startswith("conv") for name in of_layers)
-    small = figures.with_spread(of_layers, "linear6").loc["FCN 32 × 3, MNIST, hinge", "before training"]
+    small = decomposition.with_spread(of_layers, "linear6").loc["FCN 32 × 3, MNIST, hinge", "before training"]
     assert small["linear6"] == ""
 
 
@@ -340,13 +345,13 @@ def test_implied_indices_are_slopes_of_the_stored_scales():
     )
     scales = rows.pivot(index="x", columns="run", values="value")
     slopes = (scales.loc[200] - scales.loc[100]) / np.log(2)
-    table = figures.implied_table(results).loc["FCN 256 × 3, MNIST, cross-entropy"]
+    table = batch_size.implied_table(results).loc["FCN 256 × 3, MNIST, cross-entropy"]
     assert table.loc["after training", ("100", "index")] == pytest.approx(1 / (1 + slopes.mean()))
     assert table.loc["after training", ("100", "sd of slope")] == pytest.approx(slopes.std())
-    panel = next(a for a in figures.batch_scaling(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    panel = next(a for a in batch_size.batch_scaling(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     x, y = lines_of(panel)["256 × 3"].T
     assert y[np.argmin(np.abs(x - np.sqrt(100 * 200)))] == pytest.approx(1 / (1 + slopes.mean()))
-    scale = next(a for a in figures.log_scales(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
+    scale = next(a for a in batch_size.log_scales(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     mean = scales.mean(axis=1)
     np.testing.assert_allclose(lines_of(scale)["256 × 3"][:, 1], mean - mean.iloc[0])
 
@@ -366,7 +371,7 @@ def points_of(axes, label):
 
 def test_exit_times_are_drawn_as_stored_beside_their_theory():
     results = runner.load("metastability", "laptop")
-    panels = figures.exit_times(results).axes
+    panels = exits.exit_times(results).axes
     table = results.table()
     for panel, vary in zip(panels, ("half_width", "eps", "height"), strict=False):
         of = table[(table["vary"] == vary) & (table["alpha"] == 1.8)].sort_values(vary)
@@ -388,8 +393,8 @@ def test_exit_times_are_drawn_as_stored_beside_their_theory():
 
 def test_exit_times_are_drawn_over_their_theory_at_each_time_step():
     results = runner.load("metastability", "laptop")
-    runs = figures.exit_runs(results).query("vary == 'dt'").sort_values("dt")
-    brownian, levy = figures.time_step(results).axes
+    runs = exit_runs(results).query("vary == 'dt'").sort_values("dt")
+    brownian, levy = exits.time_step(results).axes
     of = runs[(runs["alpha"] == 2) & (runs["edge"] == 1) & runs["shifted"].astype(bool)]
     drawn = points_of(brownian, "on it, edge shifted")
     np.testing.assert_allclose(drawn[:, 1], of["exit time"] / of["exit time, exact"])
@@ -401,14 +406,14 @@ def test_exit_times_are_drawn_over_their_theory_at_each_time_step():
 
 def test_shares_of_time_are_tabled_and_drawn_beside_their_theory():
     results = runner.load("metastability", "laptop")
-    table = figures.occupation_table(results)
+    table = exits.occupation_table(results)
     np.testing.assert_allclose(table["share"].groupby("noise").sum(), 1)
     np.testing.assert_allclose(table["theory"].groupby("noise").sum(), 1)
     assert (table["share"] - table["theory"]).abs().max() < 0.01
     assert table.loc[("α = 1.5", "well 2"), ["half-width", "depth"]].tolist() == [1.2, 0.6]
     levy, brownian = (table.loc[noise] for noise in ("α = 1.5", "Brownian"))
     assert levy["share"].idxmin() == brownian["share"].idxmax() == "well 3"
-    panels = figures.occupation(results).axes
+    panels = exits.occupation(results).axes
     assert [panel.get_title() for panel in panels] == ["α = 1.2", "α = 1.5", "α = 1.8", "Brownian"]
     order = ["well 3", "well 4", "well 1", "well 2"]  # by width
     assert [bar.get_height() for bar in panels[3].patches] == brownian["share"][order].tolist()
@@ -420,7 +425,7 @@ def test_the_committed_verdict_on_exits_is_what_the_page_says():
     verdict = claims.c9(results)
     assert verdict.verdict == "partly"
     assert "alpha = 1.8, move rate (well 2 to 3)" in verdict.evidence
-    found = figures.largest_deviations(results)
+    found = exits.largest_deviations(results)
     assert found["number"].sum() == verdict.numbers["checks"] == 106
     assert found["fails"].sum() == verdict.numbers["fails"] == found.loc[("α = 1.8", "move rate"), "fails"] == 1
     assert found.loc[("α = 1.8", "move rate"), "largest deviation"] > 0.05
@@ -431,17 +436,17 @@ def test_the_committed_verdict_on_exits_is_what_the_page_says():
 def test_slopes_are_tabled_with_their_intervals():
     results = runner.load("metastability", "laptop")
     slopes = claims.exit_slopes(results).query("alpha == 1.8 and series == 'eps'").iloc[0]
-    row = figures.slope_table(results).loc[("α = 1.8", "ε", "ln ε")]
+    row = exits.slope_table(results).loc[("α = 1.8", "ε", "ln ε")]
     assert row["slope"] == slopes["slope"]
     assert [row["low"], row["high"]] == pytest.approx(
         [slopes["slope"] - 1.96 * slopes["se"], 2 * row["slope"] - row["low"]]
     )
-    assert not figures.slope_table(results).loc[("Brownian", "H", "H / D"), "judged"]
+    assert not exits.slope_table(results).loc[("Brownian", "H", "H / D"), "judged"]
 
 
 def test_moves_are_drawn_over_their_theory():
     results = runner.load("metastability", "laptop")
-    panel = figures.move_rates(results).axes[0]
+    panel = exits.move_rates(results).axes[0]
     ratios = claims.rate_ratios(results).query("alpha == 1.8 and kind == 'move'").reset_index()
     names = [label.get_text() for label in panel.get_xticklabels()]
     drawn = points_of(panel, "α = 1.8")
@@ -450,7 +455,7 @@ def test_moves_are_drawn_over_their_theory():
     assert names[round(drawn[place, 0])] == "2→3"
 
 
-@pytest.mark.parametrize("draw", [figures.exit_times, figures.move_rates, figures.occupation, figures.time_step])
+@pytest.mark.parametrize("draw", [exits.exit_times, exits.move_rates, exits.occupation, exits.time_step])
 def test_figures_of_exits_are_labelled(draw):
     figure = draw(runner.load("metastability", "laptop"))
     assert all(axes.get_xlabel() for axes in figure.axes)
@@ -459,14 +464,14 @@ def test_figures_of_exits_are_labelled(draw):
 
 def test_the_rate_that_failed_comes_down_with_the_noise():
     results = runner.load("metastability_limit", "laptop")
-    found = figures.rates_by_noise(results)
+    found = exits.rates_by_noise(results)
     failed = found.loc[("well 2", 3.0)].xs(0.02, level="dt")
     assert list(failed.index) == [0.06, 0.085, 0.12, 0.2]
     assert failed["value"].is_monotonic_increasing
     rows = results.table().query("scope == 'well 2' and x == 3 and eps == 0.12 and dt == 0.02").set_index("quantity")
     assert failed.loc[0.12, "value"] == pytest.approx(rows.loc["rate", "value"] / rows.loc["rate, limit", "value"])
     assert failed.loc[0.12, "se"] == pytest.approx(rows.loc["rate", "se"] / rows.loc["rate, limit", "value"])
-    panel = figures.toward_the_limit(results).axes[0]
+    panel = exits.toward_the_limit(results).axes[0]
     np.testing.assert_allclose(points_of(panel, "2→3")[:, 1], failed["value"])
     hollow = [c.lines[0] for c in panel.containers if c.lines[0].get_markerfacecolor() == "white"]
     halved = found.xs((0.12, 0.01), level=["eps", "dt"])["value"]
@@ -474,7 +479,7 @@ def test_the_rate_that_failed_comes_down_with_the_noise():
 
 
 def test_the_landscape_is_drawn_with_its_wells_and_paths():
-    left, levy, brownian = figures.landscape_and_paths(runner.load("metastability", "laptop")).axes
+    left, levy, brownian = exits.landscape_and_paths(runner.load("metastability", "laptop")).axes
     value, w = left.get_lines()[0].get_xydata().T
     assert w[np.argmin(value)] == pytest.approx(3.1, abs=0.02)
     assert {text.get_text(): text.xy[1] for text in left.texts} == {"1": -1.0, "2": 1.2, "3": 3.1, "4": 4.7}
@@ -488,10 +493,10 @@ def test_legends_lie_outside_the_panels():
     drawn = [
         *(
             draw(results["decomposition"])
-            for draw in (figures.along_training, figures.column_index, figures.against_block_length)
+            for draw in (decomposition.along_training, decomposition.column_index, decomposition.against_block_length)
         ),
-        *(draw(results["batch_scaling"]) for draw in (figures.batch_scaling, figures.log_scales)),
-        figures.batch_scaling_layers(results["batch_scaling"], [setting]),
+        *(draw(results["batch_scaling"]) for draw in (batch_size.batch_scaling, batch_size.log_scales)),
+        batch_size.batch_scaling_layers(results["batch_scaling"], [setting]),
     ]
     for figure in drawn:
         figure.canvas.draw()
@@ -503,8 +508,6 @@ def test_legends_lie_outside_the_panels():
 
 def test_captions_name_the_runs_of_their_setting_only():
     results = runner.load("decomposition", "laptop")
-    assert "CNN" in figures.untrained(results)
-    assert figures.untrained(results, "FCN 256 × 6, MNIST, cross-entropy") == ""
-    assert figures.untrained(results, "CNN 16, CIFAR-10, cross-entropy").endswith(
-        "CNN 16, CIFAR-10, cross-entropy (1 of 3)."
-    )
+    assert "CNN" in untrained(results)
+    assert untrained(results, "FCN 256 × 6, MNIST, cross-entropy") == ""
+    assert untrained(results, "CNN 16, CIFAR-10, cross-entropy").endswith("CNN 16, CIFAR-10, cross-entropy (1 of 3).")

@@ -10,9 +10,10 @@ import torch
 
 from tailnoise_utils import diagnosis
 from tailnoise_utils.diagnosis import tests as diagnosis_tests
-from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import power, runner
 from tailnoise_utils.study.experiments.power import PowerSpec
+from tailnoise_utils.study.figures import power as figures
 from tailnoise_utils.study.figures.power import _limit
 
 SPEC = PowerSpec("latent", 1.8, 1.0, 120, 40, 39, 4, seed=5)

@@ -10,6 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from tailnoise_utils.study import experiments, figures
+from tailnoise_utils.study.figures import batch_size, decomposition, departures, sizes
 from tailnoise_utils.study.results import store
 from tailnoise_utils.study.results.reading import AFTER, BEFORE
 
@@ -77,7 +78,7 @@ def test_the_size_of_fcns_is_drawn_as_stored():
         return (spec.train.depth, spec.train.width, spec.train.seed) == (10, 4, 1)
 
     results = results_of(specs, lambda spec: TRAIN, untrained=lost)
-    figure = figures.against_width(results)
+    figure = sizes.against_width(results)
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert len(panels) == 8
     key = ("train", "1/alpha (joint)", 1000.0)
@@ -97,7 +98,7 @@ def test_the_size_of_fcns_is_drawn_as_stored():
     [open_marks] = [of for of in axes.containers if of.lines[0].get_markerfacecolor() == "white"]
     [only] = [s for s in specs if lost(s) and (s.train.dataset, s.train.loss) == ("cifar10", "hinge")]
     np.testing.assert_allclose(open_marks.lines[0].get_xydata(), [[4, alphas([only], *key)[0]]])
-    line = figures.size_table(results).loc["cifar10", "hinge", 10, 4]
+    line = sizes.size_table(results).loc["cifar10", "hinge", 10, 4]
     assert line["runs", "that trained"] == "2 of 3"
     others = [replace(only, train=replace(only.train, seed=seed)) for seed in (0, 2)]
     assert line["train", "K1 = 1000"] == pytest.approx(alphas(others, *key)[0])
@@ -108,7 +109,7 @@ def test_the_size_of_fcns_is_drawn_as_stored():
 
 def test_the_size_of_cnns_is_drawn_on_both_splits():
     specs = experiments.grid("cnn_size", "laptop")
-    figure = figures.against_filters(results_of(specs, lambda spec: TRAIN + TEST))
+    figure = sizes.against_filters(results_of(specs, lambda spec: TRAIN + TEST))
     assert len(figure.axes) == 8
     index = next(axes for axes in figure.axes if axes.get_title() == "CIFAR-100,\nhinge")
     chosen = [s for s in specs if (s.train.dataset, s.train.loss, s.train.width) == ("cifar100", "hinge", 8)]
@@ -133,7 +134,7 @@ def test_the_minibatch_size_is_drawn_for_both_kinds_of_training():
         return [("train", name, float(b)) for name in names for b in spec.batch_sizes] + TRAIN[-2:]
 
     results = results_of(specs, quantities)
-    table = figures.batch_table(results)
+    table = batch_size.batch_table(results)
     at = [s for s in specs if (s.train.dataset, s.train.depth) == ("cifar10", 4)]
     base = [s for s in at if s.train.batch_size == 500]
     for kind, chosen, b in (
@@ -148,7 +149,7 @@ def test_the_minibatch_size_is_drawn_for_both_kinds_of_training():
     own = table.loc["cifar10", 4, "trained at each size", "$K_1$ = 1000"]
     assert list(own.index) == [50, 100, 200, 500, 1000]
     axes = next(
-        a for a in figures.against_batch_size(results).axes if a.get_title() == "CIFAR-10, depth 4; $K_1$ = 1000"
+        a for a in batch_size.against_batch_size(results).axes if a.get_title() == "CIFAR-10, depth 4; $K_1$ = 1000"
     )
     np.testing.assert_allclose(drawn(axes, "trained at each size")[0][:, 1], own["alpha"])
 
@@ -157,7 +158,7 @@ def test_departures_are_told_apart():
     specs = experiments.grid("departures", "laptop")
     ways = ("text", "text, epsilon", "text, dead kept", "published", "corrected")
     results = results_of(specs, lambda spec: [("train", f"1/alpha ({way})", NAN) for way in ways])
-    table = figures.departure_table(results)
+    table = departures.departure_table(results)
     assert len(table.loc["CNN, CIFAR-10"]) == 2 * 11
     assert len(table.loc["FCN, MNIST"]) == 2 * 10  # no dropout
     cnn = [s for s in specs if s.train.model == "cnn"]
@@ -184,7 +185,7 @@ def test_departures_are_told_apart():
         ]
         assert line["change of 1/alpha"] == pytest.approx(np.mean(change))
         assert line["sd of the change"] == pytest.approx(np.std(change, ddof=1))
-    panels = figures.departures(results).axes
+    panels = departures.departures(results).axes
     axes = next(a for a in panels if a.get_title() == "CNN, CIFAR-10")
     names = [label.get_text() for label in panels[0].get_yticklabels()]
     assert names.index("dropout while measuring") == 5
@@ -203,14 +204,14 @@ def test_the_decomposition_is_drawn_against_the_size():
     names = ["1/alpha (corrected)", "tail excess", "tail excess (twin)", *[f"decomposition: {part}" for part in parts]]
     results = results_of(specs, lambda spec: [("train", name, NAN) for name in names], untrained=lost)
     results.rows.loc[results.rows["quantity"] == "tail excess (twin)", "se"] = 0.5
-    figure = figures.decomposition_against_width(results)
+    figure = decomposition.decomposition_against_width(results)
     assert len(figure.axes) == 6 * 4
     rows = dict(zip([axes.get_ylabel() for axes in figure.axes[::4]], range(6), strict=True))
     assert list(rows) == [r"$\hat\alpha$, corrected", "tail excess", *parts]
     column = [axes.get_title() for axes in figure.axes[:4]].index("CIFAR-10,\nhinge")
     kind = [s for s in specs if (s.train.dataset, s.train.loss) == ("cifar10", "hinge")]
     ten = [s for s in kind if (s.train.depth, s.train.width) == (10, 16) and not lost(s)]
-    table = figures.decomposition_by_size(results)
+    table = decomposition.decomposition_by_size(results)
     for label, name in (
         ("tail excess", "tail excess"),
         ("scales", "decomposition: scales"),
@@ -235,15 +236,15 @@ def test_corners_and_runs_that_trained_in_words():
         return (spec.train.dataset, spec.train.depth, spec.train.width) == ("mnist", 10, 4) and spec.train.seed < 2
 
     results = results_of(specs, lambda spec: TRAIN, untrained=lost)
-    trained = figures.trained_table(results)
+    trained = sizes.trained_table(results)
     assert trained.loc[("mnist", "hinge", 10), 4] == "1 of 3"
     assert trained.loc[("cifar10", "nll", 4), 1024] == "1 of 1"
     assert trained.loc[("cifar10", "nll", 2), 1024] == ""
-    table = figures.corner_table(results)
+    table = sizes.corner_table(results)
     assert list(table.columns) == ["runs that trained", "accuracy", "published", "corrected", "K1 = 1000"]
-    sizes = [(2, 4), (2, 256), (4, 1024), (10, 4), (10, 256)]
-    assert list(table.loc["mnist", "nll"].index) == sizes
-    assert list(table.loc["mnist", "hinge"].index) == [of for of in sizes if of != (4, 1024)]
+    corners = [(2, 4), (2, 256), (4, 1024), (10, 4), (10, 256)]
+    assert list(table.loc["mnist", "nll"].index) == corners
+    assert list(table.loc["mnist", "hinge"].index) == [of for of in corners if of != (4, 1024)]
     key = ("train", "1/alpha (corrected)", NAN)
     for depth, width in ((2, 256), (10, 4)):
         of = [s for s in specs if (s.train.dataset, s.train.loss) == ("mnist", "hinge") and not lost(s)]
@@ -258,17 +259,17 @@ def test_corners_and_runs_that_trained_in_words():
 def test_tables_name_things_as_figures_do():
     index = [("mnist", "nll", 2, 4), ("cifar10", "hinge", 10, 16)]
     fcn = pd.DataFrame({"corrected": [1.0, 2.0]}, pd.MultiIndex.from_tuples(index, names=SIZES))
-    found = figures.readable(fcn)
+    found = sizes.readable(fcn)
     assert list(found.index) == [("MNIST", "cross-entropy", 2, 4), ("CIFAR-10", "hinge", 10, 16)]
     assert found["corrected"].tolist() == [1.0, 2.0]
     cnn = pd.DataFrame({"corrected": [1.0]}, pd.MultiIndex.from_tuples([("cifar100", "nll", 0, 8)], names=SIZES))
-    found = figures.readable(cnn)
+    found = sizes.readable(cnn)
     assert (list(found.index), found.index.names) == (
         [("CIFAR-100", "cross-entropy", 8)],
         ["dataset", "loss", "filters"],
     )
     words = cnn["corrected"].astype(str).unstack("width")
-    assert figures.readable(words).columns.name == "filters"
+    assert sizes.readable(words).columns.name == "filters"
 
 
 @pytest.mark.parametrize("experiment", experiments.EXPERIMENTS)

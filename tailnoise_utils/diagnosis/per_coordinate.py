@@ -31,8 +31,7 @@ from torch import Tensor
 
 from .twins import gaussian_twin, stable_twin
 
-_CHUNK = 2**14  # columns multiplied at a time
-_COLUMNS = 2**14  # whose tail excess is taken at a time
+_CHUNK = 2**14  # columns at a time
 _TINY = 1e-30  # mean squares below it are taken again in float64
 Statistic = Callable[[Float[Tensor, "P p"]], Float64[Tensor, "..."]]
 
@@ -98,8 +97,8 @@ def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     Returns:
         T_j of every column; exact zeros contribute no logarithm.
     """
-    if U.shape[1] > _COLUMNS:
-        return torch.cat([tail_excess(block) for block in U.split(_COLUMNS, 1)])
+    if U.shape[1] > _CHUNK:
+        return torch.cat([tail_excess(block) for block in U.split(_CHUNK, 1)])
     P = len(U)
     psi = torch.special.digamma(torch.tensor([0.5, (P - 1) / 2], dtype=torch.float64)).tolist()
     constant = (math.log(P - 1) + psi[0] - psi[1]) / 2

@@ -47,17 +47,7 @@ for _claim, (_rule, _) in RULES.items():
 
 
 def verdicts(profile: str) -> list[Verdict]:
-    """Judge every claim by what is stored.
-
-    Args:
-        profile: one of ``experiments.PROFILES``.
-
-    Returns:
-        A verdict a claim, in the order of ``STATEMENTS``; "not tested at this scale" where results are not (all) stored.
-
-    Raises:
-        ValueError: an unknown profile, or a file that is not what it should be.
-    """
+    """Judge every claim by what is stored; "not tested at this scale" where results are not (all) stored."""
     experiments.check_profile(profile)
     names = {name for _, needed in RULES.values() for name in needed} | {"iterations_decomposition"}
     stored = {name: results for name in sorted(names) if (results := _stored(name, profile)) is not None}

@@ -59,9 +59,6 @@ def c6(results: Results) -> Verdict:
     A fall does not count against the claim. "Partly": one data set, loss, convention or
     reading, or all, where networks trained at several b are absent. "Not tested": networks of one of the depths, measured
     at several b, are absent, or no setting has two seeds.
-
-    Returns:
-        The verdict on results of ``batch_size``.
     """
     slopes = batch_slopes(results)
     slopes = slopes[slopes["dataset"].isin(_DATA)]
@@ -113,9 +110,6 @@ def o3(results: Results) -> Verdict:
     a little, since its data are finite. "Partly": one data set, loss or end. "Not tested": no data of 10,000 samples or
     more, or no setting after training. The claim was formed on these very results: the verdict says how sure they make it,
     not that it was predicted.
-
-    Returns:
-        The verdict on results of ``batch_scaling``.
     """
     slopes = scale_slopes(results)
     if set(slopes["when"]) != {"before", "after"}:

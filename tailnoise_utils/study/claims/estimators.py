@@ -57,9 +57,6 @@ def c2(results: Results) -> Verdict:
     The tests are those of :func:`tailnoise_utils.study.claims.c2_tests`. "Partly": one convention. "Not tested": fewer than
     three indices, a convention without samples of 10^4 or more, or so few of them that no estimate could pass. The samples
     of profile ``laptop`` were there before the rule.
-
-    Returns:
-        The verdict on results of ``estimator``.
     """
     tests = c2_tests(results)
     if set(tests["convention"]) != set(_ESTIMATORS.values()) or tests["alpha"].nunique() < 3:

@@ -94,9 +94,6 @@ def c9(results: Results) -> Verdict:
     rate and every rate of moves between wells is compared with the theory in absolute time. "Partly" if all of that holds
     for all or some of the noises (the values of alpha, 2 among them), never more; "not reproduced" if it holds for none;
     "not tested at this scale" if a check is absent, or its 95 % interval wider than what it is to decide.
-
-    Returns:
-        The verdict on results of ``metastability``.
     """
     checks = c9_checks(results)
     alphas, absent = set(checks["alpha"]), []

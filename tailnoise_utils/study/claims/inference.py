@@ -71,11 +71,7 @@ def intraclass(values: list[Float[np.ndarray, " _"]], bound: float) -> tuple[flo
     If the correlation is rho, :math:`F (1 - \rho) / (1 + (k_0 - 1) \rho)` has the F distribution (exactly, if all groups
     have the same size). Source: Shrout and Fleiss (1979); k_0: Donner (1986), Int. Stat. Review 54, 67-82.
 
-    Returns:
-        The correlation, its one-sided 95 % lower bound, and the p-value of the hypothesis that it is `bound` or less.
-
-    Raises:
-        ValueError: fewer than two groups, or a group with fewer than two values.
+    The result is the correlation, its one-sided 95 % lower bound, and p of the hypothesis that it is `bound` or less.
     """
     sizes = np.array([len(group) for group in values])
     if len(sizes) < 2 or sizes.min() < 2:

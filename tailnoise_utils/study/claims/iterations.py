@@ -98,9 +98,6 @@ def c7(results: Results) -> Verdict:
 
     Three settings with fewer snapshots and shorter trainings had been measured when the rule was written. Its tests do not
     keep their level, so that "reproduced" would mean little; "not reproduced" stands.
-
-    Returns:
-        The verdict on results of ``iterations``.
     """
     runs = phases(results)
     if set(runs["model"]) < {"fcn", "cnn"}:

@@ -104,9 +104,6 @@ def c1(results: Results) -> Verdict:
     noise) at all snapshots. "Not tested": no run of a convolutional network on CIFAR-10 that trained. The rule was written
     when four snapshots of trainings of 3000 iterations had been measured and drawn. What it judges now are longer trainings
     of the same kind, made afterwards.
-
-    Returns:
-        The verdict on results of ``noise_histogram``.
     """
     if _trained(results).empty:
         return Verdict("C1", NOT_TESTED, "No convolutional network on CIFAR-10 trained.")

@@ -24,9 +24,6 @@ def o1(fcn: Results) -> Verdict:
 
     With e_0 = 1/alpha^ - 1/2, both correlation - e_0 / 2 and e_0 itself are above 0; variances are joint over the sizes of
     a data set and loss. "Partly": one data set or loss. "Not tested": a data set or loss is absent.
-
-    Returns:
-        The verdict on results of ``fcn_size``.
     """
     start = at_start(fcn)
     correlation, e_0 = (values(start, f"decomposition: {name}").set_index("run") for name in ("correlation", "e_0"))
@@ -53,9 +50,6 @@ def o2(fcn: Results) -> Verdict:
 
     It is for MNIST and CIFAR-10, at the last snapshot. "Partly": one data set or loss. "Not tested": fewer than three
     settings with a run that fits.
-
-    Returns:
-        The verdict on results of ``fcn_size``.
     """
     end = at_end(fcn)
     end = end[end["dataset"].isin([dataset for _, dataset in _DATA])]

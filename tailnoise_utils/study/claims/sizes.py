@@ -43,9 +43,6 @@ def c3(fcn: Results, cnn: Results) -> Verdict:
     that trained), in each of two conventions; variances are joint over the sizes of a kind of network, data set, loss and
     end. "Partly": one convention, loss or data set, or all but a loss that did not train at all. "Not tested": none of a
     kind of network trained on one of its two data sets.
-
-    Returns:
-        The verdict on results of ``fcn_size`` and ``cnn_size``.
     """
     frame = pd.concat(
         values(table, quantity).assign(when=when, convention=convention)
@@ -84,9 +81,6 @@ def c4(fcn: Results) -> Verdict:
     by one-sided t-tests. CIFAR-10: alpha^ of a size is 1 / mean(1/alpha^); no test. "Partly": one data set, loss or
     convention, or all but a loss that did not train. "Not tested": on one of the data sets fewer than six sizes trained, of
     three widths, with two widths at each of two depths.
-
-    Returns:
-        The verdict on results of ``fcn_size``.
     """
     end, rows, lengths = at_end(fcn), [], []
     cells, nothing, lost = _kinds(end, _enough, _FCN)
@@ -162,9 +156,6 @@ def c5(cnn: Results) -> Verdict:
     mean of the other sizes' means, variances joint over the settings of a convention. Beyond it alpha^ is
     1 / mean(1/alpha^); no test. "Partly": one data set, loss or convention, or all but a loss that did not train. "Not
     tested": on one of the data sets the smallest network or two larger ones did not train.
-
-    Returns:
-        The verdict on results of ``cnn_size``.
     """
     end, smallest = at_end(cnn), int(cnn.runs["width"].min())
     kinds, nothing, lost = _kinds(
@@ -208,9 +199,6 @@ def c8(fcn: Results, cnn: Results) -> Verdict:
     differs between settings. Data sets are taken together, for where alpha^ is the same at all sizes no spread over seeds
     would be small compared with that over sizes. "Partly": both kinds of networks in one convention. "Not tested": fewer
     than three settings with two seeds, of a kind of network on one of its data sets.
-
-    Returns:
-        The verdict on results of ``fcn_size`` and ``cnn_size``.
     """
     end, rows = pd.concat([at_end(fcn), at_end(cnn)]), []
     for convention, quantity in CONVENTIONS.items():

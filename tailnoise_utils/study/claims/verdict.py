@@ -145,11 +145,7 @@ def decide(
     p-value of the best such level, times the number of levels among which it was the best (Bonferroni). "Not
     reproduced": neither; p is the largest of all.
 
-    Returns:
-        The verdict, its p (None without any p-value), and where the claim holds, in words.
-
-    Raises:
-        ValueError: no tests at all.
+    The result is the verdict, its p (None without any p-value), and where the claim holds, in words.
     """
     if tests.empty:
         raise ValueError("no tests: a claim that nothing tests is 'not tested at this scale'")

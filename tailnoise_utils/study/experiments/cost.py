@@ -1,16 +1,16 @@
 """What measuring costs: time in interleaved rounds of one process, peak memory in a process for each way."""
 
-import json
+import ctypes
 import math
-import os
-import pickle
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +22,6 @@ from torch.nn.functional import cross_entropy
 from tailnoise_utils import stable
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.matrix import noise_matrix
-from tailnoise_utils.tail_index import ESTIMATORS
 
 from ..networks import data, models
 from ..results import files
@@ -31,6 +30,7 @@ from .spec import Drawn, Progress, Row
 Batches = list[tuple[Tensor, Tensor]]
 _ROOT = Path(__file__).parents[3]
 _PEAK = Path("/proc/self/clear_refs")  # Linux only
+_M_MMAP_THRESHOLD = -3  # of malloc.h
 _SHAPES = {"fcn": (1, 28, 28), "cnn": (3, 32, 32)}  # of MNIST and CIFAR-10
 _CLASSES = 10
 _INDEX = 1.5  # of the stable samples
@@ -106,17 +106,12 @@ def _import(statement: str) -> None:
 
 @dataclass(frozen=True)
 class _Timed(Drawn):
-    """Do the same in several ways, one after another in each round; the first way is what the others are compared with.
+    """Do the same in several ways, one after another in each round; the first way is what the others are compared with."""
 
-    Attributes:
-        ways: their names.
-        rounds: how often each is timed.
-    """
-
-    ways: tuple[str, ...]
-    rounds: int
+    ways: tuple[str, ...]  #: their names
+    rounds: int  #: how often each is timed
     once: ClassVar[tuple[str, ...]] = ("seconds", "bytes")
-    estimate: ClassVar[str]  # the quantity that a way may return
+    estimate: ClassVar[str] = ""  # the quantity that a way may return
     quick: ClassVar[bool] = False
 
     def alone(self) -> AbstractContextManager:
@@ -155,6 +150,11 @@ class CostSpec(_Timed):
     seed: int
     estimate: ClassVar[str] = "1/alpha (published)"
 
+    @property
+    def quick(self) -> bool:
+        """Whether `verify` repeats it: some ten seconds."""
+        return self.model == "fcn" and self.width <= 100
+
     def problem(self) -> tuple[nn.Module, Batches]:
         """Return the network and the minibatches that all ways have."""
         generator = torch.Generator().manual_seed(self.seed)
@@ -172,75 +172,45 @@ class CostSpec(_Timed):
         return {way: partial(WAYS[way], model, batches) for way in self.ways}
 
     def _memory(self) -> list[Row]:
-        """Take each peak in a process of its own, forked from one that has the images and nothing else."""
+        """Take each peak in a new process, forked from one that has imported the libraries and nothing else."""
         if not _PEAK.exists():
             return []
-        done = subprocess.run(
-            [sys.executable, "-c", "import pickle, sys; pickle.load(sys.stdin.buffer)()"],
-            input=pickle.dumps(partial(_print_peaks, self)),
-            capture_output=True,
-            cwd=_ROOT,
-            # One thread: others do not survive a fork. Large arrays that are freed are given back at once.
-            env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"},
-        )
-        if done.returncode:
-            raise RuntimeError(f"the memory of {self} could not be taken: {done.stderr.decode()[-2000:]}")
-        peaks = map(json.loads, done.stdout.splitlines())
-        return [{"scope": way, "quantity": "bytes", "value": float(peak)} for way, peak in peaks]
+        server = get_context("forkserver")
+        server.set_forkserver_preload([__name__])
+        with ProcessPoolExecutor(1, server, max_tasks_per_child=1) as pool:
+            peaks = pool.map(self.peak, self.ways)
+            return [
+                {"scope": way, "quantity": "bytes", "value": float(b)} for way, b in zip(self.ways, peaks, strict=True)
+            ]
+
+    def peak(self, way: str) -> int:
+        """Return the most bytes that a way has in use in this process, beyond those in use before it (Linux only)."""
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**16)  # large arrays that are freed are given back at once
+        torch.set_num_threads(1)
+        model, batches = self.problem()
+        _plain_loop(model, batches[:1])  # the code of the libraries is in use before it, too
+        _PEAK.write_text("5")  # count the peak anew
+        before = _status("VmRSS")
+        WAYS[way](model, batches)
+        return _status("VmHWM") - before
 
 
 @dataclass(frozen=True)
 class CallCostSpec(_Timed):
-    """Draw samples, estimate from a sample, or import modules.
+    """Draw samples, or import modules."""
 
-    Attributes:
-        kind: ``"samples"``, ``"estimates"`` or ``"imports"``.
-        size: number of values.
-        seed: of them.
-    """
-
-    kind: str
-    size: int
-    seed: int
-    estimate: ClassVar[str] = "1/alpha"
-
-    @property
-    def quick(self) -> bool:
-        """Whether its estimates can be had again."""
-        return self.kind == "estimates"
+    kind: str  #: ``"samples"`` or ``"imports"``
+    size: int  #: number of values
+    seed: int  #: of them
 
     def _works(self) -> dict[str, Callable[[], Any]]:
         if self.kind == "imports":
             return {way: partial(_import, way) for way in self.ways}
         generator = np.random.default_rng(self.seed)
-        if self.kind == "samples":
-            works = {way: partial(SAMPLERS[way], self.size, generator) for way in self.ways}
-        else:
-            sample = stable.sample(_INDEX, self.size, generator=generator)
-            works = {way: lambda estimator=ESTIMATORS[way]: estimator(sample).inverse for way in self.ways}
+        works = {way: partial(SAMPLERS[way], self.size, generator) for way in self.ways}
         for work in works.values():
             work()  # libraries and tables are loaded when they are first used
         return works
-
-
-def _print_peaks(spec: CostSpec) -> None:
-    """Print the way and its peak, a line of JSON each; a fork of this process, which has the images, makes it."""
-    model, batches = spec.problem()
-    for way in spec.ways:
-        if not os.fork():
-            print(json.dumps([way, _peak(way, model, batches)]), flush=True)
-            os._exit(0)
-        if os.wait()[1]:
-            sys.exit(1)  # the fork has said why
-
-
-def _peak(way: str, model: nn.Module, batches: Batches) -> int:
-    """Return the most bytes that a way has in use in this process, beyond those in use before it."""
-    _plain_loop(model, batches[:1])  # the code of the libraries is in use before it, too
-    _PEAK.write_text("5")  # count the peak anew
-    before = _status("VmRSS")
-    WAYS[way](model, batches)
-    return _status("VmHWM") - before
 
 
 def _status(key: str) -> int:
@@ -250,15 +220,11 @@ def _status(key: str) -> int:
 
 
 def costs(profile: str) -> tuple[CostSpec | CallCostSpec, ...]:
-    """Time and memory of a measurement for two FCNs and a CNN; time of samples, estimates and imports."""
+    """Time and memory of a measurement for two FCNs and a CNN; time of samples and imports."""
     networks, rounds, size = [("fcn", 100, 3, 500, 40), ("fcn", 256, 4, 500, 40), ("cnn", 16, 0, 100, 20)], 3, 10**6
     if profile == "smoke":
         networks, rounds, size = [("fcn", 16, 3, 20, 16)], 1, 10**4
-    estimators = tuple(name for name in ESTIMATORS if name != "maximum_likelihood")  # it takes 2000 values at most
-    calls = [
-        CallCostSpec(tuple(SAMPLERS), 3 * rounds, "samples", size, 0),
-        CallCostSpec(estimators, 7 * rounds, "estimates", size // 10, 0),
-    ]
+    calls = [CallCostSpec(tuple(SAMPLERS), 3 * rounds, "samples", size, 0)]
     if profile != "smoke":
         calls.append(CallCostSpec(("import torch", "import tailnoise_utils.measurement"), rounds, "imports", 1, 0))
     return *(CostSpec(tuple(WAYS), rounds, *network, 0) for network in networks), *calls

@@ -12,6 +12,7 @@ from .spec import Drawn, Progress, Row
 
 _FAST = ("mohammadi", "mohammadi (published)", "mohammadi_order", "log_moment", "fractional_moment", "koutrouvelis")
 _FAST += ("mcculloch", "hill")
+_ADDED: tuple[str, ...] = ()  # each has runs of its own, so that the stored ones of the others stay
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,10 @@ def estimator_grid(profile: str) -> tuple[EstimatorSpec, ...]:
     laws = [("sas", alpha) for alpha in alphas]
     others = [("student", 3.0), ("laplace", 1.0), ("scale_mixture", 0.5), ("scale_mixture", 1.0)]
     others += [("correlated", 0.3), ("correlated", 0.9), ("zeros", 0.05), ("zeros", 0.3)]
-    specs = [EstimatorSpec(*law, size, times, _FAST, 0) for law in laws for size, times in replicates.items()]
-    specs += [EstimatorSpec(*law, size, replicates[size], _FAST, 1) for law in others for size in (10_000, largest)]
+    samples = [(*law, size, times, 0) for law in laws for size, times in replicates.items()]
+    samples += [(*law, size, replicates[size], 1) for law in others for size in (10_000, largest)]
+    groups = (_FAST, *((name,) for name in _ADDED))
+    specs = [EstimatorSpec(*sample, group, seed) for group in groups for *sample, seed in samples]
     likelihood = {100: 2} if profile == "smoke" else {100: 40, 1000: 8}
     specs += [EstimatorSpec("sas", 1.5, size, times, ("maximum_likelihood",), 2) for size, times in likelihood.items()]
     return tuple(dict.fromkeys(specs))

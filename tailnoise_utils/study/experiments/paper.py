@@ -40,16 +40,13 @@ class PaperSpec(Measured):
     the snapshot where alpha^, published, of the training set is lowest (the dip), and at the end also: a random partition
     (seed 2 10^6 + the run's), random signs of the columns (4 10^6), drawn twins (5 10^6), and the images per coordinate
     of 4,096 coordinates (6 10^6), in bins of events.
-
-    Attributes:
-        noise_batch_size: images in a minibatch when noise is measured.
-        norms: keep all norms of the training minibatches and of one drawn twin (7 10^6 + 1000 the run's seed + iteration).
-        streamed: points at which alpha^ is also taken over minibatches as large as those of the training.
     """
 
     train: PaperTrainSpec
-    noise_batch_size: int
+    noise_batch_size: int  #: images in a minibatch when noise is measured
+    #: keep all norms of the training minibatches and of one drawn twin (7 10^6 + 1000 the run's seed + iteration)
     norms: bool
+    #: points at which alpha^ is also taken over minibatches as large as those of the training
     streamed: tuple[int, ...]
 
     @property

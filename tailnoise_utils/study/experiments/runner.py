@@ -65,16 +65,10 @@ def _left(specs: Iterable[Spec], records: list[dict[str, Any]]) -> list[Spec]:
 def run(
     experiment: str, profile: str, *, client: Any = None, progress: Callable[[float], object] = lambda share: None
 ) -> store.Results:
-    """Make what is missing of an experiment's results, each run stored as soon as it ends.
+    """Make what is missing of an experiment's results, each run stored as soon as it ends; return those of its grid.
 
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-        client: of ``cluster.connect``, whose workers make the runs; None: this process does.
-        progress: told after each piece of work how many runs' worth it was (at the end: as many as the grid has).
-
-    Returns:
-        The results of the present grid.
+    The workers of `client` (of ``cluster.connect``) make the runs, else this process; `progress` is told after each piece
+    of work how many runs' worth it was.
 
     Raises:
         ValueError: an unknown experiment or profile, or stored runs on another copy of the data.
@@ -165,18 +159,10 @@ def choose(experiment: str, profile: str) -> tuple[str, store.Results]:
 
 
 def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
-    """Read the stored results of exactly the present grid, in its order; nothing is computed.
-
-    Args:
-        experiment: a key of ``EXPERIMENTS``.
-        profile: one of ``PROFILES``.
-        whole: whether all runs of the grid must be there; else one is enough.
-
-    Returns:
-        Rows and runs, without those of an older grid in the same file.
+    """Read the stored results of exactly the present grid, in its order, not those of an older one in the same file.
 
     Raises:
-        MissingResults: runs of the grid are not stored; the message holds the command to make them.
+        MissingResults: runs of the grid (unless `whole`: all of them) are not stored; the message holds the command.
         ValueError: an unknown experiment or profile, or a file that is not what it should be.
     """
     path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]

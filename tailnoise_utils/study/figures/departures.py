@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import AFTER, BEFORE, DATA
+from ..results.reading import AFTER, BEFORE, DATA, last_snapshot
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import facets, ranges
@@ -44,8 +44,8 @@ def departure_table(results: Results) -> pd.DataFrame:
         text: dict[str, pd.Series] = {}
         for name, (mask, way) in _departures(runs).items():
             chosen = rows[rows["run"].isin(runs.loc[mask, "run"]) & (rows["quantity"] == f"1/alpha ({way})")]
-            for when, point in ((BEFORE, 0), (AFTER, chosen["iteration"].max())):
-                inverse = chosen[chosen["iteration"] == point].set_index("seed")["value"]
+            for when, at in ((BEFORE, chosen[chosen["iteration"] == 0]), (AFTER, last_snapshot(chosen))):
+                inverse = at.set_index("seed")["value"]
                 change = inverse - text.setdefault(when, inverse)  # the text comes first
                 if len(inverse):
                     numbers = [1 / inverse.mean(), 1 / inverse.max(), 1 / inverse.min(), change.mean(), change.std()]

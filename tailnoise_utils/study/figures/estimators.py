@@ -1,5 +1,8 @@
 """Figures and tables of the experiment ``estimator``."""
 
+import itertools
+from collections.abc import Sized
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -21,13 +24,16 @@ _LABELS = {
     "koutrouvelis": "Koutrouvelis (c.f.)",
     "mcculloch": "McCulloch (quantiles)",
     "hill": "Hill",
-    "maximum_likelihood": "maximum likelihood (scipy)",
+    "maximum_likelihood": "maximum likelihood",
 }
-_FAST = [name for name in _LABELS if name != "maximum_likelihood"]  # those that run on every law
-_LOOKS = {
-    name: {"color": colour, "marker": marker, "label": label}
-    for (name, label), colour, marker in zip(_LABELS.items(), COLOURS, MARKERS, strict=True)
-}
+
+
+def _looks(results: Results, *, likelihood: bool = False) -> dict[str, dict[str, str]]:
+    """Return colour, mark and label of the estimators that run on every law, and of maximum likelihood if asked for."""
+    names = dict.fromkeys([*_LABELS, *results.rows["scope"]])  # an estimator without a label has its own name
+    looks = zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
+    table = {name: {"color": c, "marker": m, "label": _LABELS.get(name, name)} for name, c, m in looks}
+    return {name: look for name, look in table.items() if likelihood or name != "maximum_likelihood"}
 
 
 def _stable_rows(results: Results) -> pd.DataFrame:
@@ -45,18 +51,24 @@ def _other_laws(results: Results, quantity: str = "1/alpha") -> pd.DataFrame:
     return wide.set_axis([known_laws.law(law).label.format(parameter) for law, parameter in wide.index])
 
 
+def _side_by_side(names: Sized, width: float) -> np.ndarray:
+    """Return how far marks of one place stand apart, so that together they take some width."""
+    return width * ((np.arange(len(names)) + 0.5) / len(names) - 0.5)
+
+
 @figure
 def estimator_recovery(results: Results) -> Figure:
     """Draw estimated less true 1/alpha against alpha, for 1000 values and the most; bars: two standard errors."""
     table = _stable_rows(results)
     sizes = (1000, int(table["size"].max()))
     table = table[table["size"].isin(sizes) & (table["quantity"] == "1/alpha")].sort_values("size", kind="stable")
+    looks = _looks(results)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for i, name in enumerate(_FAST):
+        for shift, (name, look) in zip(_side_by_side(looks, 0.112), looks.items(), strict=True):
             mean = rows[rows["scope"] == name].set_index("parameter")
-            error, alpha = mean["value"] - 1 / mean.index, mean.index + 0.014 * (i - 3.5)
-            axes.errorbar(alpha, error, 2 * mean["se"], **_LOOKS[name] | {"linestyle": "none", "capsize": 0})
+            error, alpha = mean["value"] - 1 / mean.index, mean.index + shift
+            axes.errorbar(alpha, error, 2 * mean["se"], **look | {"linestyle": "none", "capsize": 0})
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_yscale("symlog", linthresh=0.02)  # linear between the dotted lines
         axes.set_ylim(-0.7, 0.3)
@@ -77,7 +89,7 @@ def estimator_efficiency(results: Results, alpha: float = 1.5, size: int = 10_00
     sd = table[table["quantity"] == "sd of 1/alpha"].assign(sd=lambda rows: rows["value"] * rows["parameter"] ** 2)
     seconds = table[(table["quantity"] == "seconds") & (table["parameter"] == alpha)]
     drawn, (spread, ratio, time) = plt.subplots(1, 3, figsize=(WIDTH, 4.4))
-    for name, look in _LOOKS.items():
+    for name, look in _looks(results, likelihood=True).items():
         rows = sd[sd["scope"] == name]
         against_size = rows[rows["parameter"] == alpha].sort_values("size")
         spread.plot(against_size["size"], against_size["sd"], **look)
@@ -103,10 +115,11 @@ def unstable_laws(results: Results) -> Figure:
     measured = _other_laws(results)
     closed = _other_laws(results, "1/alpha, closed form").reindex(measured.index)
     drawn, axes = plt.subplots(figsize=(WIDTH, 6.2))
-    for i, name in enumerate(_FAST):
-        y = np.arange(len(measured)) + 0.09 * (i - 3.5)
+    looks = _looks(results)
+    for shift, (name, look) in zip(_side_by_side(looks, 0.72), looks.items(), strict=True):
+        y = np.arange(len(measured)) + shift
         # Above 4 there is nothing to compare; `unstable_table` has the number.
-        axes.plot(1 / measured[name].clip(lower=0.25), y, **_LOOKS[name] | {"linestyle": "none"})
+        axes.plot(1 / measured[name].clip(lower=0.25), y, **look | {"linestyle": "none"})
         if name in closed:
             axes.plot(1 / closed[name], y, "|", color="black", markersize=9, label="closed form")
     axes.axvline(2, **LOOK["Gaussian"])
@@ -122,8 +135,9 @@ def bias_table(results: Results, alpha: float = 1.5, size: int = 10_000) -> pd.D
     """Return bias, spread, honesty of the standard error and time of every estimator on stable samples of one size."""
     table = _stable_rows(results)
     at = table[(table["parameter"] == alpha) & (table["size"] == size)]
-    wide = at.pivot(index="scope", columns="quantity", values="value").reindex(_FAST)
-    bias = at[at["quantity"] == "alpha"].set_index("scope").reindex(_FAST)
+    names = list(_looks(results))
+    wide = at.pivot(index="scope", columns="quantity", values="value").reindex(names)
+    bias = at[at["quantity"] == "alpha"].set_index("scope").reindex(names)
     columns = {
         "bias of alpha^": wide["alpha"] - alpha,
         "its s.e.": bias["se"],
@@ -146,4 +160,4 @@ def closed_form_table(results: Results) -> pd.DataFrame:
 
 def unstable_table(results: Results) -> pd.DataFrame:
     """Return alpha^, of the mean 1/alpha^, on data that are not stable: one row a law, one column an estimator."""
-    return 1 / _other_laws(results)[_FAST].rename(columns=_LABELS).rename_axis(columns=None)
+    return 1 / _other_laws(results)[list(_looks(results))].rename(columns=_LABELS).rename_axis(columns=None)

@@ -31,10 +31,11 @@ from types import ModuleType
 import numpy as np
 import platformdirs
 import torch
-from filelock import FileLock
 from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 from torch.library import Library
+
+from ..results import files
 
 _Arrays = dict[str, np.ndarray]
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -71,25 +72,15 @@ DATASETS = tuple(KINDS)
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test images of one data set, or of its first images.
+    """Training and test images of one data set, or of its first images."""
 
-    Attributes:
-        name: one of `DATASETS`.
-        x_train: normalised training images.
-        y_train: their classes, 0 to ``classes - 1``.
-        x_test: normalised test images.
-        y_test: their classes.
-        classes: number of classes.
-        sha256: SHA-256 of each uint8 array used, by name: of its dtype, shape and bytes (row-major).
-    """
-
-    name: str
-    x_train: Float32[Tensor, "train channels height width"]
-    y_train: Int64[Tensor, " train"]
-    x_test: Float32[Tensor, "test channels height width"]
-    y_test: Int64[Tensor, " test"]
-    classes: int
-    sha256: dict[str, str]
+    name: str  #: one of `DATASETS`
+    x_train: Float32[Tensor, "train channels height width"]  #: normalised training images
+    y_train: Int64[Tensor, " train"]  #: their classes, 0 to ``classes - 1``
+    x_test: Float32[Tensor, "test channels height width"]  #: normalised test images
+    y_test: Int64[Tensor, " test"]  #: their classes
+    classes: int  #: number of classes
+    sha256: dict[str, str]  #: SHA-256 of each uint8 array used, by name: of its dtype, shape and bytes (row-major)
 
     @property
     def digest(self) -> str:
@@ -107,14 +98,6 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
 
     The order is fixed: the files' own, or that of one shuffle for the digits (1500 training, 297 test images).
     A subset is the first ``n_train`` and ``n_test`` images in that order, so a smaller one is part of a larger one.
-
-    Args:
-        name: one of `DATASETS`.
-        n_train: number of training images; None for all.
-        n_test: number of test images; None for all.
-
-    Returns:
-        The images, their classes and the SHA-256 of what was used.
 
     Raises:
         DataNotFound: if the data set is not there and cannot be downloaded.
@@ -204,31 +187,20 @@ def _ways(path: Path, kind: _Kind) -> str:
 def _download(path: Path, kind: _Kind) -> None:
     """Write a prepared file from the downloaded originals, whole or not at all; a second process waits for the first."""
     part = path.with_name(f".{path.stem}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.stem}.lock")):
-            if path.is_file():
-                return
-            shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
-            try:
-                part.mkdir()
-                arrays = _fetch(path.stem, part)
-                remedy = "set TAILNOISE_DATA to a folder with a sound copy"
-                _check(arrays, kind, f"the download of {path.stem}", remedy)
-                with (part / path.name).open("wb") as file:
-                    np.savez(file, **arrays)
-                    file.flush()
-                    os.fsync(file.fileno())
-                (part / path.name).replace(path)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-    except (ImportError, ConnectionError) as error:
-        raise DataNotFound(f"no data for {path.stem!r}: {error}. {_ways(path, kind)}") from error
-    except OSError as error:
-        raise OSError(
-            f"cannot keep the download of {path.stem} in {path.parent} ({type(error).__name__}: {error}): set "
-            "TAILNOISE_CACHE to a folder that can be written, with 1 GB free"
-        ) from error
+    with files.lock(path):
+        if path.is_file():
+            return
+        shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
+        part.mkdir()
+        try:
+            arrays = _fetch(path.stem, part)
+            _check(arrays, kind, f"the download of {path.stem}", "set TAILNOISE_DATA to a folder with a sound copy")
+            with files.atomic(path) as file:
+                np.savez(file, **arrays)
+        except (ImportError, ConnectionError) as error:
+            raise DataNotFound(f"no data for {path.stem!r}: {error}. {_ways(path, kind)}") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _fetch(name: str, folder: Path) -> _Arrays:
@@ -248,6 +220,8 @@ def _fetch(name: str, folder: Path) -> _Arrays:
             "what was downloaded is not the original (its MD5 sum differs)" if corrupted else "the download failed"
         )
         raise ConnectionError(f"{problem}: {_one_line(error)}") from error
+    except OSError as error:
+        raise files.unwritable(folder, error) from error
     finally:
         socket.setdefaulttimeout(before)
     return arrays

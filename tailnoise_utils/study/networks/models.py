@@ -22,19 +22,6 @@ def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.S
     does by default, uniform on :math:`\pm 1 / \sqrt{\text{fan in}}`, drawn on the CPU from a generator of their own:
     the seed alone decides them, and the global random state is not touched.
 
-    Args:
-        inputs: number of values per sample (784 for MNIST).
-        width: units in each hidden layer.
-        depth: number of weight matrices, at least 2.
-        classes: number of outputs.
-        seed: of the initial weights, as ``torch.manual_seed(seed)`` before building the layers would give them.
-
-    Returns:
-        The network, on the CPU, in training mode.
-
-    Raises:
-        ValueError: if a size is below its least value.
-
     Examples:
         >>> model = fcn(784, 128, 3, 10, seed=0)
         >>> [tuple(w.shape) for w in model.parameters()]
@@ -59,17 +46,6 @@ def cnn(filters: int, classes: int, *, seed: int) -> nn.Sequential:
     maxpool(3, 2); three times conv(c to c, 3 x 3, padding 1), ReLU; maxpool(3, 2). That leaves one value a filter, s = c
     in all; with :math:`h = s \lfloor 1 + \log_2 s \rfloor` follow dropout (0.5), linear(s to h), ReLU, dropout (0.5),
     linear(h to h), ReLU, linear(h to classes). All layers have biases. Initialised as :func:`fcn`.
-
-    Args:
-        filters: number of filters of each convolution, c.
-        classes: number of outputs.
-        seed: of the initial weights, as ``torch.manual_seed(seed)`` before building the layers would give them.
-
-    Returns:
-        The network, on the CPU, in training mode: its dropout is on until ``eval()`` is called.
-
-    Raises:
-        ValueError: if a size is below 1.
 
     Examples:
         >>> sum(w.numel() for w in cnn(16, 10, seed=0).parameters())
@@ -96,16 +72,6 @@ def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) ->
     r"""Compute the linear hinge loss of the paper: the mean over samples and classes of :math:`\max(0, 1 - t f)`.
 
     t is +1 for the sample's class and -1 for the others, f the network's output for that class.
-
-    Args:
-        outputs: one score per class.
-        y: the classes, 0 to ``classes - 1``.
-
-    Returns:
-        The mean loss.
-
-    Raises:
-        ValueError: if a label is no class (on the CPU).
 
     Examples:
         >>> linear_hinge(torch.tensor([[2.0, -0.5]]), torch.tensor([0]))

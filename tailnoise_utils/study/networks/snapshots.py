@@ -33,38 +33,22 @@ class TrainSpec:
 
     All randomness comes from `seed`, each use with a generator of its own: initial weights from `seed` itself, order of
     training and dropout from 10^6 + `seed`.
-
-    Attributes:
-        dataset: name of the data set.
-        n_train: number of training images.
-        n_test: number of test images.
-        model: ``"fcn"`` or ``"cnn"``.
-        width: units of each hidden layer (FCN) or filters (CNN).
-        depth: number of weight matrices (FCN); 0 for the CNN.
-        loss: a key of ``models.LOSSES``.
-        batch_size: of the training.
-        lr: step size.
-        schedule: of the step size, ``"constant"`` or ``"halved"``.
-        order: of the training images, ``"random"`` or ``"data"``.
-        iterations: number of steps.
-        snapshots: the points at which weights are kept.
-        seed: of everything.
     """
 
-    dataset: str
-    n_train: int
-    n_test: int
-    model: str
-    width: int
-    depth: int
-    loss: str
-    batch_size: int
-    lr: float
-    schedule: str
-    order: str
-    iterations: int
-    snapshots: tuple[int, ...]
-    seed: int
+    dataset: str  #: name of the data set
+    n_train: int  #: number of training images
+    n_test: int  #: number of test images
+    model: str  #: ``"fcn"`` or ``"cnn"``
+    width: int  #: units of each hidden layer (FCN) or filters (CNN)
+    depth: int  #: number of weight matrices (FCN); 0 for the CNN
+    loss: str  #: a key of ``models.LOSSES``
+    batch_size: int  #: of the training
+    lr: float  #: step size
+    schedule: str  #: of the step size, ``"constant"`` or ``"halved"``
+    order: str  #: of the training images, ``"random"`` or ``"data"``
+    iterations: int  #: number of steps
+    snapshots: tuple[int, ...]  #: the points at which weights are kept
+    seed: int  #: of everything
 
     def build(self) -> nn.Module:
         """Make the network with its initial weights, where runs are computed."""
@@ -80,15 +64,10 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class PaperTrainSpec(TrainSpec):
-    """Train as the paper's code does: until every training image is classified correctly, on a schedule of full length.
+    """Train as the paper's code does: until every training image is classified correctly, on a schedule of full length."""
 
-    Attributes:
-        horizon: steps that the schedule is made for; the run itself ends after ``iterations`` at the latest.
-        look: training stops before the first step whose number is a multiple of this and at which the network fits.
-    """
-
-    horizon: int
-    look: int
+    horizon: int  #: steps that the schedule is made for; the run itself ends after ``iterations`` at the latest
+    look: int  #: training stops before the first step whose number is a multiple of this and at which the network fits
 
 
 def images(name: str, n_train: int, n_test: int) -> data.Dataset:
@@ -110,9 +89,6 @@ class Snapshots:
     Args:
         spec: the run.
         data_sha256: of its data.
-
-    Attributes:
-        folder: where they lie.
     """
 
     def __init__(self, spec: TrainSpec, data_sha256: str) -> None:

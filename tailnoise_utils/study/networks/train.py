@@ -49,27 +49,14 @@ def train(
     Nothing runs until the result is iterated over, and training goes on when the next point is asked for. At a pause
     the model holds the weights of that iteration: measure or copy them, and do not change them.
 
-    Args:
-        model: the network.
-        loss_fn: mean loss of a minibatch from the model's outputs and the classes.
-        data: the data set; its training half is used.
-        batch_size: samples in a minibatch; it must divide the number of training images.
-        lr: step size :math:`\eta`.
-        iterations: number of steps.
-        snapshots: the iterations to pause at, 0 (before the first step) to ``iterations``, in any order; those before
-            `start` are passed over.
-        seed: of the shuffling and of dropout.
-        schedule: of the step size, ``"constant"`` or ``"halved"`` (after one and two thirds of the horizon, as in the
-            paper's batch script).
-        order: ``"random"``, or ``"data"``: the same minibatches in data order in every epoch, as in the paper's code.
-        start: number of steps that the weights in `model` have behind them.
-        each: called after every step with the number of steps taken.
-        horizon: the length of run that the schedule is made for, where the run is cut short of it; None: ``iterations``.
-        look: training stops before the first step whose number is a multiple of this and at which every training image
-            is classified correctly (in eval mode); None: never.
+    Settings are those of :class:`tailnoise_utils.study.networks.snapshots.PaperTrainSpec`: `schedule` halves the step size
+    after one and two thirds of `horizon` (None: of `iterations`), as the paper's batch script does; `order` "data" takes
+    the same minibatches in data order in every epoch, as its code does; training stops before the first step whose number
+    is a multiple of `look` and at which every training image is classified correctly. `start` is the number of steps that
+    the weights have behind them, and `each` is told the number of steps after every one.
 
     Yields:
-        The number of steps taken, at each of ``snapshots`` in ascending order, and where training stops.
+        The number of steps taken, at each of `snapshots` in ascending order, and where training stops.
 
     Raises:
         ValueError: for settings that do not fit (when the first point is asked for).
@@ -164,20 +151,7 @@ def evaluate(
     x: Shaped[Tensor, "n ..."],
     y: Int64[Tensor, " n"],
 ) -> tuple[float, float]:
-    """Compute mean loss and accuracy over all the samples given, in eval mode.
-
-    Args:
-        model: the network, left in the mode it was in; its outputs are one score per class.
-        loss_fn: mean loss of several samples from the model's outputs and the classes.
-        x: inputs.
-        y: classes.
-
-    Returns:
-        The mean loss, and the share (0 to 1) of samples whose own class has the highest score. Sums are in float64.
-
-    Raises:
-        ValueError: if there is no sample.
-    """
+    """Compute mean loss and accuracy over all the samples given, in eval mode; the model's mode stays as it was."""
     if not len(x):
         raise ValueError("0 samples have no mean loss: give one or more")
     loss, hits = 0.0, 0

@@ -17,7 +17,7 @@ def lock(path: Path, timeout: float = -1) -> AbstractContextManager:
     except Timeout:
         raise
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 @contextmanager
@@ -32,13 +32,13 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError) -> OSError:
+def unwritable(path: Path, error: OSError) -> OSError:
     """Return the error of a file that cannot be written, of the same number, with the way out."""
     way_out = "make room or name another folder (TAILNOISE_RESULTS, TAILNOISE_CACHE); then the same command goes on"
     return OSError(error.errno, f"cannot write {path}: {error.strerror or error}; {way_out}")

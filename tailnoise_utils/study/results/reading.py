@@ -118,14 +118,8 @@ def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFr
     From 5 seeds on a setting's spread gives its standard error. With fewer it is the spread within settings, joint over
     all settings (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of freedom of all.
 
-    Args:
-        frame: a row a run, with its `value`.
-        by: columns that name a setting.
-        pool: those of them that settings with one variance share.
-
-    Returns:
-        A row a setting, indexed by `by`: mean, se, df, seeds. The standard error is NaN if no setting of the pool has two
-        seeds.
+    `frame` has a row a run, with its `value`; the columns `by` name a setting. The result has a row a setting: mean, se
+    (NaN if no setting of the pool has two seeds), df, seeds.
     """
     grouped = frame.groupby(by, observed=True, dropna=False)["value"]
     settings = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=1), "seeds": grouped.size()})

@@ -40,14 +40,10 @@ class OtherData(ValueError):
 
 @dataclass(frozen=True)
 class Results:
-    """The stored results of one experiment in one profile.
+    """The stored results of one experiment in one profile."""
 
-    Attributes:
-        rows: one line a number, with the columns of `COLUMNS`.
-        runs: one line a run: its `run` name, every setting, the data's SHA-256, versions, device, wall time.
-    """
-
-    rows: pd.DataFrame
+    rows: pd.DataFrame  #: one line a number, with the columns of `COLUMNS`
+    #: one line a run: its `run` name, every setting, the data's SHA-256, versions, device, wall time
     runs: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
