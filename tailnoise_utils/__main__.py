@@ -114,11 +114,12 @@ def show(
     typer.echo(f"{path}\n{len(results.runs)} runs, {len(results.rows)} rows; common to all runs:")
     typer.echo("\n".join(f"  {name}: {value}" for name, value in results.runs.loc[:, same].iloc[0].items()))
     typer.echo("different:\n" + results.runs.loc[:, ~same].drop(columns="spec_digest").to_string(index=False))
-    typer.echo(figures.summary(experiment, results).to_string())
+    draw, tabulate = figures.SHOWN[experiment]
+    typer.echo(tabulate(results).to_string())
     if figure:
         figure = figure if figure.suffix else figure.with_suffix(".png")
         figure.parent.mkdir(parents=True, exist_ok=True)
-        figures.FIGURES[experiment](results).savefig(figure, dpi=150)
+        draw(results).savefig(figure, dpi=150)
         typer.echo(figure)
 
 

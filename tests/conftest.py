@@ -30,6 +30,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the results of smoke lie: whichever of xdist's workers needs some first makes them, for all."""
+    root = tmp_path_factory.getbasetemp()
+    return (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "smoke"
+
+
+@pytest.fixture
+def in_smoke(smoke: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use these results."""
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(smoke / "results"))
+    monkeypatch.setenv("TAILNOISE_CACHE", str(smoke / "cache"))
+
+
+@pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the book is made from, without results: a test disturbs nobody's book and no committed result."""
     copy = tmp_path_factory.mktemp("checkout")
@@ -42,18 +56,19 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make(checkout: Path) -> Make:
+def make(checkout: Path, smoke: Path) -> Make:
     """`make` in that copy, with the interpreter's own environment, in smoke unless told otherwise."""
     environment = os.environ | {
-        "TAILNOISE_RESULTS": str(checkout / "notebooks" / "results"),
+        "TAILNOISE_RESULTS": str(smoke / "results"),
+        "TAILNOISE_CACHE": str(smoke / "cache"),
         "OMP_NUM_THREADS": "1",
         "MAKEFLAGS": "",
         "MAKELEVEL": "0",
     }
 
-    def run(*words: str, profile: str = "smoke") -> subprocess.CompletedProcess[str]:
+    def run(*words: str, profile: str = "smoke", cwd: Path = checkout) -> subprocess.CompletedProcess[str]:
         command = ["make", *words, f"PROFILE={profile}", f"BIN={sys.prefix}/bin"]
-        return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
     return run
 

@@ -28,14 +28,15 @@ def command(*words, **options):
     return subprocess.run([sys.executable, "-m", "tailnoise_utils", *words], capture_output=True, text=True, **options)
 
 
-def test_run_show_and_list(results_in):
+@pytest.mark.xdist_group("book")  # which has made these results
+def test_run_show_and_list(in_smoke, tmp_path):
     done = command("run", "iterations", "--profile", "smoke")
     assert done.returncode == 0, done.stderr
     assert "6.0/6 runs" in done.stderr  # the progress bar ends full
     assert done.stdout.strip() == str(store.path_of("iterations", "smoke"))
     assert "Warning" not in done.stderr
 
-    figure = results_in / "drawn" / "figure.png"  # the folder is made
+    figure = tmp_path / "drawn" / "figure.png"  # the folder is made
     shown = CliRunner().invoke(app, ["show", "iterations", "--figure", str(figure)])
     assert shown.exit_code == 0, shown.output
     assert "6 runs" in shown.output
@@ -147,9 +148,18 @@ def test_version():
 )
 def test_an_error_is_one_clear_line(results_in, monkeypatch, words, message):
     monkeypatch.setenv("TAILNOISE_DATA", str(results_in / "absent"))
-    done = command(*words)
+    monkeypatch.setattr(sys, "argv", ["tailnoise_utils", *words])
+    with pytest.raises(SystemExit) as stopped:  # with a text: Python prints it, and exits with 1
+        __main__.main()
+    assert message in str(stopped.value)
+
+
+def test_no_traceback_is_shown(results_in):
+    done = command("run", "fcn")
     assert done.returncode == 1
-    assert message in done.stderr
+    assert done.stderr.startswith(
+        "error: unknown experiment 'fcn'; choose one of iterations, iterations_decomposition, "
+    )
     assert "Traceback" not in done.stderr
 
 

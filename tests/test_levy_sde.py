@@ -17,6 +17,10 @@ from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 
 WELLS = Landscape((-1.0, 1.2, 3.1, 4.7), (0.0, 2.4, 3.8), (0.8, 0.6, 1.0, 0.8))
 WELL = SymmetricWell(2.0, 3.0)
+# Of `test_runs_between_wells_give_the_same_numbers_as_ever`: those of the moves that occur, and of the four wells.
+RATES = [0.0022497187851518562, 0.003875968992248062, 0.00516795865633075, 0.004659108557229383, 0.003106072371486255]
+RATES += [0.007765180928715638, 0.002239390885679095]
+SHARES = [0.2848828125, 0.239765625, 0.19328125, 0.2820703125]
 
 
 def rng(seed=0):
@@ -410,3 +414,13 @@ def test_a_run_between_wells_has_rates_shares_and_the_theory():
     rows = {(row["quantity"], row["scope"], row.get("x")): row for row in brownian.rows(lambda share: None)}
     assert rows["occupation, limit", "well 1", None]["value"] == theory.gibbs_law(WELLS, 0.5)[0]
     assert not [key for key in rows if key[0] == "rate, limit"]
+
+
+def test_runs_between_wells_give_the_same_numbers_as_ever():
+    """Of a short run, when the stored ones, which take a minute or more, could be had again to the last digit."""
+    spec = WellsSpec(WELLS.minima, WELLS.maxima, WELLS.depths, 1.8, 0.2, 0.02, time=80.0, particles=40, seed=1)
+    rows = spec.rows(lambda share: None)
+    rates = [row["value"] for row in rows if row["quantity"] == "rate" and row["value"]]
+    assert rates == pytest.approx(RATES, rel=1e-6)
+    shares = [row["value"] for row in rows if row["quantity"] == "occupation"]
+    assert shares == pytest.approx(SHARES, rel=1e-6)

@@ -99,6 +99,15 @@ def test_tests_keep_their_level_and_find_tails(coordinates):
     assert heavy["sd of ln norm"] >= (0.5 if coordinates == "latent" else 1)
 
 
+def test_matrices_give_the_same_numbers_as_ever():
+    """Of a small run, when the stored ones, which take half a minute or more, could be had again."""
+    tests = SPEC._tests(0).values()
+    values = [0.038001822, 0.510020537, 0.532309964, 1.020395952, 0.699012458, 0.275157383]
+    assert [test.value for test in tests] == pytest.approx(values, rel=1e-5)
+    means = [0.000685170, 0.501699316, 0.490772622, -0.060336604, -0.115307906, 0.169384375]
+    assert [test.null for test in tests] == pytest.approx(means, abs=2e-5)
+
+
 def test_more_minibatches_find_more():
     few, many = (rates(alpha=1.95, coordinates="elliptical", P=P, draws=19, replicates=10) for P in (120, 600))
     assert many["tail excess"] > few["tail excess"]

@@ -18,6 +18,8 @@ import pytest
 
 from tailnoise_utils.study.results import store
 
+pytestmark = pytest.mark.xdist_group("resumption")  # one unbroken run for all
+
 CHILD = """
 import sys, torch
 from tailnoise_utils.study import experiments
@@ -99,10 +101,8 @@ def result(folder: Path) -> pd.DataFrame:
     return rows.sort_values([*store.COLUMNS][:6]).reset_index(drop=True)
 
 
-def survive(folder: Path, kills: int, seed: int) -> None:
+def survive(folder: Path, kills: int, seed: int, wanted: pd.DataFrame) -> None:
     """Kill runs at random moments until `kills` have met one alive; each time it has to end as the unbroken one."""
-    assert finish(folder / "whole") == sum(STEPS.values())
-    wanted = result(folder / "whole")
     generator, done, attempt, between = random.Random(seed), 0, 0, 0
     while done < kills:
         attempt += 1
@@ -120,8 +120,19 @@ def survive(folder: Path, kills: int, seed: int) -> None:
     assert between  # some went on from a checkpoint
 
 
-def test_killed_runs_end_bit_for_bit_as_unbroken_ones(tmp_path: Path) -> None:
-    survive(tmp_path, kills=3, seed=1901)
+def unbroken(folder: Path) -> pd.DataFrame:
+    """The rows of runs that nobody kills."""
+    assert finish(folder) == sum(STEPS.values())
+    return result(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    return unbroken(tmp_path_factory.mktemp("whole"))
+
+
+def test_killed_runs_end_bit_for_bit_as_unbroken_ones(whole: pd.DataFrame, tmp_path: Path) -> None:
+    survive(tmp_path, kills=3, seed=1901, wanted=whole)
 
 
 @pytest.fixture
@@ -136,7 +147,7 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "--lazy", mounted], check=True)
 
 
-def test_a_full_disk_is_survived_with_a_clear_error(small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_survived_with_a_clear_error(small_disk: Path, whole: pd.DataFrame) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(bytes(240_000))
     process = start(small_disk)
@@ -153,8 +164,7 @@ def test_a_full_disk_is_survived_with_a_clear_error(small_disk: Path, tmp_path: 
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     finish(small_disk)
-    finish(tmp_path / "whole")
-    pd.testing.assert_frame_equal(result(small_disk), result(tmp_path / "whole"), check_exact=True)
+    pd.testing.assert_frame_equal(result(small_disk), whole, check_exact=True)
 
 
 def test_a_read_only_file_system_gives_a_clear_error(small_disk: Path) -> None:
@@ -168,4 +178,4 @@ def test_a_read_only_file_system_gives_a_clear_error(small_disk: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as here:
-        survive(Path(here), kills=int(sys.argv[1]), seed=0)
+        survive(Path(here), kills=int(sys.argv[1]), seed=0, wanted=unbroken(Path(here) / "whole"))

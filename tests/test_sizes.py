@@ -125,8 +125,9 @@ def test_the_paper_has_as_many_runs_as_it_says():
         assert spec.points[-1] == 65_000
 
 
+@pytest.mark.xdist_group("book")  # which has made these results
 @pytest.mark.parametrize("experiment", ["fcn_size", "cnn_size"])
-def test_smoke_is_measured_to_its_end(experiment, results_in):
+def test_smoke_is_measured_to_its_end(experiment, in_smoke):
     results = runner.run(experiment, "smoke")
     assert len(results.runs) == len(experiments.grid(experiment, "smoke"))
     table = results.table()

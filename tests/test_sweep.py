@@ -37,11 +37,11 @@ FCN = TrainSpec(
     lr=0.1,
     schedule="halved",
     order="random",
-    iterations=6000,
-    snapshots=(0, 2000, 6000),
+    iterations=2000,
+    snapshots=(0, 500, 2000),
     seed=1,
 )
-CNN = replace(FCN, dataset="digits32", model="cnn", width=4, depth=0, iterations=300, snapshots=(0, 100, 300))
+CNN = replace(FCN, dataset="digits32", model="cnn", width=4, depth=0, iterations=60, snapshots=(0, 20, 60))
 
 
 def spec_of(train: TrainSpec, **changes: object) -> NoiseSpec:

@@ -1,6 +1,7 @@
 """Each estimator converges to a known truth within its own standard error; conventions, closed forms, edges, errors."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -31,18 +32,27 @@ def assert_standard(z, mean=0.0, sd=1.0, slack=0.0):
     assert abs(z.std(ddof=1) - sd) < 3 * sd / math.sqrt(2 * n) + slack
 
 
-REPLICATES = 800  # so that an sd that is off by 11 % is found
+# In two of three cases it finds a mean that is off by .2 of the standard error, or an sd by 14 %; seven indices are tried.
+REPLICATES = 300
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 2.0])
+@lru_cache(maxsize=1)
+def samples(alpha):
+    """The samples of one index, for all estimators: the tests come in the order of the indices."""
+    return [sas(alpha, 10_000, [1, i]) for i in range(REPLICATES)]
+
+
+@pytest.mark.xdist_group("z")
 @pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 2.0])
 def test_z_scores_on_stable_data(name, alpha):
     # Documented exceptions: the order statistics stand for slightly different quantiles; Koutrouvelis' standard error is
     # too large at alpha = 2, by about a tenth at this size, the more so the smaller alpha^ is.
     mean, sd = {"mohammadi_order": (-0.15, 1.0)}.get(name, (0.0, 1.0))
     if (name, alpha) == ("koutrouvelis", 2.0):
         mean, sd = -0.1, 0.88
-    assert_standard(z_scores(tail_index.ESTIMATORS[name], alpha, 10_000, REPLICATES, seed=1), mean, sd)
+    found = [tail_index.ESTIMATORS[name](sample) for sample in samples(alpha)]
+    assert_standard(np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in found]), mean, sd)
 
 
 @pytest.mark.parametrize("name", ["mohammadi", "mohammadi_order"])

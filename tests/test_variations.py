@@ -213,8 +213,9 @@ def test_departures_are_made_one_at_a_time_and_all_together():
     )
 
 
+@pytest.mark.xdist_group("book")  # which has made these results
 @pytest.mark.parametrize("experiment", ["batch_size", "departures"])
-def test_smoke_is_measured_to_its_end(experiment, results_in):
+def test_smoke_is_measured_to_its_end(experiment, in_smoke):
     results = runner.run(experiment, "smoke")
     assert len(results.runs) == len(experiments.grid(experiment, "smoke"))
     assert not results.rows.duplicated(["run", "iteration", "split", "scope", "quantity", "x"]).any()

@@ -11,6 +11,7 @@ follows from it is in :mod:`tailnoise_utils.stable.density`.
 """
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -241,6 +242,7 @@ def log_cumulants(alpha: float | int) -> tuple[float, float, float, float]:
     )
 
 
+@cache
 def cramer_rao(alpha: float | int) -> float:
     r"""Compute the Cramer-Rao bound: the least standard deviation of an unbiased estimator of alpha, sigma unknown.
 

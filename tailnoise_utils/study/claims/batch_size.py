@@ -22,11 +22,8 @@ def batch_slopes(results: Results) -> pd.DataFrame:
     Least squares of 1/alpha^ on ln b, times :math:`-\bar\alpha^2`, :math:`1/\bar\alpha` the mean of 1/alpha^ over the
     sizes: the slope of alpha^ itself. In two readings: the noise of one network at several b ("one network"), and the noise
     at b of networks trained at that b, one network a size ("trained at b").
-
-    Returns:
-        A row a setting, seed, reading and convention ("published": K1 is the same at all b, since the noise has equally
-        many entries; "K1 = 1000", corrected) with three sizes or more that span a factor of 4 or more: value (the slope),
-        alpha (the mean), sizes (how many b).
+    The result has a row a setting, seed, reading and convention ("published": K1 is the same at all b) with three sizes or
+    more that span a factor of 4 or more: value (the slope), alpha (the mean), sizes (how many b).
     """
     end = at_end(results)  # b is the column x, that of the training is batch_size
     end = end[end["depth"].isin(_DEPTHS) & (end["model"] == "fcn") & (end["split"] == "train")]

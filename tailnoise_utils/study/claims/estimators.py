@@ -22,10 +22,7 @@ def c2_tests(results: Results) -> pd.DataFrame:
     reports is to be right within 10 %: r, the logarithm of the standard deviation over the replicates over the mean
     reported error, is averaged over all indices and sizes with the weights :math:`1/\mathrm{se}^2`,
     :math:`\mathrm{se}(r) \approx 1/\sqrt{2 (R - 1)}` for R replicates, and tested against ln .9 and ln 1.1.
-
-    Returns:
-        A row a test: convention, what ("bias" or "error"), alpha and size (NaN for the error), value, p, and the least
-        p-value that its standard error allows.
+    The result has a row a test; `least` is the least p-value that its standard error allows.
     """
     table = results.table()
     table = table[(table["law"] == "sas") & (table["size"] >= _SIZE) & table["scope"].isin(_ESTIMATORS)]

@@ -34,10 +34,8 @@ def phases(results: Results) -> pd.DataFrame:
     Two of them reject too often. A window around an extreme is not exchangeable with its shifts, nor are steps between
     snapshots that are unequally far apart: the jump, combined over nine runs of some 40 snapshots, is found in 10 to 30 %
     where 5 % are meant. The slopes take residuals as independent: with an autocorrelation of .8 it is nearly half.
-
-    Returns:
-        A row a run of 12 snapshots or more, and convention: the setting, seed, convention, at (iteration of m), alpha
-        (there), first (before training), last (at the end), and the three p-values.
+    The result has a row a run of 12 snapshots or more and convention: at (iteration of m), alpha (there), first (before
+    training), last (at the end), and the three p-values.
     """
     table = results.table()
     table = table[(table["scope"] == "all") & (table["split"] == "train") & (table["status"] == "complete")]

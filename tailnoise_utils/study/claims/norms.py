@@ -33,10 +33,7 @@ def norm_distances(results: Results) -> pd.DataFrame:
 
     The elliptical stable law has the norms :math:`\sqrt{A} \lVert X \rVert`, X Gaussian with the covariance of the noise,
     A positive stable of index alpha^ / 2, alpha^ (corrected) that of the run at the snapshot (2 if above).
-
-    Returns:
-        A row a snapshot and a reading (the paper's independent entries, or the covariance of the noise): iteration,
-        reading, gaussian and stable (the distances), p_gaussian, p_nearer, runs.
+    The result has a row a snapshot and a reading: the paper's independent entries, or the covariance of the noise.
     """
     trained = set(_trained(results)["run"])
     table = results.rows[results.rows["run"].isin(trained) & (results.rows["iteration"] > 0)]

@@ -17,9 +17,6 @@ def heavy_or_else(*diagnoses: Results) -> str:
     Of each setting the p-values of tau and of the kurtosis of random projections are combined over the seeds (Fisher) and
     counted at a false discovery rate of 5 % over the settings. Flat in K1 is what a stable law would be: medians over the
     settings of means over the seeds.
-
-    Returns:
-        Sentences; that nothing was measured, where it was not.
     """
     end = pd.concat([at_end(results) for results in diagnoses]) if diagnoses else pd.DataFrame()
     if end.empty or values(end, "tail excess (p)").empty:

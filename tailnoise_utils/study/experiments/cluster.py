@@ -26,12 +26,8 @@ _SECONDS = 0.5  # between two reports of a worker
 def connect(*, workers: int | None = None, address: str | None = None) -> Iterator[Any]:
     """Give workers to run experiments on: processes started here, or those of a Dask cluster that runs already.
 
-    Args:
-        workers: number of processes on this machine, stopped at the end; one that dies is replaced.
-        address: of a Dask scheduler, such as ``"tcp://node1:8786"``.
-
-    Yields:
-        A ``distributed.Client``; None if neither is asked for: everything is computed in this process.
+    There are `workers` processes on this machine (one that dies is replaced), or those of the Dask scheduler at `address`,
+    such as ``"tcp://node1:8786"``; None is given if neither is asked for: everything is computed in this process.
 
     Raises:
         ValueError: both, fewer than one worker, or an address without a port.

@@ -2,11 +2,11 @@
 
 import ctypes
 import math
+import pickle
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -172,21 +172,26 @@ class CostSpec(_Timed):
         return {way: partial(WAYS[way], model, batches) for way in self.ways}
 
     def _memory(self) -> list[Row]:
-        """Take each peak in a new process, forked from one that has imported the libraries and nothing else."""
+        """Take each peak in a fork of a new process, which has the libraries and nothing else."""
         if not _PEAK.exists():
             return []
-        server = get_context("forkserver")
-        server.set_forkserver_preload([__name__])
-        with ProcessPoolExecutor(1, server, max_tasks_per_child=1) as pool:
-            peaks = pool.map(self.peak, self.ways)
-            return [
-                {"scope": way, "quantity": "bytes", "value": float(b)} for way, b in zip(self.ways, peaks, strict=True)
-            ]
+        code = "import pickle, sys; print(*pickle.load(sys.stdin.buffer)())"
+        command, work = [sys.executable, "-c", code], pickle.dumps(self.peaks)
+        done = subprocess.run(command, input=work, capture_output=True, cwd=_ROOT)
+        if done.returncode:
+            raise RuntimeError(f"the memory of {self} could not be taken: {done.stderr.decode()[-2000:]}")
+        peaks = map(float, done.stdout.split())
+        return [{"scope": way, "quantity": "bytes", "value": peak} for way, peak in zip(self.ways, peaks, strict=True)]
+
+    def peaks(self) -> list[int]:
+        """Return the peak of every way, each in a fork of this process."""
+        torch.set_num_threads(1)  # others do not survive a fork
+        with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+            return pool.map(self.peak, self.ways, chunksize=1)
 
     def peak(self, way: str) -> int:
         """Return the most bytes that a way has in use in this process, beyond those in use before it (Linux only)."""
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**16)  # large arrays that are freed are given back at once
-        torch.set_num_threads(1)
         model, batches = self.problem()
         _plain_loop(model, batches[:1])  # the code of the libraries is in use before it, too
         _PEAK.write_text("5")  # count the peak anew

@@ -66,7 +66,7 @@ def departures_grid(profile: str) -> tuple[DeparturesSpec, ...]:
     ]
     small = 100  # the batch size that the code has unless told otherwise
     if profile == "smoke":
-        networks, small = [{"model": "cnn", "dataset": "digits32", "width": 4, "iterations": 20}], 30
+        networks, small = [{"model": "cnn", "dataset": "digits32", "width": 4, "iterations": 20}], 25
     # Of the training, and of the measurement: the order of the images, and dropout.
     variations: list[tuple[dict[str, Any], str, str]] = [
         ({}, "random", "eval"),

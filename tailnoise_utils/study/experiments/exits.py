@@ -132,7 +132,7 @@ class WellsSpec(_Simulated):
 def _exits(profile: str, alpha: float) -> list[ExitSpec]:
     """Return series of exit times against width, depth, noise and time step, about a = H = 1 and a medium noise."""
     smoke, brownian = profile == "smoke", alpha == 2
-    particles = 400 if smoke else 4000 if brownian else 6000
+    particles = 100 if smoke else 4000 if brownian else 6000
     # Time steps: a fiftieth (Brownian) or a tenth (Levy) of the inverse curvature, 5 H / a^2. D = eps^2 at alpha = 2.
     if brownian:
         eps, step = 5**-0.5, 0.004
@@ -168,7 +168,7 @@ def metastability(profile: str) -> tuple[ExitSpec | WellsSpec, ...]:
         specs += _exits(profile, alpha)
         particles = 4000 if alpha < 2 else 1000
         if profile == "smoke":
-            particles, time = (400, 2000.0) if alpha < 2 else (200, 500.0)
+            particles, time = (100, 2000.0) if alpha < 2 else (100, 300.0)
         specs.append(WellsSpec(**_WELLS, alpha=alpha, eps=eps, dt=dt, time=time, particles=particles, seed=0))
     return tuple(specs)
 
@@ -176,7 +176,7 @@ def metastability(profile: str) -> tuple[ExitSpec | WellsSpec, ...]:
 def metastability_limit(profile: str) -> tuple[WellsSpec, ...]:
     """Rates between the four wells at the largest alpha: with more and with less noise, and at half the time step."""
     if profile == "smoke":
-        alpha, particles = 1.5, 400
+        alpha, particles = 1.5, 100
         runs = [(0.2, 0.02, 200.0), (0.12, 0.02, 400.0), (0.12, 0.01, 400.0)]
     else:
         alpha, particles = 1.8, 2000

@@ -193,10 +193,8 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
     """Measure a stored snapshot of an experiment again; where nothing is trained, make its first short run again.
 
     Where weights are larger than a snapshot may be (1 MB), it is iteration 0 of the first run that has it, from the seed.
-
-    Returns:
-        The numbers that can be had again: scope, quantity, x, value as stored, again, and their difference over the value,
-        or over 0.1 where that is larger: differences of logarithms may be near zero. NaN where one of the two is.
+    The difference is over the value, or over 0.1 where that is larger: differences of logarithms may be near zero. It is
+    NaN where one of the two is.
 
     Raises:
         MissingResults: nothing is stored.

@@ -6,7 +6,7 @@ from ..networks.snapshots import TrainSpec
 
 _SIZES = {
     "digits": (1500, 297),
-    "digits32": (1500, 297),
+    "digits32": (1000, 297),
     "mnist": (60_000, 10_000),
     "cifar10": (50_000, 9_500),
     "cifar100": (20_000, 10_000),

@@ -161,3 +161,9 @@ def closed_form_table(results: Results) -> pd.DataFrame:
 def unstable_table(results: Results) -> pd.DataFrame:
     """Return alpha^, of the mean 1/alpha^, on data that are not stable: one row a law, one column an estimator."""
     return 1 / _other_laws(results)[list(_looks(results))].rename(columns=_LABELS).rename_axis(columns=None)
+
+
+def means(results: Results) -> pd.DataFrame:
+    """Return the mean 1/alpha^ by law and size, a column an estimator."""
+    chosen = results.table().query("quantity == '1/alpha'")
+    return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")

@@ -72,3 +72,11 @@ def last_value(results: Results, quantity: str, split: str) -> dict[str, float]:
         values = rows[(rows["quantity"] == quantity) & (rows["split"] == split)].set_index("iteration")["value"]
         means[setting] = float(values[values.index == values.index.max()].mean())
     return means
+
+
+def means(results: Results) -> pd.DataFrame:
+    """Return loss, accuracy and 1/alpha^, means over the seeds, by network, data set and iteration."""
+    table = results.table()
+    chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
+    columns = ["split", "quantity"]
+    return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)

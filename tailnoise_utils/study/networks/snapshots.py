@@ -84,12 +84,7 @@ def _images(name: str, n_train: int, n_test: int, where: torch.device) -> data.D
 
 
 class Snapshots:
-    """The weights of one training run on disk, trained as far as they are asked for.
-
-    Args:
-        spec: the run.
-        data_sha256: of its data.
-    """
+    """The weights of one training run on disk, trained as far as they are asked for."""
 
     def __init__(self, spec: TrainSpec, data_sha256: str) -> None:
         self.spec = spec
@@ -103,14 +98,10 @@ class Snapshots:
     def train(
         self, progress: Callable[[int], object], each: Callable[[int, nn.Module], object] = lambda point, model: None
     ) -> str:
-        """Make what is missing.
+        """Make what is missing; return "", or the message that says when the run diverged (what was before that is kept).
 
-        Args:
-            progress: told the number of steps done, those of an earlier time included.
-            each: called at every snapshot that is made, with the number of steps and the network.
-
-        Returns:
-            "", or, if the run diverged, the message that says when; the snapshots before that are kept.
+        `progress` is told the number of steps done, those of an earlier time included; `each` is called at every snapshot
+        that is made, with the number of steps and the network.
         """
         with files.lock(self.folder):  # another process with the same training waits, and finds it done
             for stale in self.folder.glob(".*.part"):
