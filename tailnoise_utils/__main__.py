@@ -12,16 +12,12 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 # For the help alone; a test compares them with those of `study.experiments`, whose import takes seconds.
-EXPERIMENTS = (
-    "iterations, iterations_decomposition, noise_histogram, decomposition, batch_scaling, estimator, power, metastability, "
-    "metastability_limit, fcn_size, cnn_size, batch_size, departures, cost"
-)
 PROFILES = "smoke, laptop, constant, paper, full"
 _CLEAR = (ArithmeticError, ImportError, OSError, ValueError)  # errors that explain themselves
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 Profile = Annotated[str, typer.Option(help=f"One of: {PROFILES}.")]
-Experiment = Annotated[str, typer.Argument(help=f"One of: {EXPERIMENTS}.")]
-OneOrAll = Annotated[str, typer.Argument(help=f"One of: {EXPERIMENTS}; or all.")]
+Experiment = Annotated[str, typer.Argument(help="One of those that `list` shows.")]
+OneOrAll = Annotated[str, typer.Argument(help="One of those that `list` shows; or all.")]
 
 
 def _print_version(wanted: bool) -> bool:
