@@ -62,6 +62,7 @@ def values(rows, iteration, split="train"):
     }
 
 
+@pytest.mark.slow
 def test_a_run_stops_when_the_network_fits_and_its_last_point_is_measured(stopped):
     assert stopped[-1]["quantity"] == "stopped"
     stop = int(stopped[-1]["value"])
@@ -73,6 +74,7 @@ def test_a_run_stops_when_the_network_fits_and_its_last_point_is_measured(stoppe
     assert PAPER.status(stopped) == "complete"
 
 
+@pytest.mark.slow
 def test_details_are_taken_at_the_start_the_dip_and_the_end_only(stopped):
     published = {
         row["iteration"]: row["value"]
@@ -117,6 +119,7 @@ def test_the_published_estimate_is_that_of_minibatches_in_data_order(stopped):
     assert at_start["train"]["random partition: 1/alpha (published)"] == again
 
 
+@pytest.mark.slow
 def test_a_killed_run_equals_an_unbroken_one(results_in, monkeypatch):
     unbroken = SHORT.rows(lambda share: None)
     monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / "other"))
@@ -170,6 +173,7 @@ def test_a_diverged_run_says_so(results_in):
     assert wild.status(rows) == "diverged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small", [10**6, 1000])
 def test_verify_measures_the_kept_snapshot_or_iteration_0_again(small, results_in, monkeypatch):
     """Weights that are too large to be kept are built anew from the seed, for every kind of network run."""

@@ -15,6 +15,8 @@ from tailnoise_utils.study.experiments.batch_size import ScalingSpec, draw
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.snapshots import TrainSpec
 
+pytestmark = pytest.mark.slow
+
 
 def about_the_mean(X, b, count, rng):
     """Means of minibatches of b samples of random partitions, less the mean of all samples."""

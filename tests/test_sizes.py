@@ -77,6 +77,7 @@ def test_what_is_measured_of_the_training_images_does_not_change():
     assert max(keys.values()) == 1
 
 
+@pytest.mark.slow
 def test_test_images_without_noise_are_said_to_have_none(monkeypatch):
     U = torch.ones(5, 9)
     monkeypatch.setattr(sizes, "noise_matrix", lambda *of: U)
@@ -125,6 +126,7 @@ def test_the_paper_has_as_many_runs_as_it_says():
         assert spec.points[-1] == 65_000
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("book")  # which has made these results
 @pytest.mark.parametrize("experiment", ["fcn_size", "cnn_size"])
 def test_smoke_is_measured_to_its_end(experiment, in_smoke):

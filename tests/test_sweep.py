@@ -23,7 +23,7 @@ from tailnoise_utils.study.experiments.spec import finish, forget_rows
 from tailnoise_utils.study.networks.snapshots import Snapshots, TrainSpec
 from tailnoise_utils.study.results import files, store
 
-pytestmark = pytest.mark.xdist_group("sweep")  # one cluster for all
+pytestmark = [pytest.mark.xdist_group("sweep"), pytest.mark.slow]  # one cluster for all
 
 FCN = TrainSpec(
     dataset="digits",
@@ -37,8 +37,8 @@ FCN = TrainSpec(
     lr=0.1,
     schedule="halved",
     order="random",
-    iterations=2000,
-    snapshots=(0, 500, 2000),
+    iterations=1000,
+    snapshots=(0, 250, 1000),
     seed=1,
 )
 CNN = replace(FCN, dataset="digits32", model="cnn", width=4, depth=0, iterations=60, snapshots=(0, 20, 60))

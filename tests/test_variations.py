@@ -56,6 +56,7 @@ def numbers(rows, x=None):
     return {r["quantity"]: r["value"] for r in rows if r["split"] == "train" and r.get("x") == x}
 
 
+@pytest.mark.slow
 def test_every_size_is_measured_on_equally_many_minibatches():
     model, shares = TRAIN.build(), []
     rows = SIZES.measure(model, shares.append)
@@ -155,6 +156,7 @@ def test_the_rules_of_text_and_code_for_the_block_length_agree():
         assert largest_divisor(K) == min(divisors, key=lambda d: (abs(d - math.sqrt(K)), d))
 
 
+@pytest.mark.slow
 def test_order_size_and_dropout_reach_the_measurement():
     model = TRAIN.build()
     ordered = numbers(replace(TEXT, noise_order="data").measure(model, lambda share: None))
@@ -213,6 +215,7 @@ def test_departures_are_made_one_at_a_time_and_all_together():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("book")  # which has made these results
 @pytest.mark.parametrize("experiment", ["batch_size", "departures"])
 def test_smoke_is_measured_to_its_end(experiment, in_smoke):
