@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import made_up
 import numpy as np
 import pytest
 import torch
@@ -33,22 +34,7 @@ from tailnoise_utils.study.networks.train import evaluate, train
 from tailnoise_utils.study.results import store
 from tailnoise_utils.tail_index import known_laws
 
-TRAIN = TrainSpec(
-    dataset="digits",
-    n_train=200,
-    n_test=50,
-    model="fcn",
-    width=8,
-    depth=3,
-    loss="nll",
-    batch_size=20,
-    lr=0.1,
-    schedule="constant",
-    order="random",
-    iterations=6,
-    snapshots=(0, 3, 6),
-    seed=1,
-)
+TRAIN = made_up.tiny()
 TINY = NoiseSpec(TRAIN, noise_batch_size=20, noise_orders=("random", "data"), noise_mode="eval")
 
 

@@ -71,7 +71,7 @@ def misplaced_figures(notebook: nbformat.NotebookNode) -> list[int]:
     """Cells that show other than one figure where one is described, or a figure that is not described."""
     found = []
     for number, cell in enumerate(notebook.cells):
-        images = [o for o in cell.get("outputs", ()) if "image/png" in o.get("data", {})]
+        images = [o for o in cell.get("outputs", ()) if {"image/png", "image/svg+xml"} & set(o.get("data", {}))]
         described = bool(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").strip())
         if len(images) != described:
             found.append(number)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made_up import tiny
 
 from tailnoise_utils import tail_index
 from tailnoise_utils.noise.matrix import noise_matrix
@@ -16,21 +17,13 @@ from tailnoise_utils.study.networks.models import LOSSES
 from tailnoise_utils.study.networks.snapshots import PaperTrainSpec, Snapshots
 from tailnoise_utils.study.networks.train import evaluate
 
-TRAIN = PaperTrainSpec(
-    dataset="digits",
+TRAIN = tiny(
+    PaperTrainSpec,
     n_train=100,
-    n_test=50,
-    model="fcn",
     width=16,
-    depth=3,
-    loss="nll",
-    batch_size=20,
-    lr=0.1,
     schedule="halved",
-    order="random",
     iterations=3000,
     snapshots=(0, 50, 150, 3000),
-    seed=1,
     horizon=3000,
     look=20,
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import tiny
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import tail_index
@@ -16,26 +17,10 @@ from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, draw
 from tailnoise_utils.study.experiments.departures import DeparturesSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import cnn
-from tailnoise_utils.study.networks.snapshots import TrainSpec
 from tailnoise_utils.study.results import store
 from tailnoise_utils.tail_index.blocks import largest_divisor
 
-TRAIN = TrainSpec(
-    dataset="digits",
-    n_train=200,
-    n_test=50,
-    model="fcn",
-    width=8,
-    depth=3,
-    loss="nll",
-    batch_size=20,
-    lr=0.1,
-    schedule="constant",
-    order="random",
-    iterations=6,
-    snapshots=(0, 6),
-    seed=1,
-)
+TRAIN = tiny(snapshots=(0, 6))
 SIZES = BatchSizeSpec(TRAIN, points=(0, 6), batch_sizes=(4, 20, 100), minibatches=12)
 TEXT = DeparturesSpec(TRAIN, 20, "random", "eval", points=(6,))
 
