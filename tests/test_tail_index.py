@@ -52,7 +52,8 @@ def test_z_scores_on_stable_data(name, alpha):
     mean, sd = {"mohammadi_order": (-0.15, 1.0)}.get(name, (0.0, 1.0))
     if (name, alpha) == ("koutrouvelis", 2.0):
         mean, sd = -0.1, 0.88
-    found = [tail_index.ESTIMATORS[name](sample) for sample in samples(alpha)]
+    few = REPLICATES // 2 if name == "mohammadi_order" else REPLICATES  # it takes as long as all others together
+    found = [tail_index.ESTIMATORS[name](sample) for sample in samples(alpha)[:few]]
     assert_standard(np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in found]), mean, sd)
 
 
@@ -62,7 +63,7 @@ def test_z_scores_on_stable_data(name, alpha):
 def test_z_scores_in_the_published_convention(name, alpha):
     mean = -0.15 if name == "mohammadi_order" else 0.0
     function = tail_index.ESTIMATORS[name]
-    z = z_scores(lambda x: function(x, convention="published"), alpha, 10_000, REPLICATES, seed=2)
+    z = z_scores(lambda x: function(x, convention="published"), alpha, 10_000, REPLICATES // 2, seed=2)
     assert_standard(z, mean)
 
 
