@@ -57,7 +57,7 @@ for name, way in {"measure": "measure", "diagnosis": "measure with diagnosis", "
 largest = memory.loc["published procedure"].idxmax() if memory.notna().all(axis=None) else memory.columns[0]
 for name, way in {"streaming": "measure, streaming", "published": "published procedure"}.items():
     glue(f"cost_{name}_MB", float(memory.loc[way, largest]), display=False)
-glue("cost_rounds", float(results.runs.loc[results.runs["model"].notna(), "rounds"].max()), display=False)
+glue("cost_rounds", float(results.runs["rounds"].max()), display=False)
 glue("cost_threads", float(results.runs["threads"].max()), display=False)
 files = store.path_of("cost", profile).parent.glob("*.parquet")
 glue("cost_hours", float(sum(store.read(path).runs["seconds"].sum() for path in files)) / 3600, display=False)
@@ -76,15 +76,4 @@ glue("cost_hours", float(sum(store.read(path).runs["seconds"].sum() for path in 
 #
 # Memory is the most in use beyond what was in use before. Each way has a process of its own for it, on Linux.
 #
-# ## Samples and imports
-#
-# Symmetric stable values of index 1.5: drawn by {func}`tailnoise_utils.stable.law.sample`, by the formula of {cite:t}`chambers1976` in NumPy, and by SciPy.
-# Then a new interpreter that imports torch, or this package's measurement (which imports torch).
-
-# %% tags=["hide-input"]
-calls = cost.call_table(results)
-calls.insert(0, "ms", 1000 * calls.pop("seconds"))
-calls.style.format(precision=2)
-
-# %% [markdown]
 # All stored runs of this profile took {glue:text}`cost_hours:.1f` core-hours. A training that several experiments share is counted in each of them.

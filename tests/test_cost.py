@@ -1,18 +1,22 @@
 """Every way gives the same number from the same gradients; time and memory are those of the work; ratios within a round."""
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from filelock import Timeout
 from torch.utils.flop_counter import FlopCounterMode
 
 from tailnoise_utils import stable
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import cost
-from tailnoise_utils.study.experiments.cost import CallCostSpec, CostSpec
+from tailnoise_utils.study.experiments.cost import CostSpec
 from tailnoise_utils.study.figures import cost as figures
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.results import files, store
@@ -65,34 +69,40 @@ def test_measuring_is_asked_for_what_it_says(monkeypatch):
     assert [report.diagnosis is not None for report in reports] == [False, False, True]
 
 
-@pytest.mark.parametrize("way", cost.SAMPLERS)
-def test_samplers_draw_the_law(way):
-    drawn = np.abs(cost.SAMPLERS[way](20_000, np.random.default_rng(4)))
-    expected = np.abs(stable.sample(1.5, 200_000, generator=np.random.default_rng(5)))
-    for q in (0.1, 0.5, 0.9, 0.99):
-        assert (drawn < np.quantile(expected, q)).mean() == pytest.approx(q, abs=5 * math.sqrt(q * (1 - q) / 20_000))
-
-
 def test_rounds_are_interleaved_and_each_time_is_that_of_its_work(monkeypatch):
     done, shares, seconds = [], [], {"a": 2.0, "b": 3.0}
     ways = {name: lambda model, batches, name=name: done.append(name) for name in seconds}
     monkeypatch.setattr(cost, "WAYS", ways)
     monkeypatch.setattr(cost.time, "perf_counter", lambda: sum(map(seconds.get, done)))
-    monkeypatch.setattr(CostSpec, "_memory", lambda self: [])
+    monkeypatch.setattr(CostSpec, "_peaks", lambda self: {})
+    monkeypatch.setattr(cost, "_plain_loop", lambda model, batches: None)
     rows = replace(TINY, ways=("a", "b"), rounds=2).rows(shares.append)
     assert done == ["a", "b", "a", "b"]
     assert [(r["scope"], r["x"], r["value"]) for r in rows] == [("a", 0, 2), ("b", 0, 3), ("a", 1, 2), ("b", 1, 3)]
     assert sum(shares) == pytest.approx(1)
 
 
-def test_memory_is_the_most_in_use_beyond_what_was_there(monkeypatch):
-    def way(model, batches):
-        np.ones(2**23)  # 64 MiB, let go of
-        return np.ones(2**22)
+def lines_of_a_new_process(*lines):
+    """What a process that may be killed, or change how memory is given back, prints and complains of."""
+    head = "import os, numpy as np\nfrom test_cost import TINY, cost, replace"
+    return subprocess.run(
+        [sys.executable, "-c", "\n".join([head, *lines])],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(["tests", "."])},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
 
-    monkeypatch.setitem(cost.WAYS, "measure", way)
-    assert TINY.peak("plain loop") < 2**22
-    assert TINY.peak("measure") == pytest.approx(2**26, rel=0.05)
+
+def test_memory_is_the_most_in_use_beyond_what_was_there():
+    done = lines_of_a_new_process(
+        "cost.WAYS['measure'] = lambda model, batches: (np.ones(2**23), None)[1] or np.ones(2**22)",  # 64 MiB, let go of
+        "print(TINY.peak('plain loop'), TINY.peak('measure'))",
+    )
+    nothing, peak = map(int, done.stdout.split())
+    assert nothing < 2**22
+    assert peak == pytest.approx(2**26, rel=0.05)
 
 
 def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch):
@@ -105,21 +115,24 @@ def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch)
     assert peaks["noise matrix"] > matrix
     assert peaks["published procedure"] > 3 * matrix
     with pytest.raises(RuntimeError, match=r"(?s)memory of CostSpec.*KeyError: 'by hand'"):
-        replace(TINY, ways=("by hand",))._memory()
+        replace(TINY, ways=("by hand",))._peaks()
     monkeypatch.setattr(cost, "_PEAK", files.Path("/nowhere"))  # another system than Linux
-    assert not TINY._memory()
+    assert not TINY._peaks()
+
+
+def test_a_process_that_is_killed_is_an_error():
+    done = lines_of_a_new_process(
+        "cost.WAYS['measure'] = lambda model, batches: os.kill(os.getpid(), 9)",
+        "cost._in_forks(replace(TINY, ways=('plain loop', 'measure')))",
+    )
+    assert "RuntimeError: the process of 'measure' ended with -9" in done.stderr
 
 
 def test_the_estimate_of_a_small_network_can_be_had_again(tmp_path):
     spec = replace(TINY, ways=("noise matrix", "measure"))
-    rows = [row for row in spec.again(tmp_path) if row["quantity"] not in spec.once]
     estimate = cost.WAYS["measure"](*spec.problem())
-    assert rows == [{"scope": "measure", "quantity": "1/alpha (published)", "value": estimate}]
-    imports = CallCostSpec(("import json",), 1, "imports", 1, 0)
-    assert imports.again(tmp_path) is None
-    assert [row["quantity"] for row in imports.rows(lambda share: None)] == ["seconds"]
-    with pytest.raises(cost.subprocess.CalledProcessError):
-        replace(imports, ways=("import absent",)).rows(lambda share: None)
+    assert spec.again(tmp_path) == [{"scope": "measure", "quantity": "1/alpha (published)", "value": estimate}]
+    assert replace(spec, width=101).again(tmp_path) is None
 
 
 def test_two_runs_wait_for_each_other():
@@ -137,13 +150,12 @@ def test_ratios_are_taken_within_a_round():
             for i, way in enumerate(spec.ways)
         ]
         peaks = [{"scope": way, "quantity": "bytes", "value": 3e6 + i} for i, way in enumerate(spec.ways)]
-        frames.append(store.to_frame(rows + peaks * isinstance(spec, CostSpec), record["run"]))
+        frames.append(store.to_frame(rows + peaks, record["run"]))
     results = store.Results(store.pd.concat(frames, ignore_index=True), store.pd.DataFrame(records))
     table = figures.cost_table(results)
     networks = [f"FCN {size}, P = 40, b = 500" for size in ("100 × 3", "256 × 4")] + ["CNN 16, P = 20, b = 100"]
     assert list(table.index) == [(network, way) for network in networks for way in cost.WAYS]
     assert table.loc[(networks[-1], "noise matrix")].tolist() == [5, 2, 2, 2.5, 3.000001]
-    assert figures.call_table(results).loc[("samples (1,000,000 values)", "NumPy")].tolist() == [5, 2, 2, 2.5]
     drawn = figures.cost_ratios(results)
     assert [list(line.get_xdata()) for line in drawn.axes[1].lines] == [table.loc[n, "MB"].tolist() for n in networks]
     assert len(drawn.axes[0].get_yticklabels()) == 6

@@ -19,7 +19,7 @@ from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, ScalingSpec
-from tailnoise_utils.study.experiments.cost import CallCostSpec, CostSpec
+from tailnoise_utils.study.experiments.cost import CostSpec
 from tailnoise_utils.study.experiments.estimators import EstimatorSpec
 from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 from tailnoise_utils.study.experiments.iterations import DiagnosisSpec, NoiseSpec
@@ -417,7 +417,7 @@ def test_grids_are_sound(name, profile):
         if isinstance(spec, ExitSpec | WellsSpec):
             assert spec.particles * spec.dt > 0
             continue
-        if isinstance(spec, CostSpec | CallCostSpec):
+        if isinstance(spec, CostSpec):
             assert spec.ways
             assert spec.rounds > 0
             continue

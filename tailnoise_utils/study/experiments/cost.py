@@ -1,7 +1,9 @@
 """What measuring costs: time in interleaved rounds of one process, peak memory in a process for each way."""
 
 import ctypes
+import json
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -10,18 +12,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils import stable
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON, largest_divisor
 
 from ..networks import data, models
 from ..results import files
@@ -33,8 +33,6 @@ _PEAK = Path("/proc/self/clear_refs")  # Linux only
 _M_MMAP_THRESHOLD = -3  # of malloc.h
 _SHAPES = {"fcn": (1, 28, 28), "cnn": (3, 32, 32)}  # of MNIST and CIFAR-10
 _CLASSES = 10
-_INDEX = 1.5  # of the stable samples
-_EPSILON = 2.2204e-16  # of the published estimate
 
 
 def _plain_loop(model: nn.Module, batches: Batches) -> None:
@@ -58,9 +56,9 @@ def _published_procedure(model: nn.Module, batches: Batches) -> float:
 
 def _published_estimate(X: Tensor) -> float:
     """Return the published 1/alpha^ of the entries of a vector."""
-    K1 = next(k for k in range(math.isqrt(len(X)), 0, -1) if len(X) % k == 0)
+    K1, epsilon = largest_divisor(len(X)), PUBLISHED_EPSILON
     Y = X.view(-1, K1).sum(1)
-    return float((Y.abs() + _EPSILON).log().mean() - (X.abs() + _EPSILON).log().mean()) / math.log(K1)
+    return float((Y.abs() + epsilon).log().mean() - (X.abs() + epsilon).log().mean()) / math.log(K1)
 
 
 def _measure(model: nn.Module, batches: Batches, **options: Any) -> float:
@@ -78,41 +76,22 @@ WAYS: dict[str, Callable[[nn.Module, Batches], Any]] = {
 }
 
 
-def _numpy_samples(size: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw by the formula of Chambers, Mallows and Stuck as it is printed."""
-    v, w = generator.uniform(-np.pi / 2, np.pi / 2, size), generator.exponential(size=size)
-    power = (np.cos(v - _INDEX * v) / w) ** ((1 - _INDEX) / _INDEX)
-    return np.sin(_INDEX * v) / np.cos(v) ** (1 / _INDEX) * power
-
-
-def _scipy_samples(size: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw by scipy."""
-    from scipy.stats import levy_stable  # a second of import, needed only here
-
-    return levy_stable.rvs(_INDEX, 0.0, size=size, random_state=generator)
-
-
-SAMPLERS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
-    "this package": lambda size, generator: stable.sample(_INDEX, size, generator=generator),
-    "NumPy": _numpy_samples,
-    "scipy": _scipy_samples,
-}
-
-
-def _import(statement: str) -> None:
-    """Import modules in a new interpreter."""
-    subprocess.run([sys.executable, "-c", statement], cwd=_ROOT, check=True)
-
-
 @dataclass(frozen=True)
-class _Timed(Drawn):
-    """Do the same in several ways, one after another in each round; the first way is what the others are compared with."""
+class CostSpec(Drawn):
+    """Measure the noise of a network at its initial weights in several ways, on random images of the shape of the data.
+
+    The ways follow one another in each round; the first is what the others are compared with.
+    """
 
     ways: tuple[str, ...]  #: their names
     rounds: int  #: how often each is timed
+    model: str
+    width: int
+    depth: int
+    batch_size: int
+    minibatches: int
+    seed: int
     once: ClassVar[tuple[str, ...]] = ("seconds", "bytes")
-    estimate: ClassVar[str] = ""  # the quantity that a way may return
-    quick: ClassVar[bool] = False
 
     def alone(self) -> AbstractContextManager:
         """Hold this machine against other runs that take the time; other programs are not kept away."""
@@ -120,43 +99,26 @@ class _Timed(Drawn):
 
     def rows(self, progress: Progress) -> list[Row]:
         """Return "seconds" of each way (scope) and round (x), the estimate that it gives, and "bytes" at its peak."""
-        rows = self._memory()
-        works = self._works()
+        rows = [{"scope": way, "quantity": "bytes", "value": peak} for way, peak in self._peaks().items()]
+        model, batches = self.problem()
+        _plain_loop(model, batches[:1])  # libraries are loaded when they are first used
         for k in range(self.rounds):
-            for way, work in works.items():
+            for way in self.ways:
                 start = time.perf_counter()
-                value = work()
+                value = WAYS[way](model, batches)
                 rows.append({"scope": way, "quantity": "seconds", "x": float(k), "value": time.perf_counter() - start})
                 if k == 0 and isinstance(value, float):
-                    rows.append({"scope": way, "quantity": self.estimate, "value": value})
+                    rows.append({"scope": way, "quantity": "1/alpha (published)", "value": value})
                 del value  # or it would be freed while the next way is timed
-                progress(1 / self.rounds / len(works))
+                progress(1 / self.rounds / len(self.ways))
         return rows
-
-    def _memory(self) -> list[Row]:
-        """Take no peak."""
-        return []
-
-
-@dataclass(frozen=True)
-class CostSpec(_Timed):
-    """Measure the noise of a network at its initial weights, on random images of the shape of MNIST (CNN: CIFAR-10)."""
-
-    model: str
-    width: int
-    depth: int
-    batch_size: int
-    minibatches: int
-    seed: int
-    estimate: ClassVar[str] = "1/alpha (published)"
 
     def again(self, path: Path) -> list[Row] | None:
         """Return the estimates for a small network, in seconds."""
         if self.model != "fcn" or self.width > 100:
             return None
-        values = {way: work() for way, work in self._works().items()}
-        rows = [{"scope": way, "quantity": self.estimate, "value": value} for way, value in values.items()]
-        return [row for row in rows if isinstance(row["value"], float)]
+        values = {way: WAYS[way](*self.problem()) for way in self.ways if way not in ("plain loop", "noise matrix")}
+        return [{"scope": way, "quantity": "1/alpha (published)", "value": value} for way, value in values.items()]
 
     def problem(self) -> tuple[nn.Module, Batches]:
         """Return the network and the minibatches that all ways have."""
@@ -169,28 +131,16 @@ class CostSpec(_Timed):
             network = models.cnn(self.width, _CLASSES, seed=self.seed)
         return network.eval(), list(zip(x.split(self.batch_size), y.split(self.batch_size), strict=True))
 
-    def _works(self) -> dict[str, Callable[[], Any]]:
-        model, batches = self.problem()
-        _plain_loop(model, batches[:1])  # libraries are loaded when they are first used
-        return {way: partial(WAYS[way], model, batches) for way in self.ways}
-
-    def _memory(self) -> list[Row]:
-        """Take each peak in a fork of a new process, which has the libraries and nothing else."""
+    def _peaks(self) -> dict[str, float]:
+        """Take the peak of every way in a fork of a new process, which has imported the libraries and no more."""
         if not _PEAK.exists():
-            return []
-        code = "import pickle, sys; print(*pickle.load(sys.stdin.buffer)())"
-        command, work = [sys.executable, "-c", code], pickle.dumps(self.peaks)
-        done = subprocess.run(command, input=work, capture_output=True, cwd=_ROOT)
+            return {}
+        code = "import json, pickle, sys; print(json.dumps(pickle.load(sys.stdin.buffer)()))"
+        work = pickle.dumps(partial(_in_forks, self))
+        done = subprocess.run([sys.executable, "-c", code], input=work, capture_output=True, cwd=_ROOT)
         if done.returncode:
             raise RuntimeError(f"the memory of {self} could not be taken: {done.stderr.decode()[-2000:]}")
-        peaks = map(float, done.stdout.split())
-        return [{"scope": way, "quantity": "bytes", "value": peak} for way, peak in zip(self.ways, peaks, strict=True)]
-
-    def peaks(self) -> list[int]:
-        """Return the peak of every way, each in a fork of this process."""
-        torch.set_num_threads(1)  # others do not survive a fork
-        with get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-            return pool.map(self.peak, self.ways, chunksize=1)
+        return json.loads(done.stdout)
 
     def peak(self, way: str) -> int:
         """Return the most bytes that a way has in use in this process, beyond those in use before it (Linux only)."""
@@ -203,22 +153,22 @@ class CostSpec(_Timed):
         return _status("VmHWM") - before
 
 
-@dataclass(frozen=True)
-class CallCostSpec(_Timed):
-    """Draw samples, or import modules."""
-
-    kind: str  #: ``"samples"`` or ``"imports"``
-    size: int  #: number of values
-    seed: int  #: of them
-
-    def _works(self) -> dict[str, Callable[[], Any]]:
-        if self.kind == "imports":
-            return {way: partial(_import, way) for way in self.ways}
-        generator = np.random.default_rng(self.seed)
-        works = {way: partial(SAMPLERS[way], self.size, generator) for way in self.ways}
-        for work in works.values():
-            work()  # libraries and tables are loaded when they are first used
-        return works
+def _in_forks(spec: CostSpec) -> dict[str, float]:
+    """Return the peak of every way, each in a fork of this process; a fork that is killed is an error, not a wait."""
+    torch.set_num_threads(1)  # a fork has the calling thread alone, and torch would wait for the others
+    peaks = {}
+    for way in spec.ways:
+        reader, writer = os.pipe()
+        if not os.fork():
+            os.write(writer, str(spec.peak(way)).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as pipe:
+            peak = pipe.read()
+        if status := os.wait()[1]:
+            raise RuntimeError(f"the process of {way!r} ended with {os.waitstatus_to_exitcode(status)}")
+        peaks[way] = float(peak)
+    return peaks
 
 
 def _status(key: str) -> int:
@@ -227,12 +177,9 @@ def _status(key: str) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
 
 
-def costs(profile: str) -> tuple[CostSpec | CallCostSpec, ...]:
-    """Time and memory of a measurement for two FCNs and a CNN; time of samples and imports."""
-    networks, rounds, size = [("fcn", 100, 3, 500, 40), ("fcn", 256, 4, 500, 40), ("cnn", 16, 0, 100, 20)], 3, 10**6
+def costs(profile: str) -> tuple[CostSpec, ...]:
+    """Take time and memory of a measurement for two FCNs and a CNN."""
+    networks = [("fcn", 100, 3, 500, 40), ("fcn", 256, 4, 500, 40), ("cnn", 16, 0, 100, 20)]
     if profile == "smoke":
-        networks, rounds, size = [("fcn", 16, 3, 20, 16)], 1, 10**4
-    calls = [CallCostSpec(tuple(SAMPLERS), 3 * rounds, "samples", size, 0)]
-    if profile != "smoke":
-        calls.append(CallCostSpec(("import torch", "import tailnoise_utils.measurement"), rounds, "imports", 1, 0))
-    return *(CostSpec(tuple(WAYS), rounds, *network, 0) for network in networks), *calls
+        return (CostSpec(tuple(WAYS), 1, "fcn", 16, 3, 20, 16, 0),)
+    return tuple(CostSpec(tuple(WAYS), 3, *network, 0) for network in networks)

@@ -1,4 +1,4 @@
-"""The figure and the tables of the experiment ``cost``."""
+"""The figure and the table of the experiment ``cost``."""
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -10,31 +10,17 @@ from .panels import legend_below
 
 
 def cost_table(results: Results) -> pd.DataFrame:
-    """Return by network and way: seconds, their ratio to the plain loop's in the same round, megabytes at the peak."""
+    """Return by network and way medians over the rounds: seconds, over the plain loop's in the same round; peak MB."""
     names = {}
-    for run in results.runs[results.runs["model"].notna()].itertuples():
+    for run in results.runs.itertuples():
         size = f"{run.width:.0f} × {run.depth:.0f}" if run.depth else f"{run.width:.0f}"
         names[run.run] = f"{run.model.upper()} {size}, P = {run.minibatches:.0f}, b = {run.batch_size:.0f}"
-    return _times(results, names, "network").rename(columns={"ratio": "× plain loop"})
-
-
-def call_table(results: Results) -> pd.DataFrame:
-    """Return by what is called and way: seconds, and their ratio to the first way's in the same round."""
-    runs = results.runs[results.runs["model"].isna()]
-    sizes = runs["size"].map(lambda size: f" ({size:,.0f} values)" if size > 1 else "")
-    times = _times(results, dict(zip(runs["run"], runs["kind"] + sizes, strict=True)), "what")
-    return times.drop(columns="MB").rename(columns={"ratio": "× first"})
-
-
-def _times(results: Results, names: dict[str, str], level: str) -> pd.DataFrame:
-    """Return medians over the rounds of some runs, least and most of the ratio, and the memory."""
-    rows = results.rows[results.rows["run"].isin(names)]
-    rows = rows.assign(**{level: rows["run"].map(names), "way": rows["scope"]})
-    seconds = rows[rows["quantity"] == "seconds"].set_index([level, "way", "x"])["value"]
-    first = seconds.groupby([level, "x"]).transform("first")
-    each, ratio = (of.groupby([level, "way"], sort=False) for of in (seconds, seconds / first))
-    columns = {"seconds": each.median(), "ratio": ratio.median(), "least": ratio.min(), "most": ratio.max()}
-    peaks = rows[rows["quantity"] == "bytes"].set_index([level, "way"])["value"]
+    rows = results.rows.assign(network=results.rows["run"].map(names), way=results.rows["scope"])
+    seconds = rows[rows["quantity"] == "seconds"].set_index(["network", "way", "x"])["value"]
+    first = seconds.groupby(["network", "x"]).transform("first")
+    each, ratio = (times.groupby(["network", "way"], sort=False) for times in (seconds, seconds / first))
+    columns = {"seconds": each.median(), "× plain loop": ratio.median(), "least": ratio.min(), "most": ratio.max()}
+    peaks = rows[rows["quantity"] == "bytes"].set_index(["network", "way"])["value"]
     return pd.DataFrame(columns).assign(MB=peaks / 1e6)
 
 

@@ -12,7 +12,6 @@ _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
 _INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec"
 _NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
-_COST = "CostSpec CallCostSpec"
 
 # Name: (meaning, writers).
 QUANTITIES: dict[str, tuple[str, str]] = {
@@ -24,7 +23,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "loss": ("mean loss over a split", _NETWORKS),
     "accuracy": ("share of the images of a split that are classified correctly", _NETWORKS),
     "dead share": ("share of the coordinates with the same gradient in all minibatches", _INDICES),
-    "1/alpha (published)": ("joint 1/alpha^ in the arithmetic of the paper's code", f"{_INDICES} {_COST}"),
+    "1/alpha (published)": ("joint 1/alpha^ in the arithmetic of the paper's code", f"{_INDICES} CostSpec"),
     "1/alpha (corrected)": ("joint 1/alpha^ without dead coordinates, no epsilon", f"{_INDICES} NormsSpec"),
     "K1 (published)": ("block length of 1/alpha (published)", _INDICES),
     "K1 (corrected)": ("block length of 1/alpha (corrected)", _INDICES),
@@ -131,7 +130,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "tail excess by events": ("their mean tau", "PaperSpec"),
     "1 / (12 events) by events": ("their mean of 1 / (12 events)", "PaperSpec"),
     # Known laws
-    "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec CallCostSpec"),
+    "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec"),
     "sd of 1/alpha": ("its standard deviation over replicates", "EstimatorSpec"),
     "reported se of 1/alpha": ("mean of the standard error that the estimator reports", "EstimatorSpec"),
     "1/alpha, closed form": ("what the block estimator's closed form says", "EstimatorSpec"),
@@ -148,8 +147,8 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "occupation": ("share of the time in a well", "WellsSpec"),
     "occupation, limit": ("its limit for small noise", "WellsSpec"),
     # Cost
-    "seconds": ("wall time of one call", f"EstimatorSpec {_COST}"),
-    "bytes": ("peak of the memory of a process", _COST),
+    "seconds": ("wall time of one call", "EstimatorSpec CostSpec"),
+    "bytes": ("peak of the memory of a process", "CostSpec"),
 }
 
 
