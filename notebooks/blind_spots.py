@@ -98,12 +98,12 @@ Markdown(
 #
 # The diagnosis destroys one property of the noise after another ([](../methods.md)). Where the truth is known, the parts are
 # what they should be: a stable law with independent coordinates has a tail part of $1/\alpha - 1/2$, here $1/6$; groups of
-# ten give $\ln(1 + 9\rho) / (2 \ln K_1)$ of dependence; unequal scales $(\ln \mathrm{E}[s^\alpha]/\alpha - \mathrm{E}\ln s)/\ln K_1$; sorting
-# them hides them again, as a negative layout. Tails that factors or whole rows share show as tails *and*, with the opposite
-# sign, as dependence: the whole is zero. They show only as far as $P$ rows go, as about
+# ten give $\ln(1 + 9\rho) / (2 \ln K_1)$ of correlation; unequal scales $(\ln \mathrm{E}[s^\alpha]/\alpha - \mathrm{E}\ln s)/\ln K_1$; sorting
+# them hides them again, as a negative order. Tails that factors or whole rows share show as tails *and*, with the opposite
+# sign, as correlation: the whole is zero. They show only as far as $P$ rows go, as about
 # $(1/\alpha - 1/2) \ln(P/2) / \ln K_1$, which is less than $1/6$ once $K_1$ is above $P$.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars for eight laws, measured parts above hatched parts of theory, which agree: dependence for correlated Gaussian noise, scales for unequal ones, scales and negative layout for sorted ones, tails for stable noise, tails and an equally long negative dependence for latent and elliptical stable noise."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars for eight laws, measured parts above hatched parts of theory, which agree: correlation for correlated Gaussian noise, scales for unequal ones, scales and negative layout for sorted ones, tails for stable noise, tails and an equally long negative dependence for latent and elliptical stable noise."}}
 known = blind_spots.known_parts(count, seed=seed)
 figures.known_parts(known)
 
@@ -255,8 +255,8 @@ Markdown(
 # * **A joint $\hat\alpha$ is no evidence about tails, in either direction.** It is {glue:text}`spots_tens:.2f` on Gaussian
 #   noise correlated in tens, {glue:text}`spots_sas:.2f` on i.i.d. SaS noise, {glue:text}`spots_latent:.2f` on SaS noise of
 #   index 1.5 with latent factors. That it is the same on noise and on its twin says nothing about the noise.
-# * **The parts say where the distance to 2 of these laws comes from.** They agree with theory within {glue:text}`spots_parts_off:.3f` where
-#   theory is exact. Of mixed laws the heaviest coordinates make most of the tails ([](../methods.md)). A tail part beside an equally long negative dependence means tails that coordinates share.
+# * **The parts say where the gap of these laws comes from.** They agree with theory within {glue:text}`spots_parts_off:.3f` where
+#   theory is exact. Of mixed laws the heaviest coordinates make most of the tails ([](../methods.md)). A tail part beside an equally long negative correlation means tails that coordinates share.
 # * **tau finds tails, if all of the noise has them.** With 120 minibatches it finds pure SaS noise, of index 1.95 too, at rates
 #   of {glue:text}`spots_tau_pure:.2f` and more, and rejects Gaussian noise at a rate of {glue:text}`spots_tau_size:.3f`.
 # * **A test that finds nothing speaks against noise that is stable as a whole, not against a part that is.** Beside nine tenths of Gaussian

@@ -64,7 +64,7 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # %% [markdown]
 # Within a claim, settings are tested at a false discovery rate of 5 % {cite:p}`benjamini1995`; over claims the verdicts survive
 # Holm's correction at 5 % {cite:p}`holm1979`, or go down by one. Across seeds it is tested with five or more; with fewer,
-# variances are joint over settings. Equivalence is two one-sided tests {cite:p}`schuirmann1987`, the intraclass correlation ICC(1) that of {cite:t}`shrout1979`.
+# variances are pooled over settings. Equivalence is two one-sided tests {cite:p}`schuirmann1987`, the intraclass correlation ICC(1) that of {cite:t}`shrout1979`.
 
 # Two rules are milder or other than the plan they came from had them: that plan asked for a slope *within* 0.02 in C6, where a fall of any size passes here, for it is no
 # movement towards 2; and for Holm's correction over all claims, which is made here for the paper's and for ours by themselves.

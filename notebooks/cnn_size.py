@@ -82,7 +82,7 @@ sizes.readable(sizes.trained_table(results))
 #
 # tau, which looks at each coordinate *across the minibatches* (0 for Gaussian noise), and the parts of $1/\hat\alpha - 1/2$ ([](decomposition.ipynb)).
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the number of filters, a column for each data set and loss: alpha-hat, tau, dependence, layout, scales and tails."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the number of filters, a column for each data set and loss: alpha-hat, tau, correlation, order, scales and tails."}}
 decomposition.decomposition_against_width(results)
 
 # %% tags=["remove-input"]

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # The diagnosis of the tail index on real networks
 #
-# **The question.** $\hat\alpha$ of real gradient noise is far below 2. How much of that distance is dependence between
+# **The question.** $\hat\alpha$ of real gradient noise is far below 2. How much of that gap is correlation between
 # coordinates, how much the order in which they are listed, how much unequal scales, how much heavy tails? And do tests that
 # look where the joint number cannot, down the columns and across the minibatches, find heavy tails?
 #
@@ -22,8 +22,8 @@
 #
 # | part | is the change when | so that it shows |
 # | --- | --- | --- |
-# | dependence | rows are permuted independently in each column | what coordinates share within a minibatch |
-# | layout | all entries are shuffled | the order of the parameters *alone*, once dependence is gone |
+# | correlation | rows are permuted independently in each column | what coordinates share within a minibatch |
+# | order | all entries are shuffled | the order of the parameters *alone*, once the correlation is gone |
 # | scales | entries are divided by their column's scale, estimated on other minibatches | coordinates of unequal size |
 # | tails | (what is left) | the shape of the coordinates' laws, the heaviest most |
 #
@@ -34,7 +34,7 @@
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-cell"]
 import torch
 from IPython.display import Markdown
 from myst_nb import glue
@@ -45,6 +45,7 @@ from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import decomposition
 from tailnoise_utils.study.results.reading import provenance_line, statuses, untrained, with_settings
 
+# %% tags=["hide-input"]
 results = runner.load("decomposition", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
@@ -56,7 +57,7 @@ Markdown(
 )
 
 # %% [markdown]
-# **The short answer.** Before training, *dependence* makes {glue:text}`dependence_share_before:.0%` of the distance on average over the settings.
+# **The short answer.** Before training, *correlation* makes {glue:text}`dependence_share_before:.0%` of the distance on average over the settings.
 # Across the minibatches the noise of whole fully connected networks is then close to Gaussian: tau, zero for Gaussian noise and
 # {glue:text}`tau_of_195:.2f` for a stable law of index 1.95, is {glue:text}`tau_before_fcn_low:.3f` to {glue:text}`tau_before_fcn_high:.3f`, an excess that is small, but no
 # chance in {glue:text}`excess_before_fcn:.0f` of {glue:text}`count_before_fcn:.0f` settings (p = 0.01 in every seed). That of the convolutional network is heavier from the start
@@ -68,7 +69,7 @@ Markdown(
 # index describes it ([](batch_scaling.ipynb)). The joint number tells none of this. What qualifies these sentences is at the end of the page.
 
 # %% [markdown]
-# ## What the distance to 2 is made of
+# ## What the gap is made of
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars, one a setting, before and after training: the parts of one over alpha-hat minus one half. Dependence is the longest part nearly everywhere in fully connected networks; tails are below a tenth before training and long after it on MNIST with cross-entropy."}}
 decomposition.waterfall(results)
@@ -202,7 +203,7 @@ for name, rows in chosen.items():
 
 # %% tags=["remove-input"]
 Markdown(
-    f"Dependence is {share.mean():.0%} of the distance to 2 before training, on average over the settings ({share.min():.0%} to "
+    f"Dependence is {share.mean():.0%} of the gap before training, on average over the settings ({share.min():.0%} to "
     f"{share.max():.0%}), and {left.mean():.0%} after it ({left.min():.0%} to {left.max():.0%}). tau goes from "
     f"{before['tail excess'].min():.3f} to {before['tail excess'].max():.3f} before and {after['tail excess'].min():.3f} to {after['tail excess'].max():.3f} "
     f"after training; the part of tails from {before['tails'].min():.3f} to {before['tails'].max():.3f} and from "
@@ -217,20 +218,20 @@ Markdown(
 
 # %% tags=["hide-input"]
 try:
-    longer, shorter = (runner.stored("decomposition", which, whole=False) for which in ("constant", "laptop"))
+    longer, shorter = (runner.stored("decomposition", which, complete=False) for which in ("constant", "laptop"))
 except runner.MissingResults:  # not here: the page's own runs stand in for both
     longer = shorter = results
 long, short = (decomposition.decomposition_table(of).xs("after training", level="when") for of in (longer, shorter))
 decomposition.with_spread(long, "corrected", "tail excess", "norms", "columns, 3", "columns, 30", "accuracy")
 
 # %% tags=["remove-input"]
-of = len(experiments.grid("decomposition", "constant"))
+count = len(experiments.grid("decomposition", "constant"))
 counts = with_settings(longer).groupby("setting", observed=True)["run"].nunique()
 Markdown(
     (
         f"*None is stored: profile `{profile}`"
         if longer is results
-        else f"*Profile `paper`: {len(longer.runs)} of {of} runs"
+        else f"*Profile `constant`: {len(longer.runs)} of {count} runs"
     )
     + f"; seeds of each setting: {', '.join(f'{name} {count}' for name, count in counts.items())}. "
     f"{provenance_line(longer)}.*{untrained(longer)} The differences behind *tails*, *scales* and the "
@@ -277,9 +278,9 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   index of its own for each parameter {cite:p}`battash2024`. What the theory of SGD under stable noise says does not depend on the estimator
 #   {cite:p}`simsekli2019heavy,nguyen2019`.
 # * **What fails, and how much it matters.** Independence. In every fully connected network before training, and in most after it, the
-#   largest part of the distance to 2 is *dependence*: gradients of one minibatch share inputs and errors.
+#   largest part of the gap is *correlation*: gradients of one minibatch share inputs and errors.
 #   Permuting the rows of each column, which changes no coordinate's own law, takes most of the distance away. On CIFAR-10
-#   dependence is nearly all of it. In the convolutional network the order and the unequal scales of the
+#   correlation is nearly all of it. In the convolutional network the order and the unequal scales of the
 #   parameters matter as much.
 # * **What remains, and is real.** tau is small before training in fully connected networks, though above the Gaussian band in some
 #   settings. On MNIST it grows in training in every setting, with cross-entropy the most but at 32 × 6
@@ -322,14 +323,14 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   In the networks trained on MNIST with cross-entropy that is {glue:text}`half_cross:.0f` of the coordinates at most: *tails* there are of single coordinates, where tau is of all. *Scales* is then
 #   what is left of the shuffled noise, in which every coordinate weighs by its size. It is negative where the coordinates with the heaviest tails are small: they
 #   hardly count in the shuffled noise, and as much as any other in tails. Coordinates that are exactly zero in many minibatches are in scales, for a zero takes no
-#   part in a coordinate's scale. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as dependence. The parts add up
+#   part in a coordinate's scale. Tails that a whole minibatch shares are booked as tails and, with the opposite sign, as correlation. The parts add up
 #   exactly to $1/\hat\alpha - 1/2$ (at 120 minibatches on MNIST, 100 on CIFAR-10); of networks with more
 #   than some 300,000 parameters a sample is looked at, so that their value differs a little from that of the joint number.
 # * **How sure.** Three seeds (two of the convolutional network with cross-entropy at the end); all networks that fit are on MNIST, so that
 #   data set and fit cannot be told apart here; what differs between settings by less than the points of the seeds do says nothing. Few thousand
 #   iterations in most of this page: networks on CIFAR-10 that fit are missing but for one seed of width 1024 in [](fcn_size.ipynb). The convolutional
 #   network hardly trains in this time, with the hinge loss not at all. At the paper's length there is cross-entropy only, and not every
-#   setting and seed (the caption there has what there is). Shares "of the distance to 2" are of a sum whose terms have both signs: dependence can be more than all of it. The tests compare with twins of the measured covariance,
+#   setting and seed (the caption there has what there is). Shares "of the gap" are of a sum whose terms have both signs: correlation can be more than all of it. The tests compare with twins of the measured covariance,
 #   which err on the side of the Gaussian law where coordinates are nearly independent (but for the norms, where this is corrected).
 #   What size of tails each test could have missed is in [](blind_spots.ipynb). Standard errors of shuffled parts speak of the shuffle only. At most {glue:text}`unresolved_most:.1e` of the
 #   differences between the gradients of two minibatches may be rounding, on average over the seeds of a setting.

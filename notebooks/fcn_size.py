@@ -133,7 +133,7 @@ put("fcn_highest", trained[["published", "corrected"]].max(axis=None))
 # Under $\hat\alpha$ are **tau**, which looks at each coordinate *across the minibatches* (0 for Gaussian noise; the band is what Gaussian twins
 # give), and the four parts of $1/\hat\alpha - 1/2$, each of which may be negative ([](../methods.md)). What is large and positive lowers $\hat\alpha$.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the width, a column for each data set and loss: alpha-hat, tau, dependence, layout, scales, tails. On MNIST with cross-entropy tau is larger in wide networks, and at depths 4 and 6 tails rise with the width while scales fall; with the hinge loss tau and tails of wide networks are lower. On CIFAR-10 tau is near zero up to depth 6, less so at width 1024, and dependence is about twice as large as on MNIST."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Six rows of panels against the width, a column for each data set and loss: alpha-hat, tau, correlation, order, scales, tails. On MNIST with cross-entropy tau is larger in wide networks, and at depths 4 and 6 tails rise with the width while scales fall; with the hinge loss tau and tails of wide networks are lower. On CIFAR-10 tau is near zero up to depth 6, less so at width 1024, and dependence is about twice as large as on MNIST."}}
 decomposition.decomposition_against_width(results)
 
 # %% tags=["remove-input"]
@@ -186,7 +186,7 @@ Markdown("\n".join(line(verdicts[claim]) for claim in ("C3", "C4", "C8", "O1", "
 # * **The number does not follow the tails.** With cross-entropy on MNIST tau at width 256 is above that at width 16 at depths 2, 4 and 6. At depth 2
 #   it goes from {glue:text}`mnist_2_4_tau:.3f` at width 4 to {glue:text}`mnist_2_256_tau:.2f` at 256, and the corrected $\hat\alpha$ from {glue:text}`mnist_2_4_alpha:.2f` to {glue:text}`mnist_2_256_alpha:.2f`, *towards* 2. Networks
 #   of width 256 and depth 4 have tau = {glue:text}`mnist_4_256_tau:.2f` on MNIST and {glue:text}`cifar10_4_256_tau:.3f` on CIFAR-10, where $\hat\alpha$ is the *lower* of the two,
-#   {glue:text}`cifar10_4_256_alpha:.2f` against {glue:text}`mnist_4_256_alpha:.2f`: dependence between the coordinates is {glue:text}`cifar10_4_256_correlation:.2f` of $1/\hat\alpha - 1/2$ there, on MNIST
+#   {glue:text}`cifar10_4_256_alpha:.2f` against {glue:text}`mnist_4_256_alpha:.2f`: correlation between the coordinates is {glue:text}`cifar10_4_256_correlation:.2f` of $1/\hat\alpha - 1/2$ there, on MNIST
 #   {glue:text}`mnist_4_256_correlation:.2f`. In deep, wide networks on MNIST $\hat\alpha$ does fall where tails get heavier: at depth 6, from width 16 to 256, it goes from
 #   {glue:text}`mnist_6_16_alpha:.2f` to {glue:text}`mnist_6_256_alpha:.2f` and tau from {glue:text}`mnist_6_16_tau:.2f` to {glue:text}`mnist_6_256_tau:.2f`; tails of {glue:text}`mnist_6_256_tails:.2f` are met
 #   by scales of {glue:text}`mnist_6_256_scales:.2f`. (O1: *{glue:text}`fcn_O1:s`*; O2: *{glue:text}`fcn_O2:s`*.)

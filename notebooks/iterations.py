@@ -114,7 +114,7 @@ glue("iterations_C7", verdict.verdict, display=False)
 #
 # The diagnosis ([](decomposition.ipynb)) of the noise of these very networks at some of their snapshots: the distance of $1/\hat\alpha$ to 1/2 in the corrected arithmetic, and its parts.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "A panel for each network against the iteration: the distance of 1/alpha-hat to 1/2 and its four parts, dependence, layout, scales and tails, with bars over the seeds."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A panel for each network against the iteration: the distance of 1/alpha-hat to 1/2 and its four parts, correlation, order, scales and tails, with bars over the seeds."}}
 diagnosis = runner.load("iterations_decomposition", profile)
 decomposition.parts_along_training(diagnosis)
 
@@ -146,7 +146,7 @@ decomposition.along_training(diagnosis)
 # **The early fall is no tail, and the tails that come later do not show.** On MNIST the distance grows from {glue:text}`fcn_e_0_first:.3f` to {glue:text}`fcn_e_0_low:.3f` at iteration {glue:text}`fcn_low_point`, near the
 # lowest $\hat\alpha$: unequal scales go from {glue:text}`fcn_scales_first:.3f` to {glue:text}`fcn_scales_low:.3f`, tails are {glue:text}`fcn_tails_low:.3f` there. From then on $\hat\alpha$ hardly moves (the distance is
 # {glue:text}`fcn_e_0_last:.3f` at the end), while tau rises from {glue:text}`fcn_tau_low:.3f` to {glue:text}`fcn_tau_last:.3f` and the part of tails from {glue:text}`fcn_tails_low:.3f` to {glue:text}`fcn_tails_last:.2f`: scales, {glue:text}`fcn_scales_last:.2f` by
-# then, take it away again. In the convolutional network the distance is largest at iteration {glue:text}`cnn_low_point` of those measured here, when dependence has gone from {glue:text}`cnn_correlation_first:.2f` to
+# then, take it away again. In the convolutional network the distance is largest at iteration {glue:text}`cnn_low_point` of those measured here, when correlation has gone from {glue:text}`cnn_correlation_first:.2f` to
 # {glue:text}`cnn_correlation_low:.2f`; tau is {glue:text}`cnn_tau_first:.3f` before training, {glue:text}`cnn_tau_low:.3f` there and {glue:text}`cnn_tau_last:.3f` at the end.
 
 # %% [markdown]
@@ -158,23 +158,23 @@ Markdown(line(verdict))
 # %% [markdown]
 # The rule's tests of a jump and of a faster rise find too much: a window around a minimum is not like others, and the accuracies along one training depend on each other
 # ({func}`tailnoise_utils.study.claims.phases`). A "reproduced" by them would mean little; "not reproduced" stands. In `laptop` snapshots are 100 steps apart from the 100th to the 2,000th iteration and 500
-# after it, in `paper` 10,000 to 20,000 at the end: a jump between two of them shows as a step, one that is over before the next does not show at all.
+# after it, in `constant` 10,000 to 20,000 at the end: a jump between two of them shows as a step, one that is over before the next does not show at all.
 
 # %% [markdown]
 # ## At the paper's length
 #
-# The same settings for the 65,000 iterations of the paper (profile `paper`), as far as they have been run; nothing above takes these runs, and no claim is judged on them.
+# The same settings for the 65,000 iterations of the paper at a constant step (profile `constant`), as far as they have been run; nothing above takes these runs, and no claim is judged on them.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "As the first figure, for the trainings of 65,000 iterations that are stored: loss and accuracy, and below them the tail index in three ways, against the iteration."}}
 try:
-    longer = runner.stored("iterations", "constant", whole=False)
+    longer = runner.stored("iterations", "constant", complete=False)
 except runner.MissingResults:  # not here: the page's own runs stand in
     longer = results
 iterations.iterations(longer)
 
 # %% tags=["remove-input"]
-own = "*None is stored: these are the runs above." if longer is results else "*Profile `paper`: "
-own += "" if longer is results else f"{len(longer.runs)} of {len(experiments.grid('iterations', 'paper'))} runs."
+own = "*None is stored: these are the runs above." if longer is results else "*Profile `constant`: "
+own += "" if longer is results else f"{len(longer.runs)} of {len(experiments.grid('iterations', 'constant'))} runs."
 Markdown(f"{own} {provenance_line(longer)}.*")
 
 # %% tags=["hide-input"]
@@ -186,7 +186,7 @@ iterations.first_and_last(longer).style.format(precision=3)
 # * **What the paper says** (as we understand it; consult its text): $\hat\alpha$ is far below 2 throughout training, it
 #   falls in an early phase, and a jump of the process comes near its minimum.
 # * **What we find here.** $\hat\alpha$ is far below 2 at every snapshot of every setting, in both conventions, from the first
-#   one on. For the fully connected networks it varies little between these seeds and along training, beside its distance to 2.
+#   one on. For the fully connected networks it varies little between these seeds and along training, beside its gap.
 #   An early fall is there: on MNIST from {glue:text}`fcn_published_first:.2f` to {glue:text}`fcn_published_low:.2f` at iteration {glue:text}`fcn_published_at` as published, back to {glue:text}`fcn_published_last:.2f` at the end;
 #   the convolutional network's goes from {glue:text}`cnn_corrected_first:.2f` to {glue:text}`cnn_corrected_low:.2f` at iteration {glue:text}`cnn_corrected_at` and back to {glue:text}`cnn_corrected_last:.2f` in the corrected arithmetic. Its published
 #   value rises instead, from {glue:text}`cnn_published_first:.2f` to {glue:text}`cnn_published_last:.2f`, as dead coordinates come to life ({glue:text}`cnn_dead_first:.0%` of them at first, {glue:text}`cnn_dead_last:.1%` at the end):
@@ -195,7 +195,7 @@ iterations.first_and_last(longer).style.format(precision=3)
 # * **What the number does not show.** The third line in the figure is the *same* noise: the same numbers in the same
 #   rows, with the parameters listed in another order (one random permutation of the columns, common to all minibatches).
 #   No tail can change by listing parameters in another order, but for the fully connected networks $\hat\alpha$ moves towards
-#   2. That part of the distance to 2 is the layout of the parameter vector: a block of neighbouring weights sums differently
+#   2. That part of the gap is the order of the parameters: a block of neighbouring weights sums differently
 #   from a block of weights drawn from everywhere (neighbours presumably have similar scales and correlated gradients), and the
 #   estimator, which assumes independent entries of one law, reads that as a heavy tail. For the convolutional network the
 #   order makes little difference before training; after it $\hat\alpha$ moves towards 2 there too. [](estimator.ipynb) shows such an effect on Gaussian data with known correlations.

@@ -27,7 +27,7 @@
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-cell"]
 from IPython.display import Markdown
 from myst_nb import glue
 
@@ -37,6 +37,7 @@ from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import norms
 from tailnoise_utils.study.results.reading import DATA, provenance_line, statuses
 
+# %% tags=["hide-input"]
 results = runner.load("noise_histogram", profile)
 run = results.runs.iloc[0]
 setting = f"CNN with {run.width} filters on {DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"

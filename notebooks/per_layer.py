@@ -28,7 +28,7 @@
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
 
-# %% tags=["hide-input"]
+# %% tags=["remove-cell"]
 import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
@@ -37,6 +37,7 @@ from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import decomposition
 from tailnoise_utils.study.results.reading import provenance_line, untrained, with_settings
 
+# %% tags=["hide-input"]
 results = runner.load("decomposition", profile)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}; means over the seeds. Axes differ between figures.*"
@@ -167,7 +168,7 @@ glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=F
 #   that of the later layers ({glue:text}`cross_after_low:.2f` to {glue:text}`hinge_after_high:.2f` at depth 6).
 # * **In the convolutional network** `conv1` and `conv2` are near Gaussian before training (tau at most {glue:text}`conv_front:.2f`); all layers
 #   behind them are heavier from the start.
-# * **The parts differ too.** Before training *dependence* is {glue:text}`dependence_low:.2f` to {glue:text}`dependence_high:.2f` in the layers of fully
+# * **The parts differ too.** Before training *correlation* is {glue:text}`dependence_low:.2f` to {glue:text}`dependence_high:.2f` in the layers of fully
 #   connected networks; in the convolutional one it is {glue:text}`dependence_conv:.2f` or more but in `linear1`, where it is
 #   {glue:text}`dependence_cnn:.2f` at most. From the fourth layer on, at depth 6, *scales* add {glue:text}`scales_low:.2f` to
 #   {glue:text}`scales_high:.2f` to it (why coordinates differ more in size there is not measured), and on MNIST with cross-entropy, after training,

@@ -1,5 +1,6 @@
 """The built book: nothing loaded from elsewhere, no broken link, no figure without alternative text."""
 
+import importlib.util
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import Make
+from conftest import ROOT, Make
+
+from tailnoise_utils.study import experiments
 
 pytestmark = [pytest.mark.xdist_group("book"), pytest.mark.slow]
 
@@ -93,6 +96,24 @@ def test_pages(book: Path) -> None:
         assert (book / f"{name}.html").is_file()
         # A page that no menu leads to is lost.
         assert name == "index" or f'href="{name}.html"' in (book / "index.html").read_text()
+
+
+def test_every_module_has_a_place_on_a_page() -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "book" / "api").glob("*.md"))
+    shown = set(re.findall(r"automodule:: ([\w.]+)", pages))
+    paths = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "tailnoise_utils").rglob("*.py")]
+    modules = {".".join(path.parts) for path in paths if not path.name.startswith("_")}
+    assert modules - shown == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "book/reproduce.md"])
+def test_commands_and_imports_of_a_page_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for name in re.findall(r"tailnoise_utils (?:run|show|verify) (\w+)", text):
+        assert name in {*experiments.EXPERIMENTS, "all"}, name
+    for module, names in re.findall(r"from (tailnoise_utils[\w.]*) import ([\w, ]+)", text):
+        for name in names.split(", "):
+            assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}"), name
 
 
 def test_nothing_is_loaded_from_elsewhere(book: Path) -> None:

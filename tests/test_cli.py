@@ -29,7 +29,7 @@ def command(*words, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("book")  # which has made these results
+@pytest.mark.xdist_group("book")  # on the worker of the book's tests, which make these results
 def test_run_show_and_list(in_smoke, tmp_path):
     done = command("run", "iterations", "--profile", "smoke")
     assert done.returncode == 0, done.stderr

@@ -345,11 +345,11 @@ def test_load_gives_only_the_present_grid(tiny_grid, monkeypatch):
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: (*tiny_grid, tiny(seed=3)))
     with pytest.raises(runner.MissingResults, match="1 of the 3 runs"):
         runner.load("iterations", "laptop")
-    part = runner.stored("iterations", "laptop", whole=False)
+    part = runner.stored("iterations", "laptop", complete=False)
     assert list(part.runs["seed"]) == [1, 2]
     assert set(part.rows["run"]) == set(part.runs["run"])
     with pytest.raises(runner.MissingResults, match=r"3 of the 3 runs .* run iterations --profile constant"):
-        runner.stored("iterations", "constant", whole=False)
+        runner.stored("iterations", "constant", complete=False)
 
 
 @pytest.mark.slow

@@ -607,7 +607,7 @@ def test_the_diagnosis_comes_with_the_report_unless_it_cannot() -> None:
     report = measure(everything(), cross_entropy, batches, draws=19)
     assert list(report.diagnosis.decomposition) == ["all", "0", "1", "4", "6"]
     assert report.diagnosis.draws == 19
-    assert ("all", "units") in report.diagnosis.found
+    assert ("all", "units") in report.diagnosis.not_normal
     part = measure(everything(), cross_entropy, batches, draws=19, entries=report.P * 100).diagnosis
     assert 90 < sum(stop - start for start, stop in part.segments) <= 100 < report.p
     assert "Diagnosis of alpha^: P = 40 minibatches" in repr(report)

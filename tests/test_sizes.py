@@ -112,7 +112,7 @@ def test_the_paper_has_as_many_runs_as_it_says():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("book")  # which has made these results
+@pytest.mark.xdist_group("book")  # on the worker of the book's tests, which make these results
 @pytest.mark.parametrize("experiment", ["fcn_size", "cnn_size"])
 def test_smoke_is_measured_to_its_end(experiment, in_smoke):
     results = runner.run(experiment, "smoke")

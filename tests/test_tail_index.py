@@ -32,14 +32,16 @@ def assert_standard(z, mean=0.0, sd=1.0, slack=0.0):
     assert abs(z.std(ddof=1) - sd) < 3 * sd / math.sqrt(2 * n) + slack
 
 
-# In two of three cases it finds a mean that is off by .2 of the standard error, or an sd by 14 %; seven indices are tried.
+# Finds, in two of three cases, a mean that is off by .2 of the standard error or an sd that is off by 14 %; with half as
+# many .29 and 20 %. Each estimator has seven chances. The documented exceptions need more.
 REPLICATES = 300
+EXCEPTIONS = {("mohammadi_order", 1.5): 800, ("koutrouvelis", 2.0): 800}
 
 
 @lru_cache(maxsize=1)
 def samples(alpha):
     """The samples of one index, for all estimators: the tests come in the order of the indices."""
-    return [sas(alpha, 10_000, [1, i]) for i in range(REPLICATES)]
+    return [sas(alpha, 10_000, [1, i]) for i in range(max(EXCEPTIONS.values()))]
 
 
 @pytest.mark.slow
@@ -52,8 +54,9 @@ def test_z_scores_on_stable_data(name, alpha):
     mean, sd = {"mohammadi_order": (-0.15, 1.0)}.get(name, (0.0, 1.0))
     if (name, alpha) == ("koutrouvelis", 2.0):
         mean, sd = -0.1, 0.88
-    few = REPLICATES // 2 if name == "mohammadi_order" else REPLICATES  # it takes as long as all others together
-    found = [tail_index.ESTIMATORS[name](sample) for sample in samples(alpha)[:few]]
+    usual = REPLICATES // 2 if name == "mohammadi_order" else REPLICATES  # it takes as long as all others together
+    count = EXCEPTIONS.get((name, alpha), usual)
+    found = [tail_index.ESTIMATORS[name](sample) for sample in samples(alpha)[:count]]
     assert_standard(np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in found]), mean, sd)
 
 

@@ -201,7 +201,7 @@ def test_departures_are_made_one_at_a_time_and_all_together():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("book")  # which has made these results
+@pytest.mark.xdist_group("book")  # on the worker of the book's tests, which make these results
 @pytest.mark.parametrize("experiment", ["batch_size", "departures"])
 def test_smoke_is_measured_to_its_end(experiment, in_smoke):
     results = runner.run(experiment, "smoke")

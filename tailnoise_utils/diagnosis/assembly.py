@@ -124,7 +124,7 @@ def diagnose(
         tests=tests | row_tests,
         control=control,
         stable_tail_excess=stable_tail_excess,
-        found=shares,
+        not_normal=shares,
         problems=problems,
         seconds=time.perf_counter() - start,
     )

@@ -70,7 +70,7 @@ class Diagnosis:
         tests: (scope, quantity, x) to the statistic and its null distribution.
         control: K1 to mean 1/alpha^_j of the columns of stable twins with alpha = 1.5 and its spread.
         stable_tail_excess: mean tau of the same stable twins and its spread.
-        found: (scope, kind) to the share that is found not normal (Anderson-Darling, false discovery rate .05): of
+        not_normal: (scope, kind) to the share that is found not normal (Anderson-Darling, false discovery rate .05): of
             coordinates, units (a random projection of the incoming weights of each), random and leading projections.
         problems: scopes without parts, and why.
         seconds: wall time.
@@ -91,7 +91,7 @@ class Diagnosis:
     tests: dict[tuple[str, str, int | None], Comparison]
     control: dict[int, Estimate]
     stable_tail_excess: Estimate
-    found: dict[tuple[str, str], float]
+    not_normal: dict[tuple[str, str], float]
     problems: dict[str, str]
     seconds: float
 
@@ -99,7 +99,7 @@ class Diagnosis:
         network = self.decomposition["all"]
         live, most = network.p, max(1, round(network.half * network.p))
         share, taken = self.unresolved.get("all", 0.0), sum(stop - start for start, stop in self.segments)
-        shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.found.items() if scope == "all")
+        shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.not_normal.items() if scope == "all")
         conclusion = conclude(self.tests, self.draws, self.doubt)
         doubt = few = ""
         if self.doubt:
@@ -169,7 +169,7 @@ class Diagnosis:
             rows.append({"quantity": f"{quantity} (p)", "value": test.p, **place})
         for K1, (value, se) in self.control.items():
             rows.append({"quantity": f"1/alpha (per coordinate) (stable {STABLE})", "x": K1, "value": value, "se": se})
-        for (scope, name), share in self.found.items():
+        for (scope, name), share in self.not_normal.items():
             rows.append(_scoped(scope, {"quantity": f"not normal ({name})", "value": share}))
         taken = sum(stop - start for start, stop in self.segments)
         rows.append({"quantity": "diagnosis coordinates", "value": taken})

@@ -1,4 +1,4 @@
-"""The look of every figure: colours by concept, size, `@figure`; and the line that says where its numbers came from."""
+"""The look of every figure: colours by concept, size, `@figure`."""
 
 import functools
 import itertools

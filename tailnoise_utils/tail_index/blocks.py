@@ -23,7 +23,7 @@ CONVENTIONS = ("published", "corrected")
 
 
 def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected") -> TailIndex:
-    r"""Tail index from the mean logarithm of block sums (Corollary 2.4), the estimator of the paper.
+    r"""Estimate the tail index from the mean logarithm of block sums (Corollary 2.4), the estimator of the paper.
 
     .. math:: \frac{1}{\hat\alpha} = \frac{1}{\log K_1}
         \Bigl(\frac{1}{K_2}\sum_{i=1}^{K_2}\log|Y_i| - \frac{1}{K}\sum_{k=1}^{K}\log|X_k|\Bigr),
@@ -90,7 +90,7 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
 def mohammadi_order(
     x: Sample, k: int | None = None, K1: int | None = None, *, convention: str = "corrected"
 ) -> TailIndex:
-    r"""Tail index from order statistics of block sums (Corollary 2.2).
+    r"""Estimate the tail index from order statistics of block sums (Corollary 2.2).
 
     .. math:: \frac{1}{\hat\alpha} = \frac{(\log|Y|)_{(k)} - (\log|X|)_{(K_1 k)}}{\log K_1}
 

@@ -19,7 +19,7 @@ def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
 
 
 def log_moment(x: Sample) -> TailIndex:
-    r"""Tail index from the variance of the logarithm.
+    r"""Estimate the tail index from the variance of the logarithm.
 
     .. math:: \frac{1}{\hat\alpha^2} = \frac{6}{\pi^2}\,s^2 - \frac12,
         \qquad s^2 = \frac{1}{K-1}\sum_k\bigl(\log|X_k| - \overline{\log|X|}\bigr)^2
@@ -60,7 +60,7 @@ def log_moment(x: Sample) -> TailIndex:
 
 
 def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
-    r"""Tail index from fractional lower-order moments of opposite order.
+    r"""Estimate the tail index from fractional lower-order moments of opposite order.
 
     With :math:`M_p = \frac1K\sum_k|X_k|^p`, the scale cancels in
 
@@ -121,7 +121,7 @@ def _relative_sd(p: float, alpha: float) -> float:
 
 
 def koutrouvelis(x: Sample) -> TailIndex:
-    r"""Tail index from a regression on the empirical characteristic function.
+    r"""Estimate the tail index from a regression on the empirical characteristic function.
 
     .. math:: \log\bigl(-\log|\hat\varphi(t)|^2\bigr) = \log(2\sigma^\alpha) + \alpha\log|t|,
         \qquad \hat\varphi(t) = \frac1K\sum_k e^{itX_k}

@@ -17,7 +17,7 @@ _MOST_LIKELIHOOD = 2000  # every step of the search needs the density of all ent
 
 
 def mcculloch(x: Sample) -> TailIndex:
-    r"""Tail index from the ratio of two quantile ranges.
+    r"""Estimate the tail index from the ratio of two quantile ranges.
 
     .. math:: \nu(\hat\alpha) = \frac{\hat x_{.95} - \hat x_{.05}}{\hat x_{.75} - \hat x_{.25}}
 

@@ -6,7 +6,7 @@ Statements and rules are read from the docstrings of :func:`tailnoise_utils.stud
 at a false discovery rate of 5 % over its settings, where all must hold for "reproduced" and all of one level of a facet for
 "partly" (:func:`tailnoise_utils.study.claims.decide`); over claims by Holm's procedure at 5 %
 (:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by themselves. A setting's own seeds give its
-error where there are 5, else variances are joint over the settings that the rule names
+error where there are 5, else variances are pooled over the settings that the rule names
 (:func:`tailnoise_utils.study.results.reading.over_seeds`).
 """
 

@@ -52,8 +52,8 @@ def c6(results: Results) -> Verdict:
     seeds), in one network measured at several b and in networks trained at b.
 
     It is for FCNs of depth 2 and 4 that trained on MNIST or CIFAR-10, at the last snapshot, in each reading and convention
-    of :func:`tailnoise_utils.study.claims.batch_slopes`; variances are joint over the settings of a reading and convention.
-    A fall does not count against the claim. "Partly": one data set, loss, convention or
+    of :func:`tailnoise_utils.study.claims.batch_slopes`; variances are pooled over the settings of a reading and
+    convention. A fall does not count against the claim. "Partly": one data set, loss, convention or
     reading, or all, where networks trained at several b are absent. "Not tested": networks of one of the depths, measured
     at several b, are absent, or no setting has two seeds.
     """
@@ -103,8 +103,8 @@ def o3(results: Results) -> Verdict:
     The rule: The log-scale falls less steeply from 10 to 100 samples than from 100 to 1000, before and after training
     (t-tests over the seeds).
 
-    Variances are joint over the settings of an end. Under a stable law both slopes are the same, or the second is larger by
-    a little, since its data are finite. "Partly": one data set, loss or end. "Not tested": no data of 10,000 samples or
+    Variances are pooled over the settings of an end. Under a stable law both slopes are the same, or the second is a little
+    larger, since its data are finite. "Partly": one data set, loss or end. "Not tested": no data of 10,000 samples or
     more, or no setting after training. The claim was formed on these very results: the verdict says how sure they make it,
     not that it was predicted.
     """

@@ -1,6 +1,6 @@
 """O1 and O2: claims of our own, which the diagnosis can judge.
 
-They were formed on the settings of ``diagnosis`` and are judged on those of ``fcn_size``, which did not exist when the
+They were formed on the settings of ``decomposition`` and are judged on those of ``fcn_size``, which did not exist when the
 rules were written.
 """
 
@@ -17,12 +17,12 @@ _LOSSES = ("nll", "hinge")
 
 
 def o1(fcn: Results) -> Verdict:
-    """O1: Most of 1/alpha^ - 1/2 before training is dependence between coordinates.
+    """O1: Most of the gap 1/alpha^ - 1/2 before training is correlation between coordinates.
 
     The rule: Before training the part 'correlation' is more than half of 1/alpha^ - 1/2 in each setting (t-tests over the
     seeds).
 
-    With e_0 = 1/alpha^ - 1/2, both correlation - e_0 / 2 and e_0 itself are above 0; variances are joint over the sizes of
+    With e_0 = 1/alpha^ - 1/2, both correlation - e_0 / 2 and e_0 itself are above 0; variances are pooled over the sizes of
     a data set and loss. "Partly": one data set or loss. "Not tested": a data set or loss is absent.
     """
     start = at_start(fcn)
@@ -36,7 +36,7 @@ def o1(fcn: Results) -> Verdict:
     means = correlation.assign(e_0=e_0["value"]).groupby(SETTING)[["value", "e_0"]].mean()
     shares = pd.DataFrame({"share": means["value"] / means["e_0"]})
     shares["above"] = shares["share"] > 0.5
-    lines = effects(shares, {"share": "share of dependence in 1/alpha^ - 1/2", "above": "above one half"})
+    lines = effects(shares, {"share": "share of correlation in the gap", "above": "above one half"})
     return judge("O1", tests, lines + effects(tests, {"seeds": "seeds"}), ("dataset", "loss"))
 
 

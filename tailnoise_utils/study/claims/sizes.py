@@ -40,7 +40,7 @@ def c3(fcn: Results, cnn: Results) -> Verdict:
     The rule: 1/alpha^ is above 1/1.75 in each setting, before and after training (t-tests over the seeds).
 
     A setting is a network (kind, width, depth), data set and loss, before training (all runs) or at the last snapshot (runs
-    that trained), in each of two conventions; variances are joint over the sizes of a kind of network, data set, loss and
+    that trained), in each of two conventions; variances are pooled over the sizes of a kind of network, data set, loss and
     end. "Partly": one convention, loss or data set, or all but a loss that did not train at all. "Not tested": none of a
     kind of network trained on one of its two data sets.
     """
@@ -53,13 +53,13 @@ def c3(fcn: Results, cnn: Results) -> Verdict:
     nothing, lost = absent_of(frame[frame["when"] == "after"], _FCN + _CNN, _LOSSES)
     if nothing:
         return Verdict("C3", NOT_TESTED, f"No trained run of {'; '.join(nothing)}.")
-    joint = ["model", "dataset", "loss", "when", "convention"]
-    tests = means_above(frame, [*SETTING, "when", "convention"], joint, 1 / _FAR)
+    pool = ["model", "dataset", "loss", "when", "convention"]
+    tests = means_above(frame, [*SETTING, "when", "convention"], pool, 1 / _FAR)
     tests["alpha"] = 1 / tests["mean"]
     lines = effects(tests, {"alpha": "alpha^"}, ("convention",)) + effects(tests, {"seeds": "seeds"})
     failing = tests[~holding(tests)]
     kind = ("model", "dataset", "loss", "convention")
-    names = {"alpha": "fails at alpha^", "se": "with an error over the seeds (joint over sizes) of 1/alpha^ of"}
+    names = {"alpha": "fails at alpha^", "se": "with an error over the seeds (pooled over sizes) of 1/alpha^ of"}
     return judge("C3", tests, lines + effects(failing, names, kind), ("convention", "loss", "dataset"), tuple(lost))
 
 
@@ -153,7 +153,7 @@ def c5(cnn: Results) -> Verdict:
 
     It is for networks that trained, at the last snapshot, for each data set, loss and convention. The smallest number of
     filters against the rest: Welch's one-sided t-test over the runs; with fewer than 5 seeds, a t-test of its mean less the
-    mean of the other sizes' means, variances joint over the settings of a convention. Beyond it alpha^ is
+    mean of the other sizes' means, variances pooled over the settings of a convention. Beyond it alpha^ is
     1 / mean(1/alpha^); no test. "Partly": one data set, loss or convention, or all but a loss that did not train. "Not
     tested": on one of the data sets the smallest network or two larger ones did not train.
     """

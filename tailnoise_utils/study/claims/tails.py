@@ -57,7 +57,7 @@ def scale_of_norms(results: Results) -> str:
         return "Not measured: no run trained."
     name = "Spread of ln norm over that of Gaussian vectors with the same covariance"
     ratio = effects(pd.DataFrame({"ratio": noise / gaussian}), {"ratio": name})
-    return f"{sentence(ratio)} (1 if dependence explains all of it)."
+    return f"{sentence(ratio)} (1 if the covariance explains all of it)."
 
 
 def flat_in_b(results: Results) -> str:

@@ -153,23 +153,23 @@ def choose(experiment: str, profile: str) -> tuple[str, store.Results]:
     if profile != "book":
         return profile, load(experiment, profile)
     try:
-        return "paper", stored(experiment, "paper", whole=False)
+        return "paper", stored(experiment, "paper", complete=False)
     except MissingResults:
         return "laptop", load(experiment, "laptop")
 
 
-def stored(experiment: str, profile: str, *, whole: bool = True) -> store.Results:
+def stored(experiment: str, profile: str, *, complete: bool = True) -> store.Results:
     """Read the stored results of exactly the present grid, in its order, not those of an older one in the same file.
 
     Raises:
-        MissingResults: runs of the grid (unless `whole`: all of them) are not stored; the message holds the command.
+        MissingResults: a run of the grid is not stored, or, unless `complete`, none is; the message holds the command.
         ValueError: an unknown experiment or profile, or a file that is not what it should be.
     """
     path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]
     results = store.read(path) if path.exists() else None
     finished = set(results.runs["spec_digest"] if results else ())
     present = [digest for digest in wanted if digest in finished]
-    if not present or (whole and len(present) < len(wanted)):
+    if not present or (complete and len(present) < len(wanted)):
         raise MissingResults(
             f"{len(wanted) - len(present)} of the {len(wanted)} runs of {experiment!r} in profile {profile!r} are not in "
             f"{path}; make them with: {command(experiment, profile)}"

@@ -1,4 +1,4 @@
-"""Drawings and tables of the book: one function a figure, from stored results to a matplotlib figure."""
+"""Figures and tables of the book, a module a topic; here, what the command `show` draws."""
 
 from collections.abc import Callable
 

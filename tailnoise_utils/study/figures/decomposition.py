@@ -285,7 +285,9 @@ def decomposition_against_width(results: Results) -> Figure:
     look = series(depths)
     # The order of the rows is that of the names; the twins belong to the row of tau.
     row = table["quantity"].replace("tail excess (twin)", "tail excess")
-    table = table.assign(row=row).sort_values("row", key=lambda of: of.map(list(_AGAINST_SIZE).index), kind="stable")
+    table = table.assign(row=row).sort_values(
+        "row", key=lambda names: names.map(list(_AGAINST_SIZE).index), kind="stable"
+    )
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         for depth, values in rows[rows["quantity"] == rows["row"]].groupby("depth"):

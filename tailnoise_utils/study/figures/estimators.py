@@ -31,7 +31,10 @@ _LABELS = {
 def _looks(results: Results, *, likelihood: bool = False) -> dict[str, dict[str, str]]:
     """Return colour, mark and label of the estimators that run on every law, and of maximum likelihood if asked for."""
     names = dict.fromkeys([*_LABELS, *results.rows["scope"]])  # an estimator without a label has its own name
-    looks = zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
+    marks = (
+        MARKERS[(i + i // len(MARKERS)) % len(MARKERS)] for i in itertools.count()
+    )  # the tenth has the second mark
+    looks = zip(names, itertools.cycle(COLOURS), marks, strict=False)
     table = {name: {"color": c, "marker": m, "label": _LABELS.get(name, name)} for name, c, m in looks}
     return {name: look for name, look in table.items() if likelihood or name != "maximum_likelihood"}
 

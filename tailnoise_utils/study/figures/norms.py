@@ -42,7 +42,7 @@ def norm_histograms(results: Results) -> Figure:
     layout |= {"xlabel": "norm / median\nnoise norm", "ylabel": "count", "height": 1.55, "most": 99}
     # By law; within it iterations stay in their order.
     drawn, panels = facets(
-        table.sort_values("quantity", key=lambda of: of.map(list(NORMS).index), kind="stable"), draw, **layout
+        table.sort_values("quantity", key=lambda names: names.map(list(NORMS).index), kind="stable"), draw, **layout
     )
     for axes, label in zip(panels[:, 0], NORMS.values(), strict=True):
         axes.set_ylabel(label.replace(", ", ",\n"))

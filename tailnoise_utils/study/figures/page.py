@@ -11,10 +11,7 @@ from ..results.store import Results
 
 def origin(results: Results, profile: str, data: pd.DataFrame | None = None, name: str = "") -> HTML:
     """Fold away where the numbers of a figure come from, with its data as a CSV file to keep."""
-    seeds = results.runs["seed"].nunique() if "seed" in results.runs else 0
-    words = (
-        f"Profile {profile}, {len(results.runs)} runs, {seeds} seed{'s' * (seeds != 1)}; {provenance_line(results)}."
-    )
+    words = f"Profile {profile}; {provenance_line(results)}."
     link = ""
     if data is not None:
         content = base64.b64encode(data.to_csv(index=not isinstance(data.index, pd.RangeIndex)).encode()).decode()

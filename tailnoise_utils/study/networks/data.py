@@ -191,8 +191,8 @@ def _download(path: Path, kind: _Kind) -> None:
         if path.is_file():
             return
         shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
-        part.mkdir()
         try:
+            part.mkdir()
             arrays = _fetch(path.stem, part)
             _check(arrays, kind, f"the download of {path.stem}", "set TAILNOISE_DATA to a folder with a sound copy")
             with files.atomic(path) as file:

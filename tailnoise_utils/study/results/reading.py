@@ -115,7 +115,7 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
 def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFrame:
     """Compute means over the seeds with their standard errors.
 
-    From 5 seeds on a setting's spread gives its standard error. With fewer it is the spread within settings, joint over
+    From 5 seeds on a setting's spread gives its standard error. With fewer it is the spread within settings, pooled over
     all settings (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of freedom of all.
 
     `frame` has a row a run, with its `value`; the columns `by` name a setting. The result has a row a setting: mean, se
