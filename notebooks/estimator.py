@@ -27,6 +27,7 @@ from tailnoise_utils.study.style import svg_in_notebooks
 
 svg_in_notebooks()
 
+# %% tags=["remove-cell"]
 profile, results = runner.choose("estimator", profile)
 efficiency, forms = estimators.bias_table(results), estimators.closed_form_table(results)
 glue("sd_ratio_mohammadi", float(efficiency.loc["Mohammadi 2.4 (corrected)", "sd / bound"]), display=False)

@@ -29,6 +29,7 @@ from tailnoise_utils.study.style import svg_in_notebooks
 
 svg_in_notebooks()
 
+# %% tags=["remove-cell"]
 asked = profile
 profile, results = runner.choose("metastability", asked)
 verdict, checks = claims.c9(results), claims.c9_checks(results)

@@ -421,7 +421,7 @@ def test_c8_not_tested():
 
 
 def diagnose(share=0.7, tau=0.01, accuracy=0.97, e_0=0.3):
-    """The part of dependence in e_0 before training; the p-value of tau and the training accuracy after it."""
+    """The part of correlation in e_0 before training; the p-value of tau and the training accuracy after it."""
 
     def quantities(of, iteration):
         whole = e_0 + jitter(of, iteration)
@@ -443,7 +443,7 @@ def diagnose(share=0.7, tau=0.01, accuracy=0.97, e_0=0.3):
 def test_o1():
     found = claims.o1(sized(FCN, diagnose()))
     assert found.verdict == "reproduced"
-    assert found.numbers["smallest share of dependence in 1/alpha^ - 1/2"] == pytest.approx(0.7)
+    assert found.numbers["smallest share of correlation in the gap"] == pytest.approx(0.7)
     assert claims.o1(sized(FCN, diagnose(0.45))).verdict == "not reproduced"
     # A part above half of less than nothing.
     assert claims.o1(sized(FCN, diagnose(0.3, e_0=-0.3))).verdict == "not reproduced"

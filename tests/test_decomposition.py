@@ -13,8 +13,6 @@ from tailnoise_utils import diagnosis, stable, tail_index
 from tailnoise_utils.diagnosis import joint
 from tailnoise_utils.tail_index import known_laws
 
-pytestmark = pytest.mark.slow
-
 
 def replicates(make, count, **settings):
     return [diagnosis.decompose(make(seed), seed=seed, **settings) for seed in range(count)]
@@ -38,6 +36,7 @@ def offset(alpha, K1):
     return diagnosis.expected_scaled(P, K1, alpha) - 1 / alpha
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.0, 0.5])
 @pytest.mark.parametrize("alpha", [1.2, 1.5, 1.8, 2.0])
 def test_parts_of_independent_noise_are_its_scales_and_its_tails(alpha, tau):
@@ -66,6 +65,7 @@ def test_reference_of_the_scaled_differences_is_the_documented_one():
         assert diagnosis.expected_scaled(1200, 1000, alpha) == pytest.approx(first_order, abs=2e-5)
 
 
+@pytest.mark.slow
 def test_what_a_stable_law_would_show_is_beside_the_parts():
     found = replicates(lambda seed: centred(sas(1.5, (P, COLUMNS), 9, seed) * np.exp(normal(COLUMNS, 6) / 2)), 24)
     mean, se = mean_and_se(found, "tails")
@@ -74,6 +74,7 @@ def test_what_a_stable_law_would_show_is_beside_the_parts():
     assert rows["decomposition: tails (stable 1.5)"] == found[0].stable_tails == pytest.approx(1 / 6, abs=0.01)
 
 
+@pytest.mark.slow
 def test_unequal_halves_enter_the_reference():
     found = replicates(lambda seed: centred(normal((18, 4000), 8, seed)), 40)  # 9 pairs: 4 and 5
     mean, se = mean_and_se(found, "tails")
@@ -85,6 +86,7 @@ def test_unequal_halves_enter_the_reference():
     assert found[0].reference == pytest.approx(exact, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_sorted_scales_are_layout():
     scales = np.exp(normal(COLUMNS, 6))
     found = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * np.sort(scales)), 10)
@@ -96,6 +98,7 @@ def test_sorted_scales_are_layout():
     assert e_c > mean_and_se(found, "e_0")[0] + 0.05 + 4 * se
 
 
+@pytest.mark.slow
 def test_correlation_is_dependence():
     rho = 0.6  # in blocks of 10 columns; K1 a multiple of them
 
@@ -107,6 +110,7 @@ def test_correlation_is_dependence():
     assert_parts(found, correlation=math.log1p(9 * rho) / 2 / math.log(200), order=0, tails=0, scales=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.05, 0.5])
 def test_correlation_of_all_columns_is_dependence_and_no_tails(rho):
     # The mean over all differences of a minibatch is not zero then, however they are shuffled: their signs must be drawn.
@@ -119,6 +123,7 @@ def test_correlation_of_all_columns_is_dependence_and_no_tails(rho):
     assert mean_and_se(found, "correlation")[0] > 0.1
 
 
+@pytest.mark.slow
 def test_tails_are_those_of_the_heaviest_columns():
     # Half of the entries of every tenth column are tiny: its mean square is large beside its geometric mean.
     heavy = np.arange(COLUMNS) % 10 == 0
@@ -151,6 +156,7 @@ def test_what_share_of_the_columns_makes_half_of_the_tails():
     assert {"quantity": "decomposition: tails (columns of half)", "value": found.half} in found.rows()
 
 
+@pytest.mark.slow
 def test_columns_of_many_exact_zeros_are_in_scales():
     # A fifth of the columns is zero in nine tenths of the minibatches: zeros have no logarithm, and tau sees them.
     def make(seed):
@@ -164,6 +170,7 @@ def test_columns_of_many_exact_zeros_are_in_scales():
     assert float(diagnosis.tail_excess(make(0)).mean()) > 0.2
 
 
+@pytest.mark.slow
 def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
     # P rows have P scales, however many the entries: for K1 above P the mean of the A_i, P^(2 / alpha - 1) A in law, is
     # all that a block of mixed entries sees. (Not centred: the mean over the rows would be common to all of them.)
@@ -175,6 +182,7 @@ def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_g
     assert_parts(replicates(lambda seed: elliptical(2.0, seed, centre=False), 10), e_0=0, correlation=0, tails=0)
 
 
+@pytest.mark.slow
 def test_latent_stable_noise_has_tails_and_dependence():
     found = replicates(lambda seed: latent(1.5, 200, seed), 24)
     mean, se = mean_and_se(found, "tails")
@@ -183,6 +191,7 @@ def test_latent_stable_noise_has_tails_and_dependence():
     assert_parts(gaussian, order=0, tails=0)
 
 
+@pytest.mark.slow
 def test_students_tails_are_no_stable_ones():
     make = lambda seed: centred(np.random.default_rng([12, seed]).standard_t(3, (P, COLUMNS)))  # noqa: E731
     found = {K1: replicates(make, 10, K1=K1) for K1 in (50, 1000)}
@@ -223,11 +232,14 @@ def test_parts_are_the_corrected_estimate_of_the_permuted_entries():
     parts = diagnosis.decompose(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
     for name, x in entries.items():
         assert getattr(parts, name).value == pytest.approx(tail_index.mohammadi(x, 700).inverse - 0.5, abs=1e-5), name
+    assert parts.order.se == pytest.approx(math.hypot(parts.e_pi.se, parts.e_1.se))
+    assert parts.scales.se == pytest.approx(math.hypot(parts.e_1.se, parts.e_2.se))
     D = U[::2] - U[1::2]
     for own, other in ((slice(30), slice(30, 60)), (slice(30, 60), slice(30))):
         assert torch.allclose(scaled[own], D[own] / D[other].abs().log().mean(0).exp(), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_standard_errors_are_the_spread_over_independent_matrices():
     # Not centred: means over the rows are common to all of them, and where the variance is infinite these count.
     found = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 64)
@@ -326,6 +338,7 @@ def test_scales_leave_zeros_out(monkeypatch):
     assert torch.allclose(diagnosis.scaled_differences(U), (D / scales)[:, kept], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["independent", "latent", "elliptical"])
 def test_the_joint_statistic_is_blind_to_tails(kind):
     """Its mean is the same on heavy-tailed noise and on Gaussian noise of the same covariance, 0.167 above 1/2 or not."""

@@ -11,11 +11,10 @@ from problems import COLUMNS, P, centred, latent, normal, sas
 from tailnoise_utils import diagnosis, stable
 from tailnoise_utils.diagnosis.assembly import _units
 
-pytestmark = pytest.mark.slow
-
 GROUPS = {"first": [slice(0, 1500), slice(1990, 2000)], "last": [slice(1500, 1990)]}
 
 
+@pytest.mark.slow
 def test_anatomy_of_heavy_tailed_noise():
     U = centred(sas(1.5, (P, COLUMNS), 29))
     U[:, ::10] = 0
@@ -49,6 +48,7 @@ def test_anatomy_of_heavy_tailed_noise():
     assert "1/alpha (per coordinate), K1 = 30" in repr(found)
 
 
+@pytest.mark.slow
 def test_anatomy_of_gaussian_noise_finds_nothing():
     found = diagnosis.diagnose(latent(2.0, 8, 5), groups=GROUPS, draws=39, seed=2)
     assert min(test.p for test in found.tests.values()) > 0.025
@@ -56,6 +56,7 @@ def test_anatomy_of_gaussian_noise_finds_nothing():
     assert abs(found.decomposition["all"].tails.value) < 0.03
 
 
+@pytest.mark.slow
 def test_units_are_tested_by_projections_of_their_own_weights():
     U = normal((P, 4000), 40)
     U[:, :1000] *= stable.sample(1.2, (P, 1), generator=np.random.default_rng(41))
@@ -80,6 +81,7 @@ def test_only_units_that_are_looked_at_whole_take_part():
     assert sorted(found) == [own for own in expected if len(own) > 1]
 
 
+@pytest.mark.slow
 def test_anatomy_of_a_sample_of_the_coordinates():
     U = centred(normal((P, COLUMNS), 30))
     groups = {"dead": [slice(0, 100)], "alive": [slice(100, COLUMNS)]}
@@ -106,6 +108,7 @@ def test_the_block_length_is_that_of_the_live_entries_of_the_whole_network(looke
     assert (found.p, found.K1) == (looked_at // 2, K1)
 
 
+@pytest.mark.slow
 def test_all_groups_together_have_half_of_the_entries():
     U = centred(sas(1.5, (20, 4000), 45))
     groups = {"a": [slice(0, 2000)], "b": [slice(2000, 3500)], "c": [slice(3500, 4000)]}
@@ -116,6 +119,7 @@ def test_all_groups_together_have_half_of_the_entries():
         assert found[name] == diagnosis.decompose(U[:, columns], seed=3)
 
 
+@pytest.mark.slow
 def test_a_group_is_judged_by_its_own_columns():
     U = torch.cat([centred(normal((P, 700), 60)), centred(sas(1.5, (P, 800), 61))], 1)
     groups = {"plain": [slice(0, 200)], "rest": [slice(200, 700)], "heavy": [slice(700, 1500)]}
@@ -138,6 +142,7 @@ def test_a_group_is_judged_by_its_own_columns():
     assert abs(found.tests["plain", "kurtosis (random projections)", None].value) < 0.3
 
 
+@pytest.mark.slow
 def test_projections_have_the_null_of_gaussian_noise_and_the_control_that_of_stable_noise():
     U = torch.from_numpy(np.asarray(sas(1.5, (P, 1), 62) * normal((P, 900), 63))).float()
     found = diagnosis.diagnose(U - U.mean(0), seed=4)
@@ -151,6 +156,7 @@ def test_projections_have_the_null_of_gaussian_noise_and_the_control_that_of_sta
     assert [one.value for one in found.control.values()] == pytest.approx([2 / 3] * 4, abs=0.06)
 
 
+@pytest.mark.slow
 def test_samples_of_columns_are_drawn_at_random(monkeypatch):
     monkeypatch.setattr(
         sys.modules["tailnoise_utils.diagnosis.assembly"], "COLUMNS", 200
@@ -163,6 +169,7 @@ def test_samples_of_columns_are_drawn_at_random(monkeypatch):
     assert abs(found.tests["plain", "tail excess", None].value) < heavy / 20
 
 
+@pytest.mark.slow
 def test_units_are_projected_onto_random_directions():
     signs = np.tile([1.0, -1.0], 1500)
     U = normal((P, 3000), 68) + np.repeat(sas(1.2, (P, 300), 67), 10, axis=1) * signs
@@ -171,6 +178,7 @@ def test_units_are_projected_onto_random_directions():
     assert found.found["all", "units"] > 0.8  # the plain sum of a unit's columns is Gaussian
 
 
+@pytest.mark.slow
 def test_norms_of_a_group_have_the_null_of_its_own_number_of_columns(monkeypatch):
     asked = []
 
@@ -183,6 +191,7 @@ def test_norms_of_a_group_have_the_null_of_its_own_number_of_columns(monkeypatch
     assert asked == [(P, 500), (P, 4)]
 
 
+@pytest.mark.slow
 def test_kurtoses_of_projections_have_their_own_null():
     """Over many Gaussian matrices the null mean and deviation are those of the statistic itself."""
     quantities = ("kurtosis (random projections)", "kurtosis (leading projections)")

@@ -27,7 +27,9 @@ def tables() -> dict[str, str]:
     """Checksums of the stored tables, but for those of `paper`, which still grow."""
     results = ROOT / "notebooks" / "results"
     return {
-        str(path.relative_to(results)): json.loads(pq.read_table(path).schema.metadata[b"tailnoise_runs"])["sha256"][:16]
+        str(path.relative_to(results)): json.loads(pq.read_table(path).schema.metadata[b"tailnoise_runs"])["sha256"][
+            :16
+        ]
         for profile in ("constant", "laptop")
         for path in sorted((results / profile).glob("*.parquet"))
     }

@@ -15,8 +15,6 @@ from tailnoise_utils.study.exits import levy_sde, theory
 from tailnoise_utils.study.exits.landscape import Landscape, SymmetricWell
 from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 
-pytestmark = pytest.mark.slow
-
 WELLS = Landscape((-1.0, 1.2, 3.1, 4.7), (0.0, 2.4, 3.8), (0.8, 0.6, 1.0, 0.8))
 WELL = SymmetricWell(2.0, 3.0)
 # Of `test_runs_between_wells_give_the_same_numbers_as_ever`: those of the moves that occur, and of the four wells.
@@ -114,6 +112,7 @@ def test_wells_that_are_none_are_refused(wells, message):
 # The scheme
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [1.2, 1.8, 2.0])
 def test_ornstein_uhlenbeck_has_the_law_of_the_recursion(alpha):
     """Steps are linear in the noise: the end is shift + SaS of a scale that is a finite sum."""
@@ -140,6 +139,7 @@ def test_the_start_is_left_alone():
 # Exit times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [1.2, 1.6])
 def test_a_flight_without_a_force_leaves_as_getoor_says(alpha):
     """From the middle of (-a, a): a^alpha / Gamma(1 + alpha), divided by eps^alpha."""
@@ -163,6 +163,7 @@ def test_brownian_motion_without_a_force_and_the_shift_of_the_edge():
     assert plain > shifted + 10 * se
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edge", [1.0, 1.5])
 def test_brownian_exits_take_as_long_as_the_exact_formula_says(edge):
     well, eps = SymmetricWell(1.0, 1.0), 0.55
@@ -171,6 +172,7 @@ def test_brownian_exits_take_as_long_as_the_exact_formula_says(edge):
     assert mean == pytest.approx(theory.brownian_exit_time(well, edge, eps), abs=4 * se)
 
 
+@pytest.mark.slow
 def test_levy_exits_depend_on_width_and_noise_only():
     settings = {"alpha": 1.2, "dt": 0.02, "particles": 4000}
     for a, height, eps in ((1.0, 1.0, 0.06), (1.0, 2.0, 0.06), (1.5, 1.0, 0.06), (1.0, 1.0, 0.12)):
@@ -343,6 +345,7 @@ def test_looks_are_every_fifth_step_and_as_many_as_asked_for():
     np.testing.assert_allclose(decay[:, 0], 0.99 ** (5 * np.arange(1, 12)), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_levy_moves_come_at_the_rates_of_the_generator():
     alpha, eps = 1.3, 0.05
     found = levy_sde.visits(WELLS, alpha=alpha, eps=eps, dt=0.02, time=1000.0, particles=600, generator=rng())
@@ -356,6 +359,7 @@ def test_levy_moves_come_at_the_rates_of_the_generator():
     assert np.all(np.abs(share - theory.stationary_law(q)) < 4 * error + 0.01)
 
 
+@pytest.mark.slow
 def test_brownian_particles_stay_where_gibbs_says():
     eps = 0.6
     found = levy_sde.visits(WELLS, alpha=2.0, eps=eps, dt=0.005, time=150.0, particles=400, generator=rng())
@@ -374,6 +378,7 @@ def test_visits_refuse_what_makes_no_sense():
 # Runs
 
 
+@pytest.mark.slow
 def test_an_exit_run_has_the_mean_its_error_and_the_theory():
     spec = ExitSpec("eps", 2.0, 1.0, 1.0, 0.6, 0.02, edge=1.0, shifted=True, particles=300, seed=1)
     rows = {row["quantity"]: row for row in spec.rows(lambda share: None)}

@@ -18,8 +18,6 @@ from tailnoise_utils.measurement.passes import marks, repeated
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study.networks import data
 
-pytestmark = pytest.mark.slow
-
 
 def inner(U: Tensor) -> Tensor:
     U = U - U.mean(0)
@@ -31,6 +29,7 @@ def alike(seed: int) -> Tensor:
     return torch.from_numpy(normal((30, 4), seed) @ normal((4, 50), seed + 1000) * 3.0 ** normal(50, seed + 2000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", [lambda seed: torch.from_numpy(sas(1.2, (30, 50), seed)), alike])
 def test_of_a_random_partition_the_p_values_are_uniform(law: Callable[[int], Tensor]) -> None:
     found = torch.tensor([diagnosis.order(inner(law(seed)), permutations=99, seed=seed) for seed in range(400)])
@@ -76,6 +75,7 @@ def batches(kind: str) -> list[tuple[Tensor, Tensor]]:
     return found + found[:5] if kind == "repeated" else found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sorted", "overlapping", "repeated", "random", "pure"])
 def test_what_is_no_random_partition_gets_no_conclusion(kind: str) -> None:
     torch.manual_seed(0)
@@ -99,6 +99,7 @@ def test_what_is_no_random_partition_gets_no_conclusion(kind: str) -> None:
     assert frame["diagnosis in doubt"] == (kind in ("sorted", "overlapping", "repeated"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_gets_no_conclusion(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
@@ -108,6 +109,7 @@ def test_half_precision_gets_no_conclusion(dtype: torch.dtype) -> None:
     assert "measure in float32" in text
 
 
+@pytest.mark.slow
 def test_one_layer_in_half_precision_is_enough() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 10).bfloat16())
@@ -158,6 +160,7 @@ class Box:
         return f"Box({tuple(self.x.shape)})"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "seen"),
     [

@@ -142,6 +142,9 @@ def test_all_norms_are_kept_only_where_they_are_asked_for():
     assert [row["x"] for row in norms] == [row["x"] for row in twins] == list(range(10))
     assert {row["split"] for row in norms + twins} == {"train"}
     assert sum(row["value"] for row in norms) / 10 == pytest.approx(values_at(plain)["norm"])
+    others = replace(PAPER, train=replace(TRAIN, seed=2), norms=True).measure(model, shares.append)  # other twins only
+    assert [row for row in others if row["quantity"] == "norm (each)"] == norms
+    assert not [row for row in others if row["quantity"] == "norm (each, twin)" and row in twins]
 
 
 def values_at(rows):

@@ -14,9 +14,8 @@ from tailnoise_utils import diagnosis
 from tailnoise_utils.diagnosis import per_coordinate
 from tailnoise_utils.noise.matrix import centre
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [3, 40])
 def test_t1_has_mean_zero_for_gaussian_columns_of_any_covariance(rank):
     values = [float(diagnosis.tail_excess(latent(2.0, rank, seed, rows=20)).mean()) for seed in range(400)]
@@ -37,6 +36,7 @@ def test_t1_sees_tails():
     assert diagnosis.tail_excess(elliptical(1.5, 0)).mean() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [1.2, 1.5, 1.8, 2.0])
 def test_columns_have_the_index_of_their_law_at_every_block_length(alpha):
     lengths = diagnosis.column_lengths(P)
@@ -76,6 +76,7 @@ def test_pair_differences_are_needed_because_centred_columns_are_biased():
     assert 1 / inverse == pytest.approx(2.154, abs=0.015)
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_under_the_null():
     draws, found = 39, []
     for seed in range(100):
@@ -163,6 +164,7 @@ def test_noise_that_is_small_beside_its_mean_is_resolved(share):
     assert diagnosis.unresolved(g) < 1e-3
 
 
+@pytest.mark.slow
 def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     """Coordinates that one minibatch reaches with a large gradient: in float32 the others are all minus the mean."""
     rng = np.random.default_rng(53)
@@ -189,6 +191,7 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     assert diagnosis.diagnose(U.float(), draws=19).unresolved == {}
 
 
+@pytest.mark.slow
 def test_gradients_have_the_anatomy_of_their_noise():
     """They are centred as the noise is, sampled and in groups; they are not changed; of whole numbers there is none."""
     g = torch.from_numpy(3 + normal((P, 900), 56) * np.linspace(0.1, 3, 900)).float()
@@ -214,6 +217,7 @@ def test_gradients_have_the_anatomy_of_their_noise():
     assert "none, for" in repr(whole)
 
 
+@pytest.mark.slow
 def test_rounding_is_counted_in_each_group():
     g = torch.cat([torch.from_numpy(normal((P, 200), 62)).float(), counted(torch.float32, columns=200)[1]], 1)
     found = diagnosis.diagnose(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
@@ -228,6 +232,7 @@ def test_judge_counts_the_surrogates_that_reach_the_value():
     assert math.isnan(diagnosis.judge(math.nan, null).p)
 
 
+@pytest.mark.slow
 def test_spread_of_norms():
     # Positive stable squares: sd of ln|norm| is pi / sqrt 24 * sqrt(4 / alpha^2 - 1) for many independent coordinates.
     for alpha in (1.5, 1.9):
@@ -247,6 +252,7 @@ LAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
     """Under the sample covariance they would never be rejected where directions are many, with p-values near 1."""
@@ -263,6 +269,7 @@ def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
     assert 0.35 < np.mean(np.array(p) <= 0.5) < 0.65
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_norms_of_gaussian_noise_are_seldom_beyond_all_twins(law):
     """A conclusion asks for p = .01 with 99 twins; few strong directions reach it more often, but not much."""
@@ -285,6 +292,7 @@ def test_sums_over_distinct_rows_are_what_they_say():
     assert per_coordinate._distinct(torch.from_numpy(M)) == pytest.approx((pairs, chains, apart))
 
 
+@pytest.mark.slow
 def test_few_rows_tell_how_norms_spread_without_bias():
     """At P = 16 the terms of third and fourth order, and P against P - 1, are no detail."""
     for shape, spread in (((16, 40), 1 / math.sqrt(80)), ((16, 4), None)):
@@ -311,6 +319,7 @@ def test_one_heavy_row_does_not_widen_its_own_reference():
     assert diagnosis.norm_spread(G) > 0.2
 
 
+@pytest.mark.slow
 def test_the_spread_of_a_scale_of_rows_is_found():
     rng = np.random.default_rng(39)
     U = rng.standard_normal((P, 1000)) * np.exp(0.05 * rng.standard_normal((P, 1)))

@@ -361,6 +361,7 @@ def test_implied_indices_are_slopes_of_the_stored_scales():
     assert table.loc["after training", ("100", "sd of slope")] == pytest.approx(slopes.std())
     panel = next(a for a in batch_size.batch_scaling(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     x, y = lines_of(panel)["256 × 3"].T
+    np.testing.assert_allclose(x, np.sqrt(scales.index[:-1] * scales.index[1:]))
     assert y[np.argmin(np.abs(x - np.sqrt(100 * 200)))] == pytest.approx(1 / (1 + slopes.mean()))
     scale = next(a for a in batch_size.log_scales(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     mean = scales.mean(axis=1)

@@ -15,8 +15,6 @@ from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.minibatches import Minibatches
 
-pytestmark = pytest.mark.slow
-
 NAMES = ("tail excess", "kurtosis (random projections)", "kurtosis (leading projections)", "sd of ln norm")
 
 
@@ -84,6 +82,7 @@ def test_tests_that_find_something_are_listed_with_commas() -> None:
     )
 
 
+@pytest.mark.slow
 def test_how_few_make_the_tails_and_how_many_differences_are_rounding_is_printed() -> None:
     g = torch.randn(40, 600, generator=torch.Generator().manual_seed(6))
     g[:, :300] = 1.0  # dead
@@ -121,6 +120,7 @@ def test_rounding_forbids_a_conclusion() -> None:
         assert f"gradients in {str(dtype)[6:]} have too few digits" in diagnosis.doubt({"all": 0.0}, dtype)
 
 
+@pytest.mark.slow
 def test_conclusions_of_noise_that_is_known() -> None:
     generator = torch.Generator().manual_seed(1)
     gaussian = torch.randn(40, 500, generator=generator)
@@ -139,6 +139,7 @@ def test_conclusions_of_noise_that_is_known() -> None:
         ]
 
 
+@pytest.mark.slow
 def test_the_report_of_the_readme_fits_a_page_and_ends_as_the_readme_says(capsys) -> None:
     text = (ROOT / "README.md").read_text()
     [snippet] = re.findall(r"```python\n(.*?)```", text, re.S)
@@ -151,6 +152,7 @@ def test_the_report_of_the_readme_fits_a_page_and_ends_as_the_readme_says(capsys
     assert printed.endswith(quoted)
 
 
+@pytest.mark.slow
 def test_few_minibatches_come_with_a_warning() -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(48, 6, generator=generator), torch.randint(3, (48,), generator=generator)
@@ -173,6 +175,7 @@ def test_two_minibatches_have_no_standard_error() -> None:
     assert re.search(r"corrected  -?\d+\.\d{3}  without the dead", text)
 
 
+@pytest.mark.slow
 def test_few_live_coordinates_come_with_a_warning() -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(640, 4, generator=generator), torch.randint(3, (640,), generator=generator)
@@ -192,6 +195,7 @@ def test_few_live_coordinates_come_with_a_warning() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_one_output_has_no_accuracy() -> None:
     x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.zeros(64, dtype=torch.int64)
     loss = lambda outputs, y: (outputs[:, 0] - y).square().mean()  # noqa: E731
@@ -200,6 +204,7 @@ def test_one_output_has_no_accuracy() -> None:
         assert (report.accuracy is None) == (outputs == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_noise_of_whole_numbers_has_no_conclusion(dtype: torch.dtype) -> None:
     """Black and white pictures under weights of zero: gradients are counts, and their differences are often zero."""
@@ -223,6 +228,7 @@ def test_few_are_fewer_than_a_hundred() -> None:
         assert ("of which only" in repr(diagnosis.diagnose(U - U.mean(0), draws=19))) == (p < 100)
 
 
+@pytest.mark.slow
 def test_small_noise_beside_a_large_mean_has_a_conclusion() -> None:
     """A regression on features far from zero: its gradients agree in their first digits, and their noise is real."""
     generator = torch.Generator().manual_seed(4)
@@ -233,6 +239,7 @@ def test_small_noise_beside_a_large_mean_has_a_conclusion() -> None:
     assert "5 tests (*), each at the level" in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_differences_of_a_measurement_are_of_gradients_before_they_are_centred() -> None:
     """A linear loss, whose gradients are the inputs: most are tiny, and one minibatch of each has a large one."""
     generator = torch.Generator().manual_seed(5)
@@ -260,6 +267,7 @@ def rare(outputs: Tensor, y: Tensor) -> Tensor:
     return outputs.sum() * (y == 0).any()
 
 
+@pytest.mark.slow
 def test_only_too_little_noise_is_a_reason_for_no_diagnosis(monkeypatch) -> None:
     x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64)
     model, batches = nn.Linear(6, 3), Minibatches(x, y, 2, seed=0)

@@ -179,6 +179,13 @@ def test_standard_error_of_the_order_statistic_is_its_formula():
     assert index.inverse_se == pytest.approx(float(expected), rel=1e-10)
 
 
+def test_log_moment_has_the_unbiased_variance():
+    x = sas(1.5, 20)
+    logs = np.log(np.abs(x))
+    square = 6 / math.pi**2 * np.square(logs - logs.mean()).sum() / 19 - 0.5
+    assert tail_index.log_moment(x).inverse == pytest.approx(math.sqrt(square), rel=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(1000,), (1003,), (10, 101)])
 def test_corrected_is_its_definition(shape):
     x = sas(1.3, math.prod(shape)).reshape(shape)
