@@ -10,7 +10,7 @@ from typing import Any
 
 _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
-_INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec"
+_INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec PaperBatchSpec"
 _NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
 _COST = "CostSpec CallCostSpec"
 
@@ -18,7 +18,7 @@ _COST = "CostSpec CallCostSpec"
 QUANTITIES: dict[str, tuple[str, str]] = {
     # What became of a run
     "diverged": ("last iteration before a training diverged", _NETWORKS),
-    "stopped": ("iteration at which a training stopped", "PaperSpec"),
+    "stopped": ("iteration at which a training stopped", "PaperSpec PaperBatchSpec"),
     "nothing alive": ("1: all minibatches have the same gradient", _NETWORKS),
     # Networks
     "loss": ("mean loss over a split", _NETWORKS),
@@ -59,7 +59,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     ),
     "decomposition: K1": ("block length of the decomposition", _DIAGNOSIS),
     "decomposition: p": ("live coordinates in the decomposition", _DIAGNOSIS),
-    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} PaperSpec"),
+    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} PaperSpec PaperBatchSpec"),
     "tail excess (twin)": ("mean tau of Gaussian twins", _DIAGNOSIS),
     "tail excess (p)": ("its p-value", _DIAGNOSIS),
     "1/alpha (per coordinate)": ("mean 1/alpha^ along the minibatches of one coordinate, K1 = x", _DIAGNOSIS),
@@ -83,7 +83,10 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "diagnosis dead share": ("share of them that are dead", _DIAGNOSIS),
     "diagnosis unresolved": ("share of the differences that may be zero up to rounding", _DIAGNOSIS),
     # Sizes of minibatches, departures, norms
-    "1/alpha (corrected, K1 = 1000)": ("as 1/alpha (corrected), at K1 = 1000", "BatchSizeSpec PaperSpec"),
+    "1/alpha (corrected, K1 = 1000)": (
+        "as 1/alpha (corrected), at K1 = 1000",
+        "BatchSizeSpec PaperSpec PaperBatchSpec",
+    ),
     "log-scale": ("mean logarithm of the noise at b = x, corrected for drawing without replacement", "ScalingSpec"),
     "live share": ("share of the coordinates where the full gradient is not zero", "ScalingSpec"),
     "1/alpha (text)": ("1/alpha^ as the paper's text has it, without dead coordinates", "DeparturesSpec"),
@@ -92,18 +95,21 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "K1 (text)": ("block length of 1/alpha (text)", "DeparturesSpec"),
     "K1 (text, epsilon)": ("block length of 1/alpha (text, epsilon)", "DeparturesSpec"),
     "K1 (text, dead kept)": ("block length of 1/alpha (text, dead kept)", "DeparturesSpec"),
-    "norm": ("norm of the noise of minibatch x; of PaperSpec their mean", "NormsSpec PaperSpec"),
+    "norm": (
+        "norm of the noise of minibatch x; of PaperSpec PaperBatchSpec their mean",
+        "NormsSpec PaperSpec PaperBatchSpec",
+    ),
     "norm, Gaussian (independent)": ("norm of independent Gaussian entries", "NormsSpec"),
     "norm, stable (independent)": ("norm of independent stable entries", "NormsSpec"),
     "norm, Gaussian (same covariance)": ("norm of Gaussian noise of the same covariance", "NormsSpec"),
     # Networks at the paper's settings, minibatches in data order
-    "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", "PaperSpec"),
+    "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", "PaperSpec PaperBatchSpec"),
     "1/alpha (published, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
     "1/alpha (corrected, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
-    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", "PaperSpec"),
-    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", "PaperSpec"),
-    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", "PaperSpec PaperBatchSpec"),
+    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec PaperBatchSpec"),
+    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", "PaperSpec PaperBatchSpec"),
+    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec PaperBatchSpec"),
     "norm (each)": ("norm of the noise of minibatch x", "PaperSpec"),
     "norm (each, twin)": ("the same of one drawn twin", "PaperSpec"),
     "random partition: 1/alpha (published)": ("1/alpha (published) of a random partition", "PaperSpec"),
