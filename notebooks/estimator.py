@@ -23,6 +23,9 @@ from myst_nb import glue
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import estimators
 from tailnoise_utils.study.figures.page import origin
+from tailnoise_utils.study.style import svg_in_notebooks
+
+svg_in_notebooks()
 
 profile, results = runner.choose("estimator", profile)
 efficiency, forms = estimators.bias_table(results), estimators.closed_form_table(results)

@@ -71,7 +71,7 @@ Markdown(caption)
 # The same to choose from, with all three conventions; pointing at a mark shows its numbers.
 
 # %% tags=["remove-input"]
-HTML(interactive.html(figures.interactive.fcn_size(results), "alpha-hat against the width, with menus"))
+HTML(interactive.html(interactive.fcn_size(results), "alpha-hat against the width, with menus"))
 
 # %% [markdown]
 # ## The numbers

@@ -25,6 +25,9 @@ from tailnoise_utils.study.claims.exits import exit_runs
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import exits
 from tailnoise_utils.study.figures.page import origin
+from tailnoise_utils.study.style import svg_in_notebooks
+
+svg_in_notebooks()
 
 asked = profile
 profile, results = runner.choose("metastability", asked)

@@ -1,4 +1,4 @@
-"""Tables made up for the rules: what runs of networks would store."""
+"""Made up for the tests: a training that takes no time, and tables of what runs of networks would store."""
 
 import random
 from itertools import product
@@ -6,7 +6,24 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from tailnoise_utils.study.networks.snapshots import TrainSpec
 from tailnoise_utils.study.results.store import Results
+
+_DIGITS = {"dataset": "digits", "n_train": 200, "n_test": 50, "model": "fcn", "width": 8, "depth": 3, "loss": "nll"}
+_STEPS = {
+    "batch_size": 20,
+    "lr": 0.1,
+    "schedule": "constant",
+    "order": "random",
+    "iterations": 6,
+    "snapshots": (0, 3, 6),
+}
+
+
+def tiny(kind=TrainSpec, **changes):
+    """A training of 200 digits in six steps."""
+    return kind(**_DIGITS | _STEPS | {"seed": 1} | changes)
+
 
 FCN = [("fcn", data, loss) for data in ("mnist", "cifar10") for loss in ("nll", "hinge")]
 CNN = [("cnn", data, loss) for data in ("cifar10", "cifar100") for loss in ("nll", "hinge")]

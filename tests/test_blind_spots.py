@@ -9,6 +9,8 @@ from tailnoise_utils.study.experiments import blind_spots
 from tailnoise_utils.study.figures import blind_spots as figures
 from tailnoise_utils.tail_index import known_laws
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("alpha", [1.5, 1.9, 2.0])
 @pytest.mark.parametrize("coordinates", ["independent", "elliptical", "grouped"])

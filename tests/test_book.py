@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from conftest import Make
 
-pytestmark = pytest.mark.xdist_group("book")
+pytestmark = [pytest.mark.xdist_group("book"), pytest.mark.slow]
 
 URL_IN_STYLE = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s;]+)""")
 URL_IN_SCRIPT = re.compile(r"""["'`](?:https?:)?//[\w.-]+\.\w[^"'`\s]*""")

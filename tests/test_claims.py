@@ -150,6 +150,7 @@ def test_nothing_stored_is_not_tested(tmp_path, monkeypatch):
         claims.verdicts("desktop")
 
 
+@pytest.mark.slow
 def test_a_part_of_a_grid_is_not_judged(tmp_path, monkeypatch):
     """Of the samples of profile smoke one run is missing."""
     monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
@@ -164,6 +165,7 @@ def test_a_part_of_a_grid_is_not_judged(tmp_path, monkeypatch):
     assert {v.claim: v.evidence for v in claims.verdicts("smoke")}["C2"] == "Not measured: estimator."
 
 
+@pytest.mark.slow
 def test_each_claim_gets_its_results(stored):
     stored["metastability"] = made_up()
     quantities = indices(lambda of, iteration: 0.8)

@@ -58,6 +58,7 @@ def few_draws(monkeypatch):
     monkeypatch.setattr(norms, "_DRAWS", 199)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_draws")
 def test_c1():
     found = claims.c1(histogram(elliptical, independent=elliptical))
@@ -69,6 +70,7 @@ def test_c1():
     assert (found.verdict, "only for laws with the covariance of the noise" in found.evidence) == ("partly", True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("spread", [0.15, 0.3, 2.0])
 def test_c1_not_reproduced(spread):
@@ -78,6 +80,7 @@ def test_c1_not_reproduced(spread):
     assert found.p > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize(("spread", "verdict"), [(1.05, "partly"), (1.4, "not reproduced")])
 def test_c1_wants_the_stable_law_within_a_tenth(spread, verdict):
@@ -85,6 +88,7 @@ def test_c1_wants_the_stable_law_within_a_tenth(spread, verdict):
     assert claims.c1(histogram(lognormal(spread), count=1000)).verdict == verdict
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_draws")
 def test_c1_at_all_snapshots_but_the_first():
     def noise(other):
@@ -131,6 +135,7 @@ def test_distance_is_that_of_kolmogorov_and_smirnov():
         assert norms._distance(one, other) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_test_of_the_shape_has_its_level(monkeypatch):
     monkeypatch.setattr(norms, "_DRAWS", 39)
     generator = np.random.default_rng(0)
@@ -171,6 +176,7 @@ def test_c2():
     assert found.numbers["true over reported standard error, corrected"] == pytest.approx(1.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"bias": 0.021}, {"bias": -0.021}, {"ratio": 1.11}, {"ratio": 0.89}])
 def test_c2_deviations(change):
     assert claims.c2(samples(**change)).verdict == "not reproduced"

@@ -94,7 +94,7 @@ def test_every_claim_has_a_statement_a_criterion_and_a_rule():
 def test_pages_are_not_stale(monkeypatch):
     """If this fails: python -m tailnoise_utils claims --write."""
     monkeypatch.delenv("TAILNOISE_RESULTS", raising=False)
-    verdicts = figures.verdicts("laptop")
+    verdicts = claims.verdicts("laptop")
     for path, book in pages.PAGES.items():
         text = path.read_text()
         assert pages.insert(text, pages.table(verdicts, book=book)) == text, path

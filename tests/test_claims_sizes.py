@@ -73,6 +73,7 @@ def test_c3_spread_over_seeds_counts():
     assert c3(noisy).verdict == "not reproduced"
 
 
+@pytest.mark.slow
 def test_c3_names_what_fails_and_the_error_that_makes_it_fail():
     def one_wide(of, iteration):
         return 0.62 + (jitter(of, iteration, 0.2) if (of["dataset"], of["width"]) == ("mnist", 4) else 0.0)
@@ -368,6 +369,7 @@ def c8(spread, *, model="", convention="", **more):
     return claims.c8(sized(FCN, quantities, **more), cnns(quantities, **more))
 
 
+@pytest.mark.slow
 def test_c8_reproduced():
     found = c8(0.01, depths=(0,), widths=range(4, 24))
     assert found.verdict == "reproduced"
@@ -390,12 +392,14 @@ def test_c8_tells_the_typical_spread_of_alpha_from_the_largest():
     assert float(largest) > 0.1
 
 
+@pytest.mark.slow
 def test_c8_wants_nine_tenths():
     found = c8(0.033, depths=(0,), widths=range(4, 84))
     assert all(0.85 < of < 0.9 for name, of in found.numbers.items() if "bound" in name)
     assert found.verdict == "not reproduced"
 
 
+@pytest.mark.slow
 def test_c8_not_reproduced():
     # Variances .1^2 and .04^2: .86 of the whole; so many settings that its bound is above .8.
     found = c8(0.04, depths=(0,), widths=range(4, 44))

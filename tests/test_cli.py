@@ -28,6 +28,7 @@ def command(*words, **options):
     return subprocess.run([sys.executable, "-m", "tailnoise_utils", *words], capture_output=True, text=True, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("book")  # which has made these results
 def test_run_show_and_list(in_smoke, tmp_path):
     done = command("run", "iterations", "--profile", "smoke")
@@ -97,6 +98,7 @@ def test_ctrl_c_says_how_to_go_on(results_in, monkeypatch):
     assert "Finished runs and checkpoints are stored; the same command (without --fresh) goes on." in stopped.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["--help"], ["--version"], ["run", "--help"], ["show", "--help"], ["verify", "--help"]]
 )
@@ -153,6 +155,7 @@ def test_an_error_is_one_clear_line(results_in, monkeypatch, words, message):
     assert message in str(stopped.value)
 
 
+@pytest.mark.slow
 def test_no_traceback_is_shown(results_in):
     done = command("run", "fcn")
     assert done.returncode == 1

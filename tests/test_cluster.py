@@ -13,6 +13,8 @@ from test_sweep import GRID, until
 
 from tailnoise_utils.study.experiments import cluster
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("options", "message"),

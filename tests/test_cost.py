@@ -18,6 +18,8 @@ from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.results import files, store
 from tailnoise_utils.tail_index import mohammadi
 
+pytestmark = pytest.mark.slow
+
 TINY = CostSpec(tuple(cost.WAYS), 1, "fcn", 6, 2, 20, 16, 1)
 PASSES = dict.fromkeys(cost.WAYS, 1) | {"measure, streaming": 2}
 

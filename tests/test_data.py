@@ -116,6 +116,7 @@ def test_digits_constants_are_those_of_the_training_images() -> None:
     assert x.std(correction=0).item() == pytest.approx(0.3758, abs=5e-5)
 
 
+@pytest.mark.slow
 def test_digits32_are_the_digits_enlarged() -> None:
     digits, large = data.load("digits"), data.load("digits32")
     assert (large.name, large.classes) == ("digits32", 10)
@@ -164,6 +165,7 @@ def test_cifar_is_normalised_per_channel(
         data.load(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IN_FILES)
 def test_the_real_images_fit_their_constants(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not (REAL / f"{name}.npz").is_file():
@@ -224,6 +226,7 @@ def test_unknown_data_set_lists_the_known() -> None:
         data.load("cifar")
 
 
+@pytest.mark.slow
 def test_every_listed_data_set_loads(file: Path) -> None:
     for name in ("cifar10", "cifar100"):
         np.savez(file.with_name(f"{name}.npz"), **small(3, 32, 32))

@@ -13,6 +13,8 @@ from tailnoise_utils import diagnosis, stable, tail_index
 from tailnoise_utils.diagnosis import joint
 from tailnoise_utils.tail_index import known_laws
 
+pytestmark = pytest.mark.slow
+
 
 def replicates(make, count, **settings):
     return [diagnosis.decompose(make(seed), seed=seed, **settings) for seed in range(count)]

@@ -59,6 +59,7 @@ def test_network_and_images_go_there_and_what_is_kept_lies_apart(monkeypatch):
     assert snapshots.Snapshots(TRAIN, "0").folder.parent == data.cache_folder() / "snapshots"
 
 
+@pytest.mark.slow
 def test_the_table_of_runs_says_where(monkeypatch):
     assert spec.finish(TINY, lambda share: None).record["device"] == "cpu"
     monkeypatch.setattr(device, "name", lambda of: f"a better {of.type}")

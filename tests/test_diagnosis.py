@@ -11,6 +11,8 @@ from problems import COLUMNS, P, centred, latent, normal, sas
 from tailnoise_utils import diagnosis, stable
 from tailnoise_utils.diagnosis.assembly import _units
 
+pytestmark = pytest.mark.slow
+
 GROUPS = {"first": [slice(0, 1500), slice(1990, 2000)], "last": [slice(1500, 1990)]}
 
 

@@ -26,6 +26,7 @@ from tailnoise_utils.study.networks import data
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [
+    pytest.mark.slow,
     # Python 3.12 and 3.13, of torchvision's tarfile.extractall
     pytest.mark.filterwarnings("ignore:Python 3.14 will, by default, filter extracted tar:DeprecationWarning"),
     # torchvision leaves the answers that it could not use to the garbage collector

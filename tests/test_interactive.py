@@ -11,6 +11,8 @@ from test_variation_plots import NAN, TRAIN, alphas, made_up, results_of
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.figures import interactive
 
+pytestmark = pytest.mark.slow
+
 SPECS = experiments.grid("fcn_size", "laptop")
 
 

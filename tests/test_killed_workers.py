@@ -23,6 +23,8 @@ from tailnoise_utils.study.experiments.iterations import NoiseSpec
 from tailnoise_utils.study.networks.snapshots import Snapshots
 from tailnoise_utils.study.results import store
 
+pytestmark = pytest.mark.slow
+
 
 class Killer:
     """Kills workers with SIGKILL while they train; told the progress, it chooses the moments by its generator."""

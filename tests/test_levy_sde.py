@@ -15,6 +15,8 @@ from tailnoise_utils.study.exits import levy_sde, theory
 from tailnoise_utils.study.exits.landscape import Landscape, SymmetricWell
 from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 
+pytestmark = pytest.mark.slow
+
 WELLS = Landscape((-1.0, 1.2, 3.1, 4.7), (0.0, 2.4, 3.8), (0.8, 0.6, 1.0, 0.8))
 WELL = SymmetricWell(2.0, 3.0)
 # Of `test_runs_between_wells_give_the_same_numbers_as_ever`: those of the moves that occur, and of the four wells.

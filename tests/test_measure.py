@@ -130,6 +130,7 @@ def test_rows_that_do_not_fit_are_refused() -> None:
         zeros.result()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("size", [2, 6, 20])  # P = 30, 10, 3: below and above the number of live columns
 def test_streaming_is_the_matrix(mode: str, size: int) -> None:
@@ -154,6 +155,7 @@ def test_streaming_is_the_matrix(mode: str, size: int) -> None:
                 assert_same(a, b, 2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
 def test_dead_coordinates_are_left_out_whatever_the_floats(method: str, dtype: torch.dtype) -> None:
@@ -167,6 +169,7 @@ def test_dead_coordinates_are_left_out_whatever_the_floats(method: str, dtype: t
     assert report.corrected.inverse == pytest.approx(tail_index.mohammadi(live.double()).inverse, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
 def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
     batches = Minibatches(*samples(), 4, seed=1)
@@ -182,6 +185,7 @@ def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
         assert_same(group.corrected, pieces.groups[name].corrected, 1e-12)
 
 
+@pytest.mark.slow
 def test_each_number_is_that_of_the_matrix() -> None:
     x, y = samples()
     batches, model = Minibatches(x, y, 4, seed=1), everything()
@@ -230,6 +234,7 @@ def equal(one: Any, other: Any) -> bool:
     return one == other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("fails", [False, True])
@@ -249,6 +254,7 @@ def test_the_model_is_left_as_found(method: str, mode: str, fails: bool) -> None
     assert equal(before, state(model))
 
 
+@pytest.mark.slow
 def test_any_kind_of_batches() -> None:
     x, y = samples()
     model = everything()
@@ -284,6 +290,7 @@ class Unsized:
         return iter(Minibatches(self.x, self.y, 6, seed=self.passes if self.shuffle else 0))
 
 
+@pytest.mark.slow
 def test_batches_without_a_length() -> None:
     model = everything()
     wanted = measure(model, cross_entropy, Minibatches(*samples(), 6, seed=0))
@@ -293,6 +300,7 @@ def test_batches_without_a_length() -> None:
         )
 
 
+@pytest.mark.slow
 def test_other_data_in_the_second_pass_is_refused() -> None:
     model = everything()
     measure(model, cross_entropy, Unsized(shuffle=True), method="matrix")  # one pass: any partition will do
@@ -323,6 +331,7 @@ def test_other_data_in_the_second_pass_is_refused() -> None:
         measure(model, cross_entropy, Relabelled(), method="streaming")
 
 
+@pytest.mark.slow
 def test_the_budget_decides_the_method(monkeypatch) -> None:
     x, y = samples()
     batches, model = Minibatches(x, y, 6, seed=0), fcn(16, 7, 3, 3, seed=1)
@@ -339,6 +348,7 @@ def test_the_free_memory_is_that_of_this_machine() -> None:
     assert 2**24 < module._free(torch.device("cpu")) < 2**50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
 def test_progress_adds_up(method: str, capsys) -> None:
     shares: list[float] = []
@@ -351,6 +361,7 @@ def test_progress_adds_up(method: str, capsys) -> None:
     assert f"{len(shares)}/{len(shares)}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_groups() -> None:
     model = fcn(16, 7, 3, 3, seed=1)
     batches = Minibatches(*samples(), 6, seed=0)
@@ -476,6 +487,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
         measure(everything(), cross_entropy, [(x, y)])
 
 
+@pytest.mark.slow
 def test_the_report_reads_well() -> None:
     report = measure(everything(), cross_entropy, Minibatches(*samples(), 4, seed=1))
     text = repr(report)
@@ -516,6 +528,7 @@ def test_callable_type_of_loss_is_free() -> None:
     assert report.corrected.alpha > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_a_loader_leaves_the_random_state_too(shuffle: bool) -> None:
     loader = DataLoader(TensorDataset(*samples()), batch_size=4, shuffle=shuffle)
@@ -587,6 +600,7 @@ def test_what_has_no_gradient_of_real_numbers_is_refused() -> None:
         measure(nn.Linear(16, 3), cross_entropy, batches, memory=-1)
 
 
+@pytest.mark.slow
 def test_the_diagnosis_comes_with_the_report_unless_it_cannot() -> None:
     x, y = samples(160)
     batches = Minibatches(x, y, 4, seed=0)
@@ -614,6 +628,7 @@ def test_the_diagnosis_comes_with_the_report_unless_it_cannot() -> None:
         measure(everything(), cross_entropy, batches, draws=3)
 
 
+@pytest.mark.slow
 def test_measuring_loads_what_it_needs_alone() -> None:
     lines = (
         "import sys, torch; old = set(sys.modules); import tailnoise_utils.measurement.one_call; "
@@ -625,6 +640,7 @@ def test_measuring_loads_what_it_needs_alone() -> None:
     assert not loaded & {"matplotlib", "pandas", "scipy", "dask", "distributed", "torchvision", "plotly"}
 
 
+@pytest.mark.slow
 def test_the_face_is_lazy_and_gives_callables() -> None:
     lines = (
         "import sys, tailnoise_utils; print(*sys.modules); "

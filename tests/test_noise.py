@@ -174,6 +174,7 @@ def test_columns_are_the_parameters_in_order_row_major() -> None:
     np.testing.assert_allclose(U.numpy(), np.array(g) - np.mean(g, 0), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_more_columns_than_one_block_holds() -> None:
     x, y = samples()
     model = fcn(16, 300, 3, 3, seed=1)
@@ -355,6 +356,7 @@ def partition(n: int, b: int, **options: object) -> list[list[int]]:
     return [batch.tolist() for batch, _ in Minibatches(torch.arange(n), torch.arange(n), b, **options)]
 
 
+@pytest.mark.slow
 @given(st.integers(2, 40), st.integers(1, 40), st.sampled_from(["random", "data"]), st.integers(0, 2**32))
 def test_minibatches_are_a_partition(P: int, b: int, order: str, seed: int) -> None:
     batches = partition(P * b, b, order=order, seed=seed)

@@ -18,6 +18,8 @@ from tailnoise_utils.measurement.passes import marks, repeated
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study.networks import data
 
+pytestmark = pytest.mark.slow
+
 
 def inner(U: Tensor) -> Tensor:
     U = U - U.mean(0)

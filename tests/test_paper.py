@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made_up import tiny
 
 from tailnoise_utils import tail_index
 from tailnoise_utils.noise.matrix import noise_matrix
@@ -16,21 +17,13 @@ from tailnoise_utils.study.networks.models import LOSSES
 from tailnoise_utils.study.networks.snapshots import PaperTrainSpec, Snapshots
 from tailnoise_utils.study.networks.train import evaluate
 
-TRAIN = PaperTrainSpec(
-    dataset="digits",
+TRAIN = tiny(
+    PaperTrainSpec,
     n_train=100,
-    n_test=50,
-    model="fcn",
     width=16,
-    depth=3,
-    loss="nll",
-    batch_size=20,
-    lr=0.1,
     schedule="halved",
-    order="random",
     iterations=3000,
     snapshots=(0, 50, 150, 3000),
-    seed=1,
     horizon=3000,
     look=20,
 )
@@ -62,6 +55,7 @@ def values(rows, iteration, split="train"):
     }
 
 
+@pytest.mark.slow
 def test_a_run_stops_when_the_network_fits_and_its_last_point_is_measured(stopped):
     assert stopped[-1]["quantity"] == "stopped"
     stop = int(stopped[-1]["value"])
@@ -73,6 +67,7 @@ def test_a_run_stops_when_the_network_fits_and_its_last_point_is_measured(stoppe
     assert PAPER.status(stopped) == "complete"
 
 
+@pytest.mark.slow
 def test_details_are_taken_at_the_start_the_dip_and_the_end_only(stopped):
     published = {
         row["iteration"]: row["value"]
@@ -117,6 +112,7 @@ def test_the_published_estimate_is_that_of_minibatches_in_data_order(stopped):
     assert at_start["train"]["random partition: 1/alpha (published)"] == again
 
 
+@pytest.mark.slow
 def test_a_killed_run_equals_an_unbroken_one(results_in, monkeypatch):
     unbroken = SHORT.rows(lambda share: None)
     monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / "other"))
@@ -170,6 +166,7 @@ def test_a_diverged_run_says_so(results_in):
     assert wild.status(rows) == "diverged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small", [10**6, 1000])
 def test_verify_measures_the_kept_snapshot_or_iteration_0_again(small, results_in, monkeypatch):
     """Weights that are too large to be kept are built anew from the seed, for every kind of network run."""

@@ -14,6 +14,8 @@ from tailnoise_utils import diagnosis
 from tailnoise_utils.diagnosis import per_coordinate
 from tailnoise_utils.noise.matrix import centre
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("rank", [3, 40])
 def test_t1_has_mean_zero_for_gaussian_columns_of_any_covariance(rank):

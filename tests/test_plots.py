@@ -42,6 +42,7 @@ def test_captions_name_the_devices_that_are_no_cpu():
     assert f"; {processor}, 2 on A GPU, " in provenance_line(mixed)
 
 
+@pytest.mark.slow
 def test_iterations_draws_means_over_seeds():
     results = runner.load("iterations", "laptop")
     axes = np.array(iterations.iterations(results).axes).reshape(3, 3)
@@ -63,6 +64,7 @@ def test_iterations_draws_means_over_seeds():
     assert all(panel.get_ylabel() for panel in axes[:, 0])
 
 
+@pytest.mark.slow
 def test_norms_are_drawn_and_tabled_as_stored():
     results = runner.load("noise_histogram", "laptop")
     table = results.table()
@@ -131,6 +133,7 @@ def test_closed_forms_are_beside_the_measured_values():
         np.testing.assert_allclose(table[convention, "measured"], table[convention, "closed form"], rtol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw", [estimators.estimator_recovery, estimators.estimator_efficiency, estimators.unstable_laws]
 )
@@ -155,6 +158,7 @@ def test_a_run_that_did_not_train_has_no_part_in_the_last_row_of_norms():
     assert norms.norm_table(none).index[-1] == found.index[-1]
 
 
+@pytest.mark.slow
 def test_the_readme_shows_what_is_stored(tmp_path):
     results = runner.load("iterations", "laptop")
     iterations.iterations(results).savefig(tmp_path / "now.png", dpi=150)
@@ -189,6 +193,7 @@ def test_no_page_has_a_blank_left_to_fill():
         assert "TIME_" not in path.read_text(), path
 
 
+@pytest.mark.slow
 def test_the_waterfall_adds_up_to_the_estimate():
     results = runner.load("decomposition", "laptop")
     table = results.table().query("scope == 'all' and split == 'train'")
@@ -211,6 +216,7 @@ def test_the_waterfall_adds_up_to_the_estimate():
     assert names[18:] == ["independent SαS, α = 1.5"]
 
 
+@pytest.mark.slow
 def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     results = runner.load("decomposition", "laptop")
     runs = results.runs
@@ -253,6 +259,7 @@ def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
     assert table.loc["before training", "tail excess"] == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 def test_lines_along_training_are_means_over_seeds():
     results = runner.load("decomposition", "laptop")
     axes = next(a for a in decomposition.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
@@ -272,6 +279,7 @@ def test_lines_along_training_are_means_over_seeds():
     )
 
 
+@pytest.mark.slow
 def test_bands_are_means_and_deviations_of_the_twins():
     results = runner.load("decomposition", "laptop")
     table = results.table().query("dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 3")
@@ -291,6 +299,7 @@ def test_bands_are_means_and_deviations_of_the_twins():
         assert (bar.get_x(), bar.get_width()) == pytest.approx((value - 1.96 * se, 3.92 * se))
 
 
+@pytest.mark.slow
 def test_the_band_of_columns_covers_that_of_every_network():
     results = runner.load("decomposition", "laptop")
     axes = next(a for a in decomposition.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
@@ -305,6 +314,7 @@ def test_the_band_of_columns_covers_that_of_every_network():
     assert at.min() == pytest.approx((means["value"] - 1.96 * means["se"]).min())
 
 
+@pytest.mark.slow
 def test_tables_of_the_decomposition_have_spread_and_p_values():
     results = runner.load("decomposition", "laptop")
     rows = results.table().query(
@@ -337,6 +347,7 @@ def test_tables_of_the_decomposition_have_spread_and_p_values():
     assert small["linear6"] == ""
 
 
+@pytest.mark.slow
 def test_implied_indices_are_slopes_of_the_stored_scales():
     results = runner.load("batch_scaling", "laptop")
     rows = results.table().query(
@@ -356,6 +367,7 @@ def test_implied_indices_are_slopes_of_the_stored_scales():
     np.testing.assert_allclose(lines_of(scale)["256 × 3"][:, 1], mean - mean.iloc[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["decomposition", "batch_scaling", "metastability", "metastability_limit"])
 def test_nothing_is_drawn_on_the_edge_of_a_figure(experiment, tmp_path):
     figures.SHOWN[experiment][0](runner.load(experiment, "laptop")).savefig(tmp_path / "figure.png")
@@ -369,6 +381,7 @@ def points_of(axes, label):
     return next(c for c in axes.containers if c.get_label() == label).lines[0].get_xydata()
 
 
+@pytest.mark.slow
 def test_exit_times_are_drawn_as_stored_beside_their_theory():
     results = runner.load("metastability", "laptop")
     panels = exits.exit_times(results).axes
@@ -420,6 +433,7 @@ def test_shares_of_time_are_tabled_and_drawn_beside_their_theory():
     np.testing.assert_array_equal(lines_of(panels[1])["theory"][:, 1], levy["theory"][order])
 
 
+@pytest.mark.slow
 def test_the_committed_verdict_on_exits_is_what_the_page_says():
     results = runner.load("metastability", "laptop")
     verdict = claims.c9(results)
@@ -455,6 +469,7 @@ def test_moves_are_drawn_over_their_theory():
     assert names[round(drawn[place, 0])] == "2→3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [exits.exit_times, exits.move_rates, exits.occupation, exits.time_step])
 def test_figures_of_exits_are_labelled(draw):
     figure = draw(runner.load("metastability", "laptop"))
@@ -478,6 +493,7 @@ def test_the_rate_that_failed_comes_down_with_the_noise():
     assert [line.get_ydata().item() for line in hollow][2] == halved.loc[("well 2", 3.0)]
 
 
+@pytest.mark.slow
 def test_the_landscape_is_drawn_with_its_wells_and_paths():
     left, levy, brownian = exits.landscape_and_paths(runner.load("metastability", "laptop")).axes
     value, w = left.get_lines()[0].get_xydata().T
@@ -487,6 +503,7 @@ def test_the_landscape_is_drawn_with_its_wells_and_paths():
     assert steps[0].max() > 1 > steps[1].max()  # the former jumps
 
 
+@pytest.mark.slow
 def test_legends_lie_outside_the_panels():
     results = {name: runner.load(name, "laptop") for name in ("decomposition", "batch_scaling")}
     setting = "FCN 256 × 6, MNIST, cross-entropy"
@@ -506,6 +523,7 @@ def test_legends_lie_outside_the_panels():
         assert not any(legend.get_window_extent().overlaps(box) for legend in legends for box in boxes)
 
 
+@pytest.mark.slow
 def test_captions_name_the_runs_of_their_setting_only():
     results = runner.load("decomposition", "laptop")
     assert "CNN" in untrained(results)

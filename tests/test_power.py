@@ -28,6 +28,7 @@ def whitened(U):
     return Q, S
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_the_diagnosis(monkeypatch):
     """To the last digits, once both draw the same directions and halves."""
     for seed, name in enumerate(("random_projections", "leading_projections")):
@@ -88,6 +89,7 @@ def test_leading_projections_are_those_of_the_diagnosis(width):
     assert found.tolist() == pytest.approx([float(diagnosis.excess_kurtosis(expected).mean())] * 2, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coordinates", ["independent", "latent", "elliptical"])
 def test_tests_keep_their_level_and_find_tails(coordinates):
     gaussian = rates(coordinates=coordinates, alpha=2.0, draws=19, replicates=40)
@@ -108,6 +110,7 @@ def test_matrices_give_the_same_numbers_as_ever():
     assert [test.null for test in tests] == pytest.approx(means, abs=2e-5)
 
 
+@pytest.mark.slow
 def test_more_minibatches_find_more():
     few, many = (rates(alpha=1.95, coordinates="elliptical", P=P, draws=19, replicates=10) for P in (120, 600))
     assert many["tail excess"] > few["tail excess"]
@@ -118,6 +121,7 @@ def test_a_small_share_is_found_less_often():
     assert rates(alpha=1.9, share=0.1, draws=19, replicates=10)["tail excess"] <= 0.3
 
 
+@pytest.mark.slow
 def test_rates_are_counts_with_their_binomial_error():
     shares = []
     rows = SPEC.rows(shares.append)
@@ -144,6 +148,7 @@ def test_a_conclusion_is_counted_by_its_own_rule(monkeypatch):
     assert rates(draws=99)["conclusion"] == 2 / 4  # the first and the last
 
 
+@pytest.mark.slow
 def test_runs_are_deterministic_and_replicates_differ():
     assert SPEC.rows(lambda share: None) == SPEC.rows(lambda share: None)
     (first, _), (again, _), (second, _) = SPEC.noise(0), SPEC.noise(0), SPEC.noise(1)
@@ -158,6 +163,7 @@ def test_too_few_minibatches_are_refused():
         rates(P=58)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_is_stored():
     results = runner.load("power", "laptop")
     rows = results.table()
@@ -201,6 +207,7 @@ def test_the_grid_asks_what_the_page_says():
     assert all(s.draws >= 19 for s in experiments.grid("power", "smoke"))
 
 
+@pytest.mark.slow
 def test_a_stored_run_can_be_had_again(tmp_path, monkeypatch):
     monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
     monkeypatch.setitem(experiments.EXPERIMENTS, "power", lambda profile: (SPEC,))

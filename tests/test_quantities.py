@@ -28,6 +28,7 @@ def test_every_name_has_a_meaning_and_writers():
         assert set(writers(name)) <= kinds | {"PaperSpec", "CallCostSpec"}, name
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("book")  # which has made these results
 def test_stored_and_new_rows_have_names_of_the_table_and_no_other_has_a_place_there(in_smoke):
     names = set()

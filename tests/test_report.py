@@ -15,6 +15,8 @@ from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.minibatches import Minibatches
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("tail excess", "kurtosis (random projections)", "kurtosis (leading projections)", "sd of ln norm")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tailnoise_utils.study.results import store
 
-pytestmark = pytest.mark.xdist_group("resumption")  # one unbroken run for all
+pytestmark = [pytest.mark.xdist_group("resumption"), pytest.mark.slow]  # one unbroken run for all
 
 CHILD = """
 import sys, torch

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import tiny
 from problems import LN_Z, P, sas
 from torch.nn.functional import cross_entropy
 
@@ -13,7 +14,8 @@ from tailnoise_utils import diagnosis
 from tailnoise_utils.study.experiments import batch_size
 from tailnoise_utils.study.experiments.batch_size import ScalingSpec, draw
 from tailnoise_utils.study.networks import data
-from tailnoise_utils.study.networks.snapshots import TrainSpec
+
+pytestmark = pytest.mark.slow
 
 
 def about_the_mean(X, b, count, rng):
@@ -79,22 +81,7 @@ def test_implied_alpha_is_never_clipped():
     assert exact[1] == math.inf or abs(exact[1]) > 1e12
 
 
-TRAIN = TrainSpec(
-    dataset="digits",
-    n_train=200,
-    n_test=50,
-    model="fcn",
-    width=8,
-    depth=3,
-    loss="nll",
-    batch_size=20,
-    lr=0.1,
-    schedule="constant",
-    order="random",
-    iterations=6,
-    snapshots=(0, 3, 6),
-    seed=1,
-)
+TRAIN = tiny()
 SCALING = ScalingSpec(TRAIN, points=(0, 6), batch_sizes=(1, 7, 50, 100), minibatches=(5, 5, 5, 5))
 
 

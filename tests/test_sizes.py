@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made_up import tiny
 
 from tailnoise_utils import tail_index
 from tailnoise_utils.study import experiments
@@ -13,24 +14,8 @@ from tailnoise_utils.study.experiments.iterations import DiagnosisSpec
 from tailnoise_utils.study.experiments.sizes import SplitsSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import LOSSES
-from tailnoise_utils.study.networks.snapshots import TrainSpec
 
-TRAIN = TrainSpec(
-    dataset="digits",
-    n_train=200,
-    n_test=110,
-    model="fcn",
-    width=8,
-    depth=3,
-    loss="hinge",
-    batch_size=10,
-    lr=0.1,
-    schedule="constant",
-    order="random",
-    iterations=6,
-    snapshots=(0, 6),
-    seed=1,
-)
+TRAIN = tiny(n_test=110, loss="hinge", batch_size=10, snapshots=(0, 6))
 SPLITS = SplitsSpec(TRAIN, 20, (0, 6))
 
 
@@ -77,6 +62,7 @@ def test_what_is_measured_of_the_training_images_does_not_change():
     assert max(keys.values()) == 1
 
 
+@pytest.mark.slow
 def test_test_images_without_noise_are_said_to_have_none(monkeypatch):
     U = torch.ones(5, 9)
     monkeypatch.setattr(sizes, "noise_matrix", lambda *of: U)
@@ -125,6 +111,7 @@ def test_the_paper_has_as_many_runs_as_it_says():
         assert spec.points[-1] == 65_000
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("book")  # which has made these results
 @pytest.mark.parametrize("experiment", ["fcn_size", "cnn_size"])
 def test_smoke_is_measured_to_its_end(experiment, in_smoke):

@@ -50,6 +50,7 @@ def test_a_network_is_trained_until_it_fits():
     assert run.iterations() == stop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_after", [1, 50, 93, 105, "at the stop", "before the end is written"])
 def test_killed_and_taken_up_again_it_ends_as_an_unbroken_one(killed_after, tmp_path, monkeypatch):
     unbroken = stored()

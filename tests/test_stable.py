@@ -59,6 +59,7 @@ class Scripted(np.random.Generator):
         out[:] = self.exponentials
 
 
+@pytest.mark.slow
 @both_generators
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_sample_has_the_characteristic_function(make, alpha):
@@ -72,6 +73,7 @@ def test_sample_has_the_characteristic_function(make, alpha):
     assert np.abs([real, imaginary]).max() < 3.6
 
 
+@pytest.mark.slow
 @both_generators
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_sample_has_the_distribution_function(make, alpha):
@@ -309,6 +311,7 @@ def test_moments_are_integrals_of_the_density(alpha):
         assert stable.absolute_moment(p, alpha) == pytest.approx(weight @ np.exp(p * y), rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.7, 2.0])
 def test_log_cumulants_of_samples(alpha):
     """Unbiased k-statistics of 100 batches: each mean within its standard error."""
@@ -338,6 +341,7 @@ def test_fisher_information_of_cauchy():
     np.testing.assert_allclose(stable.fisher_information(1), expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.2, 0.7, 1.5, 1.9, 1.99])
 def test_fisher_information_from_differences(alpha):
     """Scores as differences of ln f in alpha and in ln sigma, integrated over ln x."""
@@ -351,6 +355,7 @@ def test_fisher_information_from_differences(alpha):
     np.testing.assert_allclose(stable.fisher_information(alpha), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fisher_information_of_samples():
     """Mean score zero, mean product of scores the information, within their standard errors."""
     n, h, alpha = 20_000, 1e-4, 1.5
@@ -364,6 +369,7 @@ def test_fisher_information_of_samples():
     assert np.abs(z).max() < 3
 
 
+@pytest.mark.slow
 def test_fisher_information_at_the_gaussian_end():
     np.testing.assert_array_equal(stable.fisher_information(2), [[np.inf, -np.inf], [-np.inf, 2]])
     near = stable.fisher_information(2 - 1e-6)

@@ -172,6 +172,7 @@ def test_every_kind_of_nan_and_infinity_survives_a_round_trip(tmp_path):
     pd.testing.assert_frame_equal(store.read(tmp_path / "x.parquet").rows, frame)
 
 
+@pytest.mark.slow
 def test_no_bit_can_be_flipped_unnoticed(tmp_path):
     """Every byte in turn: the file is refused in one clear way, or its content is what it was."""
     path = tmp_path / "x.parquet"
@@ -216,6 +217,7 @@ def test_results_lie_where_the_environment_says(tmp_path, monkeypatch):
     assert store.path_of("iterations", "laptop").parts[-4:] == ("notebooks", "results", "laptop", "iterations.parquet")
 
 
+@pytest.mark.slow
 def test_a_change_anywhere_in_the_package_makes_the_commit_dirty(tmp_path):
     package = tmp_path / "tailnoise_utils"
     shutil.copytree(Path(store.__file__).parents[2], package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -15,6 +15,7 @@ import pytest
 import torch
 from distributed import Client, LocalCluster
 from filelock import Timeout
+from made_up import tiny
 
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
@@ -23,24 +24,9 @@ from tailnoise_utils.study.experiments.spec import finish, forget_rows
 from tailnoise_utils.study.networks.snapshots import Snapshots, TrainSpec
 from tailnoise_utils.study.results import files, store
 
-pytestmark = pytest.mark.xdist_group("sweep")  # one cluster for all
+pytestmark = [pytest.mark.xdist_group("sweep"), pytest.mark.slow]  # one cluster for all
 
-FCN = TrainSpec(
-    dataset="digits",
-    n_train=200,
-    n_test=50,
-    model="fcn",
-    width=16,
-    depth=3,
-    loss="nll",
-    batch_size=20,
-    lr=0.1,
-    schedule="halved",
-    order="random",
-    iterations=2000,
-    snapshots=(0, 500, 2000),
-    seed=1,
-)
+FCN = tiny(width=16, schedule="halved", iterations=1000, snapshots=(0, 250, 1000))
 CNN = replace(FCN, dataset="digits32", model="cnn", width=4, depth=0, iterations=60, snapshots=(0, 20, 60))
 
 

@@ -313,6 +313,7 @@ def by_hand(model: nn.Module, images: data.Dataset, iterations: int, horizon: in
 FITTED = {"batch_size": 20, "lr": 0.2, "schedule": "halved", "seed": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("iterations", "horizon", "look", "halvings"),  # before it stopped; None: it did not
     [
@@ -342,6 +343,7 @@ def test_training_stops_at_100_percent_on_the_schedule_of_the_horizon(
         assert evaluate(model, cross_entropy, images.x_train, images.y_train)[1] == 1.0
 
 
+@pytest.mark.slow
 def test_a_run_taken_up_again_stops_where_an_unbroken_one_does() -> None:
     images = data.load("digits", n_train=100, n_test=1)
     settings = FITTED | {"horizon": 300, "look": 7}

@@ -14,6 +14,7 @@ from tailnoise_utils.tail_index import known_laws
 from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
 
 
+@pytest.mark.slow
 def test_twins_have_their_law():
     U = latent(2.0, 4, 2, rows=30, columns=6)
     covariance = (U.T @ U / 30).double()
@@ -29,6 +30,7 @@ def test_twins_have_their_law():
     )
 
 
+@pytest.mark.slow
 def test_twins_have_the_scale_of_the_noise_and_not_of_one_row_less():
     ones = torch.ones(3, 1)
     for make, alpha in ((diagnosis.gaussian_twin, 2), (lambda U, g: diagnosis.stable_twin(U, 1.5, g), 1.5)):
@@ -46,6 +48,7 @@ def test_twins_that_leave_the_range_of_their_type_are_refused():
     assert bool(torch.isfinite(diagnosis.stable_twin(U.double(), 0.02, torch_seed(0))).all())
 
 
+@pytest.mark.slow
 def test_shuffle_makes_every_order_equally_likely(monkeypatch):
     monkeypatch.setattr(twins, "_CHUNK", 3)  # ten entries go through four chunks
     places = np.array(
@@ -147,6 +150,7 @@ def assert_mean_over_drawn_twins(U, K1, expected, convention, seed, draws=300):
 
 
 # Blocks within rows, blocks that straddle two rows with a remainder left over, and blocks longer than a row.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("P", "p", "K1"), [(12, 60, 20), (12, 60, 5), (11, 50, 35), (9, 31, 13), (12, 20, 33), (10, 8, 40)]
 )
@@ -156,6 +160,7 @@ def test_closed_form_is_the_mean_over_drawn_twins(P, p, K1):
     assert assert_mean_over_drawn_twins(U, K1, expected, "corrected", 2) < 0.016
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("P", "p", "K1"), [(12, 60, 20), (10, 42, 35), (12, 20, 40)])
 def test_closed_form_knows_the_epsilon_of_the_published_convention(P, p, K1):
     U = noise(P, p, 3, p)

@@ -14,6 +14,8 @@ from tailnoise_utils.study.figures import batch_size, decomposition, departures,
 from tailnoise_utils.study.results import store
 from tailnoise_utils.study.results.reading import AFTER, BEFORE
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 
 

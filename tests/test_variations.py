@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import tiny
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import tail_index
@@ -16,26 +17,10 @@ from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, draw
 from tailnoise_utils.study.experiments.departures import DeparturesSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import cnn
-from tailnoise_utils.study.networks.snapshots import TrainSpec
 from tailnoise_utils.study.results import store
 from tailnoise_utils.tail_index.blocks import largest_divisor
 
-TRAIN = TrainSpec(
-    dataset="digits",
-    n_train=200,
-    n_test=50,
-    model="fcn",
-    width=8,
-    depth=3,
-    loss="nll",
-    batch_size=20,
-    lr=0.1,
-    schedule="constant",
-    order="random",
-    iterations=6,
-    snapshots=(0, 6),
-    seed=1,
-)
+TRAIN = tiny(snapshots=(0, 6))
 SIZES = BatchSizeSpec(TRAIN, points=(0, 6), batch_sizes=(4, 20, 100), minibatches=12)
 TEXT = DeparturesSpec(TRAIN, 20, "random", "eval", points=(6,))
 
@@ -56,6 +41,7 @@ def numbers(rows, x=None):
     return {r["quantity"]: r["value"] for r in rows if r["split"] == "train" and r.get("x") == x}
 
 
+@pytest.mark.slow
 def test_every_size_is_measured_on_equally_many_minibatches():
     model, shares = TRAIN.build(), []
     rows = SIZES.measure(model, shares.append)
@@ -155,6 +141,7 @@ def test_the_rules_of_text_and_code_for_the_block_length_agree():
         assert largest_divisor(K) == min(divisors, key=lambda d: (abs(d - math.sqrt(K)), d))
 
 
+@pytest.mark.slow
 def test_order_size_and_dropout_reach_the_measurement():
     model = TRAIN.build()
     ordered = numbers(replace(TEXT, noise_order="data").measure(model, lambda share: None))
@@ -213,6 +200,7 @@ def test_departures_are_made_one_at_a_time_and_all_together():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("book")  # which has made these results
 @pytest.mark.parametrize("experiment", ["batch_size", "departures"])
 def test_smoke_is_measured_to_its_end(experiment, in_smoke):
