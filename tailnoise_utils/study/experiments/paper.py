@@ -288,7 +288,7 @@ def _batch_size(*, full: bool) -> tuple[PaperBatchSpec, ...]:
     sizes = list(product((2, 4), (32, 128), ("mnist", "cifar10"), (10, 50, 100, 500, 1000, 5000)))
     specs = []
     for depth, width, dataset, b in sizes:
-        images = training("fcn", dataset, "paper", iterations=0).n_train
+        images = training("fcn", dataset, "paper", iterations=0, width=width, seed=0).n_train
         last = min(HORIZON, 100 * images // b)
         points = tuple(sorted({last * k // 10 for k in range(11)}))
         spec = paper_run("fcn", dataset, width, depth, 0, last=last, batch_size=b, snapshots=points)
