@@ -25,7 +25,8 @@ def test_tables_by_hand():
         "| --- | --- | --- |",
         "| C2 | The estimator recovers alpha on synthetic SaS data. | **reproduced** |",
         "| C3 | In every setting (networks, sizes, losses, data sets) alpha^ is far below 2. | **partly** |",
-        "| O1 | Most of the gap 1/alpha^ - 1/2 before training is correlation between coordinates. | not tested at this scale |",
+        "| O1 | Most of the gap 1/alpha^ - 1/2 before training is correlation between coordinates. "
+        "| not tested at this scale |",
     ]
     lines = pages.table(VERDICTS, book=True).splitlines()
     assert lines[2].endswith("| **reproduced** | Not about gradient noise. |")

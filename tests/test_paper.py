@@ -7,11 +7,13 @@ import torch
 from made_up import tiny
 
 from tailnoise_utils import tail_index
+from tailnoise_utils.noise.gradient import gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import paper, runner, spec
-from tailnoise_utils.study.experiments.paper import PaperSpec
+from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, draw
+from tailnoise_utils.study.experiments.paper import PaperBatchSpec, PaperSpec
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import LOSSES
 from tailnoise_utils.study.networks.snapshots import PaperTrainSpec, Snapshots
@@ -211,3 +213,35 @@ def test_a_network_without_noise_says_so():
             weight.zero_()
     with pytest.raises(paper.NothingAlive, match="nothing is alive: all 10 minibatches have the same gradient"):
         paper.joint_rows(torch.zeros(10, 30), "", twin=True)
+
+
+def test_minibatches_of_any_size_are_those_of_a_batch_size_spec():
+    batch = PaperBatchSpec(**vars(PAPER) | {"noise_batch_size": 20}, minibatches=12, half=True)
+    model, done = TRAIN.build(), lambda share: None
+    old = BatchSizeSpec(TRAIN, (0,), (20, 50), 12).measure(model, done)
+    known = {(row["quantity"], row.get("x")): row["value"] for row in old}
+    rows = batch.measure(model, done) + batch.details(model)
+    new = {(row["quantity"], row.get("x")): row["value"] for row in rows if row.get("scope", "all") == "all"}
+    for b in (20, 50):
+        for convention in ("published", "corrected"):
+            name = f"1/alpha ({convention})"
+            assert new[name, b] == pytest.approx(known[name, b], rel=1e-6)
+            assert new[f"twin {name}", b] == pytest.approx(new[name, b], abs=0.2)
+    images = data.load("digits", n_train=100, n_test=50)
+
+    def flat(chosen):
+        return gradient(model, LOSSES["nll"], (images.x_train[chosen], images.y_train[chosen])).flat()
+
+    norms = [float((flat(chosen) - flat(torch.arange(100))).norm()) for chosen in draw(100, 20, 12, 1)]
+    assert new["norm", 20] == pytest.approx(sum(norms) / 12, rel=1e-4)
+    assert not replace(batch, half=False).details(model)
+
+
+def test_figure_6_has_65_000_steps_or_100_epochs():
+    specs = experiments.grid("batch_size", "paper")
+    assert len(specs) == 48
+    last = {(s.train.dataset, s.train.batch_size): s.train.iterations for s in specs}
+    assert [last["mnist", b] for b in (10, 50, 100, 500, 1000, 5000)] == [65_000, 65_000, 60_000, 12_000, 6000, 1200]
+    assert last["cifar10", 5000] == 1000
+    assert all(s.train.horizon == 65_000 and s.noise_batch_size == s.train.batch_size for s in specs)
+    assert {s.train.batch_size for s in specs if s.half} == {500}

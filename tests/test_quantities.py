@@ -25,7 +25,7 @@ def test_every_name_has_a_meaning_and_writers():
     kinds = {type(spec).__name__ for name in experiments.EXPERIMENTS for spec in experiments.grid(name, "smoke")}
     for name, (meaning, _) in QUANTITIES.items():
         assert meaning
-        assert set(writers(name)) <= kinds | {"PaperSpec"}, name
+        assert set(writers(name)) <= kinds | {"PaperSpec", "PaperBatchSpec"}, name
 
 
 @pytest.mark.slow

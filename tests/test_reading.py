@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from tailnoise_utils.study.results import store
-from tailnoise_utils.study.results.reading import AFTER, BEFORE, at_end, at_start, ends, untrained, with_settings
+from tailnoise_utils.study.results.reading import AFTER, BEFORE, at_end, at_start, ends, late, untrained, with_settings
 
 
 @pytest.fixture
@@ -59,3 +59,25 @@ def test_a_setting_of_which_no_run_trained_is_shown_with_all_its_runs(results):
         " Of these settings no run trained, and all are shown: FCN 2 × 3, MNIST, hinge (2 of 2)."
     )
     assert untrained(results, "FCN 64 × 3, MNIST, cross-entropy") == ""
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ((0, 1000, 55_000, 55_001, 65_000), (55_001, 65_000)),
+        ((0, 9000, 10_000, 10_001, 20_000), (10_001, 20_000)),
+        ((0, 9999, 10_000, 19_998), (10_000, 19_998)),  # of the second half
+        ((0, 150, 151, 300), (151, 300)),
+        ((0,), ()),
+    ],
+)
+def test_late_values_are_means_over_the_end_of_each_run(points, expected):
+    rows = [
+        {"quantity": "loss", "value": float(point), "iteration": point, "split": split, "scope": scope, "run": "a"}
+        for point in points
+        for split in ("train", "test")
+        for scope in ("all", "linear1")
+    ]
+    means = late(store.Results(store.to_frame(rows, ""), pd.DataFrame([{"run": "a", "width": 8}])))
+    assert list(means["value"]) == [sum(expected) / len(expected)] * 2 if expected else means.empty
+    assert set(means["width"]) <= {8}

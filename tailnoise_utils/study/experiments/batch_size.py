@@ -1,6 +1,6 @@
 """alpha^ and the scale of the gradient noise against the minibatch size: `batch_size` and `batch_scaling`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -32,6 +32,24 @@ def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]
         drawn, partition = drawn + n // b - 1, partition + 1
 
 
+def mean_gradient(
+    model: nn.Module,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    x: Float[Tensor, "n ..."],
+    y: Int64[Tensor, " n"],
+    chosen: Int64[Tensor, " b"],
+) -> Float[Tensor, " p"]:
+    """Return the gradient of the mean loss of some images, dropout off; of many images in float64."""
+    total = None
+    for part in chosen.to(x.device).split(_CHUNK):
+        g = gradient(model, loss_fn, (x.index_select(0, part), y.index_select(0, part))).flat()
+        if len(part) == len(chosen):
+            return g
+        g = g.double().mul_(len(part) / len(chosen))
+        total = g if total is None else total.add_(g)
+    return total
+
+
 @dataclass(frozen=True)
 class BatchSizeSpec(Measured):
     """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
@@ -55,17 +73,6 @@ class BatchSizeSpec(Measured):
         """Count the images whose gradient is taken at a snapshot."""
         return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self._counts(), strict=True))
 
-    def _mean_gradient(self, model: nn.Module, chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
-        """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
-        (x, y), total = self._split("train"), None
-        for part in chosen.to(x.device).split(_CHUNK):
-            g = gradient(model, self._loss(), (x.index_select(0, part), y.index_select(0, part))).flat()
-            if len(part) == len(chosen):
-                return g
-            g = g.double().mul_(len(part) / len(chosen))
-            total = g if total is None else total.add_(g)
-        return total
-
     def _centre(self, model: nn.Module, progress: Progress) -> Float[Tensor, " p"]:
         """Return the full gradient; refuse sizes that are none of minibatches, and fewer than two minibatches of a size."""
         n, sizes, counts = self.train.n_train, self.batch_sizes, self._counts()
@@ -73,7 +80,7 @@ class BatchSizeSpec(Measured):
             raise ValueError(
                 f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
             )
-        centre = self._mean_gradient(model, torch.arange(n))
+        centre = mean_gradient(model, self._loss(), *self._split("train"), torch.arange(n))
         progress(n / self.pictures_per_point)
         return centre
 
@@ -84,7 +91,7 @@ class BatchSizeSpec(Measured):
 
         def noise(b: int, count: int) -> Iterator[Float[Tensor, " p"]]:
             for chosen in draw(self.train.n_train, b, count, self.train.seed):
-                yield deviation(self._mean_gradient(model, chosen), centre)
+                yield deviation(mean_gradient(model, self._loss(), *self._split("train"), chosen), centre)
                 progress(b / self.pictures_per_point)
 
         for b, count in zip(self.batch_sizes, self._counts(), strict=True):

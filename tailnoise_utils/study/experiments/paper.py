@@ -13,7 +13,7 @@ from tailnoise_utils.diagnosis import gaussian_twin, sample_columns
 from tailnoise_utils.diagnosis.per_coordinate import gram, norm_spread, tail_excess
 from tailnoise_utils.diagnosis.twins import flip_columns, twin_inverse
 from tailnoise_utils.measurement.one_call import NothingAlive, measure
-from tailnoise_utils.noise.matrix import noise_matrix
+from tailnoise_utils.noise.matrix import deviation, noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.noise.parameters import slices
 from tailnoise_utils.noise.per_sample import images_per_coordinate
@@ -22,6 +22,7 @@ from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
 from tailnoise_utils.tail_index.logs import alive, chosen
 
 from ..networks.snapshots import PaperTrainSpec, Snapshots
+from .batch_size import draw, mean_gradient
 from .spec import FIXED_K1, Measured, Progress, Row
 from .trainings import training
 
@@ -145,6 +146,40 @@ class PaperSpec(Measured):
         return self.measure(model, lambda share: None, iteration) + self.details(model)
 
 
+@dataclass(frozen=True)
+class PaperBatchSpec(PaperSpec):
+    """Train at the paper's settings at one minibatch size and measure equally many minibatches at every size.
+
+    Minibatches are drawn as :func:`tailnoise_utils.study.experiments.batch_size.draw` draws them, with the run's seed, and
+    the noise is about the full gradient. At every snapshot (x is b): what a `PaperSpec` has, of the training set; loss and
+    accuracy on both. At the start, the dip and the end also minibatches of half of the images, if `half` says so.
+    """
+
+    minibatches: int  #: how many at a time
+    half: bool
+
+    def measure(self, model: nn.Module, progress: Progress, point: int = 0) -> list[Row]:
+        """Return what every snapshot has, at the size of the minibatches of the training."""
+        rows = self._performance(model, "train") + self._performance(model, "test")
+        return rows + self._at(model, self.noise_batch_size)
+
+    def details(self, model: nn.Module) -> list[Row]:
+        """Return the same at half of the images."""
+        return self._at(model, self.train.n_train // 2) if self.half else []
+
+    def _at(self, model: nn.Module, b: int) -> list[Row]:
+        """Return 1/alpha^ with its twin, tail excess, dead coordinates and the norm of minibatches of one size."""
+        x, y = self._split("train")
+        loss_fn, n = self._loss(), len(x)
+        centre = mean_gradient(model, loss_fn, x, y, torch.arange(n))
+        U = centre.new_empty(self.minibatches, len(centre), dtype=torch.float32)
+        for row, part in zip(U, draw(n, b, self.minibatches, self.train.seed), strict=True):
+            row.copy_(deviation(mean_gradient(model, loss_fn, x, y, part), centre))
+        rows = joint_rows(U, "", twin=True) + coordinate_rows(U, slices(model, None), "")
+        rows.append({"quantity": "norm", "value": float(U.double().norm(dim=1).mean())})
+        return [row | {"split": "train", "x": float(b)} for row in rows]
+
+
 def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool) -> list[Row]:
     """Give the joint estimate in both conventions, each at its own K1 and at K1 = 1000, and the twin's closed form."""
     live = alive(U)
@@ -248,4 +283,17 @@ def _cnn_size(*, full: bool) -> tuple[PaperSpec, ...]:
     return tuple(paper_run("cnn", dataset, width, 0, seed) for dataset, width, seed in grid)
 
 
-PAPER = {"iterations": _iterations, "fcn_size": _fcn_size, "cnn_size": _cnn_size}
+def _batch_size(*, full: bool) -> tuple[PaperBatchSpec, ...]:
+    """Figure 6: FCN of depths 2 and 4, widths 32 and 128, trained and measured at six b; 65,000 steps or 100 epochs."""
+    sizes = list(product((2, 4), (32, 128), ("mnist", "cifar10"), (10, 50, 100, 500, 1000, 5000)))
+    specs = []
+    for depth, width, dataset, b in sizes:
+        images = training("fcn", dataset, "paper", iterations=0, width=width, seed=0).n_train
+        last = min(HORIZON, 100 * images // b)
+        points = tuple(sorted({last * k // 10 for k in range(11)}))
+        spec = paper_run("fcn", dataset, width, depth, 0, last=last, batch_size=b, snapshots=points)
+        specs.append(PaperBatchSpec(**vars(spec) | {"noise_batch_size": b}, minibatches=100, half=b == 500))
+    return tuple(specs)
+
+
+PAPER = {"batch_size": _batch_size, "iterations": _iterations, "fcn_size": _fcn_size, "cnn_size": _cnn_size}

@@ -10,14 +10,14 @@ from typing import Any
 
 _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
-_INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec"
+_INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec PaperBatchSpec"
 _NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
 
 # Name: (meaning, writers).
 QUANTITIES: dict[str, tuple[str, str]] = {
     # What became of a run
     "diverged": ("last iteration before a training diverged", _NETWORKS),
-    "stopped": ("iteration at which a training stopped", "PaperSpec"),
+    "stopped": ("iteration at which a training stopped", "PaperSpec PaperBatchSpec"),
     "nothing alive": ("1: all minibatches have the same gradient", _NETWORKS),
     # Networks
     "loss": ("mean loss over a split", _NETWORKS),
@@ -49,16 +49,13 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "decomposition: scales": ("part of the gap by unequal scales", _DIAGNOSIS),
     "decomposition: tails": ("part of the gap by the tails of single coordinates", _DIAGNOSIS),
     "decomposition: tails (columns of half)": (
-        "smallest share of the columns that make half of what tails weighs",
+        "smallest share of columns that make half of what tails weighs",
         _DIAGNOSIS,
     ),
-    "decomposition: tails (stable 1.5)": (
-        "the part of tails that independent stable noise of index 1.5 has",
-        _DIAGNOSIS,
-    ),
+    "decomposition: tails (stable 1.5)": ("tails of independent stable noise of index 1.5", _DIAGNOSIS),
     "decomposition: K1": ("block length of the decomposition", _DIAGNOSIS),
     "decomposition: p": ("live coordinates in the decomposition", _DIAGNOSIS),
-    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} PaperSpec"),
+    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} PaperSpec PaperBatchSpec"),
     "tail excess (twin)": ("mean tau of Gaussian twins", _DIAGNOSIS),
     "tail excess (p)": ("its p-value", _DIAGNOSIS),
     "1/alpha (per coordinate)": ("mean 1/alpha^ along the minibatches of one coordinate, K1 = x", _DIAGNOSIS),
@@ -82,7 +79,10 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "diagnosis dead share": ("share of them that are dead", _DIAGNOSIS),
     "diagnosis unresolved": ("share of the differences that may be zero up to rounding", _DIAGNOSIS),
     # Sizes of minibatches, departures, norms
-    "1/alpha (corrected, K1 = 1000)": ("as 1/alpha (corrected), at K1 = 1000", "BatchSizeSpec PaperSpec"),
+    "1/alpha (corrected, K1 = 1000)": (
+        "as 1/alpha (corrected), at K1 = 1000",
+        "BatchSizeSpec PaperSpec PaperBatchSpec",
+    ),
     "log-scale": ("mean logarithm of the noise at b = x, corrected for drawing without replacement", "ScalingSpec"),
     "live share": ("share of the coordinates where the full gradient is not zero", "ScalingSpec"),
     "1/alpha (text)": ("1/alpha^ as the paper's text has it, without dead coordinates", "DeparturesSpec"),
@@ -91,18 +91,18 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "K1 (text)": ("block length of 1/alpha (text)", "DeparturesSpec"),
     "K1 (text, epsilon)": ("block length of 1/alpha (text, epsilon)", "DeparturesSpec"),
     "K1 (text, dead kept)": ("block length of 1/alpha (text, dead kept)", "DeparturesSpec"),
-    "norm": ("norm of the noise of minibatch x; of PaperSpec their mean", "NormsSpec PaperSpec"),
+    "norm": ("norm of the noise, of minibatch x or the mean", "NormsSpec PaperSpec PaperBatchSpec"),
     "norm, Gaussian (independent)": ("norm of independent Gaussian entries", "NormsSpec"),
     "norm, stable (independent)": ("norm of independent stable entries", "NormsSpec"),
     "norm, Gaussian (same covariance)": ("norm of Gaussian noise of the same covariance", "NormsSpec"),
     # Networks at the paper's settings, minibatches in data order
-    "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", "PaperSpec"),
+    "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", "PaperSpec PaperBatchSpec"),
     "1/alpha (published, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
     "1/alpha (corrected, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
-    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", "PaperSpec"),
-    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", "PaperSpec"),
-    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
+    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", "PaperSpec PaperBatchSpec"),
+    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec PaperBatchSpec"),
+    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", "PaperSpec PaperBatchSpec"),
+    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec PaperBatchSpec"),
     "norm (each)": ("norm of the noise of minibatch x", "PaperSpec"),
     "norm (each, twin)": ("the same of one drawn twin", "PaperSpec"),
     "random partition: 1/alpha (published)": ("1/alpha (published) of a random partition", "PaperSpec"),

@@ -7,6 +7,7 @@ from .store import Results
 
 SETTING = ["model", "dataset", "loss", "width", "depth"]
 SEEDS = 5  # from so many on, the seeds of a setting alone give its standard error
+_LATE = 10_000  # iterations over which late values are averaged
 _LENGTH = 1000  # the fixed K1, where the noise is large enough for it
 
 # Names of an estimate, and the quantity that holds it: as the paper measures (in data order, in its arithmetic), as we do.
@@ -43,6 +44,15 @@ def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
     table = results.table()
     table = table[table["scope"] == "all"]
     return last_snapshot(table[table["status"] == "complete"] if trained else table)
+
+
+def late(results: Results) -> pd.DataFrame:
+    """Return means of whole networks over the last 10,000 iterations, of a run shorter than 20,000 over its second half."""
+    table = results.rows[results.rows["scope"] == "all"]
+    last = table.groupby("run")["iteration"].transform("max")
+    table = table[table["iteration"] > np.where(last < 2 * _LATE, last / 2, last - _LATE)]
+    means = table.groupby(["run", "split", "quantity", "x"], dropna=False, sort=False)["value"].mean().reset_index()
+    return means.merge(results.runs, on="run", validate="many_to_one")
 
 
 def with_settings(results: Results) -> pd.DataFrame:
