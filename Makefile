@@ -12,7 +12,7 @@ TOPICS := $(basename $(notdir $(wildcard notebooks/*.py)))
 EXECUTED := $(TOPICS:%=book/executed/%.ipynb)
 PACKAGE := $(shell find tailnoise_utils -name '*.py')
 # In smoke the notebooks compute their results themselves; in book each has its own default.
-RESULTS := $(if $(filter smoke,$(PROFILE)),,$(wildcard notebooks/results/$(if $(filter book,$(PROFILE)),*,$(PROFILE))/*))
+RESULTS := $(filter-out notebooks/results/smoke/%,$(wildcard notebooks/results/$(if $(filter book,$(PROFILE)),*,$(PROFILE))/*))
 PARAMETERS := $(if $(filter-out book,$(PROFILE)),-p profile $(PROFILE))
 INSTALLED := $(if $(filter .venv/bin,$(BIN)),.venv/installed)
 INDEX := book/_build/html/index.html

@@ -106,6 +106,12 @@ def test_every_module_has_a_place_on_a_page() -> None:
     assert modules - shown == set()
 
 
+def test_no_attribute_is_described_with_a_colon() -> None:
+    """Sphinx would read what stands before it as a type, and miss a reference."""
+    sources = [path.read_text() for path in (ROOT / "tailnoise_utils").rglob("*.py")]
+    assert not [line for source in sources for line in source.splitlines() if re.search(r"#: .*: ", line)]
+
+
 @pytest.mark.parametrize("page", ["README.md", "book/reproduce.md"])
 def test_commands_and_imports_of_a_page_exist(page: str) -> None:
     text = (ROOT / page).read_text()

@@ -168,5 +168,5 @@ def unstable_table(results: Results) -> pd.DataFrame:
 
 def means(results: Results) -> pd.DataFrame:
     """Return the mean 1/alpha^ by law and size, a column an estimator."""
-    chosen = results.table().query("quantity == '1/alpha'")
-    return chosen.pivot_table(index=["law", "parameter", "size"], columns="scope", values="value")
+    chosen = results.table().query("quantity == '1/alpha'").rename(columns={"scope": "mean of 1/alpha^"})
+    return chosen.pivot_table(index=["law", "parameter", "size"], columns="mean of 1/alpha^", values="value")

@@ -80,11 +80,11 @@ class Dataset:
     x_test: Float32[Tensor, "test channels height width"]  #: normalised test images
     y_test: Int64[Tensor, " test"]  #: their classes
     classes: int  #: number of classes
-    sha256: dict[str, str]  #: SHA-256 of each uint8 array used, by name: of its dtype, shape and bytes (row-major)
+    sha256: dict[str, str]  #: SHA-256 of each uint8 array used, by name, of its dtype, shape and bytes (row-major)
 
     @property
     def digest(self) -> str:
-        """One SHA-256 over the four of `sha256`: the name of the data a result was measured on."""
+        """One SHA-256 over the four of `sha256`, which names the data that a result was measured on."""
         return hashlib.sha256("\n".join(f"{key} {self.sha256[key]}" for key in _KEYS).encode()).hexdigest()
 
 

@@ -43,7 +43,7 @@ class Results:
     """The stored results of one experiment in one profile."""
 
     rows: pd.DataFrame  #: one line a number, with the columns of `COLUMNS`
-    #: one line a run: its `run` name, every setting, the data's SHA-256, versions, device, wall time
+    #: one line a run, with its `run` name, every setting, the data's SHA-256, versions, device, wall time
     runs: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
