@@ -35,8 +35,8 @@ def test_anatomy_of_heavy_tailed_noise():
         assert found.tests[scope, "1/alpha (per coordinate)", 30].value == pytest.approx(2 / 3, abs=0.1)
     assert found.tests["all", "1/alpha (per coordinate)", 30].null == pytest.approx(0.5, abs=0.02)
     assert found.control[30].value == pytest.approx(2 / 3, abs=0.05)
-    assert found.found["all", "coordinates"] > 0.5
-    assert found.found["last", "coordinates"] > 0.5
+    assert found.not_normal["all", "coordinates"] > 0.5
+    assert found.not_normal["last", "coordinates"] > 0.5
     alone = diagnosis.tail_excess(U[:, torch.arange(COLUMNS) % 10 != 0]).mean()
     assert found.tests["all", "tail excess", None].value == pytest.approx(
         float(alone), rel=1e-6
@@ -52,7 +52,7 @@ def test_anatomy_of_heavy_tailed_noise():
 def test_anatomy_of_gaussian_noise_finds_nothing():
     found = diagnosis.diagnose(latent(2.0, 8, 5), groups=GROUPS, draws=39, seed=2)
     assert min(test.p for test in found.tests.values()) > 0.025
-    assert max(found.found.values()) < 0.1
+    assert max(found.not_normal.values()) < 0.1
     assert abs(found.decomposition["all"].tails.value) < 0.03
 
 
@@ -63,9 +63,9 @@ def test_units_are_tested_by_projections_of_their_own_weights():
     U[:, 1990:1999] = 0  # leaves the last unit one live column
     units = [slice(at, at + 10) for at in range(0, 2000, 10)]
     found = diagnosis.diagnose(centred(U), units=units, groups={"rest": [slice(2000, 4000)]}, draws=19)
-    assert found.found["all", "units"] == pytest.approx(100 / 199, abs=0.03)
-    assert ("rest", "units") not in found.found
-    assert ("all", "units") not in diagnosis.diagnose(centred(U), draws=19).found
+    assert found.not_normal["all", "units"] == pytest.approx(100 / 199, abs=0.03)
+    assert ("rest", "units") not in found.not_normal
+    assert ("all", "units") not in diagnosis.diagnose(centred(U), draws=19).not_normal
 
 
 def test_only_units_that_are_looked_at_whole_take_part():
@@ -127,7 +127,7 @@ def test_a_group_is_judged_by_its_own_columns():
     for name in ("plain", "rest"):
         assert found.tests[name, "tail excess", None].p > 0.01
         assert found.tests[name, "sd of ln norm", None].p > 0.01
-        assert found.found[name, "coordinates"] < 0.05
+        assert found.not_normal[name, "coordinates"] < 0.05
     assert abs(found.tests["plain", "tail excess", None].value) < 0.02
     own = diagnosis.tail_excess(U[:, :200])  # 256 columns at most: all of these
     assert found.tests["plain", "tail excess", None].value == pytest.approx(float(own.mean()), rel=1e-6)
@@ -137,7 +137,7 @@ def test_a_group_is_judged_by_its_own_columns():
     for name in ("tail excess", "sd of ln norm"):
         assert found.tests["heavy", name, None].p == 0.01
     assert found.tests["heavy", "tail excess", None].value > 0.3
-    assert found.found["heavy", "coordinates"] > 0.5
+    assert found.not_normal["heavy", "coordinates"] > 0.5
     assert found.tests["heavy", "kurtosis (random projections)", None].value > 1
     assert abs(found.tests["plain", "kurtosis (random projections)", None].value) < 0.3
 
@@ -175,7 +175,7 @@ def test_units_are_projected_onto_random_directions():
     U = normal((P, 3000), 68) + np.repeat(sas(1.2, (P, 300), 67), 10, axis=1) * signs
     units = [slice(at, at + 10) for at in range(0, 3000, 10)]
     found = diagnosis.diagnose(centred(U), units=units, draws=19, seed=7)
-    assert found.found["all", "units"] > 0.8  # the plain sum of a unit's columns is Gaussian
+    assert found.not_normal["all", "units"] > 0.8  # the plain sum of a unit's columns is Gaussian
 
 
 @pytest.mark.slow

@@ -207,7 +207,7 @@ def test_gradients_have_the_anatomy_of_their_noise():
     for key, one in expected.tests.items():
         assert found.tests[key].value == pytest.approx(one.value, abs=1e-5)
         assert (found.tests[key].null, found.tests[key].p) == (one.null, one.p)
-    assert found.found == expected.found
+    assert found.not_normal == expected.not_normal
     _, rounded = counted(torch.float32)
     rounded[:, :100] = 0.5
     settings |= {"max_entries": P * 250, "groups": {"a": [slice(0, 250)], "b": [slice(250, 400)]}}
