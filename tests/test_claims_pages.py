@@ -92,6 +92,7 @@ def test_every_claim_has_a_statement_a_criterion_and_a_rule():
         assert rule.__doc__.startswith(f"{claim}")
 
 
+@pytest.mark.slow
 def test_pages_are_not_stale(monkeypatch):
     """If this fails: python -m tailnoise_utils claims --write."""
     monkeypatch.delenv("TAILNOISE_RESULTS", raising=False)

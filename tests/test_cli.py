@@ -69,6 +69,7 @@ def test_run_all_and_fresh(results_in, monkeypatch):
     assert asked == [("estimator", "smoke", "forgotten"), ("estimator", "smoke")]
 
 
+@pytest.mark.slow
 def test_an_absent_data_set_is_found_before_any_run(results_in, monkeypatch):
     def only(dataset):
         t = snapshots.TrainSpec(dataset, 40, 10, "fcn", 4, 2, "nll", 20, 0.1, "constant", "random", 2, (2,), 0)

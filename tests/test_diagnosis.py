@@ -99,6 +99,7 @@ def test_anatomy_of_a_sample_of_the_coordinates():
     assert "500 of them looked at" in repr(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("looked_at", "K1"), [(4000, 200), (2000, 200), (1200, 150), (600, 77)])
 def test_the_block_length_is_that_of_the_live_entries_of_the_whole_network(looked_at, K1):
     """Of 20 x 2000 entries it is 200; of fewer that are looked at, no more than a quarter of a row, or the root of all."""

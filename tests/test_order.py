@@ -202,6 +202,7 @@ def test_samples_are_known_again_in_any_place() -> None:
     assert not np.isin(*swapped).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("several", "doubted"), [(8, False), (9, True)])
 def test_a_hundredth_of_the_samples_may_be_in_several_minibatches(several: int, doubted: bool) -> None:
     x = torch.randn(800, 4, generator=torch.Generator().manual_seed(0))

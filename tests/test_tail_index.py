@@ -258,6 +258,7 @@ def test_published_is_not_scale_invariant_where_there_are_zeros():
     assert large - small == pytest.approx(np.mean(x == 0) * math.log(1e4) / math.log(50), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_torch_and_numpy_agree_and_the_input_is_left_alone():
     x = torch.from_numpy(sas(1.4, 900)).requires_grad_()
     before = x.detach().clone()
@@ -306,6 +307,7 @@ def test_jackknife_is_leaving_one_row_out():
     assert tail_index.mohammadi(U, K1=30).inverse_se == pytest.approx(se, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_values_above_two_are_reported():
     uniform = np.random.default_rng(8).random(10_000) - 0.5
     for name in ("log_moment", "fractional_moment", "mcculloch", "hill"):
