@@ -40,7 +40,7 @@ for name, row in names.items():
 
 # %% [markdown]
 # ```{admonition} In short
-# **Finding.** On independent stable numbers the paper's estimator recovers $\alpha$.
+# **Finding.** The paper's estimator recovers the index of independent stable numbers.
 # On numbers without any heavy tail it can read far below 2.
 #
 # **Evidence.** {glue:text}`largest_size:,.0f` Gaussian numbers read {glue:text}`alpha_blocks_corrected:.2f` if they are correlated in tens.

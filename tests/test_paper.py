@@ -245,3 +245,20 @@ def test_figure_6_has_65_000_steps_or_100_epochs():
     assert last["cifar10", 5000] == 1000
     assert all(s.train.horizon == 65_000 and s.noise_batch_size == s.train.batch_size for s in specs)
     assert {s.train.batch_size for s in specs if s.half} == {500}
+
+
+def test_infinite_gradients_end_a_run_as_diverged_and_keep_what_came_before(results_in, monkeypatch):
+    original = PaperSpec.measure
+
+    def measure(self, model, progress, point=0):
+        if point == 20:
+            raise FloatingPointError("infinite gradients")
+        return original(self, model, progress, point)
+
+    monkeypatch.setattr(PaperSpec, "measure", measure)
+    for _ in range(2):  # and once it is over, the same again
+        rows = SHORT.rows(lambda share: None)
+        assert {row["iteration"] for row in rows if row["quantity"] == "1/alpha (published)"} == {0, 10}
+        assert rows[-1]["quantity"] == "diverged"
+        assert SHORT.status(rows) == "diverged"
+        assert {row["iteration"] for row in rows if row["quantity"] == "signs: 1/alpha (published)"} <= {0, 10}

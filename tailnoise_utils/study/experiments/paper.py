@@ -1,5 +1,6 @@
 """The networks of the paper's figures at the paper's own settings: `iterations`, `fcn_size`, `cnn_size` in paper, full."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -22,6 +23,7 @@ from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
 from tailnoise_utils.tail_index.logs import alive, chosen
 
 from ..networks.snapshots import PaperTrainSpec, Snapshots
+from ..networks.train import Diverged
 from .batch_size import draw, mean_gradient
 from .spec import FIXED_K1, Measured, Progress, Row
 from .trainings import training
@@ -64,20 +66,24 @@ class PaperSpec(Measured):
         """Train, measuring as training goes on, and take the details; the row "stopped" names the last snapshot."""
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
 
-        def tell(steps: int) -> None:
-            progress(steps / spec.iterations)
-
         def every(point: int, model: nn.Module | None = None) -> list[Row]:
             def measure() -> list[Row]:
                 network = snapshots.load(point) if model is None else model
-                return self.measure(network, lambda share: None, point)
+                try:
+                    return self.measure(network, lambda share: None, point)
+                except FloatingPointError as error:  # finite weights, infinite gradients: it is about to diverge
+                    raise Diverged(str(error)) from error
 
             return self._kept(point, measure)
 
-        diverged = snapshots.train(tell, every)
+        diverged = snapshots.train(lambda steps: progress(steps / spec.iterations), every)
         stop = snapshots.iterations()
         points = [point for point in sorted({*spec.snapshots, stop}) if snapshots.path(point).exists()]
-        rows = [row for point in points for row in every(point)]
+        rows: list[Row] = []
+        with suppress(Diverged):
+            for point in points:
+                rows += every(point)
+        points = sorted({row["iteration"] for row in rows})
         lowest = [row for row in rows if (row["quantity"], row.get("split")) == ("1/alpha (published)", "train")]
         dip = max(lowest, key=lambda row: row["value"])["iteration"] if lowest else stop
         for point in sorted({points[0], dip, points[-1]} if points else ()):
@@ -89,12 +95,11 @@ class PaperSpec(Measured):
 
     def measure(self, model: nn.Module, progress: Progress, point: int = 0) -> list[Row]:
         """Return what every snapshot has, of both splits in data order; `point` is its number of steps."""
-        pictures, loss_fn, b = self._images(), self._loss(), self.noise_batch_size
+        loss_fn, b = self._loss(), self.noise_batch_size
         rows: list[Row] = []
         for split in ("train", "test"):
-            x, y = getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}")
             of_split = self._performance(model, split)
-            U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data", drop_last=True))
+            U = noise_matrix(model, loss_fn, Minibatches(*self._split(split), b, order="data", drop_last=True))
             of_split += joint_rows(U, "", twin=True)
             of_split += coordinate_rows(U, slices(model, None), "")
             G = gram(U)
@@ -105,12 +110,12 @@ class PaperSpec(Measured):
                 Z = generator.standard_normal((len(G), len(G))) / np.sqrt(len(G))
                 twin = np.einsum("ik,kl,il->i", Z, G.cpu().numpy(), Z)
                 for name, squares in (("norm (each)", G.diagonal().cpu().numpy()), ("norm (each, twin)", twin)):
-                    norms = np.sqrt(squares).tolist()
-                    of_split += [{"quantity": name, "x": float(i), "value": value} for i, value in enumerate(norms)]
+                    norms = enumerate(np.sqrt(squares).tolist())
+                    of_split += [{"quantity": name, "x": float(i), "value": value} for i, value in norms]
             rows += [row | {"split": split} for row in of_split]
             del U
         if point in self.streamed:
-            batches = Minibatches(pictures.x_train, pictures.y_train, self.train.batch_size, order="data")
+            batches = Minibatches(*self._split("train"), self.train.batch_size, order="data")
             report = measure(model, loss_fn, batches, groups={}, diagnosis=False, method="streaming")
             for name, index in (("published", report.published), ("corrected", report.corrected)):
                 value = {"value": index.inverse, "se": index.inverse_se}
@@ -232,9 +237,8 @@ def _binned(events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"]) -> li
         inside, x = place == k, float(_EVENTS[k])
         rows.append({"quantity": "coordinates by events", "x": x, "value": float(inside.sum())})
         rows.append({"quantity": "tail excess by events", "x": x, "value": float(tau[inside].mean())})
-        rows.append(
-            {"quantity": "1 / (12 events) by events", "x": x, "value": float((1 / (12 * events[inside])).mean())}
-        )
+        rule = float((1 / (12 * events[inside])).mean())
+        rows.append({"quantity": "1 / (12 events) by events", "x": x, "value": rule})
     return rows
 
 

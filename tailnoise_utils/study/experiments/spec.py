@@ -118,8 +118,7 @@ class Measured:
     def _performance(self, model: nn.Module, split: str) -> list[Row]:
         """Return the loss and the accuracy of a network on the images of a split."""
         loss, accuracy = evaluate(model, self._loss(), *self._split(split))
-        pairs = (("loss", loss), ("accuracy", accuracy))
-        return [{"split": split, "quantity": name, "value": value} for name, value in pairs]
+        return [{"split": split, "quantity": k, "value": v} for k, v in (("loss", loss), ("accuracy", accuracy))]
 
     def _rows_folder(self) -> Path:
         """Return where the rows of each snapshot lie until the run is stored."""
