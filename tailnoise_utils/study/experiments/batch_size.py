@@ -1,6 +1,6 @@
 """alpha^ and the scale of the gradient noise against the minibatch size: `batch_size` and `batch_scaling`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -32,24 +32,6 @@ def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]
         drawn, partition = drawn + n // b - 1, partition + 1
 
 
-def mean_gradient(
-    model: nn.Module,
-    loss_fn: Callable[[Tensor, Tensor], Tensor],
-    x: Float[Tensor, "n ..."],
-    y: Int64[Tensor, " n"],
-    chosen: Int64[Tensor, " b"],
-) -> Float[Tensor, " p"]:
-    """Return the gradient of the mean loss of some images, dropout off; of many images in float64."""
-    total = None
-    for part in chosen.to(x.device).split(_CHUNK):
-        g = gradient(model, loss_fn, (x.index_select(0, part), y.index_select(0, part))).flat()
-        if len(part) == len(chosen):
-            return g
-        g = g.double().mul_(len(part) / len(chosen))
-        total = g if total is None else total.add_(g)
-    return total
-
-
 @dataclass(frozen=True)
 class BatchSizeSpec(Measured):
     """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
@@ -73,6 +55,17 @@ class BatchSizeSpec(Measured):
         """Count the images whose gradient is taken at a snapshot."""
         return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self._counts(), strict=True))
 
+    def _mean_gradient(self, model: nn.Module, chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
+        """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
+        (x, y), total = self._split("train"), None
+        for part in chosen.to(x.device).split(_CHUNK):
+            g = gradient(model, self._loss(), (x.index_select(0, part), y.index_select(0, part))).flat()
+            if len(part) == len(chosen):
+                return g
+            g = g.double().mul_(len(part) / len(chosen))
+            total = g if total is None else total.add_(g)
+        return total
+
     def _centre(self, model: nn.Module, progress: Progress) -> Float[Tensor, " p"]:
         """Return the full gradient; refuse sizes that are none of minibatches, and fewer than two minibatches of a size."""
         n, sizes, counts = self.train.n_train, self.batch_sizes, self._counts()
@@ -80,7 +73,7 @@ class BatchSizeSpec(Measured):
             raise ValueError(
                 f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
             )
-        centre = mean_gradient(model, self._loss(), *self._split("train"), torch.arange(n))
+        centre = self._mean_gradient(model, torch.arange(n))
         progress(n / self.pictures_per_point)
         return centre
 
@@ -91,20 +84,25 @@ class BatchSizeSpec(Measured):
 
         def noise(b: int, count: int) -> Iterator[Float[Tensor, " p"]]:
             for chosen in draw(self.train.n_train, b, count, self.train.seed):
-                yield deviation(mean_gradient(model, self._loss(), *self._split("train"), chosen), centre)
+                yield deviation(self._mean_gradient(model, chosen), centre)
                 progress(b / self.pictures_per_point)
 
         for b, count in zip(self.batch_sizes, self._counts(), strict=True):
             yield b, noise(b, count)
 
-    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
-        """Return, per size (`x`), what `indices` gives; and loss and accuracy on both splits."""
+    def matrices(self, model: nn.Module, progress: Progress) -> Iterator[tuple[int, Float[Tensor, "P p"]]]:
+        """Yield each size with the noise matrix of its minibatches, which that of the next size overwrites."""
         centre = self._centre(model, progress)
-        rows = self._performance(model, "train") + self._performance(model, "test")
         U = centre.new_empty(self.minibatches, len(centre), dtype=torch.float32)
         for b, noises in self._noise(model, centre, progress):
             for row, noise in zip(U, noises, strict=True):
                 row.copy_(noise)
+            yield b, U
+
+    def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
+        """Return, per size (`x`), what `indices` gives; and loss and accuracy on both splits."""
+        rows = self._performance(model, "train") + self._performance(model, "test")
+        for b, U in self.matrices(model, progress):
             for row in indices(U):
                 quantity = f"1/alpha (corrected, K1 = {FIXED_K1})" if "x" in row else row["quantity"]
                 rows.append(row | {"split": "train", "quantity": quantity, "x": b})

@@ -25,7 +25,7 @@ from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON, largest_divisor
 
 from ..networks import data, models
 from ..results import files
-from .spec import Drawn, Progress, Row
+from .spec import Progress, Row, Spec
 
 Batches = list[tuple[Tensor, Tensor]]
 _ROOT = Path(__file__).parents[3]
@@ -77,7 +77,7 @@ WAYS: dict[str, Callable[[nn.Module, Batches], Any]] = {
 
 
 @dataclass(frozen=True)
-class CostSpec(Drawn):
+class CostSpec(Spec):
     """Measure the noise of a network at its initial weights in several ways, on random images of the shape of the data.
 
     The ways follow one another in each round; the first is what the others are compared with.
@@ -117,7 +117,8 @@ class CostSpec(Drawn):
         """Return the estimates for a small network, in seconds."""
         if self.model != "fcn" or self.width > 100:
             return None
-        values = {way: WAYS[way](*self.problem()) for way in self.ways if way not in ("plain loop", "noise matrix")}
+        problem, estimates = self.problem(), [way for way in self.ways if way not in ("plain loop", "noise matrix")]
+        values = {way: WAYS[way](*problem) for way in estimates}
         return [{"scope": way, "quantity": "1/alpha (published)", "value": value} for way, value in values.items()]
 
     def problem(self) -> tuple[nn.Module, Batches]:

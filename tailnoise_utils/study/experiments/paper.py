@@ -1,6 +1,5 @@
 """The networks of the paper's figures at the paper's own settings: `iterations`, `fcn_size`, `cnn_size` in paper, full."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,7 +13,7 @@ from tailnoise_utils.diagnosis import gaussian_twin, sample_columns
 from tailnoise_utils.diagnosis.per_coordinate import gram, norm_spread, tail_excess
 from tailnoise_utils.diagnosis.twins import flip_columns, twin_inverse
 from tailnoise_utils.measurement.one_call import NothingAlive, measure
-from tailnoise_utils.noise.matrix import deviation, noise_matrix
+from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.noise.parameters import slices
 from tailnoise_utils.noise.per_sample import images_per_coordinate
@@ -24,7 +23,7 @@ from tailnoise_utils.tail_index.logs import alive, chosen
 
 from ..networks.snapshots import PaperTrainSpec, Snapshots
 from ..networks.train import Diverged
-from .batch_size import draw, mean_gradient
+from .batch_size import BatchSizeSpec
 from .spec import FIXED_K1, Measured, Progress, Row
 from .trainings import training
 
@@ -80,9 +79,11 @@ class PaperSpec(Measured):
         stop = snapshots.iterations()
         points = [point for point in sorted({*spec.snapshots, stop}) if snapshots.path(point).exists()]
         rows: list[Row] = []
-        with suppress(Diverged):
+        try:
             for point in points:
                 rows += every(point)
+        except Diverged as error:
+            diverged = str(error)
         points = sorted({row["iteration"] for row in rows})
         lowest = [row for row in rows if (row["quantity"], row.get("split")) == ("1/alpha (published)", "train")]
         dip = max(lowest, key=lambda row: row["value"])["iteration"] if lowest else stop
@@ -155,9 +156,9 @@ class PaperSpec(Measured):
 class PaperBatchSpec(PaperSpec):
     """Train at the paper's settings at one minibatch size and measure equally many minibatches at every size.
 
-    Minibatches are drawn as :func:`tailnoise_utils.study.experiments.batch_size.draw` draws them, with the run's seed, and
-    the noise is about the full gradient. At every snapshot (x is b): what a `PaperSpec` has, of the training set; loss and
-    accuracy on both. At the start, the dip and the end also minibatches of half of the images, if `half` says so.
+    Minibatches and noise are those of :class:`tailnoise_utils.study.experiments.batch_size.BatchSizeSpec`. At every
+    snapshot (x is b): what a `PaperSpec` has, of the training set; loss and accuracy on both. At the start, the dip and the
+    end also minibatches of half of the images, if `half` says so.
     """
 
     minibatches: int  #: how many at a time
@@ -174,12 +175,8 @@ class PaperBatchSpec(PaperSpec):
 
     def _at(self, model: nn.Module, b: int) -> list[Row]:
         """Return 1/alpha^ with its twin, tail excess, dead coordinates and the norm of minibatches of one size."""
-        x, y = self._split("train")
-        loss_fn, n = self._loss(), len(x)
-        centre = mean_gradient(model, loss_fn, x, y, torch.arange(n))
-        U = centre.new_empty(self.minibatches, len(centre), dtype=torch.float32)
-        for row, part in zip(U, draw(n, b, self.minibatches, self.train.seed), strict=True):
-            row.copy_(deviation(mean_gradient(model, loss_fn, x, y, part), centre))
+        sizes = BatchSizeSpec(self.train, self.points, (b,), self.minibatches)
+        [(_, U)] = sizes.matrices(model, lambda share: None)
         rows = joint_rows(U, "", twin=True) + coordinate_rows(U, slices(model, None), "")
         rows.append({"quantity": "norm", "value": float(U.double().norm(dim=1).mean())})
         return [row | {"split": "train", "x": float(b)} for row in rows]

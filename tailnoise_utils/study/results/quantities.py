@@ -79,10 +79,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "diagnosis dead share": ("share of them that are dead", _DIAGNOSIS),
     "diagnosis unresolved": ("share of the differences that may be zero up to rounding", _DIAGNOSIS),
     # Sizes of minibatches, departures, norms
-    "1/alpha (corrected, K1 = 1000)": (
-        "as 1/alpha (corrected), at K1 = 1000",
-        "BatchSizeSpec PaperSpec PaperBatchSpec",
-    ),
+    "1/alpha (corrected, K1 = 1000)": ("the corrected one at K1 = 1000", "BatchSizeSpec PaperSpec PaperBatchSpec"),
     "log-scale": ("mean logarithm of the noise at b = x, corrected for drawing without replacement", "ScalingSpec"),
     "live share": ("share of the coordinates where the full gradient is not zero", "ScalingSpec"),
     "1/alpha (text)": ("1/alpha^ as the paper's text has it, without dead coordinates", "DeparturesSpec"),
