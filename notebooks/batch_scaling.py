@@ -23,8 +23,8 @@
 # gradient, over random minibatches without replacement, which the term $-\frac12\ln(1 - b/n)$ takes into account. Between two
 # sizes the slope $s$ implies the index $1/(1 + s)$.
 #
-# **The short answer.** The index that the scale implies rises with $b$: in no setting is it that of one stable law. At $b = 500$, where the paper
-# measures, it is near 2 in fully connected networks before training; after training on MNIST, and with cross-entropy most, it is still on its way there: over all settings
+# **The short answer.** The index that the scale implies rises with $b$: in no configuration is it that of one stable law. At $b = 500$, where the paper
+# measures, it is near 2 in fully connected networks before training; after training on MNIST, and with cross-entropy most, it is still on its way there: over all configurations
 # {glue:text}`implied_after_small_low:.2f` to {glue:text}`implied_after_small_high:.2f` at $b = 10$, {glue:text}`implied_after_middle_low:.2f` to
 # {glue:text}`implied_after_middle_high:.2f` at 100, {glue:text}`implied_after_large_low:.2f` to {glue:text}`implied_after_large_high:.2f` at 1000.
 
@@ -37,7 +37,7 @@ from myst_nb import glue
 
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import batch_size
-from tailnoise_utils.study.results.reading import provenance_line, untrained, with_settings
+from tailnoise_utils.study.results.reading import provenance_line, untrained, with_configurations
 
 results = runner.load("batch_scaling", profile)
 runs = results.runs
@@ -45,7 +45,7 @@ seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}.*"
 counts = [count for of in runs["minibatches"] for count in of]
 Markdown(
-    f"Profile `{profile}`, the settings of [](decomposition.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
+    f"Profile `{profile}`, the configurations of [](decomposition.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
     f"before training and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at "
     f"b = {runs['batch_size'].iloc[0]}). {provenance_line(results)}.{untrained(results)}"
 )
@@ -73,13 +73,13 @@ Markdown(caption + " Solid: after training; dashed: before it; means over the se
 # ## Layer by layer
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The implied index against the minibatch size for every layer of some networks, before and after training."}}
-settings = list(with_settings(results)["setting"].cat.categories)
+configurations = list(with_configurations(results)["configuration"].cat.categories)
 wanted = (
     "FCN 256 × 6, MNIST, cross-entropy",
     "FCN 256 × 6, CIFAR-10, cross-entropy",
     "CNN 16, CIFAR-10, cross-entropy",
 )
-shown = [name for name in wanted if name in settings] or settings[:1]
+shown = [name for name in wanted if name in configurations] or configurations[:1]
 batch_size.batch_scaling_layers(results, shown)
 
 # %% tags=["remove-input"]
@@ -115,10 +115,10 @@ for name, value in zip(("1000", "2000", "5000"), beyond.loc[slowest[0]], strict=
 # %% [markdown]
 # ## What we find, how sure
 #
-# * **No single index.** A stable law would give one nearly horizontal line up to about $n/10$ (dash-dotted). In every setting the implied index is larger
+# * **No single index.** A stable law would give one nearly horizontal line up to about $n/10$ (dash-dotted). In every configuration the implied index is larger
 #   at 1000 samples than at 10. Before training it is 1.8 or more from about 200 samples on in fully connected networks: at $b = 500$, where the paper measures,
 #   the scale of the whole network's noise falls nearly as the central limit theorem says, though single layers can be heavier ([](per_layer.ipynb)).
-# * **After training it depends on the data set, or on whether the network fits.** On MNIST it is below 1 or about 1 at $b = 10$ (the lowest of all settings:
+# * **After training it depends on the data set, or on whether the network fits.** On MNIST it is below 1 or about 1 at $b = 10$ (the lowest of all configurations:
 #   {glue:text}`implied_after_small_low:.2f`) and climbs over almost three decades, slowest with cross-entropy in the network of 256 × 6:
 #   there the limit is not reached within $n/10$ = {glue:text}`tenth:,.0f` samples (the index is {glue:text}`slowest_1000:.2f` from 1000 samples on,
 #   {glue:text}`slowest_2000:.2f` from 2000, {glue:text}`slowest_5000:.2f` from 5000), plausibly because the gradients of single images become very
@@ -129,7 +129,7 @@ for name, value in zip(("1000", "2000", "5000"), beyond.loc[slowest[0]], strict=
 # * **Below 1** at small $b$ the implied index can come from gradients that are exactly or nearly zero for most samples (inactive
 #   units, black pixels, images classified for sure): the typical entry of a small minibatch is then the full gradient itself, with the
 #   sign turned, and hardly depends on $b$. How large that share is has not been measured here.
-# * **How sure.** Three seeds a setting. The layers of the three settings drawn (fully connected 256 × 6 on MNIST and on CIFAR-10, and the
+# * **How sure.** Three seeds a configuration. The layers of the three configurations drawn (fully connected 256 × 6 on MNIST and on CIFAR-10, and the
 #   convolutional network, all with cross-entropy) show the same, the last layer of the convolutional one with much scatter. At the largest sizes there are ten minibatches only, and the
 #   last interval is uncertain by a few tenths. The correction for drawing without replacement is exact for the standard deviation and
 #   a convention for the mean logarithm; it matters above $b = n/10$ only.

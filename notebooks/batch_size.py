@@ -104,11 +104,11 @@ Markdown(line(verdicts["C6"]))
 # * **Larger minibatches hardly move $\hat\alpha$ of one network** (C6: *{glue:text}`batch_C6:s`*). From $b = 10$ to half of the data it goes, as published, from
 #   {glue:text}`mnist_2_small:.2f` to {glue:text}`mnist_2_large:.2f` (MNIST, depth 2), {glue:text}`mnist_4_small:.2f` to {glue:text}`mnist_4_large:.2f` (MNIST, depth 4),
 #   {glue:text}`cifar10_2_small:.2f` to {glue:text}`cifar10_2_large:.2f` (CIFAR-10, depth 2) and {glue:text}`cifar10_4_small:.2f` to {glue:text}`cifar10_4_large:.2f`
-#   (CIFAR-10, depth 4). On MNIST that is a rise, but a slow one: at the largest $b$ no setting is above {glue:text}`batch_highest:.2f`. Slopes are
+#   (CIFAR-10, depth 4). On MNIST that is a rise, but a slow one: at the largest $b$ no configuration is above {glue:text}`batch_highest:.2f`. Slopes are
 #   {glue:text}`batch_one_smallest:.4f` to {glue:text}`batch_one_largest:.4f` per unit of $\ln b$.
 # * **Networks trained at each size** have slopes of {glue:text}`batch_own_smallest:.3f` to {glue:text}`batch_own_largest:.3f`. Where a rise is allowed to be 0.02 by the
 #   rule, that would do for all; but three lines do not pass its test: MNIST at depth 2, in both conventions, and CIFAR-10 at depth 4, as published. Their own seeds differ little.
-#   The rule pools the variance over settings, and MNIST at depth 4, where one network with $b = 1000$ is far off and $\hat\alpha$ falls, has nearly all of it (standard deviations in the table).
+#   The rule pools the variance over configurations, and MNIST at depth 4, where one network with $b = 1000$ is far off and $\hat\alpha$ falls, has nearly all of it (standard deviations in the table).
 # * **It does not follow that the noise is stable.** The covariance of the noise at $b$ is that of single gradients divided by $b$, up to the factor $1 - b/n$: dependence between
 #   coordinates, and unequal scales, are the same at every $b$. They are most of the distance to 2 ([](decomposition.ipynb)), and Gaussian noise of that covariance would keep
 #   its $\hat\alpha$ at every $b$ as well. What does change with $b$, how the noise of a coordinate shrinks, is measured in [](batch_scaling.ipynb): there

@@ -19,10 +19,10 @@
 # C1 to C9 are the paper's claims *as we understand it*: its text was not at hand, so consult the PDF before you quote one.
 # O1 to O3 are our own. Each has a rule that turns stored rows into a verdict: **reproduced**; **partly** (one convention, one
 # loss or one data set only, or all that could be tested where a loss did not train); **not reproduced**; **not tested at this
-# scale**, where runs or a setting that the rule needs are not there.
+# scale**, where runs or a configuration that the rule needs are not there.
 #
 # The rules were written, and committed, before the runs that they judge existed, with four exceptions: the runs for C1, C2, C7
-# and O3 were there. O1 and O2 were formed on the settings of [](decomposition.ipynb) and are judged on those of the experiment `fcn_size`;
+# and O3 were there. O1 and O2 were formed on the configurations of [](decomposition.ipynb) and are judged on those of the experiment `fcn_size`;
 # O3 is judged on the very results on which it was formed. What was changed afterwards, in rules and in runs, is listed below.
 
 # %% tags=["parameters", "remove-cell"]
@@ -56,15 +56,15 @@ Markdown(
 # ## The rules, each in a sentence
 #
 # Each is read from the docstring of the function of its name, which says the rest ({mod}`tailnoise_utils.study.claims`). Where a rule says nothing
-# else, a claim must hold in all settings and both conventions ([](../methods.md)), for networks that trained, at the last snapshot.
+# else, a claim must hold in all configurations and both conventions ([](../methods.md)), for networks that trained, at the last snapshot.
 
 # %% tags=["hide-input"]
 Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verdicts))
 
 # %% [markdown]
-# Within a claim, settings are tested at a false discovery rate of 5 % {cite:p}`benjamini1995`; over claims the verdicts survive
+# Within a claim, configurations are tested at a false discovery rate of 5 % {cite:p}`benjamini1995`; over claims the verdicts survive
 # Holm's correction at 5 % {cite:p}`holm1979`, or go down by one. Across seeds it is tested with five or more; with fewer,
-# variances are pooled over settings. Equivalence is two one-sided tests {cite:p}`schuirmann1987`, the intraclass correlation ICC(1) that of {cite:t}`shrout1979`.
+# variances are pooled over configurations. Equivalence is two one-sided tests {cite:p}`schuirmann1987`, the intraclass correlation ICC(1) that of {cite:t}`shrout1979`.
 
 # Two rules are milder or other than the plan they came from had them: that plan asked for a slope *within* 0.02 in C6, where a fall of any size passes here, for it is no
 # movement towards 2; and for Holm's correction over all claims, which is made here for the paper's and for ours by themselves.
@@ -82,7 +82,7 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # | the same day, 20:03 (61e5676) | a network that dies after it had learnt counts as not trained (no stored run does); C9 says that its last part is not judged | all verdicts |
 # | the same day, 21:30 (f73328b) | the third seed of these trainings, and C3 on them too | C5 and C8 "not reproduced" with two seeds; C3 "partly" with 3,000 iterations and three seeds |
 # | the same commit | C7: the trainings of [](iterations.ipynb) are measured every 100 iterations up to 2,000 and every 500 after them; C1 and C7: the CNN is trained for 10,000 iterations in place of 3,000; rules as they were | C1 and C7 "not reproduced" with the shorter and coarser runs |
-# | 27 November | the last column of C7 is on the very networks that it is about (`iterations_decomposition`), in place of those of `diagnosis`; C9 is "partly" at best, for its last part is not judged; the evidence says how many seeds each setting has, what was not tested and which settings fail. No verdict changed | all verdicts |
+# | 27 November | the last column of C7 is on the very networks that it is about (`iterations_decomposition`), in place of those of `diagnosis`; C9 is "partly" at best, for its last part is not judged; the evidence says how many seeds each configuration has, what was not tested and which configurations fail. No verdict changed | all verdicts |
 #
 # Runs were added after verdicts had been seen (the third seeds; longer trainings). The p-values are not adjusted for these looks.
 

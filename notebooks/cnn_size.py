@@ -16,7 +16,7 @@
 #
 # **The question.** The paper varies the number of filters of a convolutional network (CNN) of AlexNet's kind, on CIFAR-10 and CIFAR-100, with cross-entropy and
 # with a hinge loss, and shows $\hat\alpha$ beside the accuracy. As we understand it (consult its text), very small networks have the lowest $\hat\alpha$ and beyond
-# them it stays near 1.0 to 1.1 (C5), far below 2 in every setting (C3) and little different between seeds (C8). Is that so here?
+# them it stays near 1.0 to 1.1 (C5), far below 2 in every configuration (C3) and little different between seeds (C8). Is that so here?
 #
 # Plain SGD with step size 0.1 and $b = 500$, dropout on while training and off while measuring. On test images there are fewer minibatches, so $\hat\alpha$ of both splits
 # is compared at one block length $K_1$.

@@ -43,7 +43,7 @@ from tailnoise_utils import diagnosis, stable
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import decomposition
-from tailnoise_utils.study.results.reading import provenance_line, statuses, untrained, with_settings
+from tailnoise_utils.study.results.reading import provenance_line, statuses, untrained, with_configurations
 
 # %% tags=["hide-input"]
 results = runner.load("decomposition", profile)
@@ -57,13 +57,13 @@ Markdown(
 )
 
 # %% [markdown]
-# **The short answer.** Before training, *correlation* makes {glue:text}`dependence_share_before:.0%` of the distance on average over the settings.
+# **The short answer.** Before training, *correlation* makes {glue:text}`dependence_share_before:.0%` of the distance on average over the configurations.
 # Across the minibatches the noise of whole fully connected networks is then close to Gaussian: tau, zero for Gaussian noise and
 # {glue:text}`tau_of_195:.2f` for a stable law of index 1.95, is {glue:text}`tau_before_fcn_low:.3f` to {glue:text}`tau_before_fcn_high:.3f`, an excess that is small, but no
-# chance in {glue:text}`excess_before_fcn:.0f` of {glue:text}`count_before_fcn:.0f` settings (p = 0.01 in every seed). That of the convolutional network is heavier from the start
-# ({glue:text}`tau_before_cnn_low:.2f` to {glue:text}`tau_before_cnn_high:.2f`). After training on MNIST it is heavier in every setting (tau {glue:text}`tau_mnist_low:.2f` to
+# chance in {glue:text}`excess_before_fcn:.0f` of {glue:text}`count_before_fcn:.0f` configurations (p = 0.01 in every seed). That of the convolutional network is heavier from the start
+# ({glue:text}`tau_before_cnn_low:.2f` to {glue:text}`tau_before_cnn_high:.2f`). After training on MNIST it is heavier in every configuration (tau {glue:text}`tau_mnist_low:.2f` to
 # {glue:text}`tau_mnist_high:.2f`), and with cross-entropy the sizes of whole minibatches spread too. On CIFAR-10, which the fully connected networks of this page do not fit in this
-# time, tau stays at {glue:text}`tau_fcn_cifar_low:.3f` to {glue:text}`tau_fcn_cifar_high:.3f`, no chance in {glue:text}`excess_fcn_cifar:.0f` of {glue:text}`count_fcn_cifar:.0f` settings, while
+# time, tau stays at {glue:text}`tau_fcn_cifar_low:.3f` to {glue:text}`tau_fcn_cifar_high:.3f`, no chance in {glue:text}`excess_fcn_cifar:.0f` of {glue:text}`count_fcn_cifar:.0f` configurations, while
 # $\hat\alpha$ is about as low there as in the network with the heaviest noise (256 × 6 on MNIST). All that is of whole networks, most of whose
 # coordinates are in few layers; the layers from the third on of deep ones have heavier noise ([](per_layer.ipynb)). No single stable
 # index describes it ([](batch_scaling.ipynb)). The joint number tells none of this. What qualifies these sentences is at the end of the page.
@@ -71,7 +71,7 @@ Markdown(
 # %% [markdown]
 # ## What the gap is made of
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars, one a setting, before and after training: the parts of one over alpha-hat minus one half. Dependence is the longest part nearly everywhere in fully connected networks; tails are below a tenth before training and long after it on MNIST with cross-entropy."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Stacked horizontal bars, one a configuration, before and after training: the parts of one over alpha-hat minus one half. Dependence is the longest part nearly everywhere in fully connected networks; tails are below a tenth before training and long after it on MNIST with cross-entropy."}}
 decomposition.waterfall(results)
 
 # %% tags=["remove-input"]
@@ -189,12 +189,12 @@ share, left = ((rows["correlation"] / (1 / rows["corrected"] - 0.5)) for rows in
 glue("dependence_share_before", float(share.mean()), display=False)
 glue("dependence_share_after", float(left.mean()), display=False)
 glue("dependence_share_least", float(left.min()), display=False)
-glue("settings", len(before), display=False)
+glue("configurations", len(before), display=False)
 for alpha in (1.95, 1.9, 1.5):
     rows = stable.sample(alpha, (120, 20_000), generator=torch.Generator().manual_seed(0))
     glue(f"tau_of_{100 * alpha:.0f}", float(diagnosis.tail_excess(rows - rows.mean(0)).mean()), display=False)
 for name, rows in chosen.items():
-    rows = rows if len(rows) else after  # small data has no such settings
+    rows = rows if len(rows) else after  # small data has no such configurations
     glue(f"count_{name}", len(rows), display=False)
     glue(f"excess_{name}", int((rows["tail excess, p"] <= 0.01).sum()), display=False)
     for short, quantity in (("tau", "tail excess"), ("tails", "tails"), ("accuracy", "accuracy")):
@@ -203,7 +203,7 @@ for name, rows in chosen.items():
 
 # %% tags=["remove-input"]
 Markdown(
-    f"Dependence is {share.mean():.0%} of the gap before training, on average over the settings ({share.min():.0%} to "
+    f"Dependence is {share.mean():.0%} of the gap before training, on average over the configurations ({share.min():.0%} to "
     f"{share.max():.0%}), and {left.mean():.0%} after it ({left.min():.0%} to {left.max():.0%}). tau goes from "
     f"{before['tail excess'].min():.3f} to {before['tail excess'].max():.3f} before and {after['tail excess'].min():.3f} to {after['tail excess'].max():.3f} "
     f"after training; the part of tails from {before['tails'].min():.3f} to {before['tails'].max():.3f} and from "
@@ -226,14 +226,14 @@ decomposition.with_spread(long, "corrected", "tail excess", "norms", "columns, 3
 
 # %% tags=["remove-input"]
 count = len(experiments.grid("decomposition", "constant"))
-counts = with_settings(longer).groupby("setting", observed=True)["run"].nunique()
+counts = with_configurations(longer).groupby("configuration", observed=True)["run"].nunique()
 Markdown(
     (
         f"*None is stored: profile `{profile}`"
         if longer is results
         else f"*Profile `constant`: {len(longer.runs)} of {count} runs"
     )
-    + f"; seeds of each setting: {', '.join(f'{name} {count}' for name, count in counts.items())}. "
+    + f"; seeds of each configuration: {', '.join(f'{name} {count}' for name, count in counts.items())}. "
     f"{provenance_line(longer)}.*{untrained(longer)} The differences behind *tails*, *scales* and the "
     "columns of these runs were taken of centred float32 noise, in which small entries lose digits. The parts are not shown for that; a mean over columns is a "
     "little off."
@@ -243,14 +243,14 @@ Markdown(
 kinds = long.index.astype(str)
 risen = long["tail excess"] > short["tail excess"].reindex(long.index)
 glue("long_risen", int(risen.sum()), display=False)
-glue("long_settings", len(long), display=False)
+glue("long_configurations", len(long), display=False)
 glue("long_fallen", ", ".join(kinds[~risen]) or "none", display=False)
 for key, where in {
     "mnist": kinds.str.contains("MNIST"),
     "cifar": kinds.str.startswith("FCN") & kinds.str.contains("CIFAR-10"),
     "cnn": kinds.str.startswith("CNN"),
 }.items():
-    rows = long[where] if where.any() else long  # small data has no such settings
+    rows = long[where] if where.any() else long  # small data has no such configurations
     for short, quantity in (("tau", "tail excess"), ("accuracy", "accuracy")):
         glue(f"long_{key}_{short}_low", float(rows[quantity].min()), display=False)
         glue(f"long_{key}_{short}_high", float(rows[quantity].max()), display=False)
@@ -283,29 +283,29 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   correlation is nearly all of it. In the convolutional network the order and the unequal scales of the
 #   parameters matter as much.
 # * **What remains, and is real.** tau is small before training in fully connected networks, though above the Gaussian band in some
-#   settings. On MNIST it grows in training in every setting, with cross-entropy the most but at 32 × 6
+#   configurations. On MNIST it grows in training in every configuration, with cross-entropy the most but at 32 × 6
 #   ({glue:text}`tau_fitted_low:.2f` to {glue:text}`tau_fitted_high:.2f` where at least 95 % of the images are classified rightly), perhaps
-#   because few images then carry much of the gradient, which is not measured here. With cross-entropy whole minibatches stand out too (the norms spread, in each of these settings and seeds).
+#   because few images then carry much of the gradient, which is not measured here. With cross-entropy whole minibatches stand out too (the norms spread, in each of these configurations and seeds).
 #   So there is noise that is clearly heavier than Gaussian across minibatches. The network of 32 units and depth 6 with hinge loss has it
 #   without fitting as well (see the table): fit is not all that matters.
 # * **And where the network does not fit.** On CIFAR-10 the fully connected networks reach a training accuracy of
 #   {glue:text}`accuracy_fcn_cifar_low:.2f` to {glue:text}`accuracy_fcn_cifar_high:.2f` in this many steps, and their noise stays
-#   close to Gaussian across minibatches, with a small excess that is no chance in some settings (tau {glue:text}`tau_fcn_cifar_low:.3f` to {glue:text}`tau_fcn_cifar_high:.3f`); with cross-entropy and all but the
+#   close to Gaussian across minibatches, with a small excess that is no chance in some configurations (tau {glue:text}`tau_fcn_cifar_low:.3f` to {glue:text}`tau_fcn_cifar_high:.3f`); with cross-entropy and all but the
 #   smallest network the norms spread more than Gaussian ones do, up to twice as much. Most coordinates of these networks are in the layer
 #   next to the pixels; in those of depth 6 the noise of the layers from the third on is heavier, much of it before training already
 #   ([](per_layer.ipynb)). All that is beside a joint
-#   $\hat\alpha$ of 1.0 to 1.2. The joint number does not order settings by their tails: it is about as low here as in the wide
+#   $\hat\alpha$ of 1.0 to 1.2. The joint number does not order configurations by their tails: it is about as low here as in the wide
 #   and deep network that fits MNIST with cross-entropy, whose tau is far larger.
 # * **The convolutional network** has heavier noise than a Gaussian from the start (tau of .05 and more), and heavier later, with the hinge loss too,
 #   with which it does not train at all here.
 # * **Longer training mostly makes it heavier, by tau.** At the paper's 65,000 iterations, with cross-entropy, tau is larger than in the shorter runs in
-#   {glue:text}`long_risen` of the {glue:text}`long_settings` settings that were run (not in: {glue:text}`long_fallen:s`). It is
+#   {glue:text}`long_risen` of the {glue:text}`long_configurations` configurations that were run (not in: {glue:text}`long_fallen:s`). It is
 #   {glue:text}`long_mnist_tau_low:.2f` to {glue:text}`long_mnist_tau_high:.2f` on MNIST, where all but a few images are classified rightly (accuracy
 #   {glue:text}`long_mnist_accuracy_low:.4f` or more), means over seeds that differ much, and {glue:text}`long_cnn_tau_low:.2f` in the convolutional network, at an accuracy of
 #   {glue:text}`long_cnn_accuracy_low:.2f`. Of the fully connected networks on CIFAR-10 that were run it is still
 #   {glue:text}`long_cifar_tau_low:.2f` to {glue:text}`long_cifar_tau_high:.2f`, small but no chance (p = {glue:text}`long_cifar_p:.2f` at most, of the norms too), at an accuracy of {glue:text}`long_cifar_accuracy_low:.2f` to
 #   {glue:text}`long_cifar_accuracy_high:.2f`: their fit is not complete, and what it would take is not known from these.
-# * **What it is not, where we can tell, and where we cannot.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most settings of the shorter runs the
+# * **What it is not, where we can tell, and where we cannot.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most configurations of the shorter runs the
 #   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. In the wide
 #   networks on MNIST with cross-entropy it is below 2 after training: in the deep one far, and at all $K_1$ that 120 minibatches allow;
 #   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian twins in every seed. At the paper's length 32 × 3 still cannot, by its columns, but 32 × 6 on MNIST can: the index of single coordinates
@@ -315,7 +315,7 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 # * **What projections add.** Tails that single coordinates have fade in a sum over many of them, by the central limit theorem; what random
 #   projections find is what whole minibatches, or few strong coordinates, have. They find it on MNIST with cross-entropy after training, in
 #   every seed (mean excess kurtosis {glue:text}`kurtosis_cross_low:.2f` to {glue:text}`kurtosis_cross_high:.1f`, beside $-0.05$), and in no other
-#   setting in every seed. The leading directions, of half as many minibatches and few, tell less. Of single projections of the wide and deep
+#   configuration in every seed. The leading directions, of half as many minibatches and few, tell less. Of single projections of the wide and deep
 #   network {glue:text}`random_most:.0%` are found not normal by themselves, a mean over seeds that differ much (see the table); of neurons (one random projection of the incoming weights of each) it
 #   is {glue:text}`units_most:.0%`, of coordinates {glue:text}`coordinates_most:.0%`.
 # * **How to read the bars.** For *tails* all coordinates are brought to one size, and sums are taken over them: it says what the mean square
@@ -327,10 +327,10 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   exactly to $1/\hat\alpha - 1/2$ (at 120 minibatches on MNIST, 100 on CIFAR-10); of networks with more
 #   than some 300,000 parameters a sample is looked at, so that their value differs a little from that of the joint number.
 # * **How sure.** Three seeds (two of the convolutional network with cross-entropy at the end); all networks that fit are on MNIST, so that
-#   data set and fit cannot be told apart here; what differs between settings by less than the points of the seeds do says nothing. Few thousand
+#   data set and fit cannot be told apart here; what differs between configurations by less than the points of the seeds do says nothing. Few thousand
 #   iterations in most of this page: networks on CIFAR-10 that fit are missing but for one seed of width 1024 in [](fcn_size.ipynb). The convolutional
 #   network hardly trains in this time, with the hinge loss not at all. At the paper's length there is cross-entropy only, and not every
-#   setting and seed (the caption there has what there is). Shares "of the gap" are of a sum whose terms have both signs: correlation can be more than all of it. The tests compare with twins of the measured covariance,
+#   configuration and seed (the caption there has what there is). Shares "of the gap" are of a sum whose terms have both signs: correlation can be more than all of it. The tests compare with twins of the measured covariance,
 #   which err on the side of the Gaussian law where coordinates are nearly independent (but for the norms, where this is corrected).
 #   What size of tails each test could have missed is in [](blind_spots.ipynb). Standard errors of shuffled parts speak of the shuffle only. At most {glue:text}`unresolved_most:.1e` of the
-#   differences between the gradients of two minibatches may be rounding, on average over the seeds of a setting.
+#   differences between the gradients of two minibatches may be rounding, on average over the seeds of a configuration.

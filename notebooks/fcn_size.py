@@ -16,7 +16,7 @@
 #
 # **The question.** The paper trains fully connected networks (FCN) of widths 4 to 1024 and depths 2 to 10 on MNIST and CIFAR-10,
 # with cross-entropy and with a hinge loss, and draws $\hat\alpha$ of their gradient noise, late in training, against the width.
-# As we understand it (consult its text), it finds $\hat\alpha$ far below 2 in every setting (C3); on MNIST lower in larger networks, the
+# As we understand it (consult its text), it finds $\hat\alpha$ far below 2 in every configuration (C3); on MNIST lower in larger networks, the
 # more so the deeper they are, and on CIFAR-10 about 1.1 to 1.2 whatever the size (C4); with little difference between seeds (C8).
 # Is that so here, and does $\hat\alpha$ go with the tails?
 #
@@ -97,9 +97,9 @@ sizes.readable(sizes.trained_table(results))
 
 
 # %% tags=["remove-cell"]
-def at(table: pd.DataFrame, *setting: str | int) -> pd.Series:
-    """The line of a setting; the last line in `smoke`, which does not have it."""
-    return table.loc[setting] if setting in table.index else table.iloc[-1]
+def at(table: pd.DataFrame, *configuration: str | int) -> pd.Series:
+    """The line of a configuration; the last line in `smoke`, which does not have it."""
+    return table.loc[configuration] if configuration in table.index else table.iloc[-1]
 
 
 def put(name: str, value: float) -> None:

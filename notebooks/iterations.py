@@ -50,7 +50,7 @@ words = [
     + f", {r.n_train:,} images, {r.iterations:,} iterations, b = {r.batch_size}"
     for r in runs.itertuples()
 ]
-glue("setting", words[0], display=False)
+glue("configuration", words[0], display=False)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 Markdown(f"Profile `{profile}`, step size {runs.iloc[0].lr:g}, seeds {seeds}. {'; '.join(words)}.")
 
@@ -185,7 +185,7 @@ iterations.first_and_last(longer).style.format(precision=3)
 #
 # * **What the paper says** (as we understand it; consult its text): $\hat\alpha$ is far below 2 throughout training, it
 #   falls in an early phase, and a jump of the process comes near its minimum.
-# * **What we find here.** $\hat\alpha$ is far below 2 at every snapshot of every setting, in both conventions, from the first
+# * **What we find here.** $\hat\alpha$ is far below 2 at every snapshot of every configuration, in both conventions, from the first
 #   one on. For the fully connected networks it varies little between these seeds and along training, beside its gap.
 #   An early fall is there: on MNIST from {glue:text}`fcn_published_first:.2f` to {glue:text}`fcn_published_low:.2f` at iteration {glue:text}`fcn_published_at` as published, back to {glue:text}`fcn_published_last:.2f` at the end;
 #   the convolutional network's goes from {glue:text}`cnn_corrected_first:.2f` to {glue:text}`cnn_corrected_low:.2f` at iteration {glue:text}`cnn_corrected_at` and back to {glue:text}`cnn_corrected_last:.2f` in the corrected arithmetic. Its published
@@ -202,7 +202,7 @@ iterations.first_and_last(longer).style.format(precision=3)
 # * **What remains open on this page.** It does not follow that the rest is tails, nor that it is not: weights far apart
 #   in the list depend on each other too and have unequal scales. Telling these apart takes tests that look *across
 #   minibatches*, coordinate by coordinate: [](decomposition.ipynb).
-# * **How sure.** Three seeds, three settings, one step size, and trainings of 5,000 and 10,000 iterations where the paper has up to 65,000 (above, as far as they were run): with the fully connected networks on CIFAR-10 and the convolutional one
+# * **How sure.** Three seeds, three configurations, one step size, and trainings of 5,000 and 10,000 iterations where the paper has up to 65,000 (above, as far as they were run): with the fully connected networks on CIFAR-10 and the convolutional one
 #   far from fitting, what comes later could differ. The convolutional network stays at chance for some hundred iterations; a run that ends below twice chance is counted above as not trained.
 #   The standard errors stored with each value
 #   come from a jackknife over minibatches, since the i.i.d. formula would not hold; they leave out what another partition,

@@ -40,10 +40,10 @@ from tailnoise_utils.study.results.reading import DATA, provenance_line, statuse
 # %% tags=["hide-input"]
 results = runner.load("noise_histogram", profile)
 run = results.runs.iloc[0]
-setting = f"CNN with {run.width} filters on {DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
-glue("setting", setting, display=False)
+configuration = f"CNN with {run.width} filters on {DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
+glue("configuration", configuration, display=False)
 Markdown(
-    f"Profile `{profile}`: {setting}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "
+    f"Profile `{profile}`: {configuration}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "
     f"{run.n_train // run.noise_batch_size} minibatches in each of {run.partitions} partitions; dropout off while measuring; "
     f"seeds {', '.join(map(str, results.runs['seed']))}, each divided by its median noise norm. Runs: "
     f"{statuses(results)} (*not trained*: below twice chance on the training images at the end; it says nothing of a trained network)."
@@ -108,7 +108,7 @@ Markdown(
 #   before training): a small excess, far from the {glue:text}`spread_stable_last:.2f` of independent stable entries.
 # * **What the figure cannot show.** That the norm of a law resembles another's is no proof that the laws are the same. A
 #   spread beyond that of the Gaussian vectors of the same covariance speaks of tails shared by a minibatch; whether it is more
-#   than chance is tested below, and in more settings in [](decomposition.ipynb).
+#   than chance is tested below, and in more configurations in [](decomposition.ipynb).
 # * **How sure.** One architecture, one data set, three seeds, a training that is short beside the paper's: a network that fits its images, as this one does not yet, could have norms that
 #   spread more. The reference covariance is estimated from one
 #   partition of as many minibatches; that its eigenvalues are then too unequal is corrected ([](../methods.md)), its sampling

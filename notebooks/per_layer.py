@@ -35,17 +35,17 @@ from myst_nb import glue
 
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import decomposition
-from tailnoise_utils.study.results.reading import provenance_line, untrained, with_settings
+from tailnoise_utils.study.results.reading import provenance_line, untrained, with_configurations
 
 # %% tags=["hide-input"]
 results = runner.load("decomposition", profile)
 seeds = ", ".join(map(str, sorted(set(results.runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}; means over the seeds. Axes differ between figures.*"
-settings = list(with_settings(results)["setting"].cat.categories)
-fcns = [name for name in settings if name.startswith("FCN")]
-cnns = [name for name in settings if name.startswith("CNN")]
+configurations = list(with_configurations(results)["configuration"].cat.categories)
+fcns = [name for name in configurations if name.startswith("FCN")]
+cnns = [name for name in configurations if name.startswith("CNN")]
 Markdown(
-    f"Profile `{profile}`: {len(settings)} settings, of which three are drawn here; {provenance_line(results)}."
+    f"Profile `{profile}`: {len(configurations)} configurations, of which three are drawn here; {provenance_line(results)}."
     + untrained(results)
 )
 
@@ -93,7 +93,7 @@ if cnns:
 
 # %% tags=["remove-cell"]
 def of(words: str, when: str) -> pd.DataFrame:
-    """Rows of the settings whose name holds the words; all, where there are none, as of small data."""
+    """Rows of the configurations whose name holds the words; all, where there are none, as of small data."""
     rows = dense.xs(f"{when} training", level="when")
     found = rows[rows.index.astype(str).str.contains(words)]
     return found if len(found) else rows
@@ -121,7 +121,7 @@ glue("first_before", float(start["linear1"].max()), display=False)
 glue("deeper_before", float(start[layers[1:]].max(axis=None)), display=False)
 glue("first_cifar", float(of("CIFAR-10", "after")["linear1"].max()), display=False)
 glue("first_is_least", int((after["linear1"] <= after[layers[1:]].min(axis=1)).sum()), display=False)
-glue("settings", len(after), display=False)
+glue("configurations", len(after), display=False)
 
 # %% tags=["remove-cell"]
 shares = decomposition.first_layer_shares(results).drop_duplicates().nsmallest(2)
@@ -151,9 +151,9 @@ glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=F
 #
 # * **The layers are not alike.** In fully connected networks the first layer, next to the pixels, is the nearest to Gaussian: before
 #   training its tau is at most {glue:text}`first_before:.3f`, in the layers behind it up to {glue:text}`deeper_before:.2f`; after
-#   training it is the least of all layers in {glue:text}`first_is_least` of {glue:text}`settings` settings.
+#   training it is the least of all layers in {glue:text}`first_is_least` of {glue:text}`configurations` configurations.
 # * **In the networks of depth 6 the layers from the third on are heavier, and much of that is there before training.** tau is then beyond all
-#   99 twins, in every seed, in {glue:text}`later_before_found` of {glue:text}`later_all` cases (such a layer of such a setting), and in
+#   99 twins, in every seed, in {glue:text}`later_before_found` of {glue:text}`later_all` cases (such a layer of such a configuration), and in
 #   {glue:text}`later_after_found` after training. On MNIST it grows, from {glue:text}`mnist_before_low:.2f` to
 #   {glue:text}`mnist_before_high:.2f` before training to {glue:text}`mnist_after_low:.2f` to {glue:text}`mnist_after_high:.2f` after it. On CIFAR-10 it
 #   grows with the hinge loss (at most {glue:text}`hinge_before_high:.2f` before, {glue:text}`hinge_after_high:.2f` after); training with cross-entropy
@@ -176,5 +176,5 @@ glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=F
 # * A layer whose units are active for few images has coordinates that are zero for most samples: their sums over a minibatch are rare
 #   events, heavier than Gaussian at $b = 500$ without any law of infinite variance. This is a way in which tau could come about; it is not measured here.
 # * tau looks at each coordinate by itself, so that its differences between layers are not made by their sizes.
-# * **How sure.** Three seeds, 256 coordinates of each layer, and the settings of [](decomposition.ipynb); two depths, so that what depth does in between is
+# * **How sure.** Three seeds, 256 coordinates of each layer, and the configurations of [](decomposition.ipynb); two depths, so that what depth does in between is
 #   not known. Rises and falls differ in size between seeds. A layer of few entries has parts with large errors (they are stored with the results).

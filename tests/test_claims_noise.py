@@ -427,7 +427,7 @@ def test_windows_of_the_jump_by_hand():
 
 
 def scaling(small=-0.3, large=-0.45, *, only=None, n=60_000, sizes=(10, 100, 1000), spread=1e-3, trained=True):
-    """Log-scales with two slopes, in all settings or in those that `only` names; elsewhere with the first throughout."""
+    """Log-scales with two slopes, in all configurations or in those that `only` names; elsewhere the first throughout."""
     rows, runs = [], []
     for dataset in ("mnist", "cifar10"):
         for loss in ("nll", "hinge"):

@@ -24,7 +24,7 @@ def test_tables_by_hand():
         "| | Claim, as we understand it | Verdict |",
         "| --- | --- | --- |",
         "| C2 | The estimator recovers alpha on synthetic SaS data. | **reproduced** |",
-        "| C3 | In every setting (networks, sizes, losses, data sets) alpha^ is far below 2. | **partly** |",
+        "| C3 | In every configuration (networks, sizes, losses, data sets) alpha^ is far below 2. | **partly** |",
         "| O1 | Most of the gap 1/alpha^ - 1/2 before training is correlation between coordinates. "
         "| not tested at this scale |",
     ]
@@ -39,7 +39,7 @@ def test_a_verdict_as_an_entry():
         "* **C2 reproduced** (p = 0.012). The estimator recovers alpha on synthetic SaS data. *Seen.*"
     )
     assert pages.line(claims.Verdict("C3", "partly", "1/alpha^ is 0.6.")) == (
-        r"* **C3 partly**. In every setting (networks, sizes, losses, data sets) $\hat\alpha$ is far below 2. "
+        r"* **C3 partly**. In every configuration (networks, sizes, losses, data sets) $\hat\alpha$ is far below 2. "
         r"*$1/\hat\alpha$ is 0.6.*"
     )
 
@@ -67,7 +67,7 @@ def test_every_verdict_has_its_square():
     }
     assert places == {"C2": (0, 0), "C3": (1, 1), "O1": (3, 2)}
     assert [word.get_text().replace("\n", " ") for word in axes.get_xticklabels()] == list(claims.VERDICTS)
-    assert axes.get_yticklabels()[1].get_text().startswith("C3  In every setting")
+    assert axes.get_yticklabels()[1].get_text().startswith("C3  In every configuration")
     assert r"$\hat\alpha$ is far below 2" in axes.get_yticklabels()[1].get_text().replace("\n", " ")
 
 

@@ -10,12 +10,12 @@ from scipy import stats
 
 from tailnoise_utils.study import claims
 from tailnoise_utils.study.claims import inference
-from tailnoise_utils.study.results.reading import CONVENTIONS, SETTING, at_end, values
+from tailnoise_utils.study.results.reading import CONFIGURATION, CONVENTIONS, at_end, values
 
 FILTERS = {"depths": (0,), "widths": (4, 8, 16, 32)}
 
 
-def setting(of):
+def configuration(of):
     """What a run has whatever its seed."""
     return {name: value for name, value in of.items() if name not in ("seed", "run")}
 
@@ -29,7 +29,7 @@ def low(of, iteration):
 
 
 def except_where(value, **where):
-    """0.8, but `value` in some settings."""
+    """0.8, but `value` in some configurations."""
     return lambda of, iteration: value if where.items() <= (of | {"iteration": iteration}).items() else 0.8
 
 
@@ -319,7 +319,7 @@ def test_c5_p_of_the_smallest_by_hand(seeds):
     """Welch's test by scipy; with fewer than 5 seeds the errors of the smallest and of the mean of the rest."""
     table = cnns(indices(lambda of, i: 0.9 + jitter(of, i, 0.02)), seeds=seeds)
     runs = values(at_end(table), CONVENTIONS["corrected"])
-    means = claims.over_seeds(runs, SETTING, ["model"]).reset_index()
+    means = claims.over_seeds(runs, CONFIGURATION, ["model"]).reset_index()
     runs, means = (of[(of["dataset"] == "cifar10") & (of["loss"] == "nll")] for of in (runs, means))
     one, rest = means[means["width"] == 4].iloc[0], means[means["width"] != 4]
     if seeds == 5:
@@ -332,7 +332,7 @@ def test_c5_p_of_the_smallest_by_hand(seeds):
     assert p == pytest.approx(expected)
 
 
-def test_c5_spread_over_few_seeds_is_that_of_all_settings():
+def test_c5_spread_over_few_seeds_is_that_of_all_configurations():
     def inverse(of, iteration):
         noise = jitter(of, iteration, 0.1) if of["dataset"] == "cifar100" else 0.0
         return smallest(first=1.03)(of, iteration) + noise
@@ -356,14 +356,14 @@ def test_c5_not_tested(change):
 
 
 def c8(spread, *, model="", convention="", **more):
-    """Settings that differ by 0.1, seeds by `spread`, or by a hundredth of that but for one kind or convention."""
+    """Configurations that differ by 0.1, seeds by `spread`, or by a hundredth of that but for one kind or convention."""
 
     def quantities(of, iteration):
         found = indices(0.8)(of, iteration)
         for k, name in enumerate(found):
             wide = model in of["model"] and convention in str(name)
             own = jitter(of | {"quantity": k}, iteration, spread if wide else spread / 100)
-            found[name] = 0.8 + jitter(setting(of), iteration, 0.1) + own
+            found[name] = 0.8 + jitter(configuration(of), iteration, 0.1) + own
         return found
 
     return claims.c8(sized(FCN, quantities, **more), cnns(quantities, **more))
@@ -382,7 +382,9 @@ def test_c8_reproduced():
 def test_c8_tells_the_typical_spread_of_alpha_from_the_largest():
     def quantities(of, iteration):
         wide = 0.1 if of["width"] == 4 and of["depth"] in (0, 2) else 0.001
-        return dict.fromkeys(CONVENTIONS.values(), 0.8 + jitter(setting(of), iteration, 0.1) + wide * (of["seed"] - 1))
+        return dict.fromkeys(
+            CONVENTIONS.values(), 0.8 + jitter(configuration(of), iteration, 0.1) + wide * (of["seed"] - 1)
+        )
 
     evidence = claims.c8(sized(FCN, quantities), cnns(quantities)).evidence
     median, largest = re.search(
@@ -401,7 +403,7 @@ def test_c8_wants_nine_tenths():
 
 @pytest.mark.slow
 def test_c8_not_reproduced():
-    # Variances .1^2 and .04^2: .86 of the whole; so many settings that its bound is above .8.
+    # Variances .1^2 and .04^2: .86 of the whole; so many configurations that its bound is above .8.
     found = c8(0.04, depths=(0,), widths=range(4, 44))
     assert found.verdict == "not reproduced"
     assert found.numbers["ICC, FCN, corrected"] == pytest.approx(0.86, abs=0.03)
@@ -416,7 +418,10 @@ def test_c8_partly():
 
 def test_c8_not_tested():
     found = c8(0.005, seeds=1)
-    assert (found.verdict, found.evidence[:44]) == (claims.NOT_TESTED, "0 trained settings with two seeds: FCN, MNIS")
+    assert (found.verdict, found.evidence[:51]) == (
+        claims.NOT_TESTED,
+        "0 trained configurations with two seeds: FCN, MNIS",
+    )
     assert c8(0.005, status=untrained(dataset="cifar100")).verdict == claims.NOT_TESTED
 
 

@@ -95,8 +95,8 @@ def test_least_squares_by_hand():
 def test_seeds_are_pooled_where_they_are_few():
     few = [("a", "x", of) for of in (1.0, 2.0, 3.0)] + [("b", "x", of) for of in (5.0, 9.0)] + [("c", "x", 7.0)]
     many = [("d", "x", of) for of in (0.0, 1.0, 2.0, 3.0, 4.0)] + [("e", "y", 1.0)]
-    frame = pd.DataFrame(few + many, columns=["setting", "kind", "value"])
-    found = claims.over_seeds(frame, ["setting", "kind"], ["kind"]).reset_index("kind", drop=True)
+    frame = pd.DataFrame(few + many, columns=["configuration", "kind", "value"])
+    found = claims.over_seeds(frame, ["configuration", "kind"], ["kind"]).reset_index("kind", drop=True)
     # Squares 2 + 8 + 0 + 10 over 2 + 1 + 0 + 4 degrees.
     assert found.loc["a", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([2, (20 / 7 / 3) ** 0.5, 7, 3])
     assert found.loc["c", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([7, (20 / 7) ** 0.5, 7, 1])

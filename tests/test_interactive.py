@@ -98,9 +98,9 @@ def training():
 def test_training_is_drawn_from_iteration_zero():
     specs, results = training()
     figure = interactive.iterations(results)
-    settings = ["FCN, MNIST", "FCN, CIFAR-10", "CNN, CIFAR-10"]
+    configurations = ["FCN, MNIST", "FCN, CIFAR-10", "CNN, CIFAR-10"]
     conventions = ["published", "corrected", "corrected, columns permuted"]
-    assert menus(figure) == [settings, ["all", *conventions]]
+    assert menus(figure) == [configurations, ["all", *conventions]]
     assert len(figure.data) == 3 * 7
     assert [trace.visible for trace in figure.data] == [trace.meta[0] == "FCN, MNIST" for trace in figure.data]
     chosen = [s for s in specs if (s.train.model, s.train.dataset) == ("fcn", "cifar10")]

@@ -238,9 +238,9 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     assert len(decomposition.decomposition_table(none)) == len(table) * 18
 
 
-def test_p_values_of_a_setting_are_the_largest_over_its_seeds():
-    setting = {"model": "fcn", "width": 8, "depth": 3, "dataset": "digits", "loss": "nll", "status": "complete"}
-    runs = pd.DataFrame([setting | {"run": f"r{seed}"} for seed in range(3)])
+def test_p_values_of_a_configuration_are_the_largest_over_its_seeds():
+    configuration = {"model": "fcn", "width": 8, "depth": 3, "dataset": "digits", "loss": "nll", "status": "complete"}
+    runs = pd.DataFrame([configuration | {"run": f"r{seed}"} for seed in range(3)])
     values = {
         ("tail excess", 0): (0.1, 0.2, 0.6),
         ("tail excess (p)", 0): (0.02, 0.5, 0.01),
@@ -507,14 +507,14 @@ def test_the_landscape_is_drawn_with_its_wells_and_paths():
 @pytest.mark.slow
 def test_legends_lie_outside_the_panels():
     results = {name: runner.load(name, "laptop") for name in ("decomposition", "batch_scaling")}
-    setting = "FCN 256 × 6, MNIST, cross-entropy"
+    configuration = "FCN 256 × 6, MNIST, cross-entropy"
     drawn = [
         *(
             draw(results["decomposition"])
             for draw in (decomposition.along_training, decomposition.column_index, decomposition.against_block_length)
         ),
         *(draw(results["batch_scaling"]) for draw in (batch_size.batch_scaling, batch_size.log_scales)),
-        batch_size.batch_scaling_layers(results["batch_scaling"], [setting]),
+        batch_size.batch_scaling_layers(results["batch_scaling"], [configuration]),
     ]
     for figure in drawn:
         figure.canvas.draw()
@@ -525,7 +525,7 @@ def test_legends_lie_outside_the_panels():
 
 
 @pytest.mark.slow
-def test_captions_name_the_runs_of_their_setting_only():
+def test_captions_name_the_runs_of_their_configuration_only():
     results = runner.load("decomposition", "laptop")
     assert "CNN" in untrained(results)
     assert untrained(results, "FCN 256 × 6, MNIST, cross-entropy") == ""

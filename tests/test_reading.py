@@ -4,12 +4,21 @@ import pandas as pd
 import pytest
 
 from tailnoise_utils.study.results import store
-from tailnoise_utils.study.results.reading import AFTER, BEFORE, at_end, at_start, ends, late, untrained, with_settings
+from tailnoise_utils.study.results.reading import (
+    AFTER,
+    BEFORE,
+    at_end,
+    at_start,
+    ends,
+    late,
+    untrained,
+    with_configurations,
+)
 
 
 @pytest.fixture
 def results():
-    """Runs of three settings: both trained, and stopped after 100 and 140 steps; one of two trained; none trained."""
+    """Runs of three configurations: both trained, and stopped after 100 and 140 steps; one of two trained; none trained."""
     runs = [
         ("wide 0", 64, "nll", "complete", (0, 50, 100)),
         ("wide 1", 64, "nll", "complete", (0, 50, 140)),
@@ -24,11 +33,11 @@ def results():
         for point in points
         for scope in ("all", "linear1")
     ]
-    settings = [
+    configurations = [
         {"run": run, "model": "fcn", "dataset": "mnist", "loss": loss, "width": width, "depth": 3, "status": status}
         for run, width, loss, status, _ in runs
     ]
-    return store.Results(store.to_frame(rows, ""), pd.DataFrame(settings))
+    return store.Results(store.to_frame(rows, ""), pd.DataFrame(configurations))
 
 
 def points(table):
@@ -43,9 +52,9 @@ def test_a_run_ends_at_its_own_last_snapshot(results):
     assert points(at_start(results)) == dict.fromkeys(results.runs["run"], 0)
 
 
-def test_a_setting_of_which_no_run_trained_is_shown_with_all_its_runs(results):
-    table = with_settings(results)
-    assert list(table["setting"].cat.categories) == [
+def test_a_configuration_of_which_no_run_trained_is_shown_with_all_its_runs(results):
+    table = with_configurations(results)
+    assert list(table["configuration"].cat.categories) == [
         "FCN 64 × 3, MNIST, cross-entropy",
         "FCN 2 × 3, MNIST, cross-entropy",
         "FCN 2 × 3, MNIST, hinge",
@@ -56,7 +65,7 @@ def test_a_setting_of_which_no_run_trained_is_shown_with_all_its_runs(results):
     assert points(last) == points(at_end(results)) | {"hinge 0": 50, "hinge 1": 300}
     assert untrained(results) == (
         " Left out after training, for they did not train: FCN 2 × 3, MNIST, cross-entropy (1 of 2)."
-        " Of these settings no run trained, and all are shown: FCN 2 × 3, MNIST, hinge (2 of 2)."
+        " Of these configurations no run trained, and all are shown: FCN 2 × 3, MNIST, hinge (2 of 2)."
     )
     assert untrained(results, "FCN 64 × 3, MNIST, cross-entropy") == ""
 

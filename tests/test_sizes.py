@@ -77,9 +77,9 @@ def test_a_partial_sweep_has_one_seed_of_everything_first():
     specs = experiments.grid("fcn_size", "laptop")
     first = specs[: 64 + 2]
     assert {spec.train.seed for spec in first} == {0}
-    settings = set(ordered(first, "dataset", "width", "depth", "loss"))
-    assert len(settings) == 66
-    assert ("cifar10", 1024, 4, "nll") in settings
+    configurations = set(ordered(first, "dataset", "width", "depth", "loss"))
+    assert len(configurations) == 66
+    assert ("cifar10", 1024, 4, "nll") in configurations
     assert {replace(spec.train, seed=0) for spec in specs[66:]} < {spec.train for spec in first}
     assert [spec.train.seed for spec in specs[66:]] == [1] * 64 + [2] * 64
     assert [spec.train.seed for spec in experiments.grid("cnn_size", "laptop")] == [0] * 16 + [1] * 16 + [2] * 16

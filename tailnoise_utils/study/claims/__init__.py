@@ -3,10 +3,10 @@
 Statements and rules are read from the docstrings of :func:`tailnoise_utils.study.claims.c1` to
 :func:`tailnoise_utils.study.claims.c9` and :func:`tailnoise_utils.study.claims.o1` to
 :func:`tailnoise_utils.study.claims.o3`. Common to all of them: tests are made on 1/alpha^ and are one-sided; within a claim
-at a false discovery rate of 5 % over its settings, where all must hold for "reproduced" and all of one level of a facet for
-"partly" (:func:`tailnoise_utils.study.claims.decide`); over claims by Holm's procedure at 5 %
-(:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by themselves. A setting's own seeds give its
-error where there are 5, else variances are pooled over the settings that the rule names
+at a false discovery rate of 5 % over its configurations, where all must hold for "reproduced" and all of one level of a
+facet for "partly" (:func:`tailnoise_utils.study.claims.decide`); over claims by Holm's procedure at 5 %
+(:func:`tailnoise_utils.study.claims.lowered`), the paper's claims and ours by themselves. A configuration's own seeds give
+its error where there are 5, else variances are pooled over the configurations that the rule names
 (:func:`tailnoise_utils.study.results.reading.over_seeds`).
 """
 

@@ -28,7 +28,7 @@ def fisher(p: Values) -> float:
 
 
 def means_above(frame: pd.DataFrame, by: list[str], pool: list[str], bound: float) -> pd.DataFrame:
-    """Test in each setting that the mean over its seeds is above a bound: what `over_seeds` returns, and p."""
+    """Test in each configuration that the mean over its seeds is above a bound: what `over_seeds` returns, and p."""
     tests = over_seeds(frame, by, pool).reset_index()
     return tests.assign(p=above(tests["mean"], tests["se"], tests["df"], bound))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results.reading import CONVENTIONS, SEEDS, SETTING
+from ..results.reading import CONFIGURATION, CONVENTIONS, SEEDS
 from ..results.store import Results
 from .inference import LEVEL, above, fisher, least_squares
 from .verdict import NOT_TESTED, Verdict, effects, judge
@@ -40,7 +40,7 @@ def phases(results: Results) -> pd.DataFrame:
     table = results.table()
     table = table[(table["scope"] == "all") & (table["split"] == "train") & (table["status"] == "complete")]
     rows = []
-    for names, run in table.groupby([*SETTING, "seed"]):
+    for names, run in table.groupby([*CONFIGURATION, "seed"]):
         accuracy = run[run["quantity"] == "accuracy"].set_index("iteration")["value"]
         for convention, quantity in CONVENTIONS.items():
             path = run[run["quantity"] == quantity].sort_values("iteration")
@@ -55,7 +55,7 @@ def phases(results: Results) -> pd.DataFrame:
             p_jump = _jump(np.abs(np.diff(1 / inverse)), m)
             p_accuracy = _rise(np.log1p(iterations), accuracy.loc[path["iteration"]].to_numpy(), m)
             rows.append((*names, convention, iterations[m], *1 / inverse[[m, 0, -1]], p_fall, p_jump, p_accuracy))
-    columns = [*SETTING, "seed", "convention", "at", "alpha", "first", "last", *_P_VALUES]
+    columns = [*CONFIGURATION, "seed", "convention", "at", "alpha", "first", "last", *_P_VALUES]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -89,22 +89,22 @@ def c7(results: Results) -> Verdict:
     (circular shifts), and the accuracy rises faster after it than before (combined over the seeds by Fisher's method: in
     some seed).
 
-    In each setting and convention the three p-values of :func:`tailnoise_utils.study.claims.phases` are combined over the
-    seeds; that of the jump over the runs of all settings with fewer than 5 seeds, for in few runs with few snapshots it
-    could not become small. The largest of the three counts: all must hold. "Partly": one convention, data set or loss. "Not
-    tested": no FCN or no convolutional network that trained, with 12 snapshots or more.
+    In each configuration and convention the three p-values of :func:`tailnoise_utils.study.claims.phases` are combined over
+    the seeds; that of the jump over the runs of all configurations with fewer than 5 seeds, for in few runs with few
+    snapshots it could not become small. The largest of the three counts: all must hold. "Partly": one convention, data set
+    or loss. "Not tested": no FCN or no convolutional network that trained, with 12 snapshots or more.
 
-    Three settings with fewer snapshots and shorter trainings had been measured when the rule was written. Its tests do not
-    keep their level, so that "reproduced" would mean little; "not reproduced" stands.
+    Three configurations with fewer snapshots and shorter trainings had been measured when the rule was written. Its tests
+    do not keep their level, so that "reproduced" would mean little; "not reproduced" stands.
     """
     runs = phases(results)
     if set(runs["model"]) < {"fcn", "cnn"}:
         measured = ", ".join(sorted(set(runs["model"]))) or "none"
         words = f"Networks that trained, with 12 snapshots or more: {measured}; fcn and cnn are needed."
         return Verdict("C7", NOT_TESTED, words)
-    settings = runs.groupby([*SETTING, "convention"])
-    tests = settings.agg(seeds=("seed", "nunique"), **{name: (name, fisher) for name in _P_VALUES}).reset_index()
-    few = runs[settings["seed"].transform("nunique") < SEEDS]
+    configurations = runs.groupby([*CONFIGURATION, "convention"])
+    tests = configurations.agg(seeds=("seed", "nunique"), **{name: (name, fisher) for name in _P_VALUES}).reset_index()
+    few = runs[configurations["seed"].transform("nunique") < SEEDS]
     joint = few.groupby("convention")["p_jump"].agg(fisher)
     tests["p_jump"] = tests["p_jump"].where(tests["seeds"] >= SEEDS, tests["convention"].map(joint))
     tests["p"] = tests[list(_P_VALUES)].max(axis=1)

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from ..results.reading import (
+    CONFIGURATION,
     CONVENTIONS,
     SEEDS,
-    SETTING,
     absent_of,
     at_end,
     at_start,
@@ -35,14 +35,14 @@ _AGREEMENT = 0.9  # C8: intraclass correlation
 
 
 def c3(fcn: Results, cnn: Results) -> Verdict:
-    """C3: In every setting (networks, sizes, losses, data sets) alpha^ is far below 2.
+    """C3: In every configuration (networks, sizes, losses, data sets) alpha^ is far below 2.
 
-    The rule: 1/alpha^ is above 1/1.75 in each setting, before and after training (t-tests over the seeds).
+    The rule: 1/alpha^ is above 1/1.75 in each configuration, before and after training (t-tests over the seeds).
 
-    A setting is a network (kind, width, depth), data set and loss, before training (all runs) or at the last snapshot (runs
-    that trained), in each of two conventions; variances are pooled over the sizes of a kind of network, data set, loss and
-    end. "Partly": one convention, loss or data set, or all but a loss that did not train at all. "Not tested": none of a
-    kind of network trained on one of its two data sets.
+    A configuration is a network (kind, width, depth), data set and loss, before training (all runs) or at the last snapshot
+    (runs that trained), in each of two conventions; variances are pooled over the sizes of a kind of network, data set,
+    loss and end. "Partly": one convention, loss or data set, or all but a loss that did not train at all. "Not tested":
+    none of a kind of network trained on one of its two data sets.
     """
     frame = pd.concat(
         values(table, quantity).assign(when=when, convention=convention)
@@ -54,7 +54,7 @@ def c3(fcn: Results, cnn: Results) -> Verdict:
     if nothing:
         return Verdict("C3", NOT_TESTED, f"No trained run of {'; '.join(nothing)}.")
     pool = ["model", "dataset", "loss", "when", "convention"]
-    tests = means_above(frame, [*SETTING, "when", "convention"], pool, 1 / _FAR)
+    tests = means_above(frame, [*CONFIGURATION, "when", "convention"], pool, 1 / _FAR)
     tests["alpha"] = 1 / tests["mean"]
     lines = effects(tests, {"alpha": "alpha^"}, ("convention",)) + effects(tests, {"seeds": "seeds"})
     failing = tests[~holding(tests)]
@@ -120,8 +120,8 @@ def _enough(runs: pd.DataFrame) -> bool:
 
 
 def _seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of seeds of each setting."""
-    return table.groupby(SETTING, as_index=False)["seed"].nunique()
+    """Return the number of seeds of each configuration."""
+    return table.groupby(CONFIGURATION, as_index=False)["seed"].nunique()
 
 
 def _plane(means: pd.DataFrame) -> list[dict]:
@@ -153,7 +153,7 @@ def c5(cnn: Results) -> Verdict:
 
     It is for networks that trained, at the last snapshot, for each data set, loss and convention. The smallest number of
     filters against the rest: Welch's one-sided t-test over the runs; with fewer than 5 seeds, a t-test of its mean less the
-    mean of the other sizes' means, variances pooled over the settings of a convention. Beyond it alpha^ is
+    mean of the other sizes' means, variances pooled over the configurations of a convention. Beyond it alpha^ is
     1 / mean(1/alpha^); no test. "Partly": one data set, loss or convention, or all but a loss that did not train. "Not
     tested": on one of the data sets the smallest network or two larger ones did not train.
     """
@@ -167,7 +167,7 @@ def c5(cnn: Results) -> Verdict:
     rows, alphas = [], []
     for convention, quantity in CONVENTIONS.items():
         runs = values(end, quantity).assign(convention=convention)
-        means = over_seeds(runs, [*SETTING, "convention"], ["convention"]).reset_index()
+        means = over_seeds(runs, [*CONFIGURATION, "convention"], ["convention"]).reset_index()
         for dataset, loss in kinds:
             common = {"dataset": dataset, "loss": loss, "convention": convention}
             sizes, chosen = (frame[(frame["dataset"] == dataset) & (frame["loss"] == loss)] for frame in (means, runs))
@@ -192,25 +192,25 @@ def c5(cnn: Results) -> Verdict:
 def c8(fcn: Results, cnn: Results) -> Verdict:
     """C8: alpha^ varies little between seeds.
 
-    The rule: The intraclass correlation of 1/alpha^, settings over seeds, has a lower bound of .9 or more.
+    The rule: The intraclass correlation of 1/alpha^, configurations over seeds, has a lower bound of .9 or more.
 
-    It is for networks that trained, at the last snapshot, for each kind of network and convention: ICC(1), settings (size,
-    loss and data set) as groups and seeds as values, with a one-sided 95 % bound: nine tenths of what differs between runs
-    differs between settings. Data sets are taken together, for where alpha^ is the same at all sizes no spread over seeds
-    would be small compared with that over sizes. "Partly": both kinds of networks in one convention. "Not tested": fewer
-    than three settings with two seeds, of a kind of network on one of its data sets.
+    It is for networks that trained, at the last snapshot, for each kind of network and convention: ICC(1), configurations
+    (size, loss and data set) as groups and seeds as values, with a one-sided 95 % bound: nine tenths of what differs
+    between runs differs between configurations. Data sets are taken together, for where alpha^ is the same at all sizes no
+    spread over seeds would be small compared with that over sizes. "Partly": both kinds of networks in one convention. "Not
+    tested": fewer than three configurations with two seeds, of a kind of network on one of its data sets.
     """
     end, rows = pd.concat([at_end(fcn), at_end(cnn)]), []
     for convention, quantity in CONVENTIONS.items():
         runs = values(end, quantity)
-        runs = runs[runs.groupby(SETTING)["run"].transform("size") > 1]
+        runs = runs[runs.groupby(CONFIGURATION)["run"].transform("size") > 1]
         for model, dataset in _FCN + _CNN:
-            settings = runs[(runs["model"] == model) & (runs["dataset"] == dataset)]
-            if (count := settings.groupby(SETTING).ngroups) < 3:
-                words = f"{count} trained settings with two seeds: {name_of(model, dataset)}; 3 are needed."
+            configurations = runs[(runs["model"] == model) & (runs["dataset"] == dataset)]
+            if (count := configurations.groupby(CONFIGURATION).ngroups) < 3:
+                words = f"{count} trained configurations with two seeds: {name_of(model, dataset)}; 3 are needed."
                 return Verdict("C8", NOT_TESTED, words)
         for model, networks in runs.groupby("model", sort=False):
-            groups = [setting["value"].to_numpy() for _, setting in networks.groupby(SETTING)]
+            groups = [configuration["value"].to_numpy() for _, configuration in networks.groupby(CONFIGURATION)]
             icc, lower, p = intraclass(groups, _AGREEMENT)
             alpha = pd.Series([np.std(1 / group, ddof=1) for group in groups])
             row = {"model": model, "convention": convention, "p": p, "icc": icc, "lower": lower}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results.reading import SETTING, at_end, values
+from ..results.reading import CONFIGURATION, at_end, values
 from ..results.store import Results
 from .batch_size import INDEX, implied_index, scale_slopes
 from .inference import LEVEL, fisher
@@ -14,29 +14,29 @@ from .verdict import effects, sentence
 def heavy_or_else(*diagnoses: Results) -> str:
     """Say what tests across the minibatches find after training, and how flat alpha^ is in K1.
 
-    Of each setting the p-values of tau and of the kurtosis of random projections are combined over the seeds (Fisher) and
-    counted at a false discovery rate of 5 % over the settings. Flat in K1 is what a stable law would be: medians over the
-    settings of means over the seeds.
+    Of each configuration the p-values of tau and of the kurtosis of random projections are combined over the seeds (Fisher)
+    and counted at a false discovery rate of 5 % over the configurations. Flat in K1 is what a stable law would be: medians
+    over the configurations of means over the seeds.
     """
     end = pd.concat([at_end(results) for results in diagnoses]) if diagnoses else pd.DataFrame()
     if end.empty or values(end, "tail excess (p)").empty:
         return "Not measured: no diagnosis of a network that trained."
 
     def heavier(quantity: str) -> pd.DataFrame:
-        p = values(end, quantity).groupby(SETTING)["value"].agg(fisher)
+        p = values(end, quantity).groupby(CONFIGURATION)["value"].agg(fisher)
         return pd.DataFrame({"heavier": stats.false_discovery_control(p.to_numpy()) <= LEVEL})
 
     tau, projections = heavier("tail excess (p)"), heavier("kurtosis (random projections) (p)")
     heads = {0: "No sign of tails heavier than Gaussian", len(tau): "Heavier than Gaussian"}
     head = heads.get(int(tau["heavier"].sum()), "Heavier than Gaussian in part")
-    size = values(end, "tail excess").groupby(SETTING, as_index=False)["value"].mean()
+    size = values(end, "tail excess").groupby(CONFIGURATION, as_index=False)["value"].mean()
     lines = effects(tau, {"heavier": "found by tau"}) + effects(size, {"value": "tau"})
     lines += effects(projections, {"heavier": "found by random projections"})
     for name, quantity, lengths in (
         ("alpha^ per coordinate", "1/alpha (per coordinate)", (3.0, 30.0)),
         ("joint alpha^ (flat if stable)", "1/alpha (joint)", (10.0, 1000.0)),
     ):
-        medians = [values(end, quantity, K1).groupby(SETTING)["value"].mean().median() for K1 in lengths]
+        medians = [values(end, quantity, K1).groupby(CONFIGURATION)["value"].mean().median() for K1 in lengths]
         if np.isfinite(medians).all():
             words = {f"K1 = {K1:.0f}": 1 / median for K1, median in zip(lengths, medians, strict=True)}
             lines += effects(pd.DataFrame([words]).assign(name=name), {at: f"{at} gives" for at in words}, ("name",))
@@ -65,5 +65,5 @@ def flat_in_b(results: Results) -> str:
     slopes = scale_slopes(results).query("when == 'after'")
     if slopes.empty:
         return "Not measured: no scale of the noise after training."
-    index = effects(implied_index(slopes, SETTING), INDEX)
+    index = effects(implied_index(slopes, CONFIGURATION), INDEX)
     return f"After training: {sentence(index)} (one number for both, if the noise were stable)."

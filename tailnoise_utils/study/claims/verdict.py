@@ -29,10 +29,10 @@ def stated(rule: Callable) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Effect:
-    """One line of a table of effect sizes: a range over `n` settings, or in how many of them something holds."""
+    """One line of a table of effect sizes: a range over `n` configurations, or in how many of them something holds."""
 
     name: str
-    group: str  # "" where it is about all settings
+    group: str  # "" where it is about all configurations
     low: float
     high: float
     n: int

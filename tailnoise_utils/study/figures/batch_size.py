@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
 
-from ..results.reading import AFTER, BATCH_CONVENTIONS, BEFORE, DATA, ends, with_settings
+from ..results.reading import AFTER, BATCH_CONVENTIONS, BEFORE, DATA, ends, with_configurations
 from ..results.store import Results
 from ..style import COLOURS, LOOK, figure, series
 from .panels import KINDS, band, before_and_after, facets, looks, mean_and_range, networks, ranges
@@ -85,8 +85,8 @@ def _middles(b: np.ndarray) -> np.ndarray:
 
 
 def _log_scales(results: Results) -> pd.DataFrame:
-    """Return the log-scales with their settings."""
-    table = with_settings(results)
+    """Return the log-scales with their names."""
+    table = with_configurations(results)
     return table[table["quantity"] == "log-scale"]
 
 
@@ -134,10 +134,10 @@ def batch_scaling(results: Results) -> Figure:
 
 
 @figure
-def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
-    """Draw the index implied layer by layer, a column a setting, before and after training; means over the seeds."""
+def batch_scaling_layers(results: Results, configurations: list[str]) -> Figure:
+    """Draw the index implied layer by layer, a column a configuration, before and after training; means over the seeds."""
     table = _log_scales(results)
-    layers = {name: table[(table["scope"] != "all") & (table["setting"] == name)] for name in settings}
+    layers = {name: table[(table["scope"] != "all") & (table["configuration"] == name)] for name in configurations}
     table = pd.concat([rows.assign(when=when) for layer in layers.values() for when, rows in ends(layer)])
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
@@ -148,10 +148,10 @@ def batch_scaling_layers(results: Results, settings: list[str]) -> Figure:
         axes.axhline(2, **LOOK["Gaussian"])
         axes.set(xscale="log", ylim=(0, 3))
 
-    layout = {"rows": ["when"], "columns": ["setting"], "title": "{when}", "legend": 0, "most": 99}
+    layout = {"rows": ["when"], "columns": ["configuration"], "title": "{when}", "legend": 0, "most": 99}
     drawn, panels = facets(table, draw, height=2.8, xlabel=_SIZE, ylabel=r"implied $\alpha$", **layout)
-    for above, axes, setting in zip(panels[0], panels[-1], settings, strict=True):
-        above.set_title(setting.replace(", ", ",\n", 1) + "\n" + above.get_title())
+    for above, axes, configuration in zip(panels[0], panels[-1], configurations, strict=True):
+        above.set_title(configuration.replace(", ", ",\n", 1) + "\n" + above.get_title())
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
     return drawn
 
@@ -160,10 +160,10 @@ def implied_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) ->
     """Return the index implied by the intervals that begin at some sizes, and the spread of its slope over the seeds."""
     table = _log_scales(results)
     lines = {}
-    for setting, rows in table[table["scope"] == "all"].groupby("setting", observed=True):
+    for configuration, rows in table[table["scope"] == "all"].groupby("configuration", observed=True):
         for when, at in ends(rows):
             slopes = _slopes(at)
             slopes = slopes.loc[list(sizes if set(sizes) <= set(slopes.index) else (5, 10, 50))]
             columns = {"index": 1 / (1 + slopes.mean(axis=1)), "sd of slope": slopes.std(axis=1)}
-            lines[setting, when] = pd.DataFrame(columns).rename("{:,.0f}".format).stack()
+            lines[configuration, when] = pd.DataFrame(columns).rename("{:,.0f}".format).stack()
     return pd.DataFrame(lines).T.rename_axis(columns=[None, None])

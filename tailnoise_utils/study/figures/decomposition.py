@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from tailnoise_utils.diagnosis.decomposition import STABLE
 
 from ..networks import data, models
-from ..results.reading import at_end, ends, with_settings
+from ..results.reading import at_end, ends, with_configurations
 from ..results.store import Results
 from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
 from .panels import (
@@ -59,8 +59,8 @@ _AGAINST_SIZE = {_CORRECTED: r"$\hat\alpha$, corrected", "tail excess": "tail ex
 
 
 def _of_networks(results: Results) -> pd.DataFrame:
-    """Return the rows for whole networks, with their settings."""
-    table = with_settings(results)
+    """Return the rows for whole networks, with their names."""
+    table = with_configurations(results)
     return table[table["scope"] == "all"]
 
 
@@ -71,17 +71,17 @@ def _parts(means: pd.DataFrame) -> pd.DataFrame:
 
 @figure
 def waterfall(results: Results) -> Figure:
-    """Draw the parts of the gap of each setting, before and after training: means over seeds, thin lines their range."""
+    """Draw the parts of the gap of each configuration, before and after training: means over seeds, thin lines: range."""
     table = _of_networks(results)
     table = table[table["split"] == "train"]
-    settings = list(table["setting"].cat.categories)
-    y, last = np.arange(len(settings)), len(settings)
+    configurations = list(table["configuration"].cat.categories)
+    y, last = np.arange(len(configurations)), len(configurations)
     time = pd.concat([rows.assign(when=when) for when, rows in ends(table)])
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        by_seed = rows.pivot_table(index=["setting", "seed"], columns="quantity", values="value", observed=True)
-        groups = by_seed.groupby("setting", observed=True)
-        means, low, high = (groups.agg(how).reindex(settings) for how in ("mean", "min", "max"))
+        by_seed = rows.pivot_table(index=["configuration", "seed"], columns="quantity", values="value", observed=True)
+        groups = by_seed.groupby("configuration", observed=True)
+        means, low, high = (groups.agg(how).reindex(configurations) for how in ("mean", "min", "max"))
         parts, gap, tails = _parts(means), "decomposition: e_0", "decomposition: tails"
         stack(axes, y, parts)
         start = parts.clip(lower=0).drop(columns="tails").sum(axis=1)
@@ -97,7 +97,7 @@ def waterfall(results: Results) -> Figure:
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": _GAP, "legend": 5}
     drawn, panels = facets(time, draw, height=1.2 + 0.27 * last, **layout)
-    panels[0, 0].set_yticks([*y, last], [*settings, f"independent SαS, α = {STABLE}"])
+    panels[0, 0].set_yticks([*y, last], [*configurations, f"independent SαS, α = {STABLE}"])
     panels[0, 0].invert_yaxis()
     return drawn
 
@@ -149,7 +149,7 @@ def parts_along_training(results: Results) -> Figure:
 @figure
 def against_block_length(results: Results) -> Figure:
     """Draw the joint alpha^ against K1, before and after training; means over the seeds."""
-    table = with_settings(results)
+    table = with_configurations(results)
     table = table[table["quantity"] == "1/alpha (joint)"]
     look = {name: {"color": style["color"], "marker": ""} for name, style in looks(table).items()}
 
@@ -191,7 +191,9 @@ def _means(table: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for when, rows in ends(table):
         is_p = rows["quantity"].str.endswith(" (p)")
-        value, p = (group.groupby(["setting", "name"], observed=True)["value"] for group in (rows[~is_p], rows[is_p]))
+        value, p = (
+            group.groupby(["configuration", "name"], observed=True)["value"] for group in (rows[~is_p], rows[is_p])
+        )
         columns = {"": value.mean(), ", sd": value.std(), ", p": p.max()}
         wide = pd.concat([column.unstack().add_suffix(end) for end, column in columns.items()], axis=1)
         lines.append(wide.assign(when=when).set_index("when", append=True))
@@ -226,10 +228,10 @@ def with_spread(table: pd.DataFrame, *names: str) -> pd.DataFrame:
 
 
 @figure
-def layers(results: Results, setting: str) -> Figure:
+def layers(results: Results, configuration: str) -> Figure:
     """Draw the parts and tau of every layer of one network, before and after training; means over the seeds."""
-    table = with_settings(results)
-    table = table[(table["setting"] == setting) & (table["scope"] != "all")]
+    table = with_configurations(results)
+    table = table[(table["configuration"] == configuration) & (table["scope"] != "all")]
     names = list(dict.fromkeys(table["scope"]))
     y = np.arange(len(names))
     drawn, (*bars, tests) = plt.subplots(1, 3, figsize=(WIDTH, 2.1 + 0.32 * len(names)), sharey=True)
@@ -253,21 +255,21 @@ def layers(results: Results, setting: str) -> Figure:
 
 def layer_table(results: Results, model: str, quantity: str = "tail excess") -> pd.DataFrame:
     """Return mean, deviation ("..., sd") and largest p-value ("..., p") over the seeds of a statistic of every layer."""
-    table = with_settings(results)
+    table = with_configurations(results)
     table = table[(table["model"] == model) & (table["scope"] != "all")]
     chosen = table["quantity"].isin([quantity, f"{quantity} (p)"])
     return _means(table.assign(name=table["scope"])[chosen]).rename_axis(columns="scope")
 
 
 def first_layer_shares(results: Results) -> pd.Series:
-    """Return the fraction of the coordinates in the layer next to the pixels, by the settings of FCNs."""
+    """Return the fraction of the coordinates in the layer next to the pixels, by the configurations of FCNs."""
     shares = {}
-    runs = with_settings(results).drop_duplicates("setting")
+    runs = with_configurations(results).drop_duplicates("configuration")
     for run in runs[runs["model"] == "fcn"].itertuples():
         kind = data.KINDS[run.dataset]
         model = models.fcn(math.prod(kind.shape), run.width, run.depth, kind.classes, seed=0)
         counts = [weight.numel() for weight in model.parameters()]
-        shares[run.setting] = counts[0] / sum(counts)
+        shares[run.configuration] = counts[0] / sum(counts)
     return pd.Series(shares)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..results.reading import DATA, INDICES, LOSSES, by_setting
+from ..results.reading import DATA, INDICES, LOSSES, by_configuration
 from ..results.store import Results
 from ..style import COLOURS
 from .panels import mean_and_range, ranges
@@ -138,17 +138,17 @@ def fcn_size(results: Results) -> go.Figure:
 
 def iterations(results: Results) -> go.Figure:
     """Draw loss, accuracy and alpha^ along training; network with data set, and convention, are chosen."""
-    settings, traces = by_setting(results), []
-    last = max(int(rows["iteration"].max()) for rows in settings.values())
+    configurations, traces = by_configuration(results), []
+    last = max(int(rows["iteration"].max()) for rows in configurations.values())
     lines = [(split, quantity, split, axis) for quantity, axis in _AXES.items() for split in ("train", "test")]
     lines += [(f"α̂, {name}", quantity, "train", "y") for name, quantity in INDICES.items()]
     hover = "iteration %{customdata[0]}: %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})"
-    for setting, rows in settings.items():
+    for configuration, rows in configurations.items():
         for i, (name, quantity, split, axis) in enumerate(lines):
             chosen = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
             summary = mean_and_range(chosen, by="iteration", inverse=axis == "y")
             iteration, colour = summary.index, i % 2 if i < 4 else i - 4
-            meta = [setting, name.removeprefix("α̂, ")] if axis == "y" else [setting]
+            meta = [configuration, name.removeprefix("α̂, ")] if axis == "y" else [configuration]
             more = {"x": iteration.where(iteration > 0, _START), "yaxis": axis, "hovertemplate": hover}
             more |= {"customdata": summary.reset_index()[["iteration", "low", "high"]]}
             more |= {"legendgroup": name, "showlegend": axis != "y2"}
@@ -170,4 +170,4 @@ def iterations(results: Results) -> go.Figure:
         "legend": {"orientation": "h", "x": 0, "y": -0.1, "yanchor": "top"},
         "height": 700,
     }
-    return _figure(traces, {"network, data set": list(settings), "convention": [ALL, *INDICES]}, layout)
+    return _figure(traces, {"network, data set": list(configurations), "convention": [ALL, *INDICES]}, layout)

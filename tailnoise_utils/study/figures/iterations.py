@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import INDICES, by_setting
+from ..results.reading import INDICES, by_configuration
 from ..results.store import Results
 from ..style import LOOK, MARKERS, figure
 from .panels import band, facets, legend_below
@@ -20,11 +20,13 @@ def iterations(results: Results) -> Figure:
     """Draw loss, accuracy and alpha^ along training, a column a network and data set; bands: the range over the seeds."""
     names = {quantity: name for name, quantity in INDICES.items()}
     order = {name: i for i, name in enumerate((*_PANELS, *_COLOURS))}
-    table = pd.concat([rows.assign(setting=setting) for setting, rows in by_setting(results).items()])
+    table = pd.concat(
+        [rows.assign(configuration=configuration) for configuration, rows in by_configuration(results).items()]
+    )
     table = table[table["quantity"].isin(["loss", "accuracy", *names])]
     panel = table["quantity"].where(~table["quantity"].isin(names), "index")
     table = table.assign(panel=panel, line=table["quantity"].map(names).fillna(table["split"]))
-    # By panel, then by line; settings stay in their order.
+    # By panel, then by line; configurations stay in their order.
     table = table.sort_values(["panel", "line"], key=lambda column: column.map(order), kind="stable")
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
@@ -38,7 +40,13 @@ def iterations(results: Results) -> Figure:
         axes.set_xscale("symlog", linthresh=1, linscale=0.4)
         axes.set_xlim(-0.15, rows["iteration"].max() * 1.15)
 
-    layout = {"rows": ["panel"], "columns": ["setting"], "title": "{setting}", "sharex": "col", "sharey": "row"}
+    layout = {
+        "rows": ["panel"],
+        "columns": ["configuration"],
+        "title": "{configuration}",
+        "sharex": "col",
+        "sharey": "row",
+    }
     layout |= {"height_ratios": [1, 1, 1.4], "legend": 0, "most": 99}
     drawn, panels = facets(table, draw, height=2.0, xlabel="iteration (SGD steps)", **layout)
     for axes, label in zip(panels[:, 0], _PANELS.values(), strict=True):
@@ -56,21 +64,21 @@ def iterations(results: Results) -> Figure:
 def first_and_last(results: Results) -> pd.DataFrame:
     """Return alpha^ (of the mean 1/alpha^) at the first and the last snapshot, and the sd of alpha^ over the seeds."""
     table = {}
-    for setting, rows in by_setting(results).items():
+    for configuration, rows in by_configuration(results).items():
         for name, quantity in INDICES.items():
             values = rows[rows["quantity"] == quantity].set_index("iteration")["value"]
             for column, iteration in (("first", values.index.min()), ("last", values.index.max())):
-                record = table.setdefault((setting, name), {})
+                record = table.setdefault((configuration, name), {})
                 record |= {column: 1 / values[iteration].mean(), f"sd ({column})": (1 / values[iteration]).std()}
     return pd.DataFrame(table).T
 
 
 def last_value(results: Results, quantity: str, split: str) -> dict[str, float]:
-    """Return the mean over the seeds of a quantity at the last snapshot, by setting."""
+    """Return the mean over the seeds of a quantity at the last snapshot, by configuration."""
     means = {}
-    for setting, rows in by_setting(results).items():
+    for configuration, rows in by_configuration(results).items():
         values = rows[(rows["quantity"] == quantity) & (rows["split"] == split)].set_index("iteration")["value"]
-        means[setting] = float(values[values.index == values.index.max()].mean())
+        means[configuration] = float(values[values.index == values.index.max()].mean())
     return means
 
 

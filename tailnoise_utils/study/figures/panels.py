@@ -1,4 +1,4 @@
-"""What figures have in common: names of settings, ends of the training, grids of panels, lines with their ranges."""
+"""What figures have in common: names of configurations, ends of the training, grids of panels, lines with their ranges."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -145,8 +145,8 @@ def before_and_after(
 
 
 def gaussian_band(axes: plt.Axes, twins: pd.DataFrame, by: str, colour: Any, label: str | None) -> None:
-    """Draw mean and 1.96 standard deviations of Gaussian twins; of several settings, what covers them all."""
-    keys = list(dict.fromkeys((by, "setting", "iteration")))
+    """Draw mean and 1.96 standard deviations of Gaussian twins; of several configurations, what covers them all."""
+    keys = list(dict.fromkeys((by, "configuration", "iteration")))
     means = twins.groupby(keys, observed=True)[["value", "se"]].mean()
     low = (means["value"] - 1.96 * means["se"]).groupby(level=0).min()
     high = (means["value"] + 1.96 * means["se"]).groupby(level=0).max()

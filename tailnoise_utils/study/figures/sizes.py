@@ -12,7 +12,7 @@ from ..style import LOOK, figure, series
 from .panels import errorbars, facets, legend_below
 
 PUBLISHED = "published"
-_SETTING = ["dataset", "loss", "depth", "width"]
+_CONFIGURATION = ["dataset", "loss", "depth", "width"]
 
 
 def at_the_end(results: Results) -> pd.DataFrame:
@@ -100,26 +100,26 @@ def against_filters(results: Results) -> Figure:
 
 
 def size_table(results: Results) -> pd.DataFrame:
-    """Return alpha^ (of the mean 1/alpha^), its sd and accuracy by setting, over the runs that trained, if any did."""
+    """Return alpha^ (of the mean 1/alpha^), its sd and accuracy by configuration, over the runs that trained."""
     table = at_the_end(results)
     complete = table["status"] == "complete"
-    shown = table[complete | ~complete.groupby([table[name] for name in _SETTING]).transform("any")]
+    shown = table[complete | ~complete.groupby([table[name] for name in _CONFIGURATION]).transform("any")]
     inverse = shown["what"] != "accuracy"
     shown = shown.assign(alpha=shown["value"].where(~inverse, 1 / shown["value"]))
-    groups = shown.groupby([*_SETTING, "split", "what"], sort=False)
+    groups = shown.groupby([*_CONFIGURATION, "split", "what"], sort=False)
     means = groups["value"].mean()
     means = means.where(means.index.get_level_values("what") == "accuracy", 1 / means).unstack(["split", "what"])
     spreads = groups["alpha"].std().unstack(["split", "what"]).rename(columns="sd ({})".format, level="what")
     order = [(split, name) for split, what in means for name in (what, f"sd ({what})")]
-    runs = table.groupby(_SETTING)["run"].nunique().astype(str)
-    trained = table["run"].where(complete).groupby([table[name] for name in _SETTING]).nunique().astype(str)
+    runs = table.groupby(_CONFIGURATION)["run"].nunique().astype(str)
+    trained = table["run"].where(complete).groupby([table[name] for name in _CONFIGURATION]).nunique().astype(str)
     return pd.concat({("runs", "that trained"): trained + " of " + runs}, axis=1).join(means.join(spreads)[order])
 
 
 def trained_table(results: Results) -> pd.DataFrame:
     """Return how many runs of each size trained, a column a width: "2 of 3"; "" where there was no run."""
     runs = results.runs.assign(ok=results.runs["status"] == "complete")
-    counts = runs.groupby(_SETTING)["ok"].agg(["sum", "size"])
+    counts = runs.groupby(_CONFIGURATION)["ok"].agg(["sum", "size"])
     words = counts["sum"].astype(str) + " of " + counts["size"].astype(str)
     return words.unstack("width").fillna("")
 
@@ -145,7 +145,7 @@ def corner_table(results: Results) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of settings with data sets and losses by their names, and filters where networks have no depth."""
+    """Return a table of configurations with data sets and losses by name, and filters where networks have no depth."""
     index = table.index.to_frame(index=False).replace({"dataset": DATA, "loss": LOSSES})
     named = table.set_axis(pd.MultiIndex.from_frame(index))
     if not index["depth"].any():  # convolutional networks

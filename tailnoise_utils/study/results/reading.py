@@ -5,8 +5,8 @@ import pandas as pd
 
 from .store import Results
 
-SETTING = ["model", "dataset", "loss", "width", "depth"]
-SEEDS = 5  # from so many on, the seeds of a setting alone give its standard error
+CONFIGURATION = ["model", "dataset", "loss", "width", "depth"]
+SEEDS = 5  # from so many on, the seeds of a configuration alone give its standard error
 _LATE = 10_000  # iterations over which late values are averaged
 _LENGTH = 1000  # the fixed K1, where the noise is large enough for it
 
@@ -55,8 +55,8 @@ def late(results: Results) -> pd.DataFrame:
     return means.merge(results.runs, on="run", validate="many_to_one")
 
 
-def with_settings(results: Results) -> pd.DataFrame:
-    """Return the rows with their run and a column `setting`, such as "FCN 256 × 3, MNIST, hinge", in the order of runs."""
+def with_configurations(results: Results) -> pd.DataFrame:
+    """Return the rows with their run and a column `configuration`, such as "FCN 256 × 3, MNIST, hinge", in their order."""
     table = results.table()
 
     def name(run: pd.Series) -> str:
@@ -64,31 +64,33 @@ def with_settings(results: Results) -> pd.DataFrame:
         return f"{run['model'].upper()} {size}, {DATA[run['dataset']]}, {LOSSES[run['loss']]}"
 
     names = results.runs.set_index("run").apply(name, axis=1)
-    setting = pd.Categorical(table["run"].map(names), categories=list(dict.fromkeys(names)), ordered=True)
-    return table.assign(setting=setting)
+    configuration = pd.Categorical(table["run"].map(names), categories=list(dict.fromkeys(names)), ordered=True)
+    return table.assign(configuration=configuration)
 
 
 def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Split rows into those before training, of all runs, and those at the last snapshot, of the runs that trained."""
     end = last_snapshot(table)
     trained = end["status"] == "complete"
-    some = trained.groupby(end["setting"], observed=True).transform("any")
+    some = trained.groupby(end["configuration"], observed=True).transform("any")
     return [(BEFORE, table[table["iteration"] == 0]), (AFTER, end[trained | ~some])]
 
 
-def untrained(results: Results, setting: str | None = None) -> str:
-    """Say which runs did not train, of one setting or of all, in sentences for a caption; "" if all trained."""
-    runs = with_settings(results).drop_duplicates("run")
-    runs = runs if setting is None else runs[runs["setting"] == setting]
-    totals = runs.groupby("setting", observed=True).size()
-    lost = runs[runs["status"] != "complete"].groupby("setting", observed=True).size()
+def untrained(results: Results, configuration: str | None = None) -> str:
+    """Say which runs did not train, of one configuration or of all, in sentences for a caption; "" if all trained."""
+    runs = with_configurations(results).drop_duplicates("run")
+    runs = runs if configuration is None else runs[runs["configuration"] == configuration]
+    totals = runs.groupby("configuration", observed=True).size()
+    lost = runs[runs["status"] != "complete"].groupby("configuration", observed=True).size()
     totals = totals.reindex(lost.index)
     words = {
         " Left out after training, for they did not train: ": lost[lost < totals],
-        " Of these settings no run trained, and all are shown: ": lost[lost == totals],
+        " Of these configurations no run trained, and all are shown: ": lost[lost == totals],
     }
     return "".join(
-        start + "; ".join(f"{setting} ({count} of {totals[setting]})" for setting, count in counts.items()) + "."
+        start
+        + "; ".join(f"{configuration} ({count} of {totals[configuration]})" for configuration, count in counts.items())
+        + "."
         for start, counts in words.items()
         if len(counts)
     )
@@ -99,7 +101,7 @@ def statuses(results: Results) -> str:
     return ", ".join(f"{count} {name}" for name, count in results.runs["status"].value_counts().items())
 
 
-def by_setting(results: Results) -> dict[str, pd.DataFrame]:
+def by_configuration(results: Results) -> dict[str, pd.DataFrame]:
     """Return the rows for whole networks by network and data set, such as "FCN, MNIST"; fully connected ones first."""
     table = results.table()
     groups = table[table["scope"] == "all"].groupby(["model", "dataset"])
@@ -125,33 +127,38 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
 def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFrame:
     """Compute means over the seeds with their standard errors.
 
-    From 5 seeds on a setting's spread gives its standard error. With fewer it is the spread within settings, pooled over
-    all settings (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of freedom of all.
+    From 5 seeds on a configuration's spread gives its standard error. With fewer it is the spread within configurations,
+    pooled over all configurations (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of
+    freedom of all.
 
-    `frame` has a row a run, with its `value`; the columns `by` name a setting. The result has a row a setting: mean, se
-    (NaN if no setting of the pool has two seeds), df, seeds.
+    `frame` has a row a run, with its `value`; the columns `by` name a configuration. The result has a row a configuration:
+    mean, se (NaN if no configuration of the pool has two seeds), df, seeds.
     """
     grouped = frame.groupby(by, observed=True, dropna=False)["value"]
-    settings = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=1), "seeds": grouped.size()})
-    settings["df"] = settings["seeds"] - 1.0
-    squares = (settings["variance"].fillna(0.0) * settings["df"]).groupby(level=pool, observed=True).transform("sum")
-    degrees = settings["df"].groupby(level=pool, observed=True).transform("sum")
-    enough = settings["seeds"] >= SEEDS
-    variance = settings["variance"].where(enough, squares / degrees.where(degrees > 0))
-    settings["df"] = settings["df"].where(enough, degrees)
-    settings["se"] = np.sqrt(variance / settings["seeds"])
-    return settings[["mean", "se", "df", "seeds"]]
+    configurations = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=1), "seeds": grouped.size()})
+    configurations["df"] = configurations["seeds"] - 1.0
+    squares = (
+        (configurations["variance"].fillna(0.0) * configurations["df"])
+        .groupby(level=pool, observed=True)
+        .transform("sum")
+    )
+    degrees = configurations["df"].groupby(level=pool, observed=True).transform("sum")
+    enough = configurations["seeds"] >= SEEDS
+    variance = configurations["variance"].where(enough, squares / degrees.where(degrees > 0))
+    configurations["df"] = configurations["df"].where(enough, degrees)
+    configurations["se"] = np.sqrt(variance / configurations["seeds"])
+    return configurations[["mean", "se", "df", "seeds"]]
 
 
 def name_of(model: str, dataset: str, loss: str = "") -> str:
-    """Return a readable name of a kind of settings, such as "FCN, MNIST, cross-entropy"; "" is left out."""
+    """Return a readable name of a kind of configurations, such as "FCN, MNIST, cross-entropy"; "" is left out."""
     return ", ".join(WORDS.get(part, part) for part in (model, dataset, loss) if part)
 
 
 def absent_of(
     judged: pd.DataFrame, needed: list[tuple[str, str]], losses: tuple[str, ...]
 ) -> tuple[list[str], list[str]]:
-    """Name the settings that a claim needs and does not have."""
+    """Name the configurations that a claim needs and does not have."""
     present = set(zip(judged["model"], judged["dataset"], judged["loss"], strict=True))
     pairs = {(model, dataset) for model, dataset, _ in present}
     nothing = [name_of(*pair) for pair in needed if pair not in pairs]
