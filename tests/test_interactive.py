@@ -88,33 +88,6 @@ def test_what_shows_first_is_the_first_of_every_menu(sizes):
     assert all(low < y < high for trace in sizes.data for y in trace.y)
 
 
-def training():
-    specs = experiments.grid("iterations", "laptop")
-    names = [of for of in TRAIN if of[1] in ("1/alpha (published, data order)", "1/alpha (corrected)", "accuracy")]
-    names += [("train", "1/alpha (corrected, columns permuted)", NAN), ("train", "loss", NAN), ("test", "loss", NAN)]
-    return specs, results_of(specs, lambda spec: names, points=lambda spec: spec.train.snapshots)
-
-
-def test_training_is_drawn_from_iteration_zero():
-    specs, results = training()
-    figure = interactive.iterations(results)
-    configurations = ["FCN, MNIST", "FCN, CIFAR-10", "CNN, CIFAR-10"]
-    conventions = ["published", "corrected", "corrected, columns permuted"]
-    assert menus(figure) == [configurations, ["all", *conventions]]
-    assert len(figure.data) == 3 * 7
-    assert [trace.visible for trace in figure.data] == [trace.meta[0] == "FCN, MNIST" for trace in figure.data]
-    chosen = [s for s in specs if (s.train.model, s.train.dataset) == ("fcn", "cifar10")]
-    alpha = trace_of(figure, ["FCN, CIFAR-10", "corrected"], "α̂, corrected")
-    assert (alpha.yaxis, alpha.x[0]) == ("y", interactive._START)
-    assert list(alpha.x[1:]) == list(chosen[0].train.snapshots[1:])
-    inverse = [made_up(s, 0, "train", "1/alpha (corrected)", NAN) for s in chosen]
-    assert alpha.y[0] == pytest.approx(1 / np.mean(inverse))
-    loss = next(t for t in figure.data if (t.meta, t.name, t.yaxis) == (("FCN, CIFAR-10",), "test", "y3"))
-    assert loss.y[-1] == pytest.approx(np.mean([made_up(s, 5000, "test", "loss", NAN) for s in chosen]))
-    ticks = dict(zip(figure.layout.xaxis.ticktext, figure.layout.xaxis.tickvals, strict=True))
-    assert (ticks["0"], ticks["10,000"]) == (interactive._START, 10_000)
-
-
 def test_without_scripts_a_sentence_stands_there(sizes):
     page = interactive.html(sizes, "alpha^ against the width")
     assert "it needs JavaScript" in page

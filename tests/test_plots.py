@@ -43,28 +43,6 @@ def test_captions_name_the_devices_that_are_no_cpu():
 
 
 @pytest.mark.slow
-def test_iterations_draws_means_over_seeds():
-    results = runner.load("iterations", "laptop")
-    axes = np.array(iterations.iterations(results).axes).reshape(3, 3)
-    table = results.table().query("scope == 'all'")
-    for (loss, accuracy, index), (model, dataset) in zip(
-        axes.T, [("fcn", "mnist"), ("fcn", "cifar10"), ("cnn", "cifar10")], strict=True
-    ):
-
-        def mean(quantity, split, inverse=False, model=model, dataset=dataset):
-            rows = table.query("quantity == @quantity and split == @split and model == @model and dataset == @dataset")
-            values = 1 / rows["value"] if inverse else rows["value"]
-            return values.groupby(rows["iteration"]).mean().to_numpy()
-
-        np.testing.assert_allclose(lines_of(loss)["test"][:, 1], mean("loss", "test"))
-        np.testing.assert_allclose(lines_of(accuracy)["train"][:, 1], mean("accuracy", "train"))
-        published = mean("1/alpha (published, data order)", "train", inverse=True)
-        np.testing.assert_allclose(lines_of(index)["published"][:, 1], published)
-        assert "iteration" in index.get_xlabel()
-    assert all(panel.get_ylabel() for panel in axes[:, 0])
-
-
-@pytest.mark.slow
 def test_norms_are_drawn_and_tabled_as_stored():
     results = runner.load("noise_histogram", "laptop")
     table = results.table()
@@ -113,17 +91,6 @@ def test_the_bound_falls_with_the_root_of_the_size():
     spread = estimators.estimator_efficiency(runner.load("estimator", "laptop")).axes[0]
     sizes, bound = lines_of(spread)["Cramér-Rao bound"].T
     np.testing.assert_allclose(bound, stable.cramer_rao(1.5) / np.sqrt(sizes))
-
-
-def test_first_and_last_are_means_of_the_inverse_with_sample_deviations():
-    results = runner.load("iterations", "laptop")
-    table = results.table().query("dataset == 'mnist' and scope == 'all' and iteration == 10_000")
-    rows = table[table["quantity"] == "1/alpha (corrected)"]
-    assert len(rows) == 3
-    row = iterations.first_and_last(results).loc[("FCN, MNIST", "corrected")]
-    assert row["last"] == pytest.approx(1 / rows["value"].mean(), rel=1e-14)
-    assert row["sd (last)"] == pytest.approx(np.std(1 / rows["value"], ddof=1), rel=1e-12)
-    assert iterations.last_value(results, "accuracy", "test")["FCN, MNIST"] > 0.97
 
 
 def test_closed_forms_are_beside_the_measured_values():

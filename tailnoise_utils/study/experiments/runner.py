@@ -179,6 +179,12 @@ def stored(experiment: str, profile: str, *, complete: bool = True) -> store.Res
     return store.Results(results.rows.loc[place.index].reset_index(drop=True), runs)
 
 
+def missing(experiment: str, profile: str) -> str:
+    """Return a sentence on the runs of a grid that are not stored; "" if all are."""
+    left = len(_left(specs := grid(experiment, profile), _records(store.path_of(experiment, profile))))
+    return f"{left} of the {len(specs)} runs of `{profile}` are not made yet." if left else ""
+
+
 def command(experiment: str, profile: str) -> str:
     """Return the command that makes the results of an experiment in a profile."""
     return f"python -m tailnoise_utils run {experiment} --profile {profile}"

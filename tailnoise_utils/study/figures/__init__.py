@@ -10,7 +10,7 @@ from . import batch_size, cost, decomposition, departures, estimators, exits, it
 
 # What `show` draws and prints of an experiment.
 SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataFrame]]] = {
-    "iterations": (iterations.iterations, iterations.means),
+    "iterations": (iterations.along_training, iterations.landmarks),
     "iterations_decomposition": (decomposition.parts_along_training, decomposition.decomposition_table),
     "noise_histogram": (norms.norm_histograms, norms.norm_table),
     "decomposition": (decomposition.waterfall, decomposition.decomposition_table),

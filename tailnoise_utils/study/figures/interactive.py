@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..results.reading import DATA, INDICES, LOSSES, by_configuration
+from ..results.reading import DATA, LOSSES
 from ..results.store import Results
 from ..style import COLOURS
+from .iterations import LINES, curves
 from .panels import mean_and_range, ranges
 from .sizes import PUBLISHED, at_the_end
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # only the book needs it: experiments run without
 ALL = "all"
 PLOTLY = "../_static/plotly.min.js"  # seen from the pages of notebooks; the book's build writes it there
 _SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "hexagon"]
-_AXES = {"loss": "y3", "accuracy": "y2"}
+_AXES = {"alpha": "y", "accuracy": "y2", "loss": "y3"}
 _START = 0.4  # where iteration 0 stands on a logarithmic axis
 _SCRIPT = """
 const plot = document.getElementById("{plot_id}");
@@ -136,23 +137,17 @@ def fcn_size(results: Results) -> go.Figure:
     return _figure(traces, menus, {"xaxis": x, "yaxis": y, "shapes": [two], "height": 480})
 
 
-def iterations(results: Results) -> go.Figure:
-    """Draw loss, accuracy and alpha^ along training; network with data set, and convention, are chosen."""
-    configurations, traces = by_configuration(results), []
-    last = max(int(rows["iteration"].max()) for rows in configurations.values())
-    lines = [(split, quantity, split, axis) for quantity, axis in _AXES.items() for split in ("train", "test")]
-    lines += [(f"α̂, {name}", quantity, "train", "y") for name, quantity in INDICES.items()]
+def along_training(results: Results) -> go.Figure:
+    """Draw loss, accuracy and alpha^ along training; the network is chosen."""
+    table = curves(results)
+    last, networks, traces = int(table["iteration"].max()), list(table["name"].unique()), []
     hover = "iteration %{customdata[0]}: %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})"
-    for configuration, rows in configurations.items():
-        for i, (name, quantity, split, axis) in enumerate(lines):
-            chosen = rows[(rows["quantity"] == quantity) & (rows["split"] == split)]
-            summary = mean_and_range(chosen, by="iteration", inverse=axis == "y")
-            iteration, colour = summary.index, i % 2 if i < 4 else i - 4
-            meta = [configuration, name.removeprefix("α̂, ")] if axis == "y" else [configuration]
-            more = {"x": iteration.where(iteration > 0, _START), "yaxis": axis, "hovertemplate": hover}
+    for (name, panel, line), rows in table.groupby(["name", "panel", "line"], sort=False):
+        if panel in _AXES:
+            summary = mean_and_range(rows, by="iteration", inverse=panel == "alpha")
+            more = {"x": summary.index.where(summary.index > 0, _START), "yaxis": _AXES[panel], "hovertemplate": hover}
             more |= {"customdata": summary.reset_index()[["iteration", "low", "high"]]}
-            more |= {"legendgroup": name, "showlegend": axis != "y2"}
-            traces.append(_trace(summary, colour, name, meta) | more)
+            traces.append(_trace(summary, list(LINES).index(line), line, [name]) | more)
     ticks = [10**k for k in range(len(str(last)))]
     x = {
         "title": {"text": "iteration (SGD steps)", "standoff": 8},
@@ -170,4 +165,4 @@ def iterations(results: Results) -> go.Figure:
         "legend": {"orientation": "h", "x": 0, "y": -0.1, "yanchor": "top"},
         "height": 700,
     }
-    return _figure(traces, {"network, data set": list(configurations), "convention": [ALL, *INDICES]}, layout)
+    return _figure(traces, {"network, data set": networks}, layout)

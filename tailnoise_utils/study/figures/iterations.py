@@ -1,90 +1,169 @@
-"""Figure and numbers of the experiment ``iterations``."""
+"""Figures 7 and 8 of the paper, loss, accuracy and alpha^ along training: the experiment ``iterations``."""
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import INDICES, by_configuration
+from ..results.reading import DATA, in_data_order, late
 from ..results.store import Results
-from ..style import LOOK, MARKERS, figure
+from ..style import LOOK, figure
 from .panels import band, facets, legend_below
+from .paper import comparison, figure7
 
-_PANELS = {"loss": "loss (nats)", "accuracy": "accuracy", "index": r"$\hat\alpha$, joint"}
-_COLOURS = {"train": "#000000", "test": "#56B4E9"} | dict(
-    zip(INDICES, ("#E69F00", LOOK["joint"]["color"], "#CC79A7"), strict=True)
-)
+PANELS = {"alpha": r"$\hat\alpha$, joint", "accuracy": "accuracy", "loss": "loss (nats)", "dead": "dead\ncoordinates"}
+_PALE = {"color": "#F0C9AE", "linewidth": 3.5, "zorder": 1}  # the paper's own curves
+LINES = {  # line: quantity, split, panel, look
+    "training images": ("1/alpha (published)", "train", "alpha", LOOK["joint"]),
+    "test images": ("1/alpha (published)", "test", "alpha", LOOK["joint"] | {"linestyle": "--"}),
+    "Gaussian twin": ("twin 1/alpha (published)", "train", "alpha", LOOK["Gaussian"] | {"linewidth": 2, "zorder": 3}),
+    "corrected": ("1/alpha (corrected)", "train", "alpha", {"color": "#8C3A00", "linewidth": 0.7}),
+} | {
+    f"{panel}, {split}": (quantity, split, panel, {"color": "black", "linestyle": "--" if split == "test" else "-"})
+    for panel, quantity in {"accuracy": "accuracy", "loss": "loss", "dead": "dead share"}.items()
+    for split in ("train", "test")
+}
+_NETWORK = ["model", "dataset", "width", "depth", "batch_size"]
+_EARLY = 1500  # Figure 7 has its dip before
+# Figure 7, read from the picture, at the tips and ends of its curves: see `figure7`; after _EARLY from the curves.
+_FIGURE7 = {
+    "mnist": (1.148, 0.72, 1000.0, 0.106, 0.92, (0.88, 0.98), (0.84, 0.89), 23_100.0),
+    "cifar10": (1.171, 0.86, (1000.0, 1300.0), 0.096, 0.91, 1.10, 1.17, 45_700.0),
+}
+_LANDMARKS = {
+    "α̂ at iteration 100": ".3f",
+    "lowest α̂ up to iteration 1,500": ".2f",
+    "at iteration": ",.0f",
+    "accuracy there": ".3f",
+    "lowest α̂ afterwards": ".2f",
+    "late α̂": ".2f",
+    "late α̂, test images": ".2f",
+    "training ends at": ",.0f",
+}
+
+
+def _networks(results: Results) -> pd.DataFrame:
+    """Return the rows of whole networks, measured in data order, with their run and its `name` for titles."""
+    runs = results.runs.assign(name=results.runs.apply(_name, axis=1))
+    table = in_data_order(results.rows[results.rows["scope"] == "all"])
+    return table.merge(runs, on="run", validate="many_to_one")
+
+
+def _name(run: pd.Series) -> str:
+    """Return what a title calls a network, such as "FCN 512 × 9, MNIST"."""
+    size = f"{run['width']} × {run['depth']}" if run["depth"] else f"{run['width']} filters"
+    return f"{run['model'].upper()} {size}, {DATA[run['dataset']]}"
+
+
+def _first(runs: pd.DataFrame) -> pd.Series:
+    """Mark the runs of the first network of each kind and data set, longest as it comes first in the grid; all seeds."""
+    keys = [*_NETWORK, "iterations"]
+    first = runs.drop_duplicates(["model", "dataset"]).set_index(keys).index
+    return pd.Series(pd.MultiIndex.from_frame(runs[keys]).isin(first), runs.index)
+
+
+def _is_figure7(run: pd.Series) -> bool:
+    """Tell whether a network is that of the paper's Figure 7."""
+    return tuple(run[["model", "width", "depth", "batch_size"]]) == ("fcn", 512, 9, 500)
+
+
+def curves(results: Results) -> pd.DataFrame:
+    """Return the rows of `LINES` of the first network of each kind and data set, with the `panel` and `line` of each."""
+    table = _networks(results)
+    table = table[_first(table)]
+    return pd.concat(
+        table[(table["quantity"] == quantity) & (table["split"] == split)].assign(panel=panel, line=line)
+        for line, (quantity, split, panel, _) in LINES.items()
+    )
 
 
 @figure
-def iterations(results: Results) -> Figure:
-    """Draw loss, accuracy and alpha^ along training, a column a network and data set; bands: the range over the seeds."""
-    names = {quantity: name for name, quantity in INDICES.items()}
-    order = {name: i for i, name in enumerate((*_PANELS, *_COLOURS))}
-    table = pd.concat(
-        [rows.assign(configuration=configuration) for configuration, rows in by_configuration(results).items()]
-    )
-    table = table[table["quantity"].isin(["loss", "accuracy", *names])]
-    panel = table["quantity"].where(~table["quantity"].isin(names), "index")
-    table = table.assign(panel=panel, line=table["quantity"].map(names).fillna(table["split"]))
-    # By panel, then by line; configurations stay in their order.
-    table = table.sort_values(["panel", "line"], key=lambda column: column.map(order), kind="stable")
+def along_training(results: Results) -> Figure:
+    """Draw alpha^, accuracy, loss and dead coordinates along training, a column a network; bands: the range over seeds."""
+    table, theirs = curves(results), figure7().sort_values("iteration")
+    order = {panel: i for i, panel in enumerate(PANELS)}
+    table = table[table["iteration"] > 0].sort_values("panel", key=lambda names: names.map(order), kind="stable")
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for i, (name, values) in enumerate(rows.groupby("line", sort=False)):
+        panel, first = rows["panel"].iloc[0], rows.iloc[0]
+        of_data = theirs[theirs["dataset"] == first["dataset"]] if _is_figure7(first) else theirs[:0]
+        at = of_data["iteration"].unique()  # where a curve hides behind another it is not known, and breaks off
+        for split, curve in of_data[of_data["quantity"] == panel].groupby("split", sort=False):
+            value = curve.set_index("iteration")["value"].reindex(at)
+            dashes = {"linestyle": ":" if split == "test" else "-"}
+            axes.plot(at, value, **_PALE | dashes, label=f"the paper's, {split}")
+        for line, values in rows.groupby("line", sort=False):
             runs = values.pivot(index="iteration", columns="run", values="value")
-            runs = 1 / runs if name in INDICES else runs
-            axes.plot(
-                runs.index, runs.mean(axis=1), color=_COLOURS[name], marker=MARKERS[i], markersize=3.5, label=name
-            )
-            band(axes, runs, _COLOURS[name])
-        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
-        axes.set_xlim(-0.15, rows["iteration"].max() * 1.15)
+            power, look = -1 if panel == "alpha" else 1, LINES[line][3]
+            axes.plot(runs.index, runs.mean(axis=1) ** power, **look, label=line if panel == "alpha" else None)
+            if runs.shape[1] > 1:
+                band(axes, runs**power, look["color"])
+        axes.set_xscale("log")
 
-    layout = {
-        "rows": ["panel"],
-        "columns": ["configuration"],
-        "title": "{configuration}",
-        "sharex": "col",
-        "sharey": "row",
-    }
-    layout |= {"height_ratios": [1, 1, 1.4], "legend": 0, "most": 99}
-    drawn, panels = facets(table, draw, height=2.0, xlabel="iteration (SGD steps)", **layout)
-    for axes, label in zip(panels[:, 0], _PANELS.values(), strict=True):
+    layout = {"rows": ["panel"], "columns": ["name"], "title": "{name}", "sharex": "col", "sharey": "row", "most": 12}
+    layout |= {"height_ratios": [2, 1, 1, 0.6], "legend": 0, "xlabel": "iteration (SGD steps)"}
+    drawn, panels = facets(table, draw, height=1.75, **layout)
+    for axes, label in zip(panels[:, 0], PANELS.values(), strict=True):
         axes.set_ylabel(label)
-    panels[0, 0].set_yscale("log")
-    panels[0, 0].legend()
-    for index in panels[-1]:
-        index.axhline(2, **LOOK["Gaussian"])
-    panels[-1, 0].set_ylim(None, 2.1)
-    panels[-1, 0].annotate("2: i.i.d. Gaussian entries", (0.1, 2), xytext=(0, -13), textcoords="offset points")
-    legend_below(drawn, panels[-1], 3)
+    legend_below(drawn, panels[0], 3)
     return drawn
 
 
-def first_and_last(results: Results) -> pd.DataFrame:
-    """Return alpha^ (of the mean 1/alpha^) at the first and the last snapshot, and the sd of alpha^ over the seeds."""
-    table = {}
-    for configuration, rows in by_configuration(results).items():
-        for name, quantity in INDICES.items():
-            values = rows[rows["quantity"] == quantity].set_index("iteration")["value"]
-            for column, iteration in (("first", values.index.min()), ("last", values.index.max())):
-                record = table.setdefault((configuration, name), {})
-                record |= {column: 1 / values[iteration].mean(), f"sd ({column})": (1 / values[iteration]).std()}
-    return pd.DataFrame(table).T
+def landmarks(results: Results) -> pd.DataFrame:
+    """Return what marks the training of each run: alpha^ at iteration 100, at its dip and late, and the last iteration.
+
+    A run that is cut short has neither late values nor an end.
+    """
+    table, means = _networks(results), late(Results(in_data_order(results.rows), results.runs))
+    marks = {}
+    for run, rows in table.groupby("run", sort=False):
+        value = rows.set_index(["quantity", "split", "iteration"])["value"].sort_index()
+        index = 1 / value["1/alpha (published)", "train"]
+        dip, last, first = index[index.index <= _EARLY].idxmin(), index.index.max(), rows.iloc[0]
+        early = index.index[index.index >= min(100, last)].min()
+        ends = not last == first["iterations"] < first.get("horizon", 0)
+        of_run = means[(means["run"] == run) & (means["quantity"] == "1/alpha (published)")].set_index("split")["value"]
+        accuracy = value.get(("accuracy", "train", dip), np.nan)
+        later = index[index.index > _EARLY].min()
+        after = [1 / of_run.get(split, np.nan) if ends else np.nan for split in ("train", "test")]
+        marks[run] = [index[early], index[dip], dip, accuracy, later, *after, last if ends else np.nan]
+    runs = results.runs.set_index("run")[[*_NETWORK, "iterations", "seed"]]
+    return runs.join(pd.DataFrame.from_dict(marks, orient="index", columns=list(_LANDMARKS)))
 
 
-def last_value(results: Results, quantity: str, split: str) -> dict[str, float]:
-    """Return the mean over the seeds of a quantity at the last snapshot, by configuration."""
-    means = {}
-    for configuration, rows in by_configuration(results).items():
-        values = rows[(rows["quantity"] == quantity) & (rows["split"] == split)].set_index("iteration")["value"]
-        means[configuration] = float(values[values.index == values.index.max()].mean())
-    return means
+def beside_figure7(results: Results) -> pd.DataFrame:
+    """Return the landmarks of the paper's Figure 7 beside ours, a pair of columns a data set."""
+    table, parts = landmarks(results), {}
+    for dataset, rows in table[_first(table) & (table["model"] == "fcn")].groupby("dataset", sort=False):
+        theirs = _FIGURE7[dataset] if _is_figure7(rows.iloc[0]) else [None] * len(_LANDMARKS)
+        lines = zip(_LANDMARKS, theirs, [rows[name] for name in _LANDMARKS], _LANDMARKS.values(), strict=True)
+        parts[DATA[dataset]] = comparison(lines)
+    return pd.concat(parts, axis=1)
 
 
-def means(results: Results) -> pd.DataFrame:
-    """Return loss, accuracy and 1/alpha^, means over the seeds, by network, data set and iteration."""
-    table = results.table()
-    chosen = table[(table["scope"] == "all") & table["quantity"].isin(["loss", "accuracy", *INDICES.values()])]
-    columns = ["split", "quantity"]
-    return chosen.pivot_table(index=["model", "dataset", "iteration"], columns=columns, values="value", sort=False)
+def variants(results: Results) -> pd.DataFrame:
+    """Return where alpha^ of each depth and minibatch size of the training starts and dips; Figure 7 in the first lines."""
+    table = landmarks(results)
+    groups = table[table["model"] == "fcn"].groupby(["dataset", "depth", "batch_size"], sort=False)
+    table = groups[list(_LANDMARKS)[:4]].mean()
+    return table.rename(DATA, level="dataset")
+
+
+def against_twin(results: Results) -> dict[str, float]:
+    """Return, by data set, alpha^ of noise, twin and corrected at the dip, and how far noise and twin are ever apart.
+
+    `gap` is the largest difference in 1/alpha^; numbers that were not measured are NaN.
+    """
+    names = {"dip": "training images", "twin": "Gaussian twin", "corrected": "corrected", "dead": "dead, train"}
+    numbers = {
+        f"{dataset}_{name}": np.nan for dataset in _FIGURE7 for name in (*names, "start", "at", "accuracy", "gap")
+    }
+    table = curves(results)
+    for dataset, rows in table[table["model"] == "fcn"].groupby("dataset", sort=False):
+        line = rows.groupby(["line", "iteration"])["value"].mean().unstack("line").reindex(columns=list(LINES))
+        at = line["training images"].loc[:_EARLY].idxmax()
+        values = {name: line.loc[at, of_name] ** (1 if name == "dead" else -1) for name, of_name in names.items()}
+        values |= {"at": at, "accuracy": line.loc[at, "accuracy, train"], "start": 1 / line["training images"].iloc[0]}
+        values["gap"] = (line["training images"] - line["Gaussian twin"]).abs().max()
+        numbers |= {f"{dataset}_{name}": float(value) for name, value in values.items()}
+    return numbers

@@ -12,7 +12,6 @@ _LENGTH = 1000  # the fixed K1, where the noise is large enough for it
 
 # Names of an estimate, and the quantity that holds it: as the paper measures (in data order, in its arithmetic), as we do.
 CONVENTIONS = {"published": "1/alpha (published, data order)", "corrected": "1/alpha (corrected)"}
-INDICES = CONVENTIONS | {"corrected, columns permuted": "1/alpha (corrected, columns permuted)"}
 # At several minibatch sizes the noise is measured in a random order, and has the same K1 at all sizes.
 BATCH_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (corrected, K1 = 1000)"}
 
@@ -44,6 +43,17 @@ def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
     table = results.table()
     table = table[table["scope"] == "all"]
     return last_snapshot(table[table["status"] == "complete"] if trained else table)
+
+
+def in_data_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the indices of minibatches in data order, as the paper takes them, under their plain names.
+
+    Of a run that has both orders, those of the random one are left out.
+    """
+    name = table["quantity"].str.replace(", data order)", ")", regex=False)
+    ordered = name != table["quantity"]
+    keys = pd.MultiIndex.from_arrays([table["run"], name])
+    return table.assign(quantity=name)[ordered | ~keys.isin(keys[ordered])]
 
 
 def late(results: Results) -> pd.DataFrame:
@@ -99,14 +109,6 @@ def untrained(results: Results, configuration: str | None = None) -> str:
 def statuses(results: Results) -> str:
     """Say how many runs ended how, such as "7 complete, 2 not trained"."""
     return ", ".join(f"{count} {name}" for name, count in results.runs["status"].value_counts().items())
-
-
-def by_configuration(results: Results) -> dict[str, pd.DataFrame]:
-    """Return the rows for whole networks by network and data set, such as "FCN, MNIST"; fully connected ones first."""
-    table = results.table()
-    groups = table[table["scope"] == "all"].groupby(["model", "dataset"])
-    ordered = sorted(groups, key=lambda group: (group[0][0] != "fcn", list(DATA).index(group[0][1])))
-    return {f"{model.upper()}, {DATA[dataset]}": rows for (model, dataset), rows in ordered}
 
 
 def values(table: pd.DataFrame, quantity: str, x: float | None = None, split: str = "train") -> pd.DataFrame:

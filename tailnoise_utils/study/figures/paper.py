@@ -1,0 +1,46 @@
+"""What the paper's figures show, as numbers, and the table that sets ours beside them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+_ONE_SEED = 0.05  # how far apart two values may be where one seed says nothing of their spread
+_ITERATIONS = ",.0f"  # format of iterations: those may differ by a tenth
+
+# A line of a comparison: what it is, the paper's value or range (None: not known), ours (one a seed), the format.
+Line = tuple[str, float | tuple[float, float] | None, Iterable[float], str]
+
+
+def figure7() -> pd.DataFrame:
+    """Return the curves of the paper's Figure 7, read from the picture: alpha^ to .01, iterations to 2 %.
+
+    Source: arXiv:1901.06053, Figure 7, as shown in a public slide deck (J. Lee, 6 November 2020). Columns: dataset,
+    quantity (alpha, accuracy, loss), split, iteration, value, thickness (of the line there; the tips of dips are cut off).
+    """
+    return pd.read_csv(Path(__file__).with_name("figure7.csv"))
+
+
+def agrees(paper: float | tuple[float, float], ours: list[float], tolerance: float = _ONE_SEED) -> bool:
+    """Tell whether the paper's value is within two sd of our seeds' mean (one seed: a tolerance), or ours in its range."""
+    mean = float(np.mean(ours))
+    if isinstance(paper, tuple):
+        return paper[0] <= mean <= paper[1]
+    return abs(paper - mean) <= (2 * float(np.std(ours, ddof=1)) if len(ours) > 1 else tolerance)
+
+
+def comparison(lines: Iterable[Line]) -> pd.DataFrame:
+    """Return the paper's values, ours (mean ± sd over the seeds) and whether they agree, a line each, as words."""
+    table = {}
+    for name, paper, values, form in lines:
+        ours = [float(value) for value in values if not np.isnan(value)]
+        spread = f" ± {np.std(ours, ddof=1):{form}}" if len(ours) > 1 else ""
+        words = ["–", f"{np.mean(ours):{form}}{spread}" if ours else "not run", ""]
+        if paper is not None:
+            words[0] = " to ".join(f"{value:{form}}" for value in (paper if isinstance(paper, tuple) else (paper,)))
+            if ours:
+                tolerance = 0.1 * float(np.mean(ours)) if form == _ITERATIONS else _ONE_SEED
+                words[2] = "yes" if agrees(paper, ours, tolerance) else "no"
+        table[name] = words
+    return pd.DataFrame.from_dict(table, orient="index", columns=["paper", "ours", "agrees"])
