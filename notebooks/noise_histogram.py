@@ -12,110 +12,98 @@
 # ---
 
 # %% [markdown]
-# # The norm of gradient noise, beside noise of known laws
-#
-# **The question.** The paper shows a histogram of the norm of the gradient noise of an AlexNet on CIFAR-10 beside the norms
-# of scaled Gaussian and of scaled $\alpha$-stable noise, and finds that it looks like the second. What does such a histogram
-# tell apart?
-#
-# The convolutional network of [](iterations.ipynb) (the same trained weights) gives the norms $\lVert U_i \rVert$ of all
-# minibatches of several random partitions of the training set. Beside them stand the norms of as many vectors of three known
-# laws: **independent Gaussian** entries with the mean square of the noise and **independent stable** entries with its
-# $\hat\alpha$ (corrected) and its mean $\log|X|$, as we understand the paper's; and **Gaussian vectors with the covariance of the noise**
-# itself, $Z U / \sqrt{P - 1}$ with $Z$ standard normal.
+# # Figure 1: a whole training pooled looks heavy-tailed, and so does its Gaussian twin
 
 # %% tags=["parameters", "remove-cell"]
-profile = "laptop"
+profile = "book"
 
 # %% tags=["remove-cell"]
-from IPython.display import Markdown
 from myst_nb import glue
 
-from tailnoise_utils.study import claims
-from tailnoise_utils.study.claims.pages import line
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import norms
-from tailnoise_utils.study.results.reading import DATA, provenance_line, statuses
+from tailnoise_utils.study.figures.page import origin
+from tailnoise_utils.study.results.reading import DATA
+from tailnoise_utils.study.style import svg_in_notebooks
 
-# %% tags=["hide-input"]
-results = runner.load("noise_histogram", profile)
-run = results.runs.iloc[0]
-configuration = f"CNN with {run.width} filters on {DATA[run.dataset]}, b = {run.batch_size}, trained for up to {run.iterations:,} iterations"
-glue("configuration", configuration, display=False)
-Markdown(
-    f"Profile `{profile}`: {configuration}, step size {run.lr:g}, cross-entropy; {run.n_train:,} images, so P = "
-    f"{run.n_train // run.noise_batch_size} minibatches in each of {run.partitions} partitions; dropout off while measuring; "
-    f"seeds {', '.join(map(str, results.runs['seed']))}, each divided by its median noise norm. Runs: "
-    f"{statuses(results)} (*not trained*: below twice chance on the training images at the end; it says nothing of a trained network)."
-)
+svg_in_notebooks()
 
-# %% [markdown]
-# ## Histograms
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Histograms in a grid: a column for each iteration, a row for the norm of the gradient noise and for each of three references, on one logarithmic axis. The norms of independent Gaussian entries form a spike, those of independent stable entries spread over orders of magnitude; the gradient noise and the Gaussian vectors of the same covariance lie between."}}
-norms.norm_histograms(results)
-
-# %% tags=["remove-input"]
-Markdown(f"*Profile `{profile}`: {provenance_line(results)}.*")
-
-# %% [markdown]
-# ## Quantiles against quantiles
-#
-# Each law over its own median; on the dotted line the norm of the noise has the shape of that reference.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "QQ plots on logarithmic axes, one panel an iteration: quantiles of the noise norm against those of the three references. Independent Gaussian entries give a vertical line, independent stable entries a flat curve, Gaussian vectors of the same covariance the points nearest to the dotted diagonal."}}
-norms.norm_quantiles(results)
-
-# %% [markdown]
-# ## The numbers
-#
-# Median over the median noise norm, and the standard deviation of the logarithm of the norm: near zero for independent
-# Gaussian entries; for very many independent stable entries $\pi / (2 \sqrt 6) \cdot \sqrt{4 / \alpha^2 - 1}$, 1.1 at $\alpha = 1$ and 0.6 at 1.5 (the square of the norm is then
-# positive stable of index $\alpha / 2$). Runs that did not train are left out of
-# the last iteration here (the figures show all).
-
-# %% tags=["hide-input"]
-table = norms.norm_table(results)
-table.T.style.format(precision=3)
-
-# %% tags=["remove-input"]
-spread = table.xs("sd of ln", axis=1, level=1)
-names = {
+# %% tags=["remove-cell"]
+asked = profile
+sources = (runner.choose(name, asked) for name in ("iterations", "noise_histogram"))
+pool_profile, pool = next(source for source in sources if norms.has_norms(source[1]))
+profile, results = runner.choose("noise_histogram", asked)
+run, table = results.runs.iloc[0], norms.norm_table(results)
+glue("configuration", f"CNN of {run.width} filters on {DATA[run.dataset]}, b = {run.batch_size}", display=False)
+words = {
     "noise": "gradient noise",
     "covariance": "Gaussian, same covariance",
     "gaussian": "Gaussian, independent entries",
     "stable": "stable, independent entries",
 }
-for name, column in names.items():
-    glue(f"spread_{name}_first", float(spread[column].iloc[0]), display=False)
-    glue(f"spread_{name}_last", float(spread[column].iloc[-1]), display=False)
-Markdown(
-    "Standard deviation of ln(norm), first and last iteration: "
-    + "; ".join(f"{column} {spread[column].iloc[0]:.3f}, {spread[column].iloc[-1]:.3f}" for column in names.values())
-    + "."
-)
+for name, law in words.items():
+    glue(f"spread_{name}_last", float(table[law, "sd of ln"].iloc[-1]), display=False)
+    if name != "noise":
+        glue(f"distance_{name}", float(table[law, "D"].iloc[-1]), display=False)
+
+# %% tags=["remove-cell"]
+for name, value in norms.pool_numbers(pool).items():
+    glue(f"norms_{name}", value, display=False)
 
 # %% [markdown]
-# ## What the paper says, what we find, how sure
+# ```{admonition} In short
+# **Finding.** The paper's histogram of norms has a long tail because it pools iterations of unlike scale.
+# One iteration alone has none, and is close to Gaussian noise of the same covariance.
 #
-# * **What the paper says** (as we understand it; consult its text): the distribution of the norm looks like an
-#   $\alpha$-stable one, not like a Gaussian one.
-# * **What we find here.** Compared with *independent* Gaussian entries the norm of the noise is indeed far too spread out. But
-#   so is the norm of Gaussian vectors with the covariance of the noise, which have no heavy tail at all: a vector of many
-#   entries has a sharply defined norm only if its entries are nearly independent, and gradients are not. Independent stable
-#   entries, on the other hand, have norms spread over orders of magnitude, which the noise has not. At the end of the training the noise spreads more than those Gaussian vectors too:
-#   the standard deviation of its logarithm is {glue:text}`spread_noise_last:.3f`, theirs {glue:text}`spread_covariance_last:.3f` ({glue:text}`spread_noise_first:.3f` and {glue:text}`spread_covariance_first:.3f`
-#   before training): a small excess, far from the {glue:text}`spread_stable_last:.2f` of independent stable entries.
-# * **What the figure cannot show.** That the norm of a law resembles another's is no proof that the laws are the same. A
-#   spread beyond that of the Gaussian vectors of the same covariance speaks of tails shared by a minibatch; whether it is more
-#   than chance is tested below, and in more configurations in [](decomposition.ipynb).
-# * **How sure.** One architecture, one data set, three seeds, a training that is short beside the paper's: a network that fits its images, as this one does not yet, could have norms that
-#   spread more. The reference covariance is estimated from one
-#   partition of as many minibatches; that its eigenvalues are then too unequal is corrected ([](../methods.md)), its sampling
-#   error is not.
+# **Evidence.** The distance $D$ to that Gaussian law is {glue:text}`distance_covariance:.2f`.
+# To independent stable entries it is {glue:text}`distance_stable:.2f`, to independent Gaussian ones {glue:text}`distance_gaussian:.2f`.
+#
+# **Limits.** A norm says nothing of single coordinates.
+# ```
+#
+# The paper's Figure 1 shows norms of the noise of a convolutional network on CIFAR-10, next to scaled Gaussian and stable noise.
+# Panel (a) there holds some 320,000 norms, nearly all in the first bin.
+# One measurement gives $n/b$ of them, so they must be pooled over a training.
+#
+# ## Figure 1, as the paper pools
 
-# %% [markdown]
-# ## The verdict
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-1", "caption": "(a) Norms of the noise of all minibatches at all measured iterations of one training, in one histogram. Dotted: every iteration's noise replaced by Gaussian noise of the same covariance. (b), (c) Norms of three independent Gaussian, three independent stable entries, scaled to (a)."}, "image": {"alt": "Three histograms with logarithmic counts: the norms of the noise over a whole training spread far, and those of its Gaussian twin, dotted, spread as far; the norms of three Gaussian entries form one hump; those of three stable entries reach far beyond."}}
+norms.pooled(pool)
 
 # %% tags=["remove-input"]
-Markdown(line(next(v for v in claims.verdicts(profile) if v.claim == "C1")))
+origin(pool, pool_profile)
+
+# %% [markdown]
+# The pool holds {glue:text}`norms_count:,.0f` norms.
+# Its largest is {glue:text}`norms_reach:.1f` times its median, that of the twins' pool {glue:text}`norms_twin_reach:.1f` times.
+# A mixture of Gaussian laws of unlike scale looks heavy-tailed.
+#
+# The paper's panel (b) has mean 315 and standard deviation 140.
+# Norms of $p$ independent equal Gaussian entries have a ratio of $1/\sqrt{2p}$, which is below 0.01 here.
+# A ratio of 0.44 is that of about three entries: panel (b) draws them.
+# We do not know which dimension (c) has.
+#
+# ## One iteration alone
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-1-alone", "caption": "Distribution of the norm at the first and the last snapshot, each law over its own median. Three seeds."}, "image": {"alt": "Two panels of cumulative distributions on a logarithmic axis, before and after training: gradient noise and Gaussian noise of the same covariance lie on each other; independent Gaussian entries form a step at one; independent stable entries spread over orders of magnitude."}}
+norms.one_iteration(results)
+
+# %% tags=["remove-input"]
+origin(results, profile, table, "norms")
+
+# %% [markdown]
+# A vector of many entries has a sharp norm only if its entries are nearly independent, and gradients are not.
+# The law to compare with is Gaussian noise of the same covariance.
+# At the end the noise spreads a little more: the standard deviation of $\ln \lVert U_i \rVert$ is {glue:text}`spread_noise_last:.3f`, that of the Gaussian law {glue:text}`spread_covariance_last:.3f`.
+#
+# ## The paper and ours
+
+# %% tags=["remove-input"]
+norms.beside_figure1(pool, table)
+
+# %% [markdown]
+# ## Limits
+#
+# * One architecture, one data set, short trainings: a network that fits its images could have norms that spread more.
+# * The covariance is estimated from as many minibatches as there are; its unequal eigenvalues are corrected ([](../methods.md)), its sampling error is not.
+# * Whether the norms spread more than chance is tested in [](decomposition.ipynb); claim C1 is judged in [](claims.ipynb).

@@ -51,14 +51,36 @@ def test_norms_are_drawn_and_tabled_as_stored():
     spreads = trained.groupby("seed")["value"].agg(lambda values: np.log(values).std(ddof=1))
     found = norms.norm_table(results)
     assert found.loc[10_000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
-    assert found.loc[10_000, ("gradient noise", "median")] == pytest.approx(1)
     assert found.loc[10_000, ("Gaussian, independent entries", "sd of ln")] < 0.02
-    panels = np.array(norms.norm_histograms(results).axes).reshape(4, -1)
-    for row in panels:  # every norm is in some bar
-        assert sum(patch.get_height() for patch in row[-1].patches) == len(at)
-    scaled = np.concatenate([own["value"] / own["value"].median() for _, own in at.groupby("seed")])
-    points = norms.norm_quantiles(results).axes[-1].get_lines()[0].get_ydata()
-    np.testing.assert_allclose(points, np.quantile(scaled, np.linspace(0.01, 0.99, 99)), rtol=1e-12)
+    laws = dict(table.query("iteration == 10_000").groupby("quantity"))
+    scaled = [
+        np.concatenate([run["value"] / run["value"].median() for _, run in laws[name].groupby("seed")])
+        for name in ("norm", "norm, stable (independent)")
+    ]
+    distance = max(abs((scaled[0] <= x).mean() - (scaled[1] <= x).mean()) for x in np.concatenate(scaled))
+    assert found.loc[10_000, ("stable, independent entries", "D")] == pytest.approx(distance)
+    drawn = norms.one_iteration(results).axes[-1].get_lines()[0].get_xydata()  # the noise, at the end
+    np.testing.assert_allclose(drawn[1:, 0], np.sort(scaled[0]))
+
+
+def test_a_pool_has_every_norm_of_one_run_at_all_its_iterations():
+    results = runner.load("noise_histogram", "laptop")
+    first = results.rows[results.rows["run"] == results.rows["run"].iloc[0]]
+    noise, twin = norms.pools(results)
+    np.testing.assert_array_equal(np.sort(noise), np.sort(first.loc[first["quantity"] == "norm", "value"]))
+    law = first["quantity"] == "norm, Gaussian (same covariance)"
+    np.testing.assert_array_equal(np.sort(twin), np.sort(first.loc[law, "value"]))
+    bars = norms.pooled(results).axes[0].patches[:-1]  # the last is the outline of the twins
+    assert sum(bar.get_height() for bar in bars) == len(noise)
+    numbers = norms.pool_numbers(results)
+    assert (numbers["count"], numbers["reach"]) == (len(noise), pytest.approx(noise.max() / np.median(noise)))
+
+
+def test_three_gaussian_entries_spread_as_the_papers_panel():
+    gaussian, heavy = norms.as_drawn(100_000, 315.0, 250.0)
+    assert (gaussian.mean(), np.median(heavy)) == pytest.approx((315, 250))
+    assert 133 - 3 < gaussian.std() < 133 + 3  # chi with 3 degrees of freedom: .42 of the mean; the paper's panel: 140
+    assert heavy.max() > 100 * gaussian.max()
 
 
 def test_bias_table_agrees_with_the_rows():

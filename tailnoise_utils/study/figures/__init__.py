@@ -12,7 +12,7 @@ from . import batch_size, cost, decomposition, departures, estimators, exits, it
 SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataFrame]]] = {
     "iterations": (iterations.along_training, iterations.landmarks),
     "iterations_decomposition": (decomposition.parts_along_training, decomposition.decomposition_table),
-    "noise_histogram": (norms.norm_histograms, norms.norm_table),
+    "noise_histogram": (norms.one_iteration, norms.norm_table),
     "decomposition": (decomposition.waterfall, decomposition.decomposition_table),
     "batch_scaling": (batch_size.batch_scaling, batch_size.implied_table),
     "estimator": (estimators.estimator_efficiency, estimators.means),

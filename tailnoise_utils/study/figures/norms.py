@@ -1,14 +1,18 @@
-"""Figures and table of the norms of the noise: the experiment ``noise_histogram``."""
+"""Figure 1 of the paper, the norms of the noise: the experiment ``noise_histogram``, and what ``iterations`` keeps."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from jaxtyping import Float64
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from scipy.stats import ks_2samp
+
+from tailnoise_utils import stable
 
 from ..results.store import Results
 from ..style import LOOK, figure
-from .panels import facets
+from .panels import facets, legend_below
+from .paper import comparison
 
 NORMS = {
     "norm": "gradient noise",
@@ -16,74 +20,128 @@ NORMS = {
     "norm, Gaussian (independent)": "Gaussian, independent entries",
     "norm, stable (independent)": "stable, independent entries",
 }
-_COLOURS = dict(zip(NORMS, (LOOK["joint"]["color"], LOOK["Gaussian"]["color"], "#56B4E9", "black"), strict=True))
+_LOOKS = dict(zip(NORMS, (LOOK["joint"], LOOK["Gaussian"], {"color": "#56B4E9"}, LOOK["stable"]), strict=True))
+# The noise, and Gaussian noise of the same covariance: as `iterations` keeps them, as `noise_histogram` does.
+_PAIRS = (("norm (each)", "norm (each, twin)"), ("norm", "norm, Gaussian (same covariance)"))
+ENTRIES = 3  # independent Gaussian entries whose norm spreads as that of the paper's panel (b)
+_STABLE = 1.1  # index of panel (c): the paper's of convolutional networks
 
 
-def _scaled(results: Results) -> pd.DataFrame:
-    """Return all norms over the median noise norm of their seed and iteration, as `scaled`, with the name of their law."""
-    rows = results.rows[results.rows["quantity"].isin(NORMS)].sort_values("iteration", kind="stable")
-    noise = rows[rows["quantity"] == "norm"]
-    medians = noise.groupby(["run", "iteration"])["value"].median().rename("median")
-    rows = rows.join(medians, on=["run", "iteration"])
-    return rows.assign(scaled=rows["value"] / rows["median"], point=rows["iteration"].map("{:,.0f}".format))
+def has_norms(results: Results) -> bool:
+    """Tell whether the norm of every minibatch was kept."""
+    return bool(results.rows["quantity"].isin([noise for noise, _ in _PAIRS]).any())
+
+
+def pools(results: Results) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+    """Return all norms of the noise over the training of the first run that kept them, and those of its twins."""
+    rows = results.rows[results.rows["quantity"].isin([name for pair in _PAIRS for name in pair])]
+    rows = rows[rows["run"] == rows["run"].iloc[0]]
+    noise, twin = (rows.loc[rows["quantity"].isin(names), "value"] for names in zip(*_PAIRS, strict=True))
+    return noise.to_numpy(), twin.to_numpy()
+
+
+def as_drawn(count: int, mean: float, median: float) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+    """Draw norms of three independent Gaussian and three stable entries, scaled to a mean and a median (seed 0)."""
+    generator = np.random.default_rng(0)
+    gaussian = np.linalg.norm(generator.standard_normal((count, ENTRIES)), axis=1)
+    heavy = np.linalg.norm(stable.sample(_STABLE, (count, ENTRIES), generator=generator), axis=1)
+    return gaussian * mean / gaussian.mean(), heavy * median / np.median(heavy)
 
 
 @figure
-def norm_histograms(results: Results) -> Figure:
-    """Draw histograms of the norm of the noise and of its references; the seeds together, each over its median norm."""
-    table = _scaled(results)
-    bins = np.geomspace(table["scaled"].min() * 0.98, table["scaled"].max() * 1.02, 80)
-
-    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        axes.hist(rows["scaled"].to_numpy(dtype=float), bins=bins, color=_COLOURS[rows["quantity"].iloc[0]])
-        axes.set_xscale("log")
-
-    layout = {"rows": ["quantity"], "columns": ["point"], "title": "iteration {point}", "sharey": False, "legend": 0}
-    layout |= {"xlabel": "norm / median\nnoise norm", "ylabel": "count", "height": 1.55, "most": 99}
-    # By law; within it iterations stay in their order.
-    drawn, panels = facets(
-        table.sort_values("quantity", key=lambda names: names.map(list(NORMS).index), kind="stable"), draw, **layout
-    )
-    for axes, label in zip(panels[:, 0], NORMS.values(), strict=True):
-        axes.set_ylabel(label.replace(", ", ",\n"))
+def pooled(results: Results) -> Figure:
+    """Draw the norms of a whole training in one histogram, as Figure 1 does, with those of its twins and of known laws."""
+    noise, twin = pools(results)
+    gaussian, heavy = as_drawn(len(noise), noise.mean(), float(np.median(noise)))
+    drawn, panels = plt.subplots(1, 3, figsize=(6.9, 2.9), sharey=True)
+    laws = f"{ENTRIES} Gaussian\nentries", f"{ENTRIES} stable\nentries, α = {_STABLE}"
+    titles = ("(a) noise of a\nwhole training", *(f"({letter}) {law}" for letter, law in zip("bc", laws, strict=True)))
+    for axes, values, title in zip(panels, (noise, gaussian, heavy), titles, strict=True):
+        bins = np.linspace(0, values.max(), 60)
+        axes.hist(values, bins=bins, color=LOOK["joint"]["color"] if values is noise else "#777777")
+        if values is noise:
+            axes.hist(
+                twin, bins=bins, histtype="step", color="black", linestyle=":", linewidth=1.4, label="its Gaussian twin"
+            )
+        axes.set(yscale="log", title=title)
+    panels[1].set_xlabel("norm")
+    panels[0].set_ylabel("number of minibatches")
+    legend_below(drawn, panels, 1)
     return drawn
 
 
+def _scaled(results: Results) -> pd.DataFrame:
+    """Return all norms over the median of their law, seed and iteration, as `scaled`: only shapes are compared."""
+    rows = results.rows[results.rows["quantity"].isin(NORMS)]
+    medians = rows.groupby(["run", "iteration", "quantity"])["value"].transform("median")
+    return rows.assign(scaled=rows["value"] / medians, point=rows["iteration"].map("{:,.0f}".format))
+
+
 @figure
-def norm_quantiles(results: Results) -> Figure:
-    """Draw quantiles of the noise norm against those of each reference; on the dotted line both laws agree."""
-    levels = np.linspace(0.01, 0.99, 99)
+def one_iteration(results: Results) -> Figure:
+    """Draw, at the first and the last snapshot alone, the laws of the norm of the noise and of its references."""
+    table = _scaled(results)
+    table = table[table["iteration"].isin([table["iteration"].min(), table["iteration"].max()])]
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        scaled = {name: group["scaled"].to_numpy(dtype=float) for name, group in rows.groupby("quantity")}
-        noise = np.quantile(scaled["norm"], levels)
-        for quantity, label in list(NORMS.items())[1:]:
-            # Each reference over its own median: the question is the shape.
-            x = np.quantile(scaled[quantity], levels) / np.median(scaled[quantity])
-            axes.plot(x, noise, ".", markersize=4, color=_COLOURS[quantity], label=label)
-        axes.axline((0.5, 0.5), (2, 2), color="#555555", linestyle=":")
-        axes.set(xscale="log", yscale="log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-            axis.set_minor_formatter(mpl.ticker.NullFormatter())
+        for name, look in _LOOKS.items():
+            axes.ecdf(rows.loc[rows["quantity"] == name, "scaled"], label=NORMS[name], **look | {"linewidth": 1.8})
+        axes.set_xscale("log")
 
-    table = _scaled(results)
-    layout = {"columns": ["point"], "title": "iteration {point}", "sharex": False, "most": 99, "legend": 2}
-    labels = {"xlabel": "reference /\nits median", "ylabel": "noise norm / its median"}
-    return facets(table, draw, height=2.8, **labels, **layout)[0]
+    layout = {"columns": ["point"], "title": "iteration {point}", "legend": 2}
+    labels = {"xlabel": "norm / its median", "ylabel": "fraction of minibatches"}
+    drawn, panels = facets(table.sort_values("iteration", kind="stable"), draw, height=2.6, **labels, **layout)
+    panels[0, 0].set(xlim=(0.3, 10), xticks=[0.3, 1, 3, 10], xticklabels=["0.3", "1", "3", "10"])
+    return drawn
 
 
 def norm_table(results: Results) -> pd.DataFrame:
-    """Return median norm (over that of the noise) and sd of the log norm; at the end only of runs that trained, if any."""
-    table = results.table()
-    table = table[table["quantity"].isin(NORMS)]
+    """Return the sd of the log norm, and D (Kolmogorov and Smirnov) of each law to the noise, by iteration.
+
+    The sd is the mean over the seeds, D is of the norms of all seeds, each over its median. At the end only runs that
+    trained count, if any did.
+    """
+    table = _scaled(results).merge(results.runs[["run", "status"]], on="run")
     untrained = table["status"] != "complete"
     if not untrained.all():
         table = table[~untrained | (table["iteration"] < table["iteration"].max())]
-    grouped = table.groupby(["iteration", "seed", "quantity"])["value"]
-    median, spread = grouped.median().unstack(), grouped.agg(lambda v: np.log(v).std(ddof=1)).unstack()
-    columns = {}
-    for quantity, label in NORMS.items():
-        columns[label, "median"] = (median[quantity] / median["norm"]).groupby("iteration").mean()
-        columns[label, "sd of ln"] = spread[quantity].groupby("iteration").mean()
-    return pd.DataFrame(columns)
+    lines: dict[tuple[str, str], dict[int, float]] = {}
+    for iteration, rows in table.groupby("iteration"):
+        norms = {quantity: of_law["scaled"] for quantity, of_law in rows.groupby("quantity")}
+        spreads = np.log(rows["value"]).groupby([rows["quantity"], rows["run"]]).std().groupby(level=0).mean()
+        for quantity, label in NORMS.items():
+            lines.setdefault((label, "sd of ln"), {})[iteration] = spreads[quantity]
+            if quantity != "norm":
+                lines.setdefault((label, "D"), {})[iteration] = ks_2samp(norms["norm"], norms[quantity]).statistic
+    return pd.DataFrame(lines)
+
+
+def pool_numbers(results: Results) -> dict[str, float]:
+    """Return how many norms a pool has, and how far the largest is above the median, of the noise and of its twins."""
+    noise, twin = pools(results)
+    numbers = {"count": len(noise), "reach": noise.max() / np.median(noise), "twin_reach": twin.max() / np.median(twin)}
+    return {name: float(value) for name, value in numbers.items()}
+
+
+def beside_figure1(pool: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """Return what is known of the paper's Figure 1 beside ours; `table` is that of :func:`norm_table`."""
+    last = table.iloc[-1]
+    return comparison(
+        [
+            ("norms in panel (a)", 320_000.0, [pool_numbers(pool)["count"]], ",.0f"),
+            (
+                "sd / mean in (b), independent Gaussian entries",
+                0.44,
+                [last["Gaussian, independent entries", "sd of ln"]],
+                ".3f",
+            ),
+            (
+                "D of the noise to independent Gaussian entries",
+                None,
+                [last["Gaussian, independent entries", "D"]],
+                ".2f",
+            ),
+            ("D to independent stable entries", None, [last["stable, independent entries", "D"]], ".2f"),
+            ("D to Gaussian noise of the same covariance", None, [last["Gaussian, same covariance", "D"]], ".2f"),
+        ]
+    )
