@@ -92,7 +92,7 @@ def images_without_text(text: str) -> list[str]:
 
 def test_pages(book: Path) -> None:
     topics = [f"executed/{path.stem}" for path in (Path(__file__).parents[1] / "notebooks").glob("*.py")]
-    for name in ["index", "methods", "departures", "reproduce", "api", "references", *topics]:
+    for name in ["index", "methods", "reproduce", "api", "references", *topics]:
         assert (book / f"{name}.html").is_file()
         # A page that no menu leads to is lost.
         assert name == "index" or f'href="{name}.html"' in (book / "index.html").read_text()
