@@ -164,7 +164,7 @@ Markdown("\n".join(line(verdicts[claim]) for claim in ("C3", "C5", "C8")))
 # ## How sure; what the scale could change
 #
 # Three seeds, four sizes of 4 to 32 filters in `laptop` where the paper has up to 512; {glue:text}`cnn_steps_nll:,` iterations with cross-entropy and in `laptop` 3,000 with the hinge loss where it has
-# up to 65,000; of CIFAR-100 20,000 training images, of a copy whose halves were drawn anew ([](../departures.md)). Networks of this kind stay at chance for long: with cross-entropy
+# up to 65,000; of CIFAR-100 20,000 training images, of a copy whose halves were drawn anew ([](../reproduce.md)). Networks of this kind stay at chance for long: with cross-entropy
 # {glue:text}`cnn_at_chance` of {glue:text}`cnn_at_1000` runs are below 1.5 times chance at iteration 1,000, with the hinge loss all are still there when they end. {glue:text}`cnn_lost` of
 # {glue:text}`cnn_runs` runs did not train. C5 and C8 say nothing of the hinge loss. Longer trainings would leave fewer dead coordinates, with which the published number moves most; what wider
 # networks do is not measured.

@@ -13,6 +13,7 @@ from tailnoise_utils.study import experiments, figures
 from tailnoise_utils.study.figures import batch_size, decomposition, departures, sizes
 from tailnoise_utils.study.results import store
 from tailnoise_utils.study.results.reading import AFTER, BEFORE
+from tailnoise_utils.study.style import LOOK
 
 pytestmark = pytest.mark.slow
 
@@ -187,13 +188,22 @@ def test_departures_are_told_apart():
         ]
         assert line["change of 1/alpha"] == pytest.approx(np.mean(change))
         assert line["sd of the change"] == pytest.approx(np.std(change, ddof=1))
-    panels = departures.departures(results).axes
-    axes = next(a for a in panels if a.get_title() == "CNN, CIFAR-10")
-    names = [label.get_text() for label in panels[0].get_yticklabels()]
-    assert names.index("dropout while measuring") == 5
-    [bars] = [of for of in axes.containers if of.get_label() == AFTER]
-    found = dict(zip(names, bars.lines[0].get_xdata(), strict=True))
-    assert found["b = 100"] == pytest.approx(table.loc["CNN, CIFAR-10", "b = 100", AFTER]["alpha"])
+    [axes] = departures.departures(results).axes  # one scale for all networks
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[0] == "the text"
+    assert table["change of 1/alpha"].abs().groupby("departure").max()[names].is_monotonic_increasing
+    points = {bars.get_label(): bars.lines[0] for bars in axes.containers}
+    assert len(points) == 2 * 3
+    for network, mark in (("FCN, MNIST", "o"), ("FCN, CIFAR-10", "s"), ("CNN, CIFAR-10", "s")):
+        for when, fill, shift in ((BEFORE, "white", -0.15), (AFTER, LOOK["joint"]["color"], 0.15)):
+            line = points[f"{network}, {when}"]
+            assert (line.get_marker(), line.get_markerfacecolor()) == (mark, fill)
+            rows = table.loc[network].xs(when, level="when")["alpha"]
+            x, y = line.get_xydata().T
+            assert dict(zip([names[round(at)] for at in y - shift], x, strict=True)) == pytest.approx(dict(rows))
+        text = table.loc[network, "the text", AFTER]["alpha"]
+        assert [text, text] in [list(line.get_xdata()) for line in axes.get_lines()]
+        assert {t.get_text(): t.xy[0] for t in axes.texts}[network.replace(", ", "\n")] == text
 
 
 def test_the_decomposition_is_drawn_against_the_size():

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from ..results.reading import AFTER, BEFORE, DATA, last_snapshot
 from ..results.store import Results
-from ..style import LOOK, figure
-from .panels import facets, ranges
+from ..style import LOOK, WIDTH, figure
+from .panels import ranges
 
 
 def _departures(runs: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
@@ -56,19 +56,25 @@ def departure_table(results: Results) -> pd.DataFrame:
 
 @figure
 def departures(results: Results) -> Figure:
-    """Draw alpha^ under each departure from the text, before and after training; dotted: as the text has it, after."""
-    table = departure_table(results).reset_index().rename(columns={"alpha": "mean"})
-    names = list(_departures(results.runs))
-
-    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for when, time, shift in ((BEFORE, "before", -0.14), (AFTER, "after", 0.14)):
-            group = rows[rows["when"] == when]
-            style = LOOK["joint"] | {"marker": "o"} | LOOK[time] | {"linestyle": "none", "label": when}
-            axes.errorbar(group["mean"], group["departure"].map(names.index) + shift, xerr=ranges(group), **style)
-        axes.axvline(group["mean"].iloc[0], color="#555555", linestyle=":")
-
-    layout = {"columns": ["network"], "title": "{network}", "xlabel": r"$\hat\alpha$", "sharex": False}
-    drawn, panels = facets(table, draw, height=0.3 * len(names), legend=2, **layout)
-    panels[0, 0].set_yticks(range(len(names)), labels=names)
-    panels[0, 0].invert_yaxis()
+    """Draw alpha^ under each departure, all networks on one axis, the largest change last; lines: the text, after."""
+    table = departure_table(results).rename(columns={"alpha": "mean"})
+    change = table["change of 1/alpha"].abs()
+    names = change.groupby(level="departure", sort=False).max().sort_values(kind="stable").index  # the text first
+    drawn, axes = plt.subplots(figsize=(WIDTH, 4.6))
+    for (network, when), rows in table.groupby(level=["network", "when"], sort=False):
+        mark = next({"marker": "o"} | LOOK.get(key, {}) for key, name in DATA.items() if network.endswith(name))
+        y = names.get_indexer(rows.index.get_level_values("departure")) + (0.15 if when == AFTER else -0.15)
+        style = LOOK["joint"] | mark | LOOK[when.split()[0]] | {"linestyle": "none", "label": f"{network}, {when}"}
+        axes.errorbar(rows["mean"], y, xerr=ranges(rows), **style)
+    text = table["mean"].xs(("the text", AFTER), level=("departure", "when"))
+    for network, alpha in text.items():
+        axes.axvline(alpha, color=LOOK["joint"]["color"], linewidth=0.7)
+        side = {"ha": "right" if alpha == text.min() else "left", "va": "bottom"}
+        axes.annotate(network.replace(", ", "\n"), (alpha, -0.5), **side)
+    network, last, _ = change.idxmax()
+    for when, side in ((BEFORE, "bottom"), (AFTER, "top")):
+        end = (table.loc[(network, last, when), "high"], len(names) - 1)
+        axes.annotate(when.split()[0], end, xytext=(6, 0), textcoords="offset points", va=side)
+    axes.set_yticks(range(len(names)), labels=names)
+    axes.set(ylim=(len(names) - 0.4, -0.5), xlabel=r"$\hat\alpha$")
     return drawn

@@ -1,4 +1,4 @@
-"""Exits from one well, moves between wells, and what claim C9 is judged on: `metastability`, `metastability_limit`."""
+"""Exits from one well, moves between wells: `metastability`, `metastability_limit`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..claims.exits import c9_checks, exit_runs, exit_slopes, rate_ratios
+from ..claims.exits import exit_runs, exit_slopes, rate_ratios
 from ..exits import levy_sde, theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..results.store import Results
@@ -126,20 +126,6 @@ def slope_table(results: Results) -> pd.DataFrame:
     return table.set_index(["noise", "varies", "slope of ln T in"])[["slope", "low", "high", "expected", "judged"]]
 
 
-def largest_deviations(results: Results) -> pd.DataFrame:
-    """Return by noise and kind of check of claim C9 how many there are, how many hold, and the largest deviation."""
-    checks = c9_checks(results)
-    checks = checks.assign(noise=checks["alpha"].map(noise_name), deviation=checks["value"] - checks["expected"])
-    groups = checks.groupby(["noise", "kind"], sort=False)
-    outcomes = groups["outcome"].value_counts().unstack(fill_value=0)
-    counts = (
-        groups.size().to_frame("number").join(outcomes.reindex(columns=["holds", "fails", "undecided"], fill_value=0))
-    )
-    worst = checks.loc[groups["deviation"].agg(lambda values: values.abs().idxmax())].set_index(["noise", "kind"])
-    worst = worst.rename(columns={"deviation": "largest deviation", "half": "95 % interval ±"})
-    return counts.join(worst[["largest deviation", "95 % interval ±"]])
-
-
 def _wells(results: Results) -> tuple[Landscape, pd.DataFrame]:
     """Return the wells of all runs between wells, and these runs."""
     runs = results.runs[results.runs["minima"].notna()]
@@ -147,22 +133,38 @@ def _wells(results: Results) -> tuple[Landscape, pd.DataFrame]:
 
 
 @figure
-def landscape_and_paths(results: Results, alpha: float = 1.5, seed: int = 0) -> Figure:
+def schematic() -> Figure:
+    """Draw what the paper argues with: a narrow and deep well beside a wide and shallow one."""
+    wells = Landscape(minima=(-0.8, 1.8), maxima=(0.0,), depths=(1.0, 0.5))
+    words = ("narrow and deep:\nBrownian noise stays", "wide and shallow:\nLévy noise stays")
+    drawn, axes = plt.subplots(figsize=(WIDTH, 2.6))
+    w = np.linspace(-1.9, 4.2, 400)
+    axes.plot(w, wells.value(w), color="black")
+    for m, depth, text in zip(wells.minima, wells.depths, words, strict=True):
+        axes.annotate(text, (m, -depth - 0.08), ha="center", va="top")
+        for name, end, place in (("a", (0, 0), (m / 2, 0.05)), ("H", (m, -depth), (m + 0.05, -depth / 2))):
+            axes.annotate("", end, (m, 0), arrowprops={"arrowstyle": "<->"})
+            axes.annotate(name, place)
+    axes.set(xlabel="w", ylabel="f(w)", xticks=[], yticks=[], ylim=(-1.5, 0.7))
+    return drawn
+
+
+@figure
+def landscape_and_paths(results: Results) -> Figure:
     """Draw the four wells, and one path through them under Levy and one under Brownian noise, simulated here."""
     wells, runs = _wells(results)
-    layout = {"figsize": (WIDTH, 3.4), "sharey": True, "width_ratios": [1, 2, 2]}
-    drawn, (left, *panels) = plt.subplots(1, 3, **layout)
+    drawn, (left, *panels) = plt.subplots(1, 3, figsize=(WIDTH, 3.4), sharey=True, width_ratios=[1, 2, 2])
     w = np.linspace(-2.2, 6, 800)
     left.plot(wells.value(w), w, color="black")
     left.set(xlabel="f(w)", ylabel="w", xlim=(-1.2, 2), ylim=(-2.5, 6.5), title="objective")
     for i, (minimum, depth) in enumerate(zip(wells.minima, wells.depths, strict=True), 1):
         left.annotate(str(i), (0.2 - depth, minimum), ha="center", va="center", weight="bold")
-    noises = [(alpha, 1500.0, COLOURS[1]), (2.0, 300.0, COLOURS[_BROWNIAN])]
+    noises = [(1.5, 1500.0, COLOURS[1]), (2.0, 300.0, COLOURS[_BROWNIAN])]
     for panel, (index, time, colour) in zip(panels, noises, strict=True):
         eps, dt = runs.set_index("alpha").loc[index, ["eps", "dt"]].astype(float)
         settings = {"alpha": index, "eps": eps, "dt": dt, "rows": round(time / dt)}
-        start = np.array([wells.minima[1]])
-        path = levy_sde.euler(wells, start, **settings, generator=np.random.default_rng(seed))[:, 0]
+        start, generator = np.array([wells.minima[1]]), np.random.default_rng(0)
+        path = levy_sde.euler(wells, start, **settings, generator=generator)[:, 0]
         panel.plot(dt * np.arange(1, len(path) + 1), path, color=colour, linewidth=0.5, rasterized=True)
         panel.set(xlabel="time t", title=f"{noise_name(index)}, ε = {eps:.3g}")
         for top in wells.maxima:
