@@ -20,13 +20,13 @@
 #
 # This asks nothing of the coordinates: neither independence nor equal scales. The *mean logarithm* $L(b)$ of the entries tells;
 # their root mean square would fall as $b^{-1/2}$ by algebra, whatever the law. The noise is taken against the full
-# gradient, over random minibatches without replacement, which the term $-\frac12\ln(1 - b/n)$ takes into account. Between two
-# sizes the slope $s$ implies the index $1/(1 + s)$.
+# gradient, over random minibatches without replacement, which the term $-\frac12\ln(1 - b/n)$ takes into account.
+# Minus the slope of $L$ in $\ln b$ between two sizes is the *scaling exponent*: $1/2$ for a finite variance, $1 - 1/\alpha$ for a stable law.
 #
-# **The short answer.** The index that the scale implies rises with $b$: in no configuration is it that of one stable law. At $b = 500$, where the paper
-# measures, it is near 2 in fully connected networks before training; after training on MNIST, and with cross-entropy most, it is still on its way there: over all configurations
-# {glue:text}`implied_after_small_low:.2f` to {glue:text}`implied_after_small_high:.2f` at $b = 10$, {glue:text}`implied_after_middle_low:.2f` to
-# {glue:text}`implied_after_middle_high:.2f` at 100, {glue:text}`implied_after_large_low:.2f` to {glue:text}`implied_after_large_high:.2f` at 1000.
+# **The short answer.** The scaling exponent rises with $b$: in no configuration is it that of one stable law. At $b = 500$, where the paper
+# measures, it is near 1/2 in fully connected networks before training; after training on MNIST, and with cross-entropy most, it is still on its way there: over all configurations
+# {glue:text}`exponent_after_small_low:.2f` to {glue:text}`exponent_after_small_high:.2f` at $b = 10$, {glue:text}`exponent_after_middle_low:.2f` to
+# {glue:text}`exponent_after_middle_high:.2f` at 100, {glue:text}`exponent_after_large_low:.2f` to {glue:text}`exponent_after_large_high:.2f` at 1000.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"
@@ -50,13 +50,13 @@ Markdown(
     f"b = {runs['batch_size'].iloc[0]}). {provenance_line(results)}.{untrained(results)}"
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "The index that each interval of minibatch sizes implies, a panel for each kind of network, data set and loss. Before training, dashed, it is near two from moderate sizes on; after training, solid, it begins far lower with cross-entropy and rises towards two."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The scaling exponent of each interval of minibatch sizes, a panel for each kind of network, data set and loss. Before training, dashed, it is near one half from moderate sizes on; after training, solid, it begins far lower, in fully connected networks below zero, and rises towards one half."}}
 batch_size.batch_scaling(results)
 
 # %% tags=["remove-input"]
 Markdown(
     caption
-    + " Solid: after training; dashed: before it; lines are of the mean slope over the seeds, bands the range over them; dotted: 2. Values beyond the "
+    + " Solid: after training; dashed: before it; lines are means over the seeds, bands their range; dotted: 1/2. Values beyond the "
     "axis are in the results."
 )
 
@@ -72,7 +72,7 @@ Markdown(caption + " Solid: after training; dashed: before it; means over the se
 # %% [markdown]
 # ## Layer by layer
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "The implied index against the minibatch size for every layer of some networks, before and after training."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "The scaling exponent against the minibatch size for every layer of some networks, before and after training."}}
 configurations = list(with_configurations(results)["configuration"].cat.categories)
 wanted = (
     "FCN 256 × 6, MNIST, cross-entropy",
@@ -83,18 +83,15 @@ shown = [name for name in wanted if name in configurations] or configurations[:1
 batch_size.batch_scaling_layers(results, shown)
 
 # %% tags=["remove-input"]
-Markdown(
-    f"{caption} Drawn: {'; '.join(shown)}; means of the slope over the seeds. Values beyond the axis are in the results."
-)
+Markdown(f"{caption} Drawn: {'; '.join(shown)}; means over the seeds. Values beyond the axis are in the results.")
 
 # %% [markdown]
 # ## The numbers
 #
-# Index implied by the interval that begins at the size given, from the mean of its slope over the seeds (it is the slope whose errors
-# are even), and the standard deviation of the slope over them.
+# Scaling exponent of the interval that begins at the size given: mean and standard deviation over the seeds.
 
 # %% tags=["hide-input"]
-table = batch_size.implied_table(results)
+table = batch_size.exponent_table(results)
 table.style.format(precision=2)
 
 # %% tags=["remove-cell"]
@@ -102,10 +99,10 @@ before, after = (table.xs(when, level=1) for when in ("before training", "after 
 small, middle, large = table.columns.get_level_values(0).unique()
 for name, at in (("before", before), ("after", after)):
     for size, b in (("small", small), ("middle", middle), ("large", large)):
-        glue(f"implied_{name}_{size}_low", float(at[b, "index"].min()), display=False)
-        glue(f"implied_{name}_{size}_high", float(at[b, "index"].max()), display=False)
+        glue(f"exponent_{name}_{size}_low", float(at[b, "exponent"].min()), display=False)
+        glue(f"exponent_{name}_{size}_high", float(at[b, "exponent"].max()), display=False)
 beyond = (
-    batch_size.implied_table(results, (1000, 2000, 5000)).xs("after training", level=1).xs("index", axis=1, level=1)
+    batch_size.exponent_table(results, (1000, 2000, 5000)).xs("after training", level=1).xs("exponent", axis=1, level=1)
 )
 slowest = [name for name in beyond.index if "256 × 6, MNIST, cross" in name] or list(beyond.index)
 glue("tenth", float(runs["n_train"].max() / 10), display=False)
@@ -115,21 +112,21 @@ for name, value in zip(("1000", "2000", "5000"), beyond.loc[slowest[0]], strict=
 # %% [markdown]
 # ## What we find, how sure
 #
-# * **No single index.** A stable law would give one nearly horizontal line up to about $n/10$ (dash-dotted). In every configuration the implied index is larger
-#   at 1000 samples than at 10. Before training it is 1.8 or more from about 200 samples on in fully connected networks: at $b = 500$, where the paper measures,
+# * **No single index.** A stable law would give one nearly horizontal line up to about $n/10$ (dash-dotted). In every configuration the exponent is larger
+#   at 1000 samples than at 10. Before training it is 0.45 or more from about 200 samples on in fully connected networks: at $b = 500$, where the paper measures,
 #   the scale of the whole network's noise falls nearly as the central limit theorem says, though single layers can be heavier ([](per_layer.ipynb)).
-# * **After training it depends on the data set, or on whether the network fits.** On MNIST it is below 1 or about 1 at $b = 10$ (the lowest of all configurations:
-#   {glue:text}`implied_after_small_low:.2f`) and climbs over almost three decades, slowest with cross-entropy in the network of 256 × 6:
-#   there the limit is not reached within $n/10$ = {glue:text}`tenth:,.0f` samples (the index is {glue:text}`slowest_1000:.2f` from 1000 samples on,
+# * **After training it depends on the data set, or on whether the network fits.** On MNIST it is below 0 or about 0 at $b = 10$ (the lowest of all configurations:
+#   {glue:text}`exponent_after_small_low:.2f`) and climbs over almost three decades, slowest with cross-entropy in the network of 256 × 6:
+#   there the limit is not reached within $n/10$ = {glue:text}`tenth:,.0f` samples (the exponent is {glue:text}`slowest_1000:.2f` from 1000 samples on,
 #   {glue:text}`slowest_2000:.2f` from 2000, {glue:text}`slowest_5000:.2f` from 5000), plausibly because the gradients of single images become very
-#   unequal, which is not measured here. Training lowers the index at $b = 10$ on CIFAR-10 too, where
-#   fully connected networks do not fit, but less; there it is 1.8 or more again from 100 to 200 samples on.
+#   unequal, which is not measured here. Training lowers the exponent at $b = 10$ on CIFAR-10 too, where
+#   fully connected networks do not fit, but less; there it is 0.44 or more again from 100 to 200 samples on.
 # * **So at moderate $b$ the noise of these networks on MNIST is clearly heavier than Gaussian**, and it is no stable law: what index
 #   one reads off depends on $b$.
-# * **Below 1** at small $b$ the implied index can come from gradients that are exactly or nearly zero for most samples (inactive
+# * **Below 0** at small $b$ the exponent can come from gradients that are exactly or nearly zero for most samples (inactive
 #   units, black pixels, images classified for sure): the typical entry of a small minibatch is then the full gradient itself, with the
 #   sign turned, and hardly depends on $b$. How large that share is has not been measured here.
 # * **How sure.** Three seeds a configuration. The layers of the three configurations drawn (fully connected 256 × 6 on MNIST and on CIFAR-10, and the
 #   convolutional network, all with cross-entropy) show the same, the last layer of the convolutional one with much scatter. At the largest sizes there are ten minibatches only, and the
-#   last interval is uncertain by a few tenths. The correction for drawing without replacement is exact for the standard deviation and
+#   last interval is uncertain by a few hundredths. The correction for drawing without replacement is exact for the standard deviation and
 #   a convention for the mean logarithm; it matters above $b = n/10$ only.

@@ -112,7 +112,7 @@ Markdown(line(verdicts["C6"]))
 # * **It does not follow that the noise is stable.** The covariance of the noise at $b$ is that of single gradients divided by $b$, up to the factor $1 - b/n$: dependence between
 #   coordinates, and unequal scales, are the same at every $b$. They are most of the distance to 2 ([](decomposition.ipynb)), and Gaussian noise of that covariance would keep
 #   its $\hat\alpha$ at every $b$ as well. What does change with $b$, how the noise of a coordinate shrinks, is measured in [](batch_scaling.ipynb): there
-#   the index that the scale implies rises with $b$ (O3: *{glue:text}`batch_O3:s`*), which no stable law would give.
+#   the scaling exponent rises with $b$ (O3: *{glue:text}`batch_O3:s`*), which no stable law would give.
 # * **How sure; what the scale could change.** One width, three seeds, cross-entropy. At large $b$ minibatches of different partitions share images, so that fewer are independent.
 #   Networks trained for as many iterations at a smaller $b$ have seen fewer images and fit less: the second reading changes both.
 #   The paper's runs are up to 65,000 iterations long.

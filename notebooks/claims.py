@@ -83,6 +83,7 @@ Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.criterion)}" for v in verd
 # | the same day, 21:30 (f73328b) | the third seed of these trainings, and C3 on them too | C5 and C8 "not reproduced" with two seeds; C3 "partly" with 3,000 iterations and three seeds |
 # | the same commit | C7: the trainings of [](iterations.ipynb) are measured every 100 iterations up to 2,000 and every 500 after them; C1 and C7: the CNN is trained for 10,000 iterations in place of 3,000; rules as they were | C1 and C7 "not reproduced" with the shorter and coarser runs |
 # | 27 November | the last column of C7 is on the very networks that it is about (`iterations_decomposition`), in place of those of `diagnosis`; C9 is "partly" at best, for its last part is not judged; the evidence says how many seeds each configuration has, what was not tested and which configurations fail. No verdict changed | all verdicts |
+# | 30 November | O3 and the last columns of C6 and O3 are told in scaling exponents $s$ in place of the indices $1/(1 - s)$ that they imply; rules and verdicts as they were | all verdicts |
 #
 # Runs were added after verdicts had been seen (the third seeds; longer trainings). The p-values are not adjusted for these looks.
 
@@ -97,7 +98,7 @@ Markdown("\n".join(map(line, verdicts)))
 #
 # That $\hat\alpha$ is what the paper says does not mean what the paper says ([](blind_spots.ipynb)). So beside each verdict stands
 # what other measurements say of the same noise: tau and projections, which look across the minibatches; whether the index is the
-# same at all $K_1$, and at all $b$.
+# same at all $K_1$, and the scaling exponent at all $b$.
 
 # %% tags=["hide-input"]
 Markdown("\n".join(f"* **{v.claim}** {with_formulas(v.tails)}" for v in verdicts))

@@ -448,8 +448,8 @@ def scaling(small=-0.3, large=-0.45, *, only=None, n=60_000, sizes=(10, 100, 100
 def test_o3():
     found = claims.o3(scaling())
     assert found.verdict == "reproduced"
-    assert found.numbers["index implied from 10 to 100 samples, after training"] == pytest.approx(1 / 0.7, abs=0.01)
-    assert found.numbers["index implied from 100 to 1000, before training"] == pytest.approx(1 / 0.55, abs=0.01)
+    assert found.numbers["scaling exponent from 10 to 100 samples, after training"] == pytest.approx(0.3, abs=0.01)
+    assert found.numbers["scaling exponent from 100 to 1000, before training"] == pytest.approx(0.45, abs=0.01)
 
 
 @pytest.mark.parametrize("change", [{"large": -0.3}, {"large": -0.2}, {"large": -0.31, "spread": 0.1}])

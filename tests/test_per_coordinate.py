@@ -464,8 +464,8 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
         (lambda: diagnosis.log_scale(U[:1], 1, 200), "1 minibatches with noise"),
         (lambda: diagnosis.stable_log_scale([1, 5], 200, 1), "alpha = 1 is not within 1 < alpha <= 2"),
         (lambda: diagnosis.stable_log_scale([1, 200], 200, 1.5), r"from 1 to 200 are not within 1\.\.199"),
-        (lambda: diagnosis.implied_alpha([1], [0.0]), "two or more of each"),
-        (lambda: diagnosis.implied_alpha([2, 1], [0.0, 1.0]), "not positive and increasing"),
+        (lambda: diagnosis.scaling_exponent([1], [0.0]), "two or more of each"),
+        (lambda: diagnosis.scaling_exponent([2, 1], [0.0, 1.0]), "not positive and increasing"),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=message):

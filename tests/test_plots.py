@@ -337,7 +337,7 @@ def test_tables_of_the_decomposition_have_spread_and_p_values():
 
 
 @pytest.mark.slow
-def test_implied_indices_are_slopes_of_the_stored_scales():
+def test_scaling_exponents_are_slopes_of_the_stored_scales():
     results = runner.load("batch_scaling", "laptop")
     rows = results.table().query(
         "scope == 'all' and quantity == 'log-scale' and iteration == 4000 and dataset == 'mnist' and loss == 'nll' "
@@ -345,13 +345,13 @@ def test_implied_indices_are_slopes_of_the_stored_scales():
     )
     scales = rows.pivot(index="x", columns="run", values="value")
     slopes = (scales.loc[200] - scales.loc[100]) / np.log(2)
-    table = batch_size.implied_table(results).loc["FCN 256 × 3, MNIST, cross-entropy"]
-    assert table.loc["after training", ("100", "index")] == pytest.approx(1 / (1 + slopes.mean()))
-    assert table.loc["after training", ("100", "sd of slope")] == pytest.approx(slopes.std())
+    table = batch_size.exponent_table(results).loc["FCN 256 × 3, MNIST, cross-entropy"]
+    assert table.loc["after training", ("100", "exponent")] == pytest.approx(-slopes.mean())
+    assert table.loc["after training", ("100", "sd")] == pytest.approx(slopes.std())
     panel = next(a for a in batch_size.batch_scaling(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     x, y = lines_of(panel)["256 × 3"].T
     np.testing.assert_allclose(x, np.sqrt(scales.index[:-1] * scales.index[1:]))
-    assert y[np.argmin(np.abs(x - np.sqrt(100 * 200)))] == pytest.approx(1 / (1 + slopes.mean()))
+    assert y[np.argmin(np.abs(x - np.sqrt(100 * 200)))] == pytest.approx(-slopes.mean())
     scale = next(a for a in batch_size.log_scales(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
     mean = scales.mean(axis=1)
     np.testing.assert_allclose(lines_of(scale)["256 × 3"][:, 1], mean - mean.iloc[0])

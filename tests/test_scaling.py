@@ -61,24 +61,24 @@ def test_log_scale_does_not_depend_on_the_number_of_minibatches():
 
 
 @pytest.mark.parametrize("alpha", [1.3, 1.7, 2.0])
-def test_implied_alpha_of_a_stable_law(alpha):
-    """Nearly its index; exactly what the closed form has, down to half of the data."""
+def test_scaling_exponent_of_a_stable_law(alpha):
+    """Nearly 1 - 1/alpha; exactly what the closed form has, down to half of the data."""
     n, sizes, rng = 3600, [1, 3, 10, 30, 300, 1800], np.random.default_rng(32)
-    found = []
+    exponents = []
     for seed in range(2):
         X = sas(alpha, (n, 2000), 33, seed)
         scales = [diagnosis.log_scale(about_the_mean(X, b, P, rng), b, n)["all"].value for b in sizes]
-        found.append(diagnosis.implied_alpha(sizes, scales))
-    expected = diagnosis.implied_alpha(sizes, diagnosis.stable_log_scale(sizes, n, alpha))
-    assert np.mean(found, axis=0) == pytest.approx(expected, abs=0.03)
-    assert expected[:3] == pytest.approx([alpha] * 3, abs=0.06)
-    assert alpha < 2 or expected == pytest.approx([2.0] * 5, abs=1e-9)
+        exponents.append(diagnosis.scaling_exponent(sizes, scales))
+    expected = diagnosis.scaling_exponent(sizes, diagnosis.stable_log_scale(sizes, n, alpha))
+    assert np.mean(exponents, axis=0) == pytest.approx(expected, abs=0.03 / alpha**2)
+    assert expected[:3] == pytest.approx([1 - 1 / alpha] * 3, abs=0.04)
+    assert alpha < 2 or expected == pytest.approx([0.5] * 5, abs=1e-9)
 
 
-def test_implied_alpha_is_never_clipped():
-    exact = diagnosis.implied_alpha([1, 10, 100], np.log([1, 10**-0.5, 10**-1.5]))
-    assert exact[0] == pytest.approx(2)
-    assert exact[1] == math.inf or abs(exact[1]) > 1e12
+def test_scaling_exponent_by_hand():
+    """Never clipped: it may be negative, or that of no law."""
+    exponents = diagnosis.scaling_exponent([1, 10, 100, 1000], np.log([1, 10**-0.5, 10**-1.7, 1]))
+    assert exponents == pytest.approx([0.5, 1.2, -1.7])
 
 
 TRAIN = tiny()

@@ -16,7 +16,7 @@ Gaussian twin. The joint statistic knows the correlation of coordinates and not 
 """
 
 from .assembly import Diagnosis, diagnose
-from .batch_scaling import implied_alpha, log_scale, stable_log_scale
+from .batch_scaling import log_scale, scaling_exponent, stable_log_scale
 from .conclusion import conclude, counted, doubt, heavier, order, unresolved
 from .decomposition import decompose, expected_scaled, scaled_differences
 from .joint import TooFew, curve

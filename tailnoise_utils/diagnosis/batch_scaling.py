@@ -8,8 +8,8 @@ minibatch's samples have weights 1/b - 1/n in the noise, all others -1/n, so tha
 .. math:: L(b) - L = (1/\alpha - 1) \ln b + \tfrac1\alpha \ln\bigl[ (1 - x)^\alpha + (1 - x) x^{\alpha - 1} \bigr]
     - \tfrac12 \ln(1 - x).
 
-At alpha = 2 the last two terms cancel. Below, the index that :func:`implied_alpha` reads is a little smaller than alpha
-up to about n / 10, and larger near n / 2.
+At alpha = 2 the last two terms cancel. Below, the scaling exponent -dL / d ln b is a little smaller than 1 - 1/alpha up to
+about n / 10, and larger near n / 2.
 """
 
 import math
@@ -91,10 +91,10 @@ def stable_log_scale(
     return (1 / alpha - 1) * np.log(b) + factor - np.log1p(-x) / 2
 
 
-def implied_alpha(
+def scaling_exponent(
     b: Sequence[int] | Float64[np.ndarray, " sizes"], log_scales: Sequence[float] | Float64[np.ndarray, " sizes"]
 ) -> Float64[np.ndarray, " intervals"]:
-    """Compute the index 1 / (1 + slope), slope = d log-scale / d ln b, on every interval of batch sizes; never clipped."""
+    """Compute the scaling exponent, minus the slope of the log-scale in ln b, on every interval of batch sizes."""
     b, log_scales = np.asarray(b, dtype=float), np.asarray(log_scales, dtype=float)
     if b.ndim != 1 or b.shape != log_scales.shape or len(b) < 2:
         raise ValueError(
@@ -102,5 +102,4 @@ def implied_alpha(
         )
     if b[0] <= 0 or not np.all(np.diff(b) > 0):
         raise ValueError(f"batch sizes {b.tolist()} are not positive and increasing: sort them")
-    with np.errstate(divide="ignore"):
-        return 1 / (1 + np.diff(log_scales) / np.diff(np.log(b)))
+    return -np.diff(log_scales) / np.diff(np.log(b))

@@ -6,7 +6,7 @@ from scipy import stats
 
 from ..results.reading import CONFIGURATION, at_end, values
 from ..results.store import Results
-from .batch_size import INDEX, implied_index, scale_slopes
+from .batch_size import EXPONENTS, exponents
 from .inference import LEVEL, fisher
 from .verdict import effects, sentence
 
@@ -62,8 +62,9 @@ def scale_of_norms(results: Results) -> str:
 
 def flat_in_b(results: Results) -> str:
     """Say whether the scale of the noise of ``batch_scaling`` falls with one power of b, as that of a stable law would."""
-    slopes = scale_slopes(results).query("when == 'after'")
-    if slopes.empty:
+    table = exponents(results).query("when == 'after'")
+    if table.empty:
         return "Not measured: no scale of the noise after training."
-    index = effects(implied_index(slopes, CONFIGURATION), INDEX)
-    return f"After training: {sentence(index)} (one number for both, if the noise were stable)."
+    lines = effects(table.groupby(CONFIGURATION)[[*EXPONENTS]].mean(), EXPONENTS)
+    words = "one number for both if the noise were stable; towards 1/2 if its variance is finite"
+    return f"After training: {sentence(lines)} ({words})."

@@ -14,7 +14,7 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "iterations_decomposition": (decomposition.parts_along_training, decomposition.decomposition_table),
     "noise_histogram": (norms.one_iteration, norms.norm_table),
     "decomposition": (decomposition.waterfall, decomposition.decomposition_table),
-    "batch_scaling": (batch_size.batch_scaling, batch_size.implied_table),
+    "batch_scaling": (batch_size.batch_scaling, batch_size.exponent_table),
     "estimator": (estimators.estimator_efficiency, estimators.means),
     "power": (power.power_of_tests, power.power_table),
     "metastability": (exits.exit_times, exits.slope_table),

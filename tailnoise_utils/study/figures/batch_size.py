@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from tailnoise_utils.diagnosis import implied_alpha, stable_log_scale
+from tailnoise_utils.diagnosis import scaling_exponent, stable_log_scale
 
 from ..results.reading import AFTER, BATCH_CONVENTIONS, BEFORE, DATA, ends, with_configurations
 from ..results.store import Results
@@ -16,6 +16,7 @@ _CONVENTIONS = {name.replace("K1", "$K_1$"): quantity for name, quantity in BATC
 _EACH = "trained at each size"
 _STABLE = 1.5  # index of the law that is drawn for comparison
 _SIZE = "minibatch size $b$ (samples)"
+_EXPONENTS = (-1.0, 0.75)  # the range of the axis
 
 
 def batch_table(results: Results) -> pd.DataFrame:
@@ -65,23 +66,11 @@ def _scales(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.pivot(index="x", columns="run", values="value")
 
 
-def _slopes(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the slope of every interval of sizes: one row its beginning, one column a run."""
-    scales = _scales(rows)
-    widths = np.diff(np.log(scales.index.to_numpy()))
-    return (scales.diff().iloc[1:] / widths[:, None]).set_axis(scales.index[:-1])
-
-
-def _implied(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the index implied at the middle of each interval: of the mean slope (its errors are even) and of each run."""
-    slopes = _slopes(rows)
-    slopes.insert(0, "mean", slopes.mean(axis=1))
-    return 1 / (1 + slopes.set_axis(_middles(np.sort(rows["x"].unique()))))
-
-
-def _middles(b: np.ndarray) -> np.ndarray:
-    """Return the geometric middle of every interval."""
-    return np.sqrt(b[:-1] * b[1:])
+def _exponents(scales: pd.DataFrame) -> pd.DataFrame:
+    """Return the scaling exponent at the geometric middle of each interval of sizes, from one row a size."""
+    b = scales.index.to_numpy()
+    exponents = {run: scaling_exponent(b, L.to_numpy()) for run, L in scales.items()}
+    return pd.DataFrame(exponents, np.sqrt(b[:-1] * b[1:]))
 
 
 def _log_scales(results: Results) -> pd.DataFrame:
@@ -114,28 +103,28 @@ def log_scales(results: Results) -> Figure:
 
 @figure
 def batch_scaling(results: Results) -> Figure:
-    """Draw the index implied, against the minibatch size: that of the mean slope, and as a band those of all seeds."""
+    """Draw the scaling exponent against the minibatch size: means over the seeds, and as a band their range."""
     table = _log_scales(results)
     look = looks(table)
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        before_and_after(axes, rows, look, lambda group: _implied(group)["mean"])
+        before_and_after(axes, rows, look, lambda group: _exponents(_scales(group)).mean(axis=1))
         for _, at in ends(rows):
             for name, group in networks(at):
-                band(axes, _implied(group).drop(columns="mean"), look[name]["color"])
-        b = np.sort(rows["x"].unique())
-        stable = implied_alpha(b, stable_log_scale(b, int(rows["n_train"].iloc[0]), _STABLE))
-        axes.plot(_middles(b), stable, label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
-        axes.axhline(2, **LOOK["Gaussian"])
-        axes.set(xscale="log", ylim=(0, 3))
+                band(axes, _exponents(_scales(group)), look[name]["color"])
+        b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
+        stable = _exponents(pd.DataFrame(stable_log_scale(b, n, _STABLE), b))
+        axes.plot(stable, label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
+        axes.axhline(0.5, label="1/2: finite variance", **LOOK["Gaussian"])
+        axes.set(xscale="log", ylim=_EXPONENTS)
 
     table = table[table["scope"] == "all"]
-    return facets(table, draw, xlabel=_SIZE, ylabel=r"implied $\alpha$", **KINDS)[0]
+    return facets(table, draw, xlabel=_SIZE, ylabel="scaling exponent", **KINDS)[0]
 
 
 @figure
 def batch_scaling_layers(results: Results, configurations: list[str]) -> Figure:
-    """Draw the index implied layer by layer, a column a configuration, before and after training; means over the seeds."""
+    """Draw the scaling exponent by layer, a column a configuration, before and after training; means over the seeds."""
     table = _log_scales(results)
     layers = {name: table[(table["scope"] != "all") & (table["configuration"] == name)] for name in configurations}
     table = pd.concat([rows.assign(when=when) for layer in layers.values() for when, rows in ends(layer)])
@@ -143,27 +132,27 @@ def batch_scaling_layers(results: Results, configurations: list[str]) -> Figure:
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         looks = series(dict.fromkeys(rows["scope"]))
         for layer, group in rows.groupby("scope", sort=False):
-            implied = _implied(group)["mean"]
-            axes.plot(implied.index, implied, label=layer, **looks[layer])
-        axes.axhline(2, **LOOK["Gaussian"])
-        axes.set(xscale="log", ylim=(0, 3))
+            axes.plot(_exponents(_scales(group)).mean(axis=1), label=layer, **looks[layer])
+        axes.axhline(0.5, **LOOK["Gaussian"])
+        axes.set(xscale="log", ylim=_EXPONENTS)
 
     layout = {"rows": ["when"], "columns": ["configuration"], "title": "{when}", "legend": 0, "most": 99}
-    drawn, panels = facets(table, draw, height=2.8, xlabel=_SIZE, ylabel=r"implied $\alpha$", **layout)
+    drawn, panels = facets(table, draw, height=2.8, xlabel=_SIZE, ylabel="scaling exponent", **layout)
     for above, axes, configuration in zip(panels[0], panels[-1], configurations, strict=True):
         above.set_title(configuration.replace(", ", ",\n", 1) + "\n" + above.get_title())
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
     return drawn
 
 
-def implied_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
-    """Return the index implied by the intervals that begin at some sizes, and the spread of its slope over the seeds."""
+def exponent_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
+    """Return mean and sd over the seeds of the scaling exponents of the intervals that begin at some sizes."""
     table = _log_scales(results)
     lines = {}
     for configuration, rows in table[table["scope"] == "all"].groupby("configuration", observed=True):
         for when, at in ends(rows):
-            slopes = _slopes(at)
-            slopes = slopes.loc[list(sizes if set(sizes) <= set(slopes.index) else (5, 10, 50))]
-            columns = {"index": 1 / (1 + slopes.mean(axis=1)), "sd of slope": slopes.std(axis=1)}
+            scales = _scales(at)
+            exponents = _exponents(scales).set_axis(scales.index[:-1])
+            exponents = exponents.loc[list(sizes if set(sizes) <= set(exponents.index) else (5, 10, 50))]
+            columns = {"exponent": exponents.mean(axis=1), "sd": exponents.std(axis=1)}
             lines[configuration, when] = pd.DataFrame(columns).rename("{:,.0f}".format).stack()
     return pd.DataFrame(lines).T.rename_axis(columns=[None, None])
