@@ -127,14 +127,14 @@ figures.parts_table(known)
 # %% [markdown]
 # ## The power of the tests
 #
-# Each test of the diagnosis compares the noise with Gaussian twins and rejects at the 5 % level: tau, the index of single
-# columns at $K_1 = 3$ and 30, the mean kurtosis of projections (random ones; leading ones, fitted on the other half of the
+# Each test of the diagnosis compares the noise with Gaussian twins and rejects at the 5 % level: tau, the index per
+# coordinate at $K_1 = 3$ and 30, the mean kurtosis of projections (random ones; leading ones, fitted on the other half of the
 # minibatches), the spread of the logarithm of the norm. The last column, *conclusion*, is what a report says of all of them: five of these tests
-# count in it (not the columns at $K_1 = 3$), each at $p \le 0.01$, so that it should be wrong of Gaussian noise in about 5 %, too. Gaussian noise should be rejected in about 5 %. SaS noise should
+# count in it (not the index per coordinate at $K_1 = 3$), each at $p \le 0.01$, so that it should be wrong of Gaussian noise in about 5 %, too. Gaussian noise should be rejected in about 5 %. SaS noise should
 # be found; it is alone, or makes up a tenth of the sum with Gaussian noise of scale 1. Coordinates are independent, latent or
 # elliptical (the last two with 30 factors). Above each table: kind of coordinates, minibatches × columns.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Shaded tables of rejection rates in per cent, a column of tables for each kind of coordinates, a row for each size of the matrix; in each a line a law and a column a test. Cells of pure stable noise are dark for tau, for both kinds of projections and for the norms, from the index 1.95 or 1.9 on; those of the index of single columns only from 1.8 or 1.5 on. Cells of a tenth of stable noise are light but for small indices, and lighter where coordinates depend on each other. Gaussian noise: about 5 per cent or less."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Shaded tables of rejection rates in per cent, a column of tables for each kind of coordinates, a row for each size of the matrix; in each a line a law and a column a test. Cells of pure stable noise are dark for tau, for both kinds of projections and for the norms, from the index 1.95 or 1.9 on; those of the index per coordinate only from 1.8 or 1.5 on. Cells of a tenth of stable noise are light but for small indices, and lighter where coordinates depend on each other. Gaussian noise: about 5 per cent or less."}}
 results = runner.load("power", profile)
 power.power_of_tests(results)
 
@@ -167,7 +167,7 @@ columns (in brackets: $P = 600$, which `smoke` leaves out):
 
 # %% tags=["remove-input"]
 Markdown(f"""
-* **The index of single columns** at $K_1 = 30$ finds stable noise of index 1.95 in {words("per coordinate, K1 = 30", 1.95)}, of 1.5 in
+* **The index per coordinate** at $K_1 = 30$ finds stable noise of index 1.95 in {words("per coordinate, K1 = 30", 1.95)}, of 1.5 in
   {words("per coordinate, K1 = 30", 1.5)}. It is there because it tells a stable law from another heavy one, which tau does not.
 * **The norms** find noise of index 1.95 in {words(norm, 1.95)}, of index 1.5 in {words(norm, 1.5)}. Heavy tails leave a
   covariance with few strong directions, those of the largest rows, and the norms of Gaussian noise with few directions
@@ -181,11 +181,11 @@ Markdown(f"""
 
 # %% [markdown]
 # **What a test that finds nothing could have found:** the largest of these indices that it finds at least 80 % of the time.
-# Smaller ones that it misses all the same stand in brackets; *none*: not even 1.5. *Columns*: the index of single columns at $K_1 = 3$
+# Smaller ones that it misses all the same stand in brackets; *none*: not even 1.5. *Coordinates*: the index per coordinate at $K_1 = 3$
 # and 30; *random* and *leading*: projections; *norms*: their spread; *conclusion*: of a report. First noise that is stable as a whole:
 
 # %% tags=["hide-input"]
-names = ["tail excess", "columns, 3", "columns, 30", "random", "leading", "norms", "conclusion"]
+names = ["tail excess", "coordinates, 3", "coordinates, 30", "random", "leading", "norms", "conclusion"]
 limits = power.power_limits(results).set_axis(names, axis=1)
 limits.loc["SaS"]
 
@@ -204,7 +204,7 @@ glue("spots_tau_pure", float(pure["tail excess"].min()), display=False)
 glue("spots_tau_mixed", float(tenth.query(of_factors)["tail excess"].max()), display=False)
 glue("spots_any_mixed", float(tenth.query(of_factors).max(axis=None)), display=False)
 glue("spots_many_mixed", float(rates.query(of_factors)["tail excess"].max()), display=False)
-glue("spots_columns_195", float(pure.xs(1.95, level="alpha")["per coordinate, K1 = 30"].max()), display=False)
+glue("spots_coordinates_195", float(pure.xs(1.95, level="alpha")["per coordinate, K1 = 30"].max()), display=False)
 
 # %% [markdown]
 # ## Zeros and $\epsilon$
@@ -262,8 +262,8 @@ Markdown(
 # * **A test that finds nothing speaks against noise that is stable as a whole, not against a part that is.** Beside nine tenths of Gaussian
 #   noise, SaS noise down to the index 1.5 with dependent coordinates is found by tau at a rate of {glue:text}`spots_tau_mixed:.2f`
 #   at best with 120 minibatches (by the best single test: {glue:text}`spots_any_mixed:.2f`), with more of them at
-#   {glue:text}`spots_many_mixed:.2f`. The tables of limits above say for each test what it could have found. The index of
-#   single columns at $K_1 = 30$ is the weakest: {glue:text}`spots_columns_195:.2f` at best against the index 1.95.
+#   {glue:text}`spots_many_mixed:.2f`. The tables of limits above say for each test what it could have found. The index
+#   per coordinate at $K_1 = 30$ is the weakest: {glue:text}`spots_coordinates_195:.2f` at best against the index 1.95.
 # * **Exact zeros must be left out.** A tenth of them makes $\hat\alpha$ {glue:text}`spots_tenth:.2f` in the published convention.
 # * **How sure.** The equality of the means is proved for stable rows, and the closed forms for large $K_1$; simulation agrees.
 #   The rates of power are for these sizes and laws; read them to a tenth. The columns are fewer than a network has, which

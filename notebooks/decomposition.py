@@ -149,10 +149,10 @@ decomposition.with_spread(table, "published", "corrected", "K1 = 1000")
 decomposition.with_spread(table, "correlation", "order", "scales", "tails", "columns of half")
 
 # %% [markdown]
-# The tests: tau and the spread of the norms; the index of single *columns* at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
+# The tests: tau and the spread of the norms; the index per coordinate (*coordinates*) at $K_1 = 3$ and 30 (2 for Gaussian noise, up to chance).
 
 # %% tags=["hide-input"]
-decomposition.with_spread(table, "tail excess", "norms", "columns, 3", "columns, 30")
+decomposition.with_spread(table, "tail excess", "norms", "coordinates, 3", "coordinates, 30")
 
 # %% [markdown]
 # Mean excess kurtosis of projections onto 200 random directions, and onto the 10 directions in which the other half of the minibatches
@@ -214,7 +214,7 @@ Markdown(
 # ## At the paper's length
 #
 # The same settings at the 65,000 iterations of the paper (as we understand it: "constant" is our name for that profile), as far as they
-# have been run: after training, means over the seeds, and in brackets p-values, as above. The index of single *columns* is 2 for Gaussian noise.
+# have been run: after training, means over the seeds, and in brackets p-values, as above. The index per coordinate is 2 for Gaussian noise.
 
 # %% tags=["hide-input"]
 try:
@@ -222,7 +222,7 @@ try:
 except runner.MissingResults:  # not here: the page's own runs stand in for both
     longer = shorter = results
 long, short = (decomposition.decomposition_table(of).xs("after training", level="when") for of in (longer, shorter))
-decomposition.with_spread(long, "corrected", "tail excess", "norms", "columns, 3", "columns, 30", "accuracy")
+decomposition.with_spread(long, "corrected", "tail excess", "norms", "coordinates, 3", "coordinates, 30", "accuracy")
 
 # %% tags=["remove-input"]
 count = len(experiments.grid("decomposition", "constant"))
@@ -235,7 +235,7 @@ Markdown(
     )
     + f"; seeds of each configuration: {', '.join(f'{name} {count}' for name, count in counts.items())}. "
     f"{provenance_line(longer)}.*{untrained(longer)} The differences behind *tails*, *scales* and the "
-    "columns of these runs were taken of centred float32 noise, in which small entries lose digits. The parts are not shown for that; a mean over columns is a "
+    "index per coordinate of these runs were taken of centred float32 noise, in which small entries lose digits. The parts are not shown for that; a mean over coordinates is a "
     "little off."
 )
 
@@ -259,8 +259,8 @@ for key, where in {
 # %% tags=["remove-cell"]
 narrow = long[kinds.str.contains("32 × 6, MNIST")] if kinds.str.contains("32 × 6, MNIST").any() else long
 for K1 in (3, 30):
-    glue(f"long_columns_{K1}", float(narrow[f"columns, {K1}"].iloc[0]), display=False)
-    glue(f"long_columns_{K1}_p", float(narrow[f"columns, {K1}, p"].iloc[0]), display=False)
+    glue(f"long_coordinates_{K1}", float(narrow[f"coordinates, {K1}"].iloc[0]), display=False)
+    glue(f"long_coordinates_{K1}_p", float(narrow[f"coordinates, {K1}, p"].iloc[0]), display=False)
 glue("unresolved_most", float(table["unresolved"].max()), display=False)
 last = results.table().query("scope == 'all' and loss == 'nll' and dataset != 'cifar10' and iteration == iterations")
 of_half, looked_at = (
@@ -308,8 +308,8 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 # * **What it is not, where we can tell, and where we cannot.** A stable law has one index at all $K_1$ and at all minibatch sizes. In most configurations of the shorter runs the
 #   index of single coordinates is near 2, or goes back to it as $K_1$ grows, as it does if the variance is finite. In the wide
 #   networks on MNIST with cross-entropy it is below 2 after training: in the deep one far, and at all $K_1$ that 120 minibatches allow;
-#   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian twins in every seed. At the paper's length 32 × 3 still cannot, by its columns, but 32 × 6 on MNIST can: the index of single coordinates
-#   is {glue:text}`long_columns_3:.2f` at $K_1 = 3$ and {glue:text}`long_columns_30:.2f` at 30 (p = {glue:text}`long_columns_3_p:.2f` and {glue:text}`long_columns_30_p:.2f` at most), and does not go back to 2. One stable law of that index
+#   in the other beyond chance at small $K_1$ only. In the narrow ones it cannot be told from Gaussian twins in every seed. At the paper's length 32 × 3 still cannot, coordinate by coordinate, but 32 × 6 on MNIST can: the index of single coordinates
+#   is {glue:text}`long_coordinates_3:.2f` at $K_1 = 3$ and {glue:text}`long_coordinates_30:.2f` at 30 (p = {glue:text}`long_coordinates_3_p:.2f` and {glue:text}`long_coordinates_30_p:.2f` at most), and does not go back to 2. One stable law of that index
 #   would have a larger tau, so that one index does not describe it; coordinates of very different indices, or a few rare, large gradients, could. Whether its scale shrinks with $b$ as that of a stable law would was not measured there.
 #   [](batch_scaling.ipynb) asks the same of the minibatch size.
 # * **What projections add.** Tails that single coordinates have fade in a sum over many of them, by the central limit theorem; what random

@@ -17,20 +17,20 @@ from tailnoise_utils.noise.matrix import centre
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [3, 40])
-def test_t1_has_mean_zero_for_gaussian_columns_of_any_covariance(rank):
+def test_tail_excess_has_mean_zero_for_gaussian_columns_of_any_covariance(rank):
     values = [float(diagnosis.tail_excess(latent(2.0, rank, seed, rows=20)).mean()) for seed in range(400)]
     assert abs(np.mean(values)) < 4 * np.std(values, ddof=1) / 20
     assert np.std(values, ddof=1) / 20 < 0.006  # the constant with P for P - 1 would be off by 0.026
 
 
-def test_t1_does_not_depend_on_the_scale_of_a_column():
+def test_tail_excess_does_not_depend_on_the_scale_of_a_column():
     U = centred(sas(1.8, (P, 200), 43))
     scales = torch.logspace(-36, 15, 200)
     small = U * scales
     assert torch.allclose(diagnosis.tail_excess(small), diagnosis.tail_excess(U), atol=1e-4)
 
 
-def test_t1_sees_tails():
+def test_tail_excess_sees_tails():
     for alpha in (1.5, 1.9):
         assert diagnosis.tail_excess(centred(sas(alpha, (P, COLUMNS), 18))).mean() > 0.02
     assert diagnosis.tail_excess(elliptical(1.5, 0)).mean() > 0.1

@@ -17,7 +17,7 @@ from torch import Tensor
 from .per_coordinate import Comparison
 
 _LEVEL = 0.05  # of all tests together
-# Largest block length, of single columns. Several K1 would be several looks at the same columns. Noise of finite variance
+# Largest block length, per coordinate. Several K1 would be several looks at the same coordinates. Noise of finite variance
 # is nearer to 1/2 the larger K1 is, yet with fewer blocks a test finds less: of 120 x 200 SaS entries of index 1.5 with
 # latent factors 87, 72 and 53 % at K1 = 3, 30 and 50.
 _LONGEST = 30
@@ -125,8 +125,8 @@ def doubt(shares: Mapping[str, float], dtype: torch.dtype) -> str:
         f"{shares['all']:.1%} of the differences between minibatches"
         + (f" ({groups[worst]:.1%} in the group {worst!r})" if worst else "")
         + " may be rounding errors, of gradients that would be equal in exact arithmetic, such as counts of a class behind "
-        "a dead layer, or sums over much the same samples. tau, single columns, scales and tails take logarithms of them. "
-        "Leave layers behind a dead one out, with requires_grad_(False), and measure again."
+        "a dead layer, or sums over much the same samples. tau, the index per coordinate, scales and tails take "
+        "logarithms of them. Leave layers behind a dead one out, with requires_grad_(False), and measure again."
     )
 
 

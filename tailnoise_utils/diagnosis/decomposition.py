@@ -29,7 +29,7 @@ which random signs do not change. Without the signs, correlated coordinates woul
 together and mostly of one sign, and every block would have a share of their sum however they are shuffled.
 
 Scaled columns weigh the same, so that tails are those of a typical column as its *mean square* has them: of columns of
-finite variance :math:`\ln \mathrm{mean}_j e^{2 T_j} / (2 \ln K_1)` up to what r takes away, with T_j of
+finite variance :math:`\ln \mathrm{mean}_j e^{2 \tau_j} / (2 \ln K_1)` up to what r takes away, with tau_j of
 :func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`. A few columns with very heavy tails can make most. In e_1
 every column weighs by its size: where those columns are small, e_1 lacks what is in tails, and scales are negative. Exact
 zeros take no part in the scale of their column; what they do to e_1 is in scales.

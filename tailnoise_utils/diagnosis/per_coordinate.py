@@ -84,7 +84,7 @@ def stable_null(
 def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     r"""Compute how much smaller the typical entry is, relative to its column's standard deviation, than in Gaussian noise.
 
-    .. math:: T_j = \tfrac12 \bigl[ \ln(P-1) + \psi(\tfrac12) - \psi(\tfrac{P-1}2) \bigr]
+    .. math:: \tau_j = \tfrac12 \bigl[ \ln(P-1) + \psi(\tfrac12) - \psi(\tfrac{P-1}2) \bigr]
         - \frac1P \sum_i \ln \frac{|U_{ij}|}{s_j}, \qquad s_j^2 = \frac1P \sum_i U_{ij}^2
 
     Of mean exactly zero for centred Gaussian columns, whatever their scales and covariance: then
@@ -95,7 +95,7 @@ def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
         U: noise matrix whose columns are centred and not constant.
 
     Returns:
-        T_j of every column; exact zeros contribute no logarithm.
+        tau_j of every column; exact zeros contribute no logarithm.
     """
     if U.shape[1] > _CHUNK:
         return torch.cat([tail_excess(block) for block in U.split(_CHUNK, 1)])

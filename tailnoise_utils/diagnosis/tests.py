@@ -36,7 +36,7 @@ def tests_of_columns(
     draws: int,
     generator: torch.Generator,
 ) -> tuple[dict[tuple[str, str, int | None], Comparison], dict[int, Estimate], Estimate]:
-    """Test tau and the block estimate of single columns, on samples of columns; add the positive control."""
+    """Test tau and the block estimate per coordinate, on samples of them; add the positive control."""
     at = torch.cat(list(picks.values())).to(live.device)
     U = live[:, at]
     sizes = [len(pick) for pick in picks.values()]

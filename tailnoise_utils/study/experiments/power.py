@@ -14,7 +14,7 @@ from tailnoise_utils.tail_index import known_laws
 
 from .spec import Drawn, Progress, Row
 
-_LENGTHS = (3, 30)  # block lengths of the columns
+_LENGTHS = (3, 30)  # block lengths, per coordinate
 _TESTS: dict[str, tuple[str, str, int | None]] = {
     "tail excess": ("all", "tail excess", None),
     **{f"per coordinate, K1 = {K1}": ("all", "1/alpha (per coordinate)", K1) for K1 in _LENGTHS},

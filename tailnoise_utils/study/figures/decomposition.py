@@ -33,8 +33,8 @@ _INDICES = {
     "published": ("1/alpha (published, data order)", 0),
     "corrected": ("1/alpha (corrected)", 0),
     "K1 = 1000": ("1/alpha (joint)", 1000),
-    "columns, 3": ("1/alpha (per coordinate)", 3),
-    "columns, 30": ("1/alpha (per coordinate)", 30),
+    "coordinates, 3": ("1/alpha (per coordinate)", 3),
+    "coordinates, 30": ("1/alpha (per coordinate)", 30),
 }
 _KURTOSES = {f"kurtosis, {kind}": (f"kurtosis ({kind} projections)", 0) for kind in ("random", "leading")}
 # What the tables call a quantity at one x (0 where it has none).
@@ -50,7 +50,7 @@ _COLUMNS = {
     **{f"not normal, {kind}": (f"not normal ({kind} projections)", 0) for kind in ("random", "leading")},
     "accuracy": ("accuracy", 0),
 }
-_TESTS = ("tail excess", "norms", "columns, 3", "columns, 30", *_KURTOSES)  # these have p-values
+_TESTS = ("tail excess", "norms", "coordinates, 3", "coordinates, 30", *_KURTOSES)  # these have p-values
 _SHARES = ("columns of half", "unresolved")  # that may be very small
 _CORRECTED = "1/alpha (corrected)"
 _AGAINST_SIZE = {_CORRECTED: r"$\hat\alpha$, corrected", "tail excess": "tail excess"} | {
