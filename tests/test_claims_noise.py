@@ -471,8 +471,8 @@ def test_o3_not_tested(change):
 
 def test_flat_in_b():
     found = claims.flat_in_b(scaling())
-    assert "from 10 to 100 samples 1.43" in found
-    assert "from 100 to 1000 1.82" in found
+    assert "from 10 to 100 samples 0.300" in found
+    assert "from 100 to 1000 0.450" in found
     assert claims.flat_in_b(scaling(trained=False)) == "Not measured: no scale of the noise after training."
 
 
