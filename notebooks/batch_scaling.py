@@ -43,7 +43,7 @@ results = runner.load("batch_scaling", profile)
 runs = results.runs
 seeds = ", ".join(map(str, sorted(set(runs["seed"]))))
 caption = f"*Profile `{profile}`, seeds {seeds}.*"
-counts = [count for of in runs["minibatches"] for count in of]
+counts = [count for row in runs["minibatches"] for count in row]
 Markdown(
     f"Profile `{profile}`, the configurations of [](decomposition.ipynb); {min(counts)} to {max(counts)} minibatches at each size, dropout off; "
     f"before training and after it ({', '.join(sorted({f'{n:,}' for n in runs['iterations']}))} iterations at "

@@ -221,7 +221,9 @@ try:
     longer, shorter = (runner.stored("decomposition", which, complete=False) for which in ("constant", "laptop"))
 except runner.MissingResults:  # not here: the page's own runs stand in for both
     longer = shorter = results
-long, short = (decomposition.decomposition_table(of).xs("after training", level="when") for of in (longer, shorter))
+long, short = (
+    decomposition.decomposition_table(stored).xs("after training", level="when") for stored in (longer, shorter)
+)
 decomposition.with_spread(long, "corrected", "tail excess", "norms", "coordinates, 3", "coordinates, 30", "accuracy")
 
 # %% tags=["remove-input"]

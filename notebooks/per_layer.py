@@ -92,34 +92,34 @@ if cnns:
 
 
 # %% tags=["remove-cell"]
-def of(words: str, when: str) -> pd.DataFrame:
+def rows_of(words: str, when: str) -> pd.DataFrame:
     """Rows of the configurations whose name holds the words; all, where there are none, as of small data."""
     rows = dense.xs(f"{when} training", level="when")
-    found = rows[rows.index.astype(str).str.contains(words)]
-    return found if len(found) else rows
+    chosen = rows[rows.index.astype(str).str.contains(words)]
+    return chosen if len(chosen) else rows
 
 
 later = layers[2:] or layers[1:]
 for when in ("before", "after"):
-    found = of("× 6", when)[[f"{layer}, p" for layer in later]]
-    glue(f"later_{when}_found", int((found <= 0.01).sum(axis=None)), display=False)
+    p_values = rows_of("× 6", when)[[f"{layer}, p" for layer in later]]
+    glue(f"later_{when}_found", int((p_values <= 0.01).sum(axis=None)), display=False)
     if when == "after":
-        glue("later_all", int(found.notna().sum(axis=None)), display=False)
+        glue("later_all", int(p_values.notna().sum(axis=None)), display=False)
     for key, words in (("mnist", "× 6, MNIST"), ("cross", "× 6, CIFAR-10, cross"), ("hinge", "× 6, CIFAR-10, hinge")):
-        values = of(words, when)[later]
+        values = rows_of(words, when)[later]
         glue(f"{key}_{when}_low", float(values.min(axis=None)), display=False)
         glue(f"{key}_{when}_high", float(values.max(axis=None)), display=False)
 
 # %% tags=["remove-cell"]
 for when in ("before", "after"):
     for key, words, place in (("wide", "256 × 6, CIFAR-10, cross", 3), ("narrow", "FCN 32 × 6, CIFAR-10, cross", 4)):
-        glue(f"{key}_{when}", float(of(words, when)[layers[: place + 1][-1]].iloc[0]), display=False)
-    glue(f"shallow_{when}", float(of("× 3, CIFAR-10", when)[layers[1:]].max(axis=None)), display=False)
-glue("shallow_p", float(of("× 3, CIFAR-10, cross", "after")[f"{layers[1]}, p"].max()), display=False)
-start, after = of("FCN", "before"), of("FCN", "after")
+        glue(f"{key}_{when}", float(rows_of(words, when)[layers[: place + 1][-1]].iloc[0]), display=False)
+    glue(f"shallow_{when}", float(rows_of("× 3, CIFAR-10", when)[layers[1:]].max(axis=None)), display=False)
+glue("shallow_p", float(rows_of("× 3, CIFAR-10, cross", "after")[f"{layers[1]}, p"].max()), display=False)
+start, after = rows_of("FCN", "before"), rows_of("FCN", "after")
 glue("first_before", float(start["linear1"].max()), display=False)
 glue("deeper_before", float(start[layers[1:]].max(axis=None)), display=False)
-glue("first_cifar", float(of("CIFAR-10", "after")["linear1"].max()), display=False)
+glue("first_cifar", float(rows_of("CIFAR-10", "after")["linear1"].max()), display=False)
 glue("first_is_least", int((after["linear1"] <= after[layers[1:]].min(axis=1)).sum()), display=False)
 glue("configurations", len(after), display=False)
 

@@ -70,8 +70,8 @@ report.plot()
 
 # %% tags=["hide-input"]
 frame = report.to_frame()
-whole = frame[frame["scope"] == "all"].drop(columns="scope")
-whole.head(30).style.format(precision=4, na_rep="").hide(axis="index")
+network = frame[frame["scope"] == "all"].drop(columns="scope")
+network.head(30).style.format(precision=4, na_rep="").hide(axis="index")
 
 # %% [markdown]
 # ## Dropout on, batch statistics

@@ -35,38 +35,38 @@ def results(rows, runs):
     return Results(pd.DataFrame([blank | row for row in rows]), pd.DataFrame(runs))
 
 
-def sized(kinds, quantities, *, widths=(4, 16, 64, 256), depths=(2, 4, 6), seeds=3, status=lambda of: "complete"):
+def sized(kinds, quantities, *, widths=(4, 16, 64, 256), depths=(2, 4, 6), seeds=3, status=lambda run: "complete"):
     """Runs of all sizes, before training and at iteration 100.
 
     `quantities(run, iteration)` is a dictionary: name, or (name, x), to value.
     """
     rows, runs = [], []
     for (model, dataset, loss), width, depth, seed in product(kinds, widths, depths, range(seeds)):
-        of = {"model": model, "dataset": dataset, "loss": loss, "width": width, "depth": depth, "seed": seed}
-        of["run"] = "-".join(map(str, of.values()))
-        runs.append(of | {"status": status(of), "n_train": 60_000})
+        run = {"model": model, "dataset": dataset, "loss": loss, "width": width, "depth": depth, "seed": seed}
+        run["run"] = "-".join(map(str, run.values()))
+        runs.append(run | {"status": status(run), "n_train": 60_000})
         for iteration in (0, 100):
-            for name, value in quantities(of, iteration).items():
+            for name, value in quantities(run, iteration).items():
                 quantity, x = name if isinstance(name, tuple) else (name, np.nan)
-                rows.append({"run": of["run"], "iteration": iteration, "quantity": quantity, "x": x, "value": value})
+                rows.append({"run": run["run"], "iteration": iteration, "quantity": quantity, "x": x, "value": value})
     return results(rows, runs)
 
 
-def jitter(of, iteration=0, size=1e-3):
+def jitter(run, iteration=0, size=1e-3):
     """A small number that differs between runs and is the same every time."""
-    word = f"{sorted(of.items())}{iteration}"
+    word = f"{sorted(run.items())}{iteration}"
     return size * random.Random(word).gauss(0, 1)
 
 
 def indices(inverse, *, published=0.0, at_1000=0.0):
     """A function for `sized`: 1/alpha^ of both conventions and at K1 = 1000, with what these differ by."""
 
-    def quantities(of, iteration):
-        value = inverse(of, iteration) if callable(inverse) else inverse
+    def quantities(run, iteration):
+        value = inverse(run, iteration) if callable(inverse) else inverse
         return {
-            "1/alpha (published, data order)": value + published + jitter(of, iteration),
-            "1/alpha (corrected)": value + jitter(of, iteration + 1),
-            ("1/alpha (joint)", 1000.0): value + at_1000 + jitter(of, iteration + 2),
+            "1/alpha (published, data order)": value + published + jitter(run, iteration),
+            "1/alpha (corrected)": value + jitter(run, iteration + 1),
+            ("1/alpha (joint)", 1000.0): value + at_1000 + jitter(run, iteration + 2),
             ("1/alpha (joint)", 100.0): value + 0.1,
         }
 

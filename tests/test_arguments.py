@@ -140,7 +140,8 @@ def test_a_shuffling_loader_is_a_random_partition_if_it_is_gone_through_once() -
     once = list(loader)
     assert sorted(x[0].item() for pixels, _ in once for x in pixels) == sorted(X[:, 0].tolist())
     matrix, streamed = (
-        measure(MODEL, cross_entropy, once, method=of, diagnosis=False).corrected for of in ("matrix", "streaming")
+        measure(MODEL, cross_entropy, once, method=method, diagnosis=False).corrected
+        for method in ("matrix", "streaming")
     )
     assert matrix.alpha == pytest.approx(streamed.alpha, rel=1e-6)
     assert measure(MODEL, cross_entropy, loader, method="matrix", diagnosis=False).P == 10

@@ -90,8 +90,8 @@ def test_parts_are_the_truth():
     )
     assert ((table["value"] - table["truth"]).abs() < 4 * table["se"] + 0.015).all()
     bars = figures.known_parts(table).axes[0].containers
-    of = table[table["part"] == "correlation"]
-    np.testing.assert_allclose([bar.get_width() for bar in bars[0]], of["value"])
+    correlation = table[table["part"] == "correlation"]
+    np.testing.assert_allclose([bar.get_width() for bar in bars[0]], correlation["value"])
 
 
 def test_zeros_and_block_lengths_are_drawn():

@@ -50,7 +50,7 @@ class Page(HTMLParser):
         if self._inside == "style":
             self.assets += URL_IN_STYLE.findall(data)
         elif self._inside == "script":
-            self.assets += [found[1:] for found in URL_IN_SCRIPT.findall(data)]
+            self.assets += [match[1:] for match in URL_IN_SCRIPT.findall(data)]
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
@@ -71,7 +71,7 @@ def broken_links(folder: Path) -> list[str]:
     """Links and assets inside the book that lead nowhere, anchors included."""
     paths = [path for path in folder.rglob("*.html") if "_static" not in path.relative_to(folder).parts]
     pages = {path.resolve(): Page(path.read_text()) for path in paths}
-    found = []
+    broken = []
     for path, page in pages.items():
         for url in page.links + page.assets:
             parts = urlsplit(url)
@@ -81,8 +81,8 @@ def broken_links(folder: Path) -> list[str]:
             anchor = unquote(parts.fragment)
             lost = not target.is_file() or not target.is_relative_to(folder.resolve())
             if lost or (anchor and target in pages and anchor not in pages[target].ids):
-                found.append(f"{path.name}: {url}")
-    return found
+                broken.append(f"{path.name}: {url}")
+    return broken
 
 
 def images_without_text(text: str) -> list[str]:
@@ -124,8 +124,8 @@ def test_commands_and_imports_of_a_page_exist(page: str) -> None:
 def test_nothing_is_loaded_from_elsewhere(book: Path) -> None:
     paths = [path for path in book.rglob("*") if path.suffix in {".html", ".css"}]
     assert paths
-    found = {str(path.relative_to(book)): remote_assets(path.read_text(), path.suffix) for path in paths}
-    assert not {name: urls for name, urls in found.items() if urls}
+    assets = {str(path.relative_to(book)): remote_assets(path.read_text(), path.suffix) for path in paths}
+    assert not {name: urls for name, urls in assets.items() if urls}
 
 
 def test_no_link_is_broken(book: Path) -> None:
@@ -133,8 +133,8 @@ def test_no_link_is_broken(book: Path) -> None:
 
 
 def test_figures_have_alternative_text(book: Path) -> None:
-    found = {path.name: images_without_text(path.read_text()) for path in book.rglob("*.html")}
-    assert not {name: images for name, images in found.items() if images}
+    missing = {path.name: images_without_text(path.read_text()) for path in book.rglob("*.html")}
+    assert not {name: images for name, images in missing.items() if images}
     assert any(Page(path.read_text()).images for path in book.glob("executed/*.html"))
 
 

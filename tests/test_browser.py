@@ -73,7 +73,7 @@ addEventListener("load", async () => {
 class Visit:
     """What happened on a page: what the probe found, and requests that failed."""
 
-    found: dict[str, Any]
+    facts: dict[str, Any]
     failed: list[str]
 
 
@@ -146,37 +146,37 @@ def visits(book: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Vi
 
 
 def test_maths_is_set(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.found for name, visit in visits.items() if visit.found["unset"] or visit.found["errors"]}
+    assert not {name: visit.facts for name, visit in visits.items() if visit.facts["unset"] or visit.facts["errors"]}
     for name in ("index.html", "methods.html", "api/tail_index.html", "executed/iterations.html"):
-        assert visits[name].found["maths"], name
+        assert visits[name].facts["maths"], name
 
 
 def test_figures_are_shown(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.found["lost"] for name, visit in visits.items() if visit.found["lost"]}
-    assert visits["executed/iterations.html"].found["images"]
+    assert not {name: visit.facts["lost"] for name, visit in visits.items() if visit.facts["lost"]}
+    assert visits["executed/iterations.html"].facts["images"]
 
 
 def test_interactive_figures_are_drawn_and_follow_their_menus(visits: dict[str, Visit]) -> None:
     # The small data of smoke is one set for FCNs: there the last menu, of conventions, changes what is drawn.
     for name, menu in (("executed/iterations.html", 0), ("executed/fcn_size.html", 3)):
-        steps = visits[name].found["interactive"]
+        steps = visits[name].facts["interactive"]
         assert all(step["shown"] and step["lines"] for step in steps), name
         assert steps[menu]["shown"] != steps[menu + 1]["shown"], name
         assert steps[menu]["lines"] != steps[menu + 1]["lines"], name
-        assert not visits[name].found["notices"], name
+        assert not visits[name].facts["notices"], name
 
 
 def test_nothing_is_asked_of_anybody_else(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.found["remote"] for name, visit in visits.items() if visit.found["remote"]}
+    assert not {name: visit.facts["remote"] for name, visit in visits.items() if visit.facts["remote"]}
 
 
 def test_no_request_fails_and_no_script_complains(visits: dict[str, Visit]) -> None:
     assert not {name: visit.failed for name, visit in visits.items() if visit.failed}
-    assert not {name: visit.found["complaints"] for name, visit in visits.items() if visit.found["complaints"]}
+    assert not {name: visit.facts["complaints"] for name, visit in visits.items() if visit.facts["complaints"]}
 
 
 def test_no_page_is_wider_than_the_window(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.found["outside"] for name, visit in visits.items() if visit.found["outside"] > 0}
+    assert not {name: visit.facts["outside"] for name, visit in visits.items() if visit.facts["outside"] > 0}
 
 
 def test_the_visit_finds_faults(tmp_path: Path) -> None:
@@ -186,13 +186,13 @@ def test_the_visit_finds_faults(tmp_path: Path) -> None:
         '<span class="math">\\(x\\)</span><div style="width: 5000px">x</div><script>nowhere()</script>'
     )
     good = visit(tmp_path, "good.html", tmp_path / "profile")
-    assert (good.found["remote"], good.found["complaints"], good.failed) == ([], [], [])
-    assert not good.found["lost"]
-    assert good.found["outside"] <= 0
+    assert (good.facts["remote"], good.facts["complaints"], good.failed) == ([], [], [])
+    assert not good.facts["lost"]
+    assert good.facts["outside"] <= 0
     bad = visit(tmp_path, "bad.html", tmp_path / "profile")
-    assert set(bad.found["remote"]) == {"http://cdn.example/x.png", "https://cdn.example/x.js"}
+    assert set(bad.facts["remote"]) == {"http://cdn.example/x.png", "https://cdn.example/x.js"}
     assert bad.failed == ["/lost.png"]
-    assert len(bad.found["lost"]) == 2
-    assert bad.found["unset"] == 1
-    assert bad.found["outside"] > 0
-    assert any("nowhere is not defined" in line for line in bad.found["complaints"])
+    assert len(bad.facts["lost"]) == 2
+    assert bad.facts["unset"] == 1
+    assert bad.facts["outside"] > 0
+    assert any("nowhere is not defined" in line for line in bad.facts["complaints"])

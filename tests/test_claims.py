@@ -18,9 +18,9 @@ def made_up(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, se=0.01, only=None
     """Results that agree with the theory but for what is asked: at the index `only`, or at all of them."""
     rows, runs = [], []
 
-    def add(settings, of):
+    def add(settings, measured):
         runs.append({"vary": None} | settings | {"run": str(len(runs))})
-        rows.extend({"run": runs[-1]["run"], "split": ""} | row for row in of)
+        rows.extend({"run": runs[-1]["run"], "split": ""} | row for row in measured)
 
     for alpha in alphas:
         off = only is None or alpha == only
@@ -40,12 +40,12 @@ def made_up(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, se=0.01, only=None
                 time = limit / exit_rate * np.exp(lift * off) if off else limit
                 exact = {"quantity": "exit time, exact", "value": time * exit_rate if off else limit}
                 limit = {"quantity": "exit time, limit", "value": limit}
-                found = [{"quantity": "exit time", "value": time, "se": se * time}, limit, *[exact] * (alpha == 2)]
-                add(settings | {"vary": vary, "alpha": alpha}, found)
+                measured = [{"quantity": "exit time", "value": time, "se": se * time}, limit, *[exact] * (alpha == 2)]
+                add(settings | {"vary": vary, "alpha": alpha}, measured)
         if alpha < 2 and "wells" not in leave_out:
-            of = {"scope": "well 1", "x": 2.0}
-            found = {"quantity": "rate", "value": 0.3 * (rate if off else 1.0), "se": 0.3 * se}
-            add({"alpha": alpha}, [of | found, of | {"quantity": "rate, limit", "value": 0.3}])
+            well = {"scope": "well 1", "x": 2.0}
+            moves = {"quantity": "rate", "value": 0.3 * (rate if off else 1.0), "se": 0.3 * se}
+            add({"alpha": alpha}, [well | moves, well | {"quantity": "rate, limit", "value": 0.3}])
     return results(rows, runs)
 
 
@@ -121,28 +121,28 @@ def test_slopes_are_weighted_and_have_the_error_that_the_weights_imply():
 
 
 def test_the_series_in_the_time_step_is_no_slope_and_no_rate():
-    found = made_up()
+    plain = made_up()
     settings = {"vary": "dt", "alpha": 1.5, "half_width": 1.0, "height": 1.0, "eps": 0.1, "run": "one more"}
     times = [{"quantity": "exit time", "value": 1.0, "se": 0.01}, {"quantity": "exit time, limit", "value": 9.0}]
-    rows = found.rows.to_dict("records") + [{"run": "one more"} | row for row in times]
-    more = results(rows, [*found.runs.to_dict("records"), settings])
-    pd.testing.assert_frame_equal(claims.c9_checks(more), claims.c9_checks(found))
+    rows = plain.rows.to_dict("records") + [{"run": "one more"} | row for row in times]
+    more = results(rows, [*plain.runs.to_dict("records"), settings])
+    pd.testing.assert_frame_equal(claims.c9_checks(more), claims.c9_checks(plain))
 
 
 @pytest.fixture
 def stored(monkeypatch):
     """What is stored, in place of files: a dictionary to fill."""
-    found = {}
-    monkeypatch.setattr(claims, "_stored", lambda experiment, profile: found.get(experiment))
-    return found
+    by_name = {}
+    monkeypatch.setattr(claims, "_stored", lambda experiment, profile: by_name.get(experiment))
+    return by_name
 
 
 def test_nothing_stored_is_not_tested(tmp_path, monkeypatch):
     monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
-    found = claims.verdicts("laptop")
-    assert [v.claim for v in found] == list(claims.STATEMENTS)
-    assert {v.verdict for v in found} == {claims.NOT_TESTED}
-    by = {v.claim: v for v in found}
+    verdicts = claims.verdicts("laptop")
+    assert [v.claim for v in verdicts] == list(claims.STATEMENTS)
+    assert {v.verdict for v in verdicts} == {claims.NOT_TESTED}
+    by = {v.claim: v for v in verdicts}
     assert by["C3"].evidence == "Not measured: fcn_size, cnn_size."
     assert (by["C3"].experiments, by["C3"].profile) == (("fcn_size", "cnn_size"), "laptop")
     assert by["C4"].tails == "Not measured: no diagnosis of a network that trained."
@@ -168,7 +168,7 @@ def test_a_part_of_a_grid_is_not_judged(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_each_claim_gets_its_results(stored):
     stored["metastability"] = made_up()
-    quantities = indices(lambda of, iteration: 0.8)
+    quantities = indices(lambda run, iteration: 0.8)
     stored["fcn_size"] = sized(FCN, quantities)
     by = {v.claim: v for v in claims.verdicts("laptop")}
     assert by["C9"].verdict == "partly"
@@ -183,9 +183,11 @@ def test_each_claim_gets_its_results(stored):
 def test_the_second_column_is_about_the_noise_of_the_claim(monkeypatch):
     names = {name for _, needed in claims.RULES.values() for name in needed} | {"iterations_decomposition"}
     stored = {name: store.Results(pd.DataFrame(), pd.DataFrame()) for name in names}
-    name_of = {id(of): name for name, of in stored.items()}
+    name_of = {id(table): name for name, table in stored.items()}
     for rule in ("heavy_or_else", "flat_in_b", "scale_of_norms"):
-        monkeypatch.setattr(claims, rule, lambda *of, rule=rule: f"{rule}: {', '.join(name_of[id(one)] for one in of)}")
+        monkeypatch.setattr(
+            claims, rule, lambda *given, rule=rule: f"{rule}: {', '.join(name_of[id(one)] for one in given)}"
+        )
     sizes = "heavy_or_else: fcn_size, cnn_size"
     assert {claim: claims._tails(claim, stored) for claim in claims.RULES} == {
         "C1": "scale_of_norms: noise_histogram",

@@ -30,7 +30,7 @@ def test_fisher_by_hand():
 
 
 def test_intraclass_of_a_textbook():
-    icc, lower, p = inference.intraclass([np.array(of, dtype=float) for of in RATINGS], 0.0)
+    icc, lower, p = inference.intraclass([np.array(ratings, dtype=float) for ratings in RATINGS], 0.0)
     assert icc == pytest.approx(0.17, abs=0.005)
     F = 11.24 / 6.26
     limit = F / stats.f.isf(0.05, 5, 18)
@@ -47,11 +47,11 @@ def test_intraclass_of_unequal_groups():
 
 def test_the_bound_of_the_intraclass_correlation_has_its_level():
     generator = np.random.default_rng(0)
-    found = []
+    bounds = []
     for _ in range(400):
         values = 3 * generator.standard_normal((20, 1)) + generator.standard_normal((20, 3))  # correlation 9 / 10
-        found.append(inference.intraclass(list(values), 0.9)[1:])
-    lower, p = np.array(found).T
+        bounds.append(inference.intraclass(list(values), 0.9)[1:])
+    lower, p = np.array(bounds).T
     assert ((lower >= 0.9) == (p <= 0.05)).all()
     assert 0.02 < (p <= 0.05).mean() < 0.09
 
@@ -93,16 +93,20 @@ def test_least_squares_by_hand():
 
 
 def test_seeds_are_pooled_where_they_are_few():
-    few = [("a", "x", of) for of in (1.0, 2.0, 3.0)] + [("b", "x", of) for of in (5.0, 9.0)] + [("c", "x", 7.0)]
-    many = [("d", "x", of) for of in (0.0, 1.0, 2.0, 3.0, 4.0)] + [("e", "y", 1.0)]
+    few = (
+        [("a", "x", value) for value in (1.0, 2.0, 3.0)]
+        + [("b", "x", value) for value in (5.0, 9.0)]
+        + [("c", "x", 7.0)]
+    )
+    many = [("d", "x", value) for value in (0.0, 1.0, 2.0, 3.0, 4.0)] + [("e", "y", 1.0)]
     frame = pd.DataFrame(few + many, columns=["configuration", "kind", "value"])
-    found = claims.over_seeds(frame, ["configuration", "kind"], ["kind"]).reset_index("kind", drop=True)
+    means = claims.over_seeds(frame, ["configuration", "kind"], ["kind"]).reset_index("kind", drop=True)
     # Squares 2 + 8 + 0 + 10 over 2 + 1 + 0 + 4 degrees.
-    assert found.loc["a", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([2, (20 / 7 / 3) ** 0.5, 7, 3])
-    assert found.loc["c", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([7, (20 / 7) ** 0.5, 7, 1])
+    assert means.loc["a", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([2, (20 / 7 / 3) ** 0.5, 7, 3])
+    assert means.loc["c", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([7, (20 / 7) ** 0.5, 7, 1])
     # Five have an error of their own.
-    assert found.loc["d", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([2, (2.5 / 5) ** 0.5, 4, 5])
-    assert math.isnan(found.loc["e", "se"])
+    assert means.loc["d", ["mean", "se", "df", "seeds"]].tolist() == pytest.approx([2, (2.5 / 5) ** 0.5, 4, 5])
+    assert math.isnan(means.loc["e", "se"])
 
 
 SIZES = pd.DataFrame({"data": ["mnist", "mnist", "b"], "alpha": [1.25, 1.5, np.nan], "low": [True, False, True]})
@@ -119,11 +123,11 @@ def test_effect_sizes_in_words_and_numbers():
 
 def test_effect_sizes_are_the_evidence():
     tests = lines(0.01, 0.9, data=["mnist", "b"])
-    found = judge("C3", tests, effects(tests, {"p": "p"}, ("data",)), ("data",))
-    assert found.verdict == "partly"
-    assert found.evidence == "Holds only for MNIST: 1 of 2 tests. MNIST: p 0.0100; b: p 0.900."
-    assert found.numbers == {"tests": 2.0, "tests that hold": 1.0, "p, MNIST": 0.01, "p, b": 0.9}
-    assert found.tests["holds"].tolist() == [True, False]
+    verdict = judge("C3", tests, effects(tests, {"p": "p"}, ("data",)), ("data",))
+    assert verdict.verdict == "partly"
+    assert verdict.evidence == "Holds only for MNIST: 1 of 2 tests. MNIST: p 0.0100; b: p 0.900."
+    assert verdict.numbers == {"tests": 2.0, "tests that hold": 1.0, "p, MNIST": 0.01, "p, b": 0.9}
+    assert verdict.tests["holds"].tolist() == [True, False]
 
 
 def test_a_statement_and_its_rule_are_read_from_a_docstring():
@@ -197,9 +201,9 @@ def test_claims_that_do_not_survive_holm_go_down_by_one():
         verdict_of("C5", "partly", None),
         verdict_of("C6", claims.NOT_TESTED, None),
     ]
-    found = claims.lowered(family)
+    judged = claims.lowered(family)
     # Four p-values: .001 x 4, .02 x 3 = .06, .03 x 2 = .06, .8.
-    assert [of.verdict for of in found] == [
+    assert [v.verdict for v in judged] == [
         "partly",
         "reproduced",
         "not reproduced",
@@ -207,8 +211,8 @@ def test_claims_that_do_not_survive_holm_go_down_by_one():
         "partly",
         claims.NOT_TESTED,
     ]
-    assert found[0].evidence == "Seen. Lowered from 'reproduced': p = 0.06 after Holm's correction."
-    assert found[1] == family[1]
+    assert judged[0].evidence == "Seen. Lowered from 'reproduced': p = 0.06 after Holm's correction."
+    assert judged[1] == family[1]
     # What was not tested is not counted: with C3 and C4 untested, .03 stands.
     assert claims.lowered([family[0], family[1], family[4]])[0].verdict == "reproduced"
 

@@ -167,14 +167,14 @@ def test_no_traceback_is_shown(results_in):
 
 
 def test_verify_fails_when_a_number_differs(results_in, monkeypatch):
-    found = pd.DataFrame({"quantity": ["loss", "accuracy"], "value": [1.0, 0.5], "difference": [1e-7, 3e-5]})
-    monkeypatch.setattr(runner, "verify", lambda name, profile: found)
+    compared = pd.DataFrame({"quantity": ["loss", "accuracy"], "value": [1.0, 0.5], "difference": [1e-7, 3e-5]})
+    monkeypatch.setattr(runner, "verify", lambda name, profile: compared)
     failed = CliRunner().invoke(app, ["verify", "iterations"])
     assert failed.exit_code == 1
     assert "accuracy" in failed.output
     assert "1.0" not in failed.output  # the loss passes
     assert CliRunner().invoke(app, ["verify", "iterations", "--tolerance", "1e-4"]).exit_code == 0
-    found.loc[0, "difference"] = float("nan")
+    compared.loc[0, "difference"] = float("nan")
     assert CliRunner().invoke(app, ["verify", "iterations", "--tolerance", "1e-4"]).exit_code == 1
 
 

@@ -93,11 +93,11 @@ def test_digits_are_scikit_learns_with_their_labels() -> None:
     assert digits.x_test.shape == (297, 1, 8, 8)
     assert digits.x_train.dtype == torch.float32
     assert digits.y_train.dtype == torch.int64
-    found = np.concatenate([pixels(x, 0.3054, 0.3758).reshape(-1, 64) for x in (digits.x_train, digits.x_test)])
-    found = np.column_stack([found, torch.cat([digits.y_train, digits.y_test]).numpy()])
+    rows = np.concatenate([pixels(x, 0.3054, 0.3758).reshape(-1, 64) for x in (digits.x_train, digits.x_test)])
+    rows = np.column_stack([rows, torch.cat([digits.y_train, digits.y_test]).numpy()])
     bunch = load_digits()
     wanted = np.column_stack([np.floor(bunch.data * 255 / 16 + 0.5), bunch.target]).astype(np.int64)
-    assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, wanted.tolist()))
+    assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, wanted.tolist()))
 
 
 def test_digits_are_the_same_everywhere() -> None:
@@ -189,17 +189,17 @@ def test_mnist_is_read_and_normalised(file: Path, arrays: Arrays) -> None:
 
 
 def test_a_subset_is_the_first_images(file: Path) -> None:
-    whole, part = data.load("mnist"), data.load("mnist", n_train=4, n_test=1)
-    assert torch.equal(part.x_train, whole.x_train[:4])
-    assert torch.equal(part.y_train, whole.y_train[:4])
-    assert torch.equal(part.x_test, whole.x_test[:1])
-    assert torch.equal(part.y_test, whole.y_test[:1])
+    full, part = data.load("mnist"), data.load("mnist", n_train=4, n_test=1)
+    assert torch.equal(part.x_train, full.x_train[:4])
+    assert torch.equal(part.y_train, full.y_train[:4])
+    assert torch.equal(part.x_test, full.x_test[:1])
+    assert torch.equal(part.y_test, full.y_test[:1])
 
 
 def test_sha256_is_that_of_dtype_shape_and_bytes_of_what_is_used(file: Path, arrays: Arrays) -> None:
-    found = data.load("mnist", n_train=3).sha256
+    digests = data.load("mnist", n_train=3).sha256
     used = arrays | {"x_train": arrays["x_train"][:3], "y_train": arrays["y_train"][:3]}
-    assert found == {
+    assert digests == {
         key: hashlib.sha256(f"uint8{a.shape}".encode() + a.tobytes()).hexdigest() for key, a in used.items()
     }
 

@@ -18,15 +18,15 @@ def replicates(make, count, **settings):
     return [diagnosis.decompose(make(seed), seed=seed, **settings) for seed in range(count)]
 
 
-def mean_and_se(found, name):
-    values = np.array([getattr(one, name).value for one in found])
+def mean_and_se(parts, name):
+    values = np.array([getattr(one, name).value for one in parts])
     return values.mean(), values.std(ddof=1) / math.sqrt(len(values))
 
 
-def assert_parts(found, **expected):
+def assert_parts(parts, **expected):
     """Means over replicates as expected, within 4 standard errors and what the K1 -> infinity of a formula leaves."""
     for name, value in expected.items():
-        mean, se = mean_and_se(found, name)
+        mean, se = mean_and_se(parts, name)
         assert abs(mean - value) < 4 * se + 0.002, (name, mean, se, value)
         assert se < 0.02, (name, se)  # or the comparison says nothing
 
@@ -42,12 +42,12 @@ def offset(alpha, K1):
 def test_parts_of_independent_noise_are_its_scales_and_its_tails(alpha, tau):
     # Lognormal scales, columns in no order: ln E[s^alpha] / alpha = alpha tau^2 / 2.
     scales = np.exp(tau * normal(COLUMNS, 6))
-    found = replicates(lambda seed: centred(sas(alpha, (P, COLUMNS), 7, seed) * scales), 24)
-    K1 = found[0].K1
+    parts = replicates(lambda seed: centred(sas(alpha, (P, COLUMNS), 7, seed) * scales), 24)
+    K1 = parts[0].K1
     assert math.isqrt(P * COLUMNS) == K1
     unequal = (math.log(np.mean(scales**alpha)) / alpha - np.log(scales).mean()) / math.log(K1)
     assert_parts(
-        found,
+        parts,
         e_0=1 / alpha - 0.5 + unequal,
         e_c=1 / alpha - 0.5 + unequal,
         correlation=0,
@@ -67,35 +67,35 @@ def test_reference_of_the_scaled_differences_is_the_documented_one():
 
 @pytest.mark.slow
 def test_what_a_stable_law_would_show_is_beside_the_parts():
-    found = replicates(lambda seed: centred(sas(1.5, (P, COLUMNS), 9, seed) * np.exp(normal(COLUMNS, 6) / 2)), 24)
-    mean, se = mean_and_se(found, "tails")
-    assert abs(mean - found[0].stable_tails) < 4 * se + 0.002
-    rows = {row["quantity"]: row["value"] for row in found[0].rows()}
-    assert rows["decomposition: tails (stable 1.5)"] == found[0].stable_tails == pytest.approx(1 / 6, abs=0.01)
+    parts = replicates(lambda seed: centred(sas(1.5, (P, COLUMNS), 9, seed) * np.exp(normal(COLUMNS, 6) / 2)), 24)
+    mean, se = mean_and_se(parts, "tails")
+    assert abs(mean - parts[0].stable_tails) < 4 * se + 0.002
+    rows = {row["quantity"]: row["value"] for row in parts[0].rows()}
+    assert rows["decomposition: tails (stable 1.5)"] == parts[0].stable_tails == pytest.approx(1 / 6, abs=0.01)
 
 
 @pytest.mark.slow
 def test_unequal_halves_enter_the_reference():
-    found = replicates(lambda seed: centred(normal((18, 4000), 8, seed)), 40)  # 9 pairs: 4 and 5
-    mean, se = mean_and_se(found, "tails")
+    parts = replicates(lambda seed: centred(normal((18, 4000), 8, seed)), 40)  # 9 pairs: 4 and 5
+    mean, se = mean_and_se(parts, "tails")
     assert abs(mean) < 4 * se + 0.002
-    assert found[0].reference > 0.04
+    assert parts[0].reference > 0.04
     # The 4 pairs of the first half take their scale from 5, the 5 of the second from 4.
     moments = {m: stable.absolute_moment(-2 / m, 2) ** m for m in (4, 5)}
-    exact = (math.log((4 * moments[5] + 5 * moments[4]) / 9) / 2 + stable.log_cumulants(2)[0]) / math.log(found[0].K1)
-    assert found[0].reference == pytest.approx(exact, rel=1e-9)
+    exact = (math.log((4 * moments[5] + 5 * moments[4]) / 9) / 2 + stable.log_cumulants(2)[0]) / math.log(parts[0].K1)
+    assert parts[0].reference == pytest.approx(exact, rel=1e-9)
 
 
 @pytest.mark.slow
 def test_sorted_scales_are_layout():
     scales = np.exp(normal(COLUMNS, 6))
-    found = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * np.sort(scales)), 10)
+    parts = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * np.sort(scales)), 10)
     mixed = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * scales), 10)
-    layout, se = mean_and_se(found, "order")
+    layout, se = mean_and_se(parts, "order")
     assert layout < -0.05 - 4 * se
-    assert_parts(found, correlation=0, scales=mean_and_se(mixed, "scales")[0], tails=0)
-    e_c, se = mean_and_se(found, "e_c")
-    assert e_c > mean_and_se(found, "e_0")[0] + 0.05 + 4 * se
+    assert_parts(parts, correlation=0, scales=mean_and_se(mixed, "scales")[0], tails=0)
+    e_c, se = mean_and_se(parts, "e_c")
+    assert e_c > mean_and_se(parts, "e_0")[0] + 0.05 + 4 * se
 
 
 @pytest.mark.slow
@@ -106,8 +106,8 @@ def test_correlation_is_dependence():
         shared = np.repeat(normal((P, COLUMNS // 10), 10, seed), 10, axis=1)
         return centred(math.sqrt(rho) * shared + math.sqrt(1 - rho) * normal((P, COLUMNS), 11, seed))
 
-    found = replicates(make, 24, K1=200)
-    assert_parts(found, correlation=math.log1p(9 * rho) / 2 / math.log(200), order=0, tails=0, scales=0)
+    parts = replicates(make, 24, K1=200)
+    assert_parts(parts, correlation=math.log1p(9 * rho) / 2 / math.log(200), order=0, tails=0, scales=0)
 
 
 @pytest.mark.slow
@@ -118,9 +118,9 @@ def test_correlation_of_all_columns_is_dependence_and_no_tails(rho):
         shared = math.sqrt(rho) * normal((P, 1), 12, seed)
         return centred(shared + math.sqrt(1 - rho) * normal((P, COLUMNS), 13, seed))
 
-    found = replicates(make, 10)
-    assert_parts(found, order=0, scales=0, tails=0)
-    assert mean_and_se(found, "correlation")[0] > 0.1
+    parts = replicates(make, 10)
+    assert_parts(parts, order=0, scales=0, tails=0)
+    assert mean_and_se(parts, "correlation")[0] > 0.1
 
 
 @pytest.mark.slow
@@ -133,27 +133,27 @@ def test_tails_are_those_of_the_heaviest_columns():
         small = np.random.default_rng([15, seed]).random((P, COLUMNS)) < 0.5
         return centred(np.where(heavy & small, 1e-2 * U, U))
 
-    found = replicates(make, 10)
+    parts = replicates(make, 10)
     T = [
-        float(diagnosis.tail_excess(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(found[0].K1)
+        float(diagnosis.tail_excess(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(parts[0].K1)
         for seed in range(10)
     ]
-    tau = [float(diagnosis.tail_excess(make(seed)).mean()) / math.log(found[0].K1) for seed in range(10)]
-    assert mean_and_se(found, "tails")[0] == pytest.approx(np.mean(T), abs=0.02)
+    tau = [float(diagnosis.tail_excess(make(seed)).mean()) / math.log(parts[0].K1) for seed in range(10)]
+    assert mean_and_se(parts, "tails")[0] == pytest.approx(np.mean(T), abs=0.02)
     assert np.mean(T) > 2 * np.mean(tau)
-    assert mean_and_se(found, "scales")[0] < -0.02
+    assert mean_and_se(parts, "scales")[0] < -0.02
 
 
 def test_what_share_of_the_columns_makes_half_of_the_tails():
     U = centred(normal((P, COLUMNS), 57))
     assert 0.35 < diagnosis.decompose(U).half < 0.45
     U[:, :10] = centred(sas(0.8, (P, 10), 58))
-    found = diagnosis.decompose(U)
+    parts = diagnosis.decompose(U)
     squares = np.sort(diagnosis.scaled_differences(U).double().square().sum(0).numpy())[::-1]
     least = next(k for k in range(1, COLUMNS + 1) if squares[:k].sum() >= squares.sum() / 2)
-    assert found.half == pytest.approx(least / COLUMNS)
-    assert found.half <= 0.001
-    assert {"quantity": "decomposition: tails (columns of half)", "value": found.half} in found.rows()
+    assert parts.half == pytest.approx(least / COLUMNS)
+    assert parts.half <= 0.001
+    assert {"quantity": "decomposition: tails (columns of half)", "value": parts.half} in parts.rows()
 
 
 @pytest.mark.slow
@@ -164,9 +164,9 @@ def test_columns_of_many_exact_zeros_are_in_scales():
         U[:, ::5] *= np.random.default_rng([17, seed]).random((P, COLUMNS // 5)) < 0.1
         return centred(U)
 
-    found = replicates(make, 10)
-    assert mean_and_se(found, "scales")[0] > 0.05
-    assert abs(mean_and_se(found, "tails")[0]) < 0.02
+    parts = replicates(make, 10)
+    assert mean_and_se(parts, "scales")[0] > 0.05
+    assert abs(mean_and_se(parts, "tails")[0]) < 0.02
     assert float(diagnosis.tail_excess(make(0)).mean()) > 0.2
 
 
@@ -174,18 +174,18 @@ def test_columns_of_many_exact_zeros_are_in_scales():
 def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
     # P rows have P scales, however many the entries: for K1 above P the mean of the A_i, P^(2 / alpha - 1) A in law, is
     # all that a block of mixed entries sees. (Not centred: the mean over the rows would be common to all of them.)
-    found = replicates(lambda seed: elliptical(1.5, seed, centre=False), 40)
-    K1 = found[0].K1
+    parts = replicates(lambda seed: elliptical(1.5, seed, centre=False), 40)
+    K1 = parts[0].K1
     seen = {rows: (1 / 1.5 - 0.5) * math.log(rows) / math.log(K1) for rows in (P, P // 2)}
-    assert_parts(found, e_0=0, correlation=-seen[P], order=0)
-    assert mean_and_se(found, "tails")[0] == pytest.approx(seen[P // 2], abs=0.04)
+    assert_parts(parts, e_0=0, correlation=-seen[P], order=0)
+    assert mean_and_se(parts, "tails")[0] == pytest.approx(seen[P // 2], abs=0.04)
     assert_parts(replicates(lambda seed: elliptical(2.0, seed, centre=False), 10), e_0=0, correlation=0, tails=0)
 
 
 @pytest.mark.slow
 def test_latent_stable_noise_has_tails_and_dependence():
-    found = replicates(lambda seed: latent(1.5, 200, seed), 24)
-    mean, se = mean_and_se(found, "tails")
+    parts = replicates(lambda seed: latent(1.5, 200, seed), 24)
+    mean, se = mean_and_se(parts, "tails")
     assert abs(mean - 1 / 6) < 4 * se < 0.1
     gaussian = replicates(lambda seed: latent(2.0, 200, seed), 24)
     assert_parts(gaussian, order=0, tails=0)
@@ -194,12 +194,12 @@ def test_latent_stable_noise_has_tails_and_dependence():
 @pytest.mark.slow
 def test_students_tails_are_no_stable_ones():
     make = lambda seed: centred(np.random.default_rng([12, seed]).standard_t(3, (P, COLUMNS)))  # noqa: E731
-    found = {K1: replicates(make, 10, K1=K1) for K1 in (50, 1000)}
+    parts = {K1: replicates(make, 10, K1=K1) for K1 in (50, 1000)}
     expected = known_laws.law("student").block_inverse(3, 1000, "corrected") - 0.5
-    assert mean_and_se(found[1000], "e_1")[0] == pytest.approx(expected, abs=0.015)
-    assert mean_and_se(found[50], "tails")[0] > mean_and_se(found[1000], "tails")[0] + 0.01 > 0.03
+    assert mean_and_se(parts[1000], "e_1")[0] == pytest.approx(expected, abs=0.015)
+    assert mean_and_se(parts[50], "tails")[0] > mean_and_se(parts[1000], "tails")[0] + 0.01 > 0.03
     # Differences are nearer to Gaussian than entries: a little of the tails of entries is left to the scales.
-    assert 0 < mean_and_se(found[1000], "scales")[0] < 0.02
+    assert 0 < mean_and_se(parts[1000], "scales")[0] < 0.02
     lengths = diagnosis.column_lengths(P)
     inverse = torch.stack([diagnosis.column_inverse(make(seed), lengths).mean(1) for seed in range(4)]).mean(0)
     assert inverse[0] > inverse[-1] + 0.02 > 0.52
@@ -235,27 +235,27 @@ def test_parts_are_the_corrected_estimate_of_the_permuted_entries():
     assert parts.order.se == pytest.approx(math.hypot(parts.e_pi.se, parts.e_1.se))
     assert parts.scales.se == pytest.approx(math.hypot(parts.e_1.se, parts.e_2.se))
     D = U[::2] - U[1::2]
-    for own, other in ((slice(30), slice(30, 60)), (slice(30, 60), slice(30))):
-        assert torch.allclose(scaled[own], D[own] / D[other].abs().log().mean(0).exp(), rtol=1e-4)
+    for half, other in ((slice(30), slice(30, 60)), (slice(30, 60), slice(30))):
+        assert torch.allclose(scaled[half], D[half] / D[other].abs().log().mean(0).exp(), rtol=1e-4)
 
 
 @pytest.mark.slow
 def test_standard_errors_are_the_spread_over_independent_matrices():
     # Not centred: means over the rows are common to all of them, and where the variance is infinite these count.
-    found = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 64)
+    parts = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 64)
     for name in ("e_0", "e_c", "e_pi", "e_1", "e_2", "correlation", "order", "scales"):
-        spread = np.std([getattr(one, name).value for one in found], ddof=1)
-        assert np.mean([getattr(one, name).se for one in found]) == pytest.approx(spread, rel=0.3), name
-    k2, K1 = stable.log_cumulants(1.5)[1], found[0].K1
+        spread = np.std([getattr(one, name).value for one in parts], ddof=1)
+        assert np.mean([getattr(one, name).se for one in parts]) == pytest.approx(spread, rel=0.3), name
+    k2, K1 = stable.log_cumulants(1.5)[1], parts[0].K1
     expected = math.sqrt(k2 / (P * COLUMNS // K1)) / math.log(K1)  # the closed form for i.i.d. entries
-    assert np.std([one.e_1.value for one in found], ddof=1) == pytest.approx(expected, rel=0.25)
+    assert np.std([one.e_1.value for one in parts], ddof=1) == pytest.approx(expected, rel=0.25)
 
 
 def test_curve_is_the_corrected_estimate_at_every_block_length():
     U = centred(sas(1.5, (P, 333), 15))
-    found = diagnosis.curve(U)
-    assert list(found) == [10, 20, 50, 100, 200, 500]
-    for K1, (value, se) in found.items():
+    curve = diagnosis.curve(U)
+    assert list(curve) == [10, 20, 50, 100, 200, 500]
+    for K1, (value, se) in curve.items():
         index = tail_index.mohammadi(U, K1)
         assert value == pytest.approx(index.inverse, rel=1e-5)
         assert se == pytest.approx(index.inverse_se, rel=0.05)
@@ -298,9 +298,9 @@ def test_logs_of_long_rows_are_taken_in_pieces(monkeypatch):
     monkeypatch.setattr(joint.entries, "CHUNK", 7)
     U = torch.from_numpy(normal((3, 40), 50)).float()
     U[1, 10:19] = 0
-    found = joint.row_logs(U)
-    assert found[:, 1].tolist() == [40, 31, 40]
-    assert torch.allclose(found[:, 0], torch.where(U != 0, U.double().abs().log(), 0.0).sum(1))
+    sums = joint.row_logs(U)
+    assert sums[:, 1].tolist() == [40, 31, 40]
+    assert torch.allclose(sums[:, 0], torch.where(U != 0, U.double().abs().log(), 0.0).sum(1))
 
 
 def test_shuffled_blocks_of_zeros_contribute_no_logarithm():
@@ -363,10 +363,10 @@ def test_the_joint_statistic_is_blind_to_tails(kind):
 def test_zeros_meet_the_epsilon_as_the_closed_form_says():
     q, K1, size = 0.9, 50, 500_000
     x = known_laws.law("zeros").sample(q, size, np.random.default_rng(17))
-    found = tail_index.mohammadi(x, K1, convention="published").inverse
+    inverse = tail_index.mohammadi(x, K1, convention="published").inverse
     counts = np.arange(1, K1 + 1)
     share = scipy.stats.binom.pmf(counts, K1, 1 - q) / (1 - q**K1)
     ln_eps, ln_Y = math.log(2.2204e-16), np.sum(share * np.log(counts)) / 2 + LN_Z
     extra = q * (LN_Z - ln_eps) + 0.5 * math.log(1 - q) - q**K1 * (ln_Y - ln_eps)
-    assert found == pytest.approx(0.5 + extra / math.log(K1), abs=0.03)
+    assert inverse == pytest.approx(0.5 + extra / math.log(K1), abs=0.03)
     assert q**K1 * (ln_Y - ln_eps) / math.log(K1) > 0.04  # the last term is seen

@@ -62,5 +62,5 @@ def test_network_and_images_go_there_and_what_is_kept_lies_apart(monkeypatch):
 @pytest.mark.slow
 def test_the_table_of_runs_says_where(monkeypatch):
     assert spec.finish(TINY, lambda share: None).record["device"] == "cpu"
-    monkeypatch.setattr(device, "name", lambda of: f"a better {of.type}")
+    monkeypatch.setattr(device, "name", lambda where: f"a better {where.type}")
     assert spec.finish(TINY, lambda share: None).record["device"] == "a better cpu"

@@ -153,8 +153,8 @@ def put(name: str, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> d
 
 def left() -> list[str]:
     """What is in the cache, but for the locks."""
-    found = [path.name for path in data.cache_folder().rglob("*") if path.suffix != ".lock"]
-    return sorted(set(found) - {"data"})
+    names = [path.name for path in data.cache_folder().rglob("*") if path.suffix != ".lock"]
+    return sorted(set(names) - {"data"})
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -125,11 +125,11 @@ def test_the_mode_reaches_the_measurement(results_in):
 
 @pytest.mark.slow
 def test_a_run_is_deterministic_and_depends_on_the_seed(results_in, monkeypatch):
-    found = []
+    tables = []
     for seed, cache in ((1, "a"), (1, "b"), (2, "b")):
         monkeypatch.setenv("TAILNOISE_CACHE", str(results_in / cache))
-        found.append(tiny(seed=seed).rows(lambda share: None))
-    first, again, other = found
+        tables.append(tiny(seed=seed).rows(lambda share: None))
+    first, again, other = tables
     assert [row["value"] for row in first] == [row["value"] for row in again]
     assert value(first, 6, "loss") != value(other, 6, "loss")
 
@@ -197,10 +197,10 @@ def _without_a_value(self, path, again=Measured.again):
 @pytest.mark.slow
 def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
     runner.run("iterations", "smoke")
-    found = runner.verify("iterations", "smoke")
-    assert set(found["iteration"]) == {6}
-    assert len(found) > 20
-    assert found["difference"].max() == 0
+    compared = runner.verify("iterations", "smoke")
+    assert set(compared["iteration"]) == {6}
+    assert len(compared) > 20
+    assert compared["difference"].max() == 0
     path = store.path_of("iterations", "smoke")
     results = store.read(path)
     rows = results.rows.copy()
@@ -246,17 +246,17 @@ def test_estimator_rows_are_means_over_replicates():
     rows = {(row["scope"], row["quantity"]): row for row in spec.rows(lambda share: None)}
     generator = np.random.default_rng([3, 400, 1500])
     samples = [known_laws.law("sas").sample(1.5, 400, generator) for _ in range(5)]
-    found = np.array([tail_index.log_moment(sample).inverse for sample in samples])
+    inverses = np.array([tail_index.log_moment(sample).inverse for sample in samples])
     row = rows["log_moment", "1/alpha"]
-    assert row["value"] == pytest.approx(found.mean(), rel=1e-14)
-    assert row["se"] == pytest.approx(found.std(ddof=1) / 5**0.5, rel=1e-12)
-    assert rows["log_moment", "sd of 1/alpha"]["value"] == pytest.approx(found.std(ddof=1), rel=1e-12)
+    assert row["value"] == pytest.approx(inverses.mean(), rel=1e-14)
+    assert row["se"] == pytest.approx(inverses.std(ddof=1) / 5**0.5, rel=1e-12)
+    assert rows["log_moment", "sd of 1/alpha"]["value"] == pytest.approx(inverses.std(ddof=1), rel=1e-12)
     published = np.mean([tail_index.mohammadi(s, convention="published").inverse for s in samples])
     assert rows["mohammadi (published)", "1/alpha"]["value"] == pytest.approx(published, rel=1e-14)
     assert rows["mohammadi", "1/alpha, closed form"]["value"] == pytest.approx(1 / 1.5)
     assert ("log_moment", "1/alpha, closed form") not in rows
     assert rows["log_moment", "seconds"]["value"] > 0
-    assert rows["log_moment", "alpha"]["value"] == pytest.approx(np.mean(1 / found), rel=1e-14)
+    assert rows["log_moment", "alpha"]["value"] == pytest.approx(np.mean(1 / inverses), rel=1e-14)
 
 
 @pytest.mark.slow
@@ -320,12 +320,12 @@ def test_stored_runs_come_in_the_order_of_the_grid(tiny_grid, monkeypatch):
 
 @pytest.mark.slow
 def test_what_is_resumed_equals_what_ran_in_one_go(tiny_grid, results_in, monkeypatch):
-    whole = runner.run("iterations", "smoke").rows
+    unbroken = runner.run("iterations", "smoke").rows
     monkeypatch.setenv("TAILNOISE_RESULTS", str(results_in / "again"))
     with monkeypatch.context() as first_only:
         first_only.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: tiny_grid[:1])
         runner.run("iterations", "smoke")
-    assert runner.run("iterations", "smoke").rows.equals(whole)
+    assert runner.run("iterations", "smoke").rows.equals(unbroken)
 
 
 @pytest.mark.slow
@@ -360,8 +360,8 @@ def test_two_processes_lose_nothing(tiny_grid, monkeypatch):
         # While our first run is computed, another process finishes the second one.
         if self.train.seed == 1:
             record = store.run_record(tiny_grid[1], tiny_grid[1].data_sha256(), 0.0)
-            found = original(tiny_grid[1], progress)
-            store.append(store.path_of("iterations", "smoke"), store.to_frame(found, record["run"]), record)
+            measured = original(tiny_grid[1], progress)
+            store.append(store.path_of("iterations", "smoke"), store.to_frame(measured, record["run"]), record)
         return original(self, progress)
 
     monkeypatch.setattr(NoiseSpec, "rows", rows)
@@ -453,7 +453,7 @@ def test_the_norms_of_the_references_are_those_of_their_laws():
     )
     U -= U.mean(0)
     norms = norm_references(U, 1.5, 100, np.random.default_rng(1))
-    assert all(of.shape == (4000,) for of in norms.values())
+    assert all(drawn.shape == (4000,) for drawn in norms.values())
     square = U.square().sum().item()
     independent, covariance = norms["norm, Gaussian (independent)"], norms["norm, Gaussian (same covariance)"]
     assert np.mean(independent**2) == pytest.approx(square / 40, rel=0.01)
@@ -530,12 +530,12 @@ def test_unknown_law_lists_the_valid_ones():
 )
 def test_the_committed_results_can_be_had_again(experiment):
     """The committed snapshot of a trained network measured again from the data, or a short run made again."""
-    found = runner.verify(experiment, "laptop")
-    assert len(found) > {"iterations": 20, "metastability": 2, "cost": 3}.get(experiment, 5)
+    compared = runner.verify(experiment, "laptop")
+    assert len(compared) > {"iterations": 20, "metastability": 2, "cost": 3}.get(experiment, 5)
     # Another processor rounds otherwise: here and there a unit is then on the other side of its kink, parts of alpha^,
     # which are small differences, move by up to some hundredths of 0.1, and p-values by one or two of a hundred twins.
-    p = found["quantity"].str.endswith("(p)")
-    assert (found.loc[~p, "difference"] < 0.03).all()
-    assert ((found["value again"] - found["value"]).abs()[p].fillna(0) < 0.025).all()
-    assert (found["difference"] < 1e-5).mean() > 0.6
-    assert found["difference"].median() < 5e-6
+    p = compared["quantity"].str.endswith("(p)")
+    assert (compared.loc[~p, "difference"] < 0.03).all()
+    assert ((compared["value again"] - compared["value"]).abs()[p].fillna(0) < 0.025).all()
+    assert (compared["difference"] < 1e-5).mean() > 0.6
+    assert compared["difference"].median() < 5e-6

@@ -32,8 +32,8 @@ def at(dataset, loss, depth, width):
 
 
 def trace_of(figure, meta, name):
-    [found] = [trace for trace in figure.data if (list(trace.meta), trace.name) == (meta, name)]
-    return found
+    [match] = [trace for trace in figure.data if (list(trace.meta), trace.name) == (meta, name)]
+    return match
 
 
 def menus(figure):
@@ -61,8 +61,8 @@ def test_traces_hold_what_is_stored(sizes):
 def test_accuracy_is_that_of_the_runs_that_are_drawn(sizes):
     trace = trace_of(sizes, ["MNIST", "cross-entropy", "10", "corrected"], "depth 10")
     kept = [s for s in at("mnist", "nll", 10, 4) if not lost(s)]
-    of = [made_up(s, s.points[-1], "train", "accuracy", NAN) for s in kept]
-    assert list(trace.customdata[0][:2]) == pytest.approx([2, np.mean(of)])
+    accuracies = [made_up(s, s.points[-1], "train", "accuracy", NAN) for s in kept]
+    assert list(trace.customdata[0][:2]) == pytest.approx([2, np.mean(accuracies)])
 
 
 def test_runs_that_did_not_train_are_apart(sizes):
@@ -113,11 +113,11 @@ def test_every_menu_changes_what_is_drawn(sizes, tmp_path):
     page = tmp_path / "executed" / "page.html"
     page.write_text(f"<!DOCTYPE html><html><head></head><body>{interactive.html(sizes, 'a figure')}</body></html>")
     seen = visit(tmp_path, "executed/page.html", tmp_path / "profile")
-    assert (seen.found["remote"], seen.found["complaints"], seen.failed) == ([], [], [])
-    assert seen.found["notices"] == 0
-    assert seen.found["buttons"]
-    assert not [title for title in seen.found["buttons"] if title.startswith("Share")]  # with a server elsewhere
-    first, *steps = seen.found["interactive"]
+    assert (seen.facts["remote"], seen.facts["complaints"], seen.failed) == ([], [], [])
+    assert seen.facts["notices"] == 0
+    assert seen.facts["buttons"]
+    assert not [title for title in seen.facts["buttons"] if title.startswith("Share")]  # with a server elsewhere
+    first, *steps = seen.facts["interactive"]
     shown = [trace for trace in sizes.data if trace.visible]
     marks = sum(len(trace.x) for trace in shown) + sum(trace.mode == "lines+markers" for trace in shown)
     assert first["shown"] == [list(trace.meta) for trace in shown]
@@ -125,7 +125,7 @@ def test_every_menu_changes_what_is_drawn(sizes, tmp_path):
     chosen = [entries[0] for entries in menus(sizes)]
     for i, (before, after) in enumerate(zip([first, *steps], steps, strict=False)):
         chosen[i] = menus(sizes)[i][-1]  # the last entry of each menu, one after another
-        fits = [all(c in ("all", of) for c, of in zip(chosen, trace.meta, strict=True)) for trace in sizes.data]
+        fits = [all(c in ("all", value) for c, value in zip(chosen, trace.meta, strict=True)) for trace in sizes.data]
         assert after["shown"] == [list(t.meta) for t, fit in zip(sizes.data, fits, strict=True) if fit]
         assert after["lines"] != before["lines"]
     assert len(steps) == 4

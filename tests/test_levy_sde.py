@@ -123,8 +123,8 @@ def test_ornstein_uhlenbeck_has_the_law_of_the_recursion(alpha):
         shift = 2 * (1 - dt) ** steps
         scale = (eps**alpha * dt * sum((1 - dt) ** (alpha * k) for k in range(steps))) ** (1 / alpha)
         w = 1 / scale
-        found = np.exp(1j * w * (path[steps - 1] - shift)).mean()
-        assert found == pytest.approx(math.exp(-1), abs=4.5 / n**0.5)
+        mean = np.exp(1j * w * (path[steps - 1] - shift)).mean()
+        assert mean == pytest.approx(math.exp(-1), abs=4.5 / n**0.5)
     if alpha == 2:
         long = levy_sde.euler(Power(1.0), np.zeros(n), alpha=alpha, eps=eps, dt=dt, rows=100, generator=rng())
         assert long[-1].var() == pytest.approx(2 * eps**2 / (2 - dt), rel=4 * (2 / n) ** 0.5)
@@ -319,27 +319,27 @@ def test_moves_and_times_are_counted_as_they_happen(monkeypatch):
     looks[:, 3] = 1.0
     looks[[3, 8], 3] = -1.0  # two moves away, two back
 
-    monkeypatch.setattr(levy_sde, "_looks", lambda *of, **settings: iter(looks))
+    monkeypatch.setattr(levy_sde, "_looks", lambda *given, **settings: iter(looks))
     settings = {"alpha": 1.5, "eps": 0.1, "dt": 0.1, "time": 10.0, "particles": 4, "generator": rng()}
-    found = levy_sde.visits(two, **settings)
+    visits = levy_sde.visits(two, **settings)
     # Particles 1 and 3 start in the second well: the first look moves the former to where it is.
-    assert found.moves[:, 0, 1].tolist() == [0, 1, 0, 2]
-    assert found.moves[:, 1, 0].tolist() == [0, 1, 0, 2]
-    np.testing.assert_allclose(found.times, 0.5 * np.array([[20, 0], [10, 10], [20, 0], [2, 18]]))
-    np.testing.assert_allclose(found.shares[:, 1], [2 / 16, 10 / 16, 0, 15 / 16])
-    rate, se = found.rates()
+    assert visits.moves[:, 0, 1].tolist() == [0, 1, 0, 2]
+    assert visits.moves[:, 1, 0].tolist() == [0, 1, 0, 2]
+    np.testing.assert_allclose(visits.times, 0.5 * np.array([[20, 0], [10, 10], [20, 0], [2, 18]]))
+    np.testing.assert_allclose(visits.shares[:, 1], [2 / 16, 10 / 16, 0, 15 / 16])
+    rate, se = visits.rates()
     assert rate[0, 1] == pytest.approx(3 / 26)
-    residual = np.array([0, 1, 0, 2]) - rate[0, 1] * found.times[:, 0]
+    residual = np.array([0, 1, 0, 2]) - rate[0, 1] * visits.times[:, 0]
     assert se[0, 1] == pytest.approx(((residual**2).sum() * 4 / 3) ** 0.5 / 26)
-    share, error = found.occupation()
-    assert (share[1], error[1]) == pytest.approx((27 / 64, found.shares[:, 1].std(ddof=1) / 2))
+    share, error = visits.occupation()
+    assert (share[1], error[1]) == pytest.approx((27 / 64, visits.shares[:, 1].std(ddof=1) / 2))
 
 
 def test_looks_are_every_fifth_step_and_as_many_as_asked_for():
     settings = {"alpha": 1.5, "eps": 0.1, "dt": 0.01}
     n, looks = 4000, 11  # in several blocks
-    found = np.array(list(levy_sde._looks(WELLS, np.zeros(n), looks, **settings, generator=rng())))
-    assert found.shape == (looks, n)
+    places = np.array(list(levy_sde._looks(WELLS, np.zeros(n), looks, **settings, generator=rng())))
+    assert places.shape == (looks, n)
     still = Power(1.0)
     decay = np.array(list(levy_sde._looks(still, np.ones(n), 11, **settings | {"eps": 1e-12}, generator=rng())))
     np.testing.assert_allclose(decay[:, 0], 0.99 ** (5 * np.arange(1, 12)), rtol=1e-6)
@@ -348,13 +348,13 @@ def test_looks_are_every_fifth_step_and_as_many_as_asked_for():
 @pytest.mark.slow
 def test_levy_moves_come_at_the_rates_of_the_generator():
     alpha, eps = 1.3, 0.05
-    found = levy_sde.visits(WELLS, alpha=alpha, eps=eps, dt=0.02, time=1000.0, particles=600, generator=rng())
-    rate, se = found.rates()
+    visits = levy_sde.visits(WELLS, alpha=alpha, eps=eps, dt=0.02, time=1000.0, particles=600, generator=rng())
+    rate, se = visits.rates()
     q = theory.generator_matrix(WELLS.minima, WELLS.maxima, alpha, eps)
     off = ~np.eye(4, dtype=bool)
     assert np.all(np.abs(rate - q)[off] < (4 * se + 0.04 * q)[off])
-    np.testing.assert_allclose(se[off], np.sqrt(rate / found.times.sum(0)[:, None])[off], rtol=0.2)  # Poisson's
-    share, error = found.occupation()
+    np.testing.assert_allclose(se[off], np.sqrt(rate / visits.times.sum(0)[:, None])[off], rtol=0.2)  # Poisson's
+    share, error = visits.occupation()
     np.testing.assert_allclose(share.sum(), 1)
     assert np.all(np.abs(share - theory.stationary_law(q)) < 4 * error + 0.01)
 
@@ -362,8 +362,8 @@ def test_levy_moves_come_at_the_rates_of_the_generator():
 @pytest.mark.slow
 def test_brownian_particles_stay_where_gibbs_says():
     eps = 0.6
-    found = levy_sde.visits(WELLS, alpha=2.0, eps=eps, dt=0.005, time=150.0, particles=400, generator=rng())
-    share, error = found.occupation()
+    visits = levy_sde.visits(WELLS, alpha=2.0, eps=eps, dt=0.005, time=150.0, particles=400, generator=rng())
+    share, error = visits.occupation()
     assert np.all(np.abs(share - theory.gibbs_law(WELLS, eps)) < 4 * error + 0.01)
 
 
@@ -408,13 +408,13 @@ def test_a_run_between_wells_has_rates_shares_and_the_theory():
     spec = WellsSpec(WELLS.minima, WELLS.maxima, WELLS.depths, 1.5, 0.1, 0.02, 20.0, 40, seed=0)
     rows = {(row["quantity"], row["scope"], row.get("x")): row for row in spec.rows(lambda share: None)}
     settings = {"alpha": 1.5, "eps": 0.1, "dt": 0.02, "time": 20.0, "particles": 40}
-    found = levy_sde.visits(WELLS, **settings, generator=spec._generator())
+    visits = levy_sde.visits(WELLS, **settings, generator=spec._generator())
     q = theory.generator_matrix(WELLS.minima, WELLS.maxima, 1.5, 0.1)
-    rate, se = found.rates()
+    rate, se = visits.rates()
     assert rows["rate", "well 3", 1.0]["value"] == rate[2, 0]
     assert rows["rate", "well 2", 3.0]["se"] == se[1, 2]
     assert rows["rate, limit", "well 2", 3.0]["value"] == q[1, 2]
-    assert rows["occupation", "well 2", None]["value"] == found.occupation()[0][1]
+    assert rows["occupation", "well 2", None]["value"] == visits.occupation()[0][1]
     assert rows["occupation, limit", "well 4", None]["value"] == theory.stationary_law(q)[3]
     assert len(rows) == 2 * 12 + 2 * 4
     brownian = WellsSpec(WELLS.minima, WELLS.maxima, WELLS.depths, 2.0, 0.5, 0.01, 10.0, 8, seed=0)

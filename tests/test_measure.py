@@ -64,17 +64,17 @@ def test_rows_one_by_one_are_the_matrix(P: int, p: int, K1: int | None, conventi
     U[1, 2] = U[0, :2] = 0
     if convention == "published" and K1 and (P * p) % K1:
         pytest.fail("choose K1 among the divisors")
-    whole = tail_index.mohammadi(U, K1, convention=convention)
+    expected = tail_index.mohammadi(U, K1, convention=convention)
     for chunk in (2**20, 5):
         monkeypatch.setattr(streaming, "CHUNK", chunk)
         rows = RowBlocks(P, p, K1, convention=convention)
         for piece in (piece for row in U for piece in row.split([2, 0, p - 2, 0])):
             rows.add(piece)
-        found = rows.result()
+        result = rows.result()
         rel = 1e-12 if convention == "corrected" else 1e-6
-        assert found.inverse == pytest.approx(whole.inverse, rel=rel)
-        assert found.inverse_se == pytest.approx(whole.inverse_se, rel=1e-9, nan_ok=True)
-        assert found.info == {key: value for key, value in whole.info.items() if key != "dead_share"}
+        assert result.inverse == pytest.approx(expected.inverse, rel=rel)
+        assert result.inverse_se == pytest.approx(expected.inverse_se, rel=1e-9, nan_ok=True)
+        assert result.info == {key: value for key, value in expected.info.items() if key != "dead_share"}
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,16 @@ def test_columns_are_permuted_without_putting_a_row_in_order(P: int, p: int, K1:
     U = torch.randn(P, p, generator=generator) ** 3
     U[1, 2] = U[0, :2] = 0
     columns = torch.randperm(p, generator=generator)
-    whole = tail_index.mohammadi(U[:, columns], K1)
+    expected = tail_index.mohammadi(U[:, columns], K1)
     for chunk in (2**20, 5):
         monkeypatch.setattr(streaming, "CHUNK", chunk)
         rows = PermutedRowBlocks(P, p, columns.argsort(), K1)
         for piece in (piece for row in U for piece in row.split([2, 0, p - 2, 0])):
             rows.add(piece)
-        found = rows.result()
-        assert found.inverse == pytest.approx(whole.inverse, rel=1e-12)
-        assert found.inverse_se == pytest.approx(whole.inverse_se, rel=1e-9, nan_ok=True)
-        assert found.info == {key: value for key, value in whole.info.items() if key != "dead_share"}
+        result = rows.result()
+        assert result.inverse == pytest.approx(expected.inverse, rel=1e-12)
+        assert result.inverse_se == pytest.approx(expected.inverse_se, rel=1e-9, nan_ok=True)
+        assert result.info == {key: value for key, value in expected.info.items() if key != "dead_share"}
 
 
 def test_rows_that_do_not_fit_are_refused() -> None:
@@ -135,8 +135,8 @@ def test_rows_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize("size", [2, 6, 20])  # P = 30, 10, 3: below and above the number of live columns
 def test_streaming_is_the_matrix(mode: str, size: int) -> None:
     batches = Minibatches(*samples(), size, seed=1)
-    found = {m: measure(everything(), cross_entropy, batches, mode=mode, method=m) for m in ("matrix", "streaming")}
-    one, other = found["matrix"], found["streaming"]
+    reports = {m: measure(everything(), cross_entropy, batches, mode=mode, method=m) for m in ("matrix", "streaming")}
+    one, other = reports["matrix"], reports["streaming"]
     assert (one.method, other.method) == ("matrix", "streaming")
     assert_same(one.corrected, other.corrected, 1e-6)
     assert_same(one.permuted, other.permuted, 1e-6)
@@ -173,15 +173,15 @@ def test_dead_coordinates_are_left_out_whatever_the_floats(method: str, dtype: t
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
 def test_rows_in_pieces_are_the_rows(method: str, monkeypatch) -> None:
     batches = Minibatches(*samples(), 4, seed=1)
-    whole = measure(everything(), cross_entropy, batches, method=method)
-    assert whole.dead_share > 0
+    expected = measure(everything(), cross_entropy, batches, method=method)
+    assert expected.dead_share > 0
     for one in (module_of_matrix, estimates):
         monkeypatch.setattr(one, "CHUNK", 7)
     pieces = measure(everything(), cross_entropy, batches, method=method)
-    assert_same(whole.corrected, pieces.corrected, 1e-12)
-    assert_same(whole.permuted, pieces.permuted, 1e-12)
-    assert_same(whole.published, pieces.published, 1e-12)
-    for name, group in whole.groups.items():
+    assert_same(expected.corrected, pieces.corrected, 1e-12)
+    assert_same(expected.permuted, pieces.permuted, 1e-12)
+    assert_same(expected.published, pieces.published, 1e-12)
+    for name, group in expected.groups.items():
         assert_same(group.corrected, pieces.groups[name].corrected, 1e-12)
 
 
@@ -370,13 +370,13 @@ def test_groups() -> None:
     asked = {"ends": ["linear3.weight", "linear1.weight"], "last": ["linear3.weight"]}
     columns = {"ends": torch.cat([U[:, : 16 * 7], U[:, -21:]], dim=1), "last": U[:, -21:]}
     for method in ("matrix", "streaming"):
-        found = measure(model, cross_entropy, batches, groups=asked, method=method).groups
-        assert list(found) == ["ends", "last"]
-        for name, of in columns.items():
+        groups = measure(model, cross_entropy, batches, groups=asked, method=method).groups
+        assert list(groups) == ["ends", "last"]
+        for name, entries in columns.items():
             rel = 1e-12 if method == "matrix" else 1e-6
-            assert found[name].corrected.inverse == pytest.approx(tail_index.mohammadi(of).inverse, rel=rel)
-            published = tail_index.mohammadi(of, convention="published")
-            assert found[name].published.inverse == pytest.approx(published.inverse, rel=1e-5)
+            assert groups[name].corrected.inverse == pytest.approx(tail_index.mohammadi(entries).inverse, rel=rel)
+            published = tail_index.mohammadi(entries, convention="published")
+            assert groups[name].published.inverse == pytest.approx(published.inverse, rel=1e-5)
     assert not measure(model, cross_entropy, batches, groups={}).groups
     with pytest.raises(ValueError, match=r"group 'a' names linear9\.weight, .* those are: linear1\.weight, linear2"):
         measure(model, cross_entropy, batches, groups={"a": ["linear9.weight"]})
@@ -432,11 +432,11 @@ def test_small_gradients_are_joined_large_ones_come_alone(joined: int, monkeypat
     monkeypatch.setattr(module_of_gradient, "_JOINED", joined)
     sizes = [40, 10, 12, 9, 50, 3]
     parts = [torch.arange(size, dtype=torch.float64 if size == 12 else torch.float32).view(1, -1) for size in sizes]
-    whole = torch.cat([part.flatten() for part in parts])
+    flat = torch.cat([part.flatten() for part in parts])
     pieces = list(Gradient(list(parts), 0.0, None, None, None).pieces())
     expected = {0: sizes, 30: [40, 22, 9, 50, 3], 10**6: [124]}[joined]
     assert [len(piece) for _, piece in pieces] == expected
-    assert all(torch.equal(whole[at], piece.double()) for at, piece in pieces)
+    assert all(torch.equal(flat[at], piece.double()) for at, piece in pieces)
     assert sum(at.stop - at.start for at, _ in pieces) == 124
 
 
@@ -444,14 +444,14 @@ def test_a_group_without_an_estimate_says_why_and_does_not_stop_the_others() -> 
     model = nn.Sequential(nn.Linear(16, 9), nn.ReLU(), nn.Linear(9, 3), nn.Linear(3, 1), nn.Linear(1, 3))
     with torch.no_grad():
         model[0].bias.fill_(-1e3)  # all dead
-    found = measure(model, cross_entropy, Minibatches(*samples(), 6, seed=0))
-    assert found.groups["0"].corrected is None
-    assert "nothing is alive" in found.groups["0"].problem
-    assert found.groups["0"].dead_share == 1
-    assert found.groups["4"].corrected is not None
-    assert "none (nothing is alive" in repr(found)
-    assert {row["scope"] for row in found.rows() if "scope" in row} == {"0", "2", "3", "4"}
-    found.plot()
+    report = measure(model, cross_entropy, Minibatches(*samples(), 6, seed=0))
+    assert report.groups["0"].corrected is None
+    assert "nothing is alive" in report.groups["0"].problem
+    assert report.groups["0"].dead_share == 1
+    assert report.groups["4"].corrected is not None
+    assert "none (nothing is alive" in repr(report)
+    assert {row["scope"] for row in report.rows() if "scope" in row} == {"0", "2", "3", "4"}
+    report.plot()
 
 
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
@@ -506,11 +506,11 @@ def test_the_report_reads_well() -> None:
     assert "no evidence of heavy tails" in text
     assert max(map(len, text.splitlines())) <= 80
     frame = report.to_frame()
-    whole = frame[frame["scope"] == "all"].set_index("quantity")
-    assert whole.loc["alpha (corrected)", "value"] == report.corrected.alpha
-    assert whole.loc["alpha (corrected)", "se"] == report.corrected.se
-    assert whole.loc["1/alpha (published)", "value"] == report.published.inverse
-    quantiles = whole.loc["norm quantile"].set_index("x")["value"]
+    network = frame[frame["scope"] == "all"].set_index("quantity")
+    assert network.loc["alpha (corrected)", "value"] == report.corrected.alpha
+    assert network.loc["alpha (corrected)", "se"] == report.corrected.se
+    assert network.loc["1/alpha (published)", "value"] == report.published.inverse
+    quantiles = network.loc["norm quantile"].set_index("x")["value"]
     assert (quantiles[0.0], quantiles[1.0]) == (report.norms.min(), report.norms.max())
     assert quantiles[0.5] == pytest.approx(np.median(report.norms))
     layer = frame[(frame["scope"] == "6") & (frame["quantity"] == "alpha (corrected)")]

@@ -19,10 +19,10 @@ def test_weights_are_torchs_own_for_the_seed(inputs: int, width: int, depth: int
         torch.manual_seed(7)
         sizes = [inputs] + [width] * (depth - 1) + [classes]
         wanted = [nn.Linear(m, n, bias=False).weight for m, n in pairwise(sizes)]
-    found = list(model.parameters())
-    assert len(found) == len(wanted) == depth
-    assert all(torch.equal(w, v) and w.requires_grad for w, v in zip(found, wanted, strict=True))
-    assert sum(w.numel() for w in found) == inputs * width + (depth - 2) * width**2 + width * classes
+    weights = list(model.parameters())
+    assert len(weights) == len(wanted) == depth
+    assert all(torch.equal(w, v) and w.requires_grad for w, v in zip(weights, wanted, strict=True))
+    assert sum(w.numel() for w in weights) == inputs * width + (depth - 2) * width**2 + width * classes
 
 
 def test_output_is_that_of_the_formula() -> None:

@@ -52,15 +52,15 @@ def oracle(
             masks.clear()
             seed_torch(5, i)
             model.train()(x)
-        own = []
+        gradients = []
         for j, (image, label) in enumerate(zip(x.double(), y, strict=True)):
             naive.zero_grad()
             for module in naive.modules():
                 module.sample = j
             loss_fn(naive(image[None]), label[None]).backward()
-            own.append(torch.cat([w.grad.flatten() for w in naive.parameters()]))
-        g.append(torch.stack(own).mean(0))
-        all_of_them += own
+            gradients.append(torch.cat([w.grad.flatten() for w in naive.parameters()]))
+        g.append(torch.stack(gradients).mean(0))
+        all_of_them += gradients
     # Every sample is in one minibatch, so gbar is the full gradient.
     return torch.stack(g) - torch.stack(all_of_them).mean(0)
 

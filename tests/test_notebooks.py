@@ -22,37 +22,37 @@ CODE = {"parameters", "hide-input", "remove-input", "remove-cell", "show-input"}
 
 def differences(text: nbformat.NotebookNode, notebook: nbformat.NotebookNode) -> list[str]:
     """What the two sides of a pair disagree about."""
-    found = []
+    different = []
     if text.metadata.get("kernelspec") != notebook.metadata.get("kernelspec"):
-        found.append("the kernel")
+        different.append("the kernel")
     if len(text.cells) != len(notebook.cells):
-        found.append(f"the number of cells: {len(text.cells)} and {len(notebook.cells)}")
+        different.append(f"the number of cells: {len(text.cells)} and {len(notebook.cells)}")
     for number, (one, other) in enumerate(zip(text.cells, notebook.cells, strict=False)):
-        found += [f"cell {number}: {key}" for key in ("cell_type", "source", "metadata") if one[key] != other[key]]
-    return found
+        different += [f"cell {number}: {key}" for key in ("cell_type", "source", "metadata") if one[key] != other[key]]
+    return different
 
 
 def faults(notebook: nbformat.NotebookNode) -> list[str]:
     """Where a notebook leaves the agreed form."""
-    found = []
+    wrong = []
     first = notebook.cells[0] if notebook.cells else None
     if first is None or first.cell_type != "markdown" or not re.match(r"# \S", first.source):
-        found.append("the first cell has no title")
+        wrong.append("the first cell has no title")
     parameters = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(parameters) != 1 or not re.match(r'profile = "(book|laptop)"', parameters[0].source):
-        found.append('not one cell tagged "parameters" that begins with: profile = "book"')
+        wrong.append('not one cell tagged "parameters" that begins with: profile = "book"')
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
         code = [line for line in cell.source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
         if len(code) > LINES:
-            found.append(f"cell {number} has {len(code)} lines of code; above {LINES} they belong in the package")
+            wrong.append(f"cell {number} has {len(code)} lines of code; above {LINES} they belong in the package")
         if not CODE & set(cell.metadata.get("tags", [])):
-            found.append(f"cell {number} has none of the tags {sorted(CODE)}")
+            wrong.append(f"cell {number} has none of the tags {sorted(CODE)}")
         image = cell.metadata.get("mystnb", {})
         if "figure" in image and not image.get("image", {}).get("alt", "").strip():
-            found.append(f"cell {number} has a figure without alternative text")
-    return found
+            wrong.append(f"cell {number} has a figure without alternative text")
+    return wrong
 
 
 def leftovers(notebook: nbformat.NotebookNode) -> list[int]:
@@ -69,13 +69,13 @@ def complaints(notebook: nbformat.NotebookNode) -> list[str]:
 
 def misplaced_figures(notebook: nbformat.NotebookNode) -> list[int]:
     """Cells that show other than one figure where one is described, or a figure that is not described."""
-    found = []
+    misplaced = []
     for number, cell in enumerate(notebook.cells):
         images = [o for o in cell.get("outputs", ()) if {"image/png", "image/svg+xml"} & set(o.get("data", {}))]
         described = bool(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").strip())
         if len(images) != described:
-            found.append(number)
-    return found
+            misplaced.append(number)
+    return misplaced
 
 
 def test_every_notebook_has_its_pair() -> None:

@@ -32,10 +32,10 @@ def alike(seed: int) -> Tensor:
 @pytest.mark.slow
 @pytest.mark.parametrize("law", [lambda seed: torch.from_numpy(sas(1.2, (30, 50), seed)), alike])
 def test_of_a_random_partition_the_p_values_are_uniform(law: Callable[[int], Tensor]) -> None:
-    found = torch.tensor([diagnosis.order(inner(law(seed)), permutations=99, seed=seed) for seed in range(400)])
+    p_values = torch.tensor([diagnosis.order(inner(law(seed)), permutations=99, seed=seed) for seed in range(400)])
     for level in (0.05, 0.2, 0.5, 0.8):
         error = (level * (1 - level) / 400) ** 0.5
-        assert abs(float((found <= level).double().mean()) - level) < 3 * error
+        assert abs(float((p_values <= level).double().mean()) - level) < 3 * error
 
 
 def test_p_value_is_the_share_of_orders_that_are_as_far_from_their_mean() -> None:
@@ -68,11 +68,11 @@ def batches(kind: str) -> list[tuple[Tensor, Tensor]]:
     if kind == "overlapping":
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(3))
         return [(x[order[at : at + 100]], y[order[at : at + 100]]) for at in range(0, 1400, 50)]
-    found = list(Minibatches(x, y, 50, seed=1))
+    drawn = list(Minibatches(x, y, 50, seed=1))
     if kind == "pure":  # each of one class, in a random order
         cut = list(Minibatches(x[y.argsort()], y.sort().values, 50, order="data"))
         return [cut[i] for i in torch.randperm(len(cut), generator=torch.Generator().manual_seed(4))]
-    return found + found[:5] if kind == "repeated" else found
+    return drawn + drawn[:5] if kind == "repeated" else drawn
 
 
 @pytest.mark.slow
@@ -117,8 +117,8 @@ def test_one_layer_in_half_precision_is_enough() -> None:
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         return cross_entropy(model[3](model[:3](batch["x"]).bfloat16()).float(), batch["y"])
 
-    found = measure(model, loss, [{"x": x, "y": y} for x, y in batches("random")])
-    text = " ".join(repr(found).split())
+    report = measure(model, loss, [{"x": x, "y": y} for x, y in batches("random")])
+    text = " ".join(repr(report).split())
     assert "Conclusion: none, for gradients in bfloat16 have too few digits" in text
 
 
@@ -126,9 +126,9 @@ def test_one_layer_in_half_precision_is_enough() -> None:
 def test_only_an_order_that_none_of_999_reaches_is_doubted(p: float, doubted: bool, monkeypatch) -> None:
     monkeypatch.setattr(sys.modules["tailnoise_utils.diagnosis.assembly"], "order", lambda G, seed: p)
     U = torch.randn(20, 300, generator=torch.Generator().manual_seed(3))
-    found = diagnosis.diagnose(U - U.mean(0), draws=19)
-    assert found.order == p
-    assert bool(found.doubt) == doubted
+    result = diagnosis.diagnose(U - U.mean(0), draws=19)
+    assert result.order == p
+    assert bool(result.doubt) == doubted
 
 
 def test_rows_that_are_all_unlike_have_no_order() -> None:
@@ -176,9 +176,9 @@ def test_copies_are_counted_where_the_data_can_be_seen(kind: str, seen: bool) ->
         return model(torch.full((1, 3), float(next(calls) % 7))).sum()
 
     for copies in (0, 2):
-        found = [parted(kind, 100 * i) for i in range(20)]
-        found[18:18] = [parted(kind, 0), parted(kind, 100)][:copies]
-        text = " ".join(repr(measure(model, loss, found, draws=19)).split())
+        minibatches = [parted(kind, 100 * i) for i in range(20)]
+        minibatches[18:18] = [parted(kind, 0), parted(kind, 100)][:copies]
+        text = " ".join(repr(measure(model, loss, minibatches, draws=19)).split())
         assert ("9.1% of the samples are in another minibatch too" in text) == (seen and copies == 2)
         assert ("in another minibatch too" in text) == (seen and copies == 2)
 
@@ -207,6 +207,6 @@ def test_samples_are_known_again_in_any_place() -> None:
 def test_a_hundredth_of_the_samples_may_be_in_several_minibatches(several: int, doubted: bool) -> None:
     x = torch.randn(800, 4, generator=torch.Generator().manual_seed(0))
     x[40 : 40 + several] = x[:several]
-    found = [(part, torch.zeros(40)) for part in x.split(40)]
-    report = measure(nn.Linear(4, 1), lambda outputs, _: outputs.square().mean(), found, draws=19)
+    minibatches = [(part, torch.zeros(40)) for part in x.split(40)]
+    report = measure(nn.Linear(4, 1), lambda outputs, _: outputs.square().mean(), minibatches, draws=19)
     assert ("of the samples are in another minibatch too" in report.diagnosis.doubt) == doubted

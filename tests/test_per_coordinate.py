@@ -42,9 +42,9 @@ def test_columns_have_the_index_of_their_law_at_every_block_length(alpha):
     lengths = diagnosis.column_lengths(P)
     assert lengths == (2, 3, 5, 10, 15, 20, 30, 50)
     U = centred(sas(alpha, (P, 20_000), 19))
-    found = diagnosis.column_inverse(U, lengths)
-    se = found.std(1) / math.sqrt(20_000)
-    assert bool(((found.mean(1) - 1 / alpha).abs() < 4 * se).all())
+    inverse = diagnosis.column_inverse(U, lengths)
+    se = inverse.std(1) / math.sqrt(20_000)
+    assert bool(((inverse.mean(1) - 1 / alpha).abs() < 4 * se).all())
     twins = diagnosis.stable_null(
         U[:, :50],
         lambda S: diagnosis.column_inverse(S, lengths).mean(1),
@@ -59,11 +59,11 @@ def test_what_is_left_over_of_the_pair_differences_is_dropped():
     U = centred(sas(1.5, (23, 7), 46))  # 11 pairs, and a row too many
     lengths = (2, 3, 4, 6, 11)  # of which 1, 2, 3, 5 and none are left over
     D = [U[2 * i].double() - U[2 * i + 1].double() for i in range(11)]
-    for K1, found in zip(lengths, diagnosis.column_inverse(U, lengths), strict=True):
+    for K1, inverse in zip(lengths, diagnosis.column_inverse(U, lengths), strict=True):
         blocks = [D[at : at + K1] for at in range(0, 11 - K1 + 1, K1)]
         ln_Y = sum(sum(block).abs().log() for block in blocks) / len(blocks)
         ln_X = sum(x.abs().log() for block in blocks for x in block) / (K1 * len(blocks))
-        assert torch.allclose(found, (ln_Y - ln_X) / math.log(K1), atol=1e-5), K1
+        assert torch.allclose(inverse, (ln_Y - ln_X) / math.log(K1), atol=1e-5), K1
     assert diagnosis.column_lengths(23) == (2, 3, 5, 10)
     assert diagnosis.column_lengths(20) == (2, 3, 5, 10)
     assert diagnosis.column_lengths(19) == (2, 3, 5)
@@ -78,19 +78,19 @@ def test_pair_differences_are_needed_because_centred_columns_are_biased():
 
 @pytest.mark.slow
 def test_p_values_are_uniform_under_the_null():
-    draws, found = 39, []
+    draws, p = 39, []
     for seed in range(100):
         U = latent(2.0, 3, seed, columns=60)
         generator, G = torch_seed(seed), diagnosis.gram(U)
 
-        def statistic(of, G=G):
-            M = diagnosis.gram(of)
-            kurtosis = float(diagnosis.excess_kurtosis(of[:, :20]).mean())
-            return torch.tensor([float(diagnosis.tail_excess(of).mean()), diagnosis.norm_spread(M), kurtosis]).double()
+        def statistic(X, G=G):
+            M = diagnosis.gram(X)
+            kurtosis = float(diagnosis.excess_kurtosis(X[:, :20]).mean())
+            return torch.tensor([float(diagnosis.tail_excess(X).mean()), diagnosis.norm_spread(M), kurtosis]).double()
 
         null = diagnosis.gaussian_null(U, statistic, draws=draws, generator=generator)
-        found.append([diagnosis.judge(float(v), of).p for v, of in zip(statistic(U), null.T, strict=True)])
-    smooth = np.array(found) - np.random.default_rng(21).random((100, 3)) / (draws + 1)
+        p.append([diagnosis.judge(float(v), drawn).p for v, drawn in zip(statistic(U), null.T, strict=True)])
+    smooth = np.array(p) - np.random.default_rng(21).random((100, 3)) / (draws + 1)
     for column in smooth.T:
         assert scipy.stats.kstest(column, "uniform").pvalue > 0.001
 
@@ -173,21 +173,21 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     U = g - g.mean(0)
     exact = diagnosis.decompose(U)
     assert diagnosis.decompose(U.float()).tails.value < exact.tails.value - 0.5
-    found = diagnosis.decompose(U.float(), gradients=g.float())
-    assert found.half == pytest.approx(exact.half, abs=0.01)
+    parts = diagnosis.decompose(U.float(), gradients=g.float())
+    assert parts.half == pytest.approx(exact.half, abs=0.01)
     assert diagnosis.decompose(U.float()).half != pytest.approx(exact.half, abs=0.05)
-    assert found.tails.value == pytest.approx(exact.tails.value, rel=1e-3)
-    assert found.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
-    whole = diagnosis.diagnose(
+    assert parts.tails.value == pytest.approx(exact.tails.value, rel=1e-3)
+    assert parts.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
+    result = diagnosis.diagnose(
         g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19
     )
-    assert whole.unresolved == {"all": 0, "a": 0, "b": 0}
+    assert result.unresolved == {"all": 0, "a": 0, "b": 0}
     for K1 in (2, 30):
         value = float(diagnosis.column_inverse(U, [K1]).mean())
         assert float(diagnosis.column_inverse(U.float(), [K1]).nanmean()) != pytest.approx(value, rel=0.01)
-        assert whole.tests["all", "1/alpha (per coordinate)", K1].value == pytest.approx(value, rel=1e-3)
-    assert whole.decomposition["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
-    assert whole.decomposition["b"].tails.value == pytest.approx(diagnosis.decompose(U[:, 100:]).tails.value, rel=1e-2)
+        assert result.tests["all", "1/alpha (per coordinate)", K1].value == pytest.approx(value, rel=1e-3)
+    assert result.decomposition["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
+    assert result.decomposition["b"].tails.value == pytest.approx(diagnosis.decompose(U[:, 100:]).tails.value, rel=1e-2)
     assert diagnosis.diagnose(U.float(), draws=19).unresolved == {}
 
 
@@ -198,32 +198,32 @@ def test_gradients_have_the_anatomy_of_their_noise():
     g[:, 100:200] = 0.25  # dead
     settings = {"draws": 19, "max_entries": P * 500, "groups": {"a": [slice(0, 300)], "b": [slice(300, 900)]}}
     before = g.clone()
-    found = diagnosis.diagnose(g, centred=False, **settings)
+    result = diagnosis.diagnose(g, centred=False, **settings)
     assert torch.equal(g, before)
     expected = diagnosis.diagnose(centre(g.clone()), **settings)
     for name, one in expected.decomposition.items():
-        assert found.decomposition[name].correlation == one.correlation
-        assert found.decomposition[name].tails.value == pytest.approx(one.tails.value, abs=1e-5)
+        assert result.decomposition[name].correlation == one.correlation
+        assert result.decomposition[name].tails.value == pytest.approx(one.tails.value, abs=1e-5)
     for key, one in expected.tests.items():
-        assert found.tests[key].value == pytest.approx(one.value, abs=1e-5)
-        assert (found.tests[key].null, found.tests[key].p) == (one.null, one.p)
-    assert found.not_normal == expected.not_normal
+        assert result.tests[key].value == pytest.approx(one.value, abs=1e-5)
+        assert (result.tests[key].null, result.tests[key].p) == (one.null, one.p)
+    assert result.not_normal == expected.not_normal
     _, rounded = counted(torch.float32)
     rounded[:, :100] = 0.5
     settings |= {"max_entries": P * 250, "groups": {"a": [slice(0, 250)], "b": [slice(250, 400)]}}
-    whole = diagnosis.diagnose(rounded, centred=False, **settings)
-    assert whole.unresolved["all"] == pytest.approx(diagnosis.unresolved(rounded[:, 100:]), abs=0.02)
-    assert {"quantity": "diagnosis unresolved", "value": whole.unresolved["all"]} in whole.rows()
-    assert "none, for" in repr(whole)
+    coarse = diagnosis.diagnose(rounded, centred=False, **settings)
+    assert coarse.unresolved["all"] == pytest.approx(diagnosis.unresolved(rounded[:, 100:]), abs=0.02)
+    assert {"quantity": "diagnosis unresolved", "value": coarse.unresolved["all"]} in coarse.rows()
+    assert "none, for" in repr(coarse)
 
 
 @pytest.mark.slow
 def test_rounding_is_counted_in_each_group():
     g = torch.cat([torch.from_numpy(normal((P, 200), 62)).float(), counted(torch.float32, columns=200)[1]], 1)
-    found = diagnosis.diagnose(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
-    assert found.unresolved["a"] < 1e-3
-    assert found.unresolved["b"] == pytest.approx(2 * found.unresolved["all"], rel=0.01)
-    assert "in the group 'b')" in found.doubt
+    result = diagnosis.diagnose(g, groups={"a": [slice(0, 200)], "b": [slice(200, 400)]}, centred=False, draws=19)
+    assert result.unresolved["a"] < 1e-3
+    assert result.unresolved["b"] == pytest.approx(2 * result.unresolved["all"], rel=0.01)
+    assert "in the group 'b')" in result.doubt
 
 
 def test_judge_counts_the_surrogates_that_reach_the_value():
@@ -262,8 +262,8 @@ def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
         U = LAWS[law](rng)
         G = diagnosis.gram(centred(U).double())
         null = np.log(diagnosis.gaussian_norms(G, U.shape[1], (99, P), rng)).std(1, ddof=1)
-        found = diagnosis.judge(diagnosis.norm_spread(G), torch.from_numpy(null))
-        values, nulls, p = [*values, found.value], [*nulls, found.null], [*p, found.p]
+        judged = diagnosis.judge(diagnosis.norm_spread(G), torch.from_numpy(null))
+        values, nulls, p = [*values, judged.value], [*nulls, judged.null], [*p, judged.p]
     assert np.mean(nulls) == pytest.approx(np.mean(values), rel=0.015)
     assert np.mean(np.array(p) <= 0.05) <= 0.08
     assert 0.35 < np.mean(np.array(p) <= 0.5) < 0.65
@@ -273,14 +273,14 @@ def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
 @pytest.mark.parametrize("law", LAWS)
 def test_norms_of_gaussian_noise_are_seldom_beyond_all_twins(law):
     """A conclusion asks for p = .01 with 99 twins; few strong directions reach it more often, but not much."""
-    found = []
+    beyond = []
     for seed in range(1500):
         rng = np.random.default_rng([52, seed])
         U = LAWS[law](rng)[:40]
         G = diagnosis.gram(centred(U).double())
         null = np.log(diagnosis.gaussian_norms(G, U.shape[1], (99, len(U)), rng)).std(1, ddof=1)
-        found.append(diagnosis.norm_spread(G) > null.max())
-    assert 0.002 < np.mean(found) <= 0.03
+        beyond.append(diagnosis.norm_spread(G) > null.max())
+    assert 0.002 < np.mean(beyond) <= 0.03
 
 
 def test_sums_over_distinct_rows_are_what_they_say():
@@ -323,8 +323,8 @@ def test_one_heavy_row_does_not_widen_its_own_reference():
 def test_the_spread_of_a_scale_of_rows_is_found():
     rng = np.random.default_rng(39)
     U = rng.standard_normal((P, 1000)) * np.exp(0.05 * rng.standard_normal((P, 1)))
-    found = diagnosis.diagnose(centred(U), draws=39)
-    test = found.tests["all", "sd of ln norm", None]
+    result = diagnosis.diagnose(centred(U), draws=39)
+    test = result.tests["all", "sd of ln norm", None]
     assert test.p == 1 / 40
     assert test.value == pytest.approx(math.hypot(0.05, 1 / math.sqrt(2000)), rel=0.2)
     assert test.null == pytest.approx(1 / math.sqrt(2000), rel=0.1)
@@ -337,8 +337,8 @@ def test_projections_of_elliptical_noise_are_found_and_of_gaussian_noise_are_not
             diagnosis.random_projections(G, 100, torch_seed(0)),
             diagnosis.leading_projections(G, 10, torch_seed(0)),
         ):
-            found = diagnosis.discoveries(diagnosis.anderson_darling(Y)[1])
-            assert float(found.double().mean()) == pytest.approx(share, abs=0.4)
+            heavy = diagnosis.discoveries(diagnosis.anderson_darling(Y)[1])
+            assert float(heavy.double().mean()) == pytest.approx(share, abs=0.4)
 
 
 def test_random_projections_have_the_covariance_of_the_rows():
@@ -350,11 +350,11 @@ def test_random_projections_have_the_covariance_of_the_rows():
 def test_leading_directions_are_fitted_on_the_other_half():
     U = centred(normal((40, 300), 24))
     U[:, :5] *= 30
-    found = diagnosis.leading_projections(diagnosis.gram(U), 3, torch_seed(2))
+    projections = diagnosis.leading_projections(diagnosis.gram(U), 3, torch_seed(2))
     halves = torch.randperm(40, generator=torch_seed(2)).split(20)
-    for block, (fitted, other) in zip(found.split(3, 1), (halves, halves[::-1]), strict=True):
-        own = U[fitted] - U[fitted].mean(0)
-        _, _, V = torch.linalg.svd(own.double(), full_matrices=False)
+    for block, (fitted, other) in zip(projections.split(3, 1), (halves, halves[::-1]), strict=True):
+        rows = U[fitted] - U[fitted].mean(0)
+        _, _, V = torch.linalg.svd(rows.double(), full_matrices=False)
         expected = U[other].double() @ V[:3].T
         for a, b in zip(block.T, expected.flip(1).T, strict=True):
             assert abs(float(torch.nn.functional.cosine_similarity(a, b, dim=0))) == pytest.approx(1, abs=1e-4)
@@ -367,9 +367,11 @@ def test_leading_directions_are_fitted_on_the_other_half():
 
 
 def test_no_more_leading_directions_than_the_noise_has():
-    found = diagnosis.leading_projections(diagnosis.gram(latent(2.0, 2, 3, rows=41, columns=50)), 10, torch_seed(0))
-    assert found.shape == (20, 4)  # of 41 minibatches one is left out
-    assert bool((found.std(0) > 0.1).all())
+    projections = diagnosis.leading_projections(
+        diagnosis.gram(latent(2.0, 2, 3, rows=41, columns=50)), 10, torch_seed(0)
+    )
+    assert projections.shape == (20, 4)  # of 41 minibatches one is left out
+    assert bool((projections.std(0) > 0.1).all())
 
 
 def test_excess_kurtosis_is_scipys():
@@ -404,8 +406,8 @@ def test_anderson_darling_is_scipys_and_its_p_values_are_uniform():
     # Where the tables have their levels: table 4.7 of the same source.
     table = {0.5: 0.341, 0.25: 0.470, 0.15: 0.561, 0.1: 0.631, 0.05: 0.752, 0.025: 0.873, 0.01: 1.035, 0.005: 1.159}
     order = A.argsort()
-    found = np.interp(list(table.values()), A[order].numpy(), p[order].numpy())
-    assert found == pytest.approx(list(table), rel=0.025)
+    levels = np.interp(list(table.values()), A[order].numpy(), p[order].numpy())
+    assert levels == pytest.approx(list(table), rel=0.025)
     assert float(p[order].diff().abs().max()) < 0.01  # the pieces of the fit meet
     assert float(diagnosis.anderson_darling(torch.from_numpy(sas(0.5, (60, 1), 27)))[1]) < 1e-12
 

@@ -49,16 +49,16 @@ def test_norms_are_drawn_and_tabled_as_stored():
     at = table.query("iteration == 10_000 and quantity == 'norm'")
     trained = at[at["status"] == "complete"]
     spreads = trained.groupby("seed")["value"].agg(lambda values: np.log(values).std(ddof=1))
-    found = norms.norm_table(results)
-    assert found.loc[10_000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
-    assert found.loc[10_000, ("Gaussian, independent entries", "sd of ln")] < 0.02
+    shown = norms.norm_table(results)
+    assert shown.loc[10_000, ("gradient noise", "sd of ln")] == pytest.approx(spreads.mean(), rel=1e-12)
+    assert shown.loc[10_000, ("Gaussian, independent entries", "sd of ln")] < 0.02
     laws = dict(table.query("iteration == 10_000").groupby("quantity"))
     scaled = [
         np.concatenate([run["value"] / run["value"].median() for _, run in laws[name].groupby("seed")])
         for name in ("norm", "norm, stable (independent)")
     ]
     distance = max(abs((scaled[0] <= x).mean() - (scaled[1] <= x).mean()) for x in np.concatenate(scaled))
-    assert found.loc[10_000, ("stable, independent entries", "D")] == pytest.approx(distance)
+    assert shown.loc[10_000, ("stable, independent entries", "D")] == pytest.approx(distance)
     drawn = norms.one_iteration(results).axes[-1].get_lines()[0].get_xydata()  # the noise, at the end
     np.testing.assert_allclose(drawn[1:, 0], np.sort(scaled[0]))
 
@@ -140,11 +140,11 @@ def test_a_run_that_did_not_train_has_no_part_in_the_last_row_of_norms():
     table, good = results.table(), results.runs["status"] == "complete"
     drawn = table[(table["quantity"] == "norm") & table["seed"].isin(results.runs.loc[good, "seed"])]
     wanted = drawn.groupby(["iteration", "seed"])["value"].agg(lambda v: np.log(v).std()).groupby("iteration").mean()
-    found = norms.norm_table(results)["gradient noise", "sd of ln"]
-    assert found.iloc[-1] == pytest.approx(wanted.iloc[-1])
-    assert found.iloc[0] != pytest.approx(wanted.iloc[0])  # before training all runs count
+    spread = norms.norm_table(results)["gradient noise", "sd of ln"]
+    assert spread.iloc[-1] == pytest.approx(wanted.iloc[-1])
+    assert spread.iloc[0] != pytest.approx(wanted.iloc[0])  # before training all runs count
     none = replace(results, runs=results.runs.assign(status="not trained"))
-    assert norms.norm_table(none).index[-1] == found.index[-1]
+    assert norms.norm_table(none).index[-1] == spread.index[-1]
 
 
 @pytest.mark.slow
@@ -165,8 +165,8 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("corrected", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
     diagnosis = runner.load("decomposition", "laptop")
-    whole = decomposition.decomposition_table(diagnosis)
-    dependence = (whole["correlation"] / (1 / whole["corrected"] - 0.5)).groupby(level="when")
+    parts = decomposition.decomposition_table(diagnosis)
+    dependence = (parts["correlation"] / (1 / parts["corrected"] - 0.5)).groupby(level="when")
     before, after = dependence.mean()[["before training", "after training"]]
     flat = " ".join(text.split())
     assert f"{before:.0%} on average".replace("%", " %") in flat
@@ -190,17 +190,17 @@ def test_the_waterfall_adds_up_to_the_estimate():
     names = [label.get_text() for label in panels[0].get_yticklabels()]
     for axes, last in zip(panels, (False, True), strict=True):
         at = table["iteration"] == (table.groupby("run")["iteration"].transform("max") if last else 0)
-        of = table[at & (table["model"] == "fcn") & (table["dataset"] == "mnist") & (table["loss"] == "nll")]
-        of = of[(of["width"] == 256) & (of["depth"] == 6)].groupby("quantity")["value"].mean()
+        values = table[at & (table["model"] == "fcn") & (table["dataset"] == "mnist") & (table["loss"] == "nll")]
+        values = values[(values["width"] == 256) & (values["depth"] == 6)].groupby("quantity")["value"].mean()
         y = names.index("FCN 256 × 6, MNIST, cross-entropy")
         bars = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == y]
-        assert sum(bar.get_width() for bar in bars) == pytest.approx(of["decomposition: e_0"], abs=1e-9)
-        assert bars[0].get_width() == pytest.approx(of["decomposition: correlation"])
-        assert axes.get_lines()[0].get_xdata()[y] == pytest.approx(of["decomposition: e_0"])
+        assert sum(bar.get_width() for bar in bars) == pytest.approx(values["decomposition: e_0"], abs=1e-9)
+        assert bars[0].get_width() == pytest.approx(values["decomposition: correlation"])
+        assert axes.get_lines()[0].get_xdata()[y] == pytest.approx(values["decomposition: e_0"])
         stable = [p for p in axes.patches if round(p.get_y() + p.get_height() / 2) == 18]
         assert sum(bar.get_width() for bar in stable) == pytest.approx(1 / 6, abs=1e-9)
         assert stable[PARTS.index("tails")].get_width() == pytest.approx(
-            of["decomposition: tails (stable 1.5)"], abs=5e-3
+            values["decomposition: tails (stable 1.5)"], abs=5e-3
         )
     assert names[18:] == ["independent SαS, α = 1.5"]
 
@@ -238,8 +238,8 @@ def test_p_values_of_a_configuration_are_the_largest_over_its_seeds():
         ("sd of ln norm (p)", 9): (0.3, 0.2, 0.1),
     }
     rows = [
-        store.to_frame([{"iteration": at, "split": "train", "quantity": name, "value": of[seed]}], f"r{seed}")
-        for (name, at), of in values.items()
+        store.to_frame([{"iteration": at, "split": "train", "quantity": name, "value": by_seed[seed]}], f"r{seed}")
+        for (name, at), by_seed in values.items()
         for seed in range(3)
     ]
     table = decomposition.decomposition_table(store.Results(pd.concat(rows), runs)).droplevel(0)
@@ -310,15 +310,15 @@ def test_tables_of_the_decomposition_have_spread_and_p_values():
         "scope == 'all' and split == 'train' and iteration == 4000 and dataset == 'mnist' and loss == 'hinge' "
         "and width == 32 and depth == 6"
     )
-    of = {name: group["value"] for name, group in rows.groupby("quantity")}
+    values = {name: group["value"] for name, group in rows.groupby("quantity")}
     table = decomposition.decomposition_table(results).loc["FCN 32 × 6, MNIST, hinge", "after training"]
-    assert table["tail excess, sd"] == pytest.approx(of["tail excess"].std())
-    assert table["kurtosis, random, p"] == of["kurtosis (random projections) (p)"].max()
-    assert table["not normal, units"] == pytest.approx(of["not normal (units)"].mean())
-    assert table["corrected"] == pytest.approx(1 / of["1/alpha (corrected)"].mean())
+    assert table["tail excess, sd"] == pytest.approx(values["tail excess"].std())
+    assert table["kurtosis, random, p"] == values["kurtosis (random projections) (p)"].max()
+    assert table["not normal, units"] == pytest.approx(values["not normal (units)"].mean())
+    assert table["corrected"] == pytest.approx(1 / values["1/alpha (corrected)"].mean())
     text = decomposition.with_spread(decomposition.decomposition_table(results), "tail excess", "accuracy")
     assert text.loc["FCN 32 × 6, MNIST, hinge", "after training"]["tail excess"] == (
-        f"{of['tail excess'].mean():.3f} ± {of['tail excess'].std():.3f} ({of['tail excess (p)'].max():.2f})"
+        f"{values['tail excess'].mean():.3f} ± {values['tail excess'].std():.3f} ({values['tail excess (p)'].max():.2f})"
     )
     layers = results.table().query(
         "quantity == 'tail excess' and scope == 'linear2' and run in @rows.run and iteration == 4000"
@@ -377,19 +377,19 @@ def test_exit_times_are_drawn_as_stored_beside_their_theory():
     panels = exits.exit_times(results).axes
     table = results.table()
     for panel, vary in zip(panels, ("half_width", "eps", "height"), strict=False):
-        of = table[(table["vary"] == vary) & (table["alpha"] == 1.8)].sort_values(vary)
-        expected = of[of["quantity"] == "exit time"][[vary, "value"]].to_numpy()
+        stored = table[(table["vary"] == vary) & (table["alpha"] == 1.8)].sort_values(vary)
+        expected = stored[stored["quantity"] == "exit time"][[vary, "value"]].to_numpy()
         np.testing.assert_allclose(points_of(panel, "α = 1.8"), expected)
-        limit = of[of["quantity"] == "exit time, limit"]["value"].to_numpy()
+        limit = stored[stored["quantity"] == "exit time, limit"]["value"].to_numpy()
         lines = [line.get_ydata() for line in panel.get_lines()]
         assert any(len(line) == 5 and np.allclose(line, limit) for line in lines)
     for vary, label in (("eps", "ε varies (H = 1)"), ("height", "H varies (D = 0.2)")):
-        of = table[(table["vary"] == vary) & (table["alpha"] == 2)].sort_values("value")
-        times = of[of["quantity"] == "exit time"]
+        stored = table[(table["vary"] == vary) & (table["alpha"] == 2)].sort_values("value")
+        times = stored[stored["quantity"] == "exit time"]
         barrier = times["height"] / times["eps"] ** 2
         np.testing.assert_allclose(points_of(panels[3], label), np.stack([barrier, times["value"]], 1))
         for quantity in ("exit time, exact", "exit time, limit"):
-            law = of[of["quantity"] == quantity]["value"]
+            law = stored[stored["quantity"] == quantity]["value"]
             lines = [line.get_ydata() for line in panels[3].get_lines() if len(line.get_ydata()) == 40]
             assert any(line[[0, -1]] == pytest.approx([law.min(), law.max()]) for line in lines)
 
@@ -398,13 +398,13 @@ def test_exit_times_are_drawn_over_their_theory_at_each_time_step():
     results = runner.load("metastability", "laptop")
     runs = exit_runs(results).query("vary == 'dt'").sort_values("dt")
     brownian, levy = exits.time_step(results).axes
-    of = runs[(runs["alpha"] == 2) & (runs["edge"] == 1) & runs["shifted"].astype(bool)]
+    stored = runs[(runs["alpha"] == 2) & (runs["edge"] == 1) & runs["shifted"].astype(bool)]
     drawn = points_of(brownian, "on it, edge shifted")
-    np.testing.assert_allclose(drawn[:, 1], of["exit time"] / of["exit time, exact"])
+    np.testing.assert_allclose(drawn[:, 1], stored["exit time"] / stored["exit time, exact"])
     for edge, label in ((1, "on the maximum"), (1.5, "past the maximum")):
-        of = runs[(runs["alpha"] == 1.5) & (runs["edge"] == edge)]
+        stored = runs[(runs["alpha"] == 1.5) & (runs["edge"] == edge)]
         drawn = points_of(levy, f"α = 1.5, {label}")
-        np.testing.assert_allclose(drawn, np.stack([of["dt"], of["exit time"] / of["exit time, limit"]], 1))
+        np.testing.assert_allclose(drawn, np.stack([stored["dt"], stored["exit time"] / stored["exit time, limit"]], 1))
 
 
 def test_shares_of_time_are_tabled_and_drawn_beside_their_theory():
@@ -470,8 +470,8 @@ def test_figures_of_exits_are_labelled(draw):
 
 def test_the_rate_that_failed_comes_down_with_the_noise():
     results = runner.load("metastability_limit", "laptop")
-    found = exits.rates_by_noise(results)
-    failed = found.loc[("well 2", 3.0)].xs(0.02, level="dt")
+    rates = exits.rates_by_noise(results)
+    failed = rates.loc[("well 2", 3.0)].xs(0.02, level="dt")
     assert list(failed.index) == [0.06, 0.085, 0.12, 0.2]
     assert failed["value"].is_monotonic_increasing
     rows = results.table().query("scope == 'well 2' and x == 3 and eps == 0.12 and dt == 0.02").set_index("quantity")
@@ -480,7 +480,7 @@ def test_the_rate_that_failed_comes_down_with_the_noise():
     panel = exits.toward_the_limit(results).axes[0]
     np.testing.assert_allclose(points_of(panel, "2→3")[:, 1], failed["value"])
     hollow = [c.lines[0] for c in panel.containers if c.lines[0].get_markerfacecolor() == "white"]
-    halved = found.xs((0.12, 0.01), level=["eps", "dt"])["value"]
+    halved = rates.xs((0.12, 0.01), level=["eps", "dt"])["value"]
     assert [line.get_ydata().item() for line in hollow][2] == halved.loc[("well 2", 3.0)]
 
 

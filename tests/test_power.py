@@ -62,7 +62,7 @@ def test_the_null_law_is_that_of_the_diagnosis(coordinates):
     mixing = [diagnosis.gaussian_twin(identity, generator, centre=True) for _ in range(draws)]
     Q, S = whitened(U)
     W = math.sqrt(P) * torch.stack([M @ Q for M in mixing], 1)
-    found = power._null(W.float(), Q, S, U, random)
+    null = power._null(W.float(), Q, S, U, random)
 
     columns = diagnosis.gaussian_null(
         U,
@@ -70,9 +70,9 @@ def test_the_null_law_is_that_of_the_diagnosis(coordinates):
         draws=19,
         generator=torch.Generator().manual_seed(3),
     )[:draws]
-    assert torch.allclose(found[:3], columns.T, atol=1e-4)
+    assert torch.allclose(null[:3], columns.T, atol=1e-4)
     kurtoses = torch.stack([diagnosis.excess_kurtosis(M @ random).mean() for M in mixing])
-    assert torch.allclose(found[3], kurtoses, atol=1e-4)
+    assert torch.allclose(null[3], kurtoses, atol=1e-4)
 
 
 @pytest.mark.parametrize("width", [15, 100])
@@ -85,8 +85,8 @@ def test_leading_projections_are_those_of_the_diagnosis(width):
     order = torch.randperm(P, generator=torch.Generator().manual_seed(4))[:60]
     expected = diagnosis.leading_projections(diagnosis.gram(U), 10, torch.Generator().manual_seed(4))
     in_order = (Q * S)[order].float()[None].repeat(2, 1, 1)
-    found = power._leading_kurtosis(in_order)
-    assert found.tolist() == pytest.approx([float(diagnosis.excess_kurtosis(expected).mean())] * 2, rel=1e-3)
+    kurtosis = power._leading_kurtosis(in_order)
+    assert kurtosis.tolist() == pytest.approx([float(diagnosis.excess_kurtosis(expected).mean())] * 2, rel=1e-3)
 
 
 @pytest.mark.slow
@@ -172,15 +172,15 @@ def test_the_page_says_what_is_stored():
     figure.draw_without_rendering()  # or the layout is not applied
     panel = figure.axes[1]
     assert panel.get_title() == "latent, 120 × 200"
-    own = rows.query("P == 120 and width == 200 and coordinates == 'latent'")
+    latent = rows.query("P == 120 and width == 200 and coordinates == 'latent'")
     shown = [int(text.get_text()) for text in panel.texts]
-    np.testing.assert_allclose(shown, 100 * own["value"], atol=0.51)  # rows lie by law, then by test, as cells do
+    np.testing.assert_allclose(shown, 100 * latent["value"], atol=0.51)  # rows lie by law, then by test, as cells do
     box = figure.get_tightbbox()  # in inches: nothing is cut off, and it fits the page
     assert box.width <= 8.15
     assert box.x0 >= -0.05
-    one = own.query("share == 1 and scope == 'tail excess' and alpha < 2").set_index("alpha")["value"]
+    one = latent.query("share == 1 and scope == 'tail excess' and alpha < 2").set_index("alpha")["value"]
     assert limits.loc[("SaS", 120, "latent"), "tail excess"] == f"{one[one >= 0.8].index.max():g}"
-    [rate] = own.query("share == 0.1 and scope == 'tail excess' and alpha == 1.5")["value"]
+    [rate] = latent.query("share == 0.1 and scope == 'tail excess' and alpha == 1.5")["value"]
     assert figures.power_words(results, "tail excess", 1.5, 0.1).split(" (")[0].split(" / ")[1] == f"{100 * rate:.0f}"
     assert set(table.index.get_level_values("P")) == {120, 600}
     size = table.query("alpha == 2")
@@ -198,11 +198,11 @@ def test_the_grid_asks_what_the_page_says():
     specs = experiments.grid("power", "laptop")
     assert {(s.P, s.draws) for s in specs} == {(120, 99), (600, 99)}
     for P in (120, 600):
-        own = [s for s in specs if s.P == P and s.width == 200]
+        narrow = [s for s in specs if s.P == P and s.width == 200]
         for kind in ("independent", "latent", "elliptical"):
-            found = {(s.alpha, s.share) for s in own if s.coordinates == kind}
+            asked = {(s.alpha, s.share) for s in narrow if s.coordinates == kind}
             wanted = {(alpha, share) for alpha in (1.5, 1.7, 1.8, 1.9, 1.95) for share in (1.0, 0.1)}
-            assert found == wanted | {(2.0, 1.0)}
+            assert asked == wanted | {(2.0, 1.0)}
     assert max(s.width for s in specs) == diagnosis_tests.COLUMNS
     assert all(s.draws >= 19 for s in experiments.grid("power", "smoke"))
 

@@ -58,7 +58,7 @@ def test_another_name_is_refused_with_the_way_out(monkeypatch, tmp_path):
     monkeypatch.setattr(EstimatorSpec, "rows", lambda self, progress: [{"quantity": "los", "value": 1.0}])
     with pytest.raises(ValueError, match="rows named 'los'"):
         finish(spec, lambda share: None)
-    monkeypatch.setattr(type(PAPER), "measure", lambda self, *of: [{"quantity": "los", "value": 1.0}])
+    monkeypatch.setattr(type(PAPER), "measure", lambda self, *given: [{"quantity": "los", "value": 1.0}])
     with pytest.raises(ValueError, match="rows named 'los'"):  # at the first snapshot, not after hours
         PAPER.rows(lambda share: None)
 

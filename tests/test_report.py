@@ -22,11 +22,11 @@ def results(p: float = 0.5, **others: float) -> dict[tuple[str, str, int | None]
     """Tests of the whole network and of a layer that has much smaller p-values; the columns at three K1."""
     columns = [("1/alpha (per coordinate)", K1) for K1 in (30, 2, 50)]
     keys = [("tail excess", None), *columns, *((name, None) for name in NAMES[1:])]
-    found = {}
+    tests = {}
     for name, x in keys:
-        found["all", name, x] = Comparison(1.0, 0.0, 0.1, others.get(name if x is None else f"{name}, {x}", p))
-        found["layer", name, x] = Comparison(1.0, 0.0, 0.1, 0.0001)
-    return found
+        tests["all", name, x] = Comparison(1.0, 0.0, 0.1, others.get(name if x is None else f"{name}, {x}", p))
+        tests["layer", name, x] = Comparison(1.0, 0.0, 0.1, 0.0001)
+    return tests
 
 
 def test_each_statistic_counts_once_at_its_largest_block_length_up_to_30() -> None:
@@ -87,32 +87,32 @@ def test_how_few_make_the_tails_and_how_many_differences_are_rounding_is_printed
     g = torch.randn(40, 600, generator=torch.Generator().manual_seed(6))
     g[:, :300] = 1.0  # dead
     g[0, 400] = 1e6
-    found = diagnosis.diagnose(g, centred=False, draws=19)
+    result = diagnosis.diagnose(g, centred=False, draws=19)
     assert "Half of what tails weigh is of 1 of 300 live coordinates: tails, and scales with" in " ".join(
-        repr(found).split()
+        repr(result).split()
     )
-    found = diagnosis.diagnose(
+    result = diagnosis.diagnose(
         torch.randn(40, 600, generator=torch.Generator().manual_seed(7)), centred=False, draws=19
     )
-    most = round(found.decomposition["all"].half * 600)
+    most = round(result.decomposition["all"].half * 600)
     assert 100 < most < 300
-    assert "Half of what tails weigh" not in repr(found)
+    assert "Half of what tails weigh" not in repr(result)
     for half, words in ((0.0115, False), (0.0099, True)):
-        parts = found.decomposition | {"all": replace(found.decomposition["all"], half=half)}
-        text = repr(replace(found, decomposition=parts))
+        parts = result.decomposition | {"all": replace(result.decomposition["all"], half=half)}
+        text = repr(replace(result, decomposition=parts))
         assert (f"Half of what tails weigh is of {round(half * 600)} of 600" in text) == words
     for share, words in ((1.9e-4, False), (2.1e-4, True)):
-        text = " ".join(repr(replace(found, unresolved={"all": share})).split())
+        text = " ".join(repr(replace(result, unresolved={"all": share})).split())
         assert ("Of the differences between minibatches 0.02% may be rounding errors" in text) == words
 
 
 def test_rounding_forbids_a_conclusion() -> None:
     assert diagnosis.doubt({"all": 2e-3, "first": 0.3}, torch.float32) == diagnosis.doubt({}, torch.float64) == ""
-    found = diagnosis.doubt({"all": 2.1e-3, "first": 0.0, "last": 0.3}, torch.float32)
-    assert found.startswith(
+    doubt = diagnosis.doubt({"all": 2.1e-3, "first": 0.0, "last": 0.3}, torch.float32)
+    assert doubt.startswith(
         "0.2% of the differences between minibatches (30.0% in the group 'last') may be rounding errors"
     )
-    assert "Leave layers behind a dead one out, with requires_grad_(False)" in found
+    assert "Leave layers behind a dead one out, with requires_grad_(False)" in doubt
     assert diagnosis.doubt({"all": 2.1e-3}, torch.float64).startswith(
         "0.2% of the differences between minibatches may be"
     )
@@ -126,12 +126,12 @@ def test_conclusions_of_noise_that_is_known() -> None:
     gaussian = torch.randn(40, 500, generator=generator)
     heavy = stable.sample(1.7, (40, 500), generator=generator).float()
     for U, words in ((gaussian, "none of 5 tests (*)"), (heavy, "is heavier than Gaussian noise")):
-        found = diagnosis.diagnose(U - U.mean(0), draws=99)
-        last = repr(found)[repr(found).index("Conclusion:") :]
-        assert " ".join(last.split()) == conclude(found.tests, 99)
-        assert words in conclude(found.tests, 99)
+        result = diagnosis.diagnose(U - U.mean(0), draws=99)
+        last = repr(result)[repr(result).index("Conclusion:") :]
+        assert " ".join(last.split()) == conclude(result.tests, 99)
+        assert words in conclude(result.tests, 99)
         assert "heavier" in last if U is heavy else "heavier" not in last
-        starred = re.findall(r"^    (\S.*) \* ", repr(found), re.M)
+        starred = re.findall(r"^    (\S.*) \* ", repr(result), re.M)
         assert [name.removesuffix(", K1 = 20") for name in starred] == [
             NAMES[0],
             "1/alpha (per coordinate)",

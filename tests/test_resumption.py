@@ -127,12 +127,12 @@ def unbroken(folder: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def expected(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return unbroken(tmp_path_factory.mktemp("whole"))
 
 
-def test_killed_runs_end_bit_for_bit_as_unbroken_ones(whole: pd.DataFrame, tmp_path: Path) -> None:
-    survive(tmp_path, kills=3, seed=1901, wanted=whole)
+def test_killed_runs_end_bit_for_bit_as_unbroken_ones(expected: pd.DataFrame, tmp_path: Path) -> None:
+    survive(tmp_path, kills=3, seed=1901, wanted=expected)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "--lazy", mounted], check=True)
 
 
-def test_a_full_disk_is_survived_with_a_clear_error(small_disk: Path, whole: pd.DataFrame) -> None:
+def test_a_full_disk_is_survived_with_a_clear_error(small_disk: Path, expected: pd.DataFrame) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(bytes(240_000))
     process = start(small_disk)
@@ -164,7 +164,7 @@ def test_a_full_disk_is_survived_with_a_clear_error(small_disk: Path, whole: pd.
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     finish(small_disk)
-    pd.testing.assert_frame_equal(result(small_disk), whole, check_exact=True)
+    pd.testing.assert_frame_equal(result(small_disk), expected, check_exact=True)
 
 
 def test_a_read_only_file_system_gives_a_clear_error(small_disk: Path) -> None:

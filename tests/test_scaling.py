@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 def about_the_mean(X, b, count, rng):
     """Means of minibatches of b samples of random partitions, less the mean of all samples."""
     n = len(X)
-    whole = [X[rng.permutation(n)].reshape(n // b, b, -1).mean(1) for _ in range(-(-count // (n // b)))]
-    return torch.from_numpy(np.concatenate(whole)[:count] - X.mean(0)).float()
+    means = [X[rng.permutation(n)].reshape(n // b, b, -1).mean(1) for _ in range(-(-count // (n // b)))]
+    return torch.from_numpy(np.concatenate(means)[:count] - X.mean(0)).float()
 
 
 @pytest.mark.parametrize(("b", "count"), [(2, 10), (10, 24), (60, 12), (120, 10)])
@@ -33,10 +33,10 @@ def test_log_scale_is_corrected_for_sampling_without_replacement(b, count):
     U[:, :50] = 0
     U[0, 60:70] = 0
     groups = {"dead": [slice(0, 50)], "some": [slice(40, 100), slice(200, 10_000)]}
-    found = diagnosis.log_scale(iter(U), b, n, groups=groups)
-    assert set(found) == {"all", "some"}
+    scales = diagnosis.log_scale(iter(U), b, n, groups=groups)
+    assert set(scales) == {"all", "some"}
     expected = math.log(3 / math.sqrt(b)) + LN_Z
-    for value, _ in found.values():
+    for value, _ in scales.values():
         assert value == pytest.approx(expected, abs=0.02)
     chosen = torch.zeros(20_000, dtype=torch.bool)
     chosen[100:110] = True
@@ -54,10 +54,10 @@ def test_what_float32_cannot_hold_counts_as_zero():
 
 def test_log_scale_does_not_depend_on_the_number_of_minibatches():
     X = np.random.default_rng(36).standard_normal((120, 20_000))
-    found = [
+    scales = [
         diagnosis.log_scale(about_the_mean(X, 30, count, np.random.default_rng(37)), 30, 120) for count in (2, 4, 40)
     ]
-    assert [one["all"].value for one in found] == pytest.approx([math.log(30**-0.5) + LN_Z] * 3, abs=0.02)
+    assert [one["all"].value for one in scales] == pytest.approx([math.log(30**-0.5) + LN_Z] * 3, abs=0.02)
 
 
 @pytest.mark.parametrize("alpha", [1.3, 1.7, 2.0])
@@ -96,8 +96,8 @@ def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
     told = []
     rows = SCALING.measure(model, told.append)
     assert sum(told) == pytest.approx(1)
-    found = {(r.get("scope"), r.get("x")): r for r in rows if r["quantity"] == "log-scale"}
-    assert set(found) == {(s, b) for s in ("all", "linear1", "linear2", "linear3") for b in SCALING.batch_sizes}
+    measured = {(r.get("scope"), r.get("x")): r for r in rows if r["quantity"] == "log-scale"}
+    assert set(measured) == {(s, b) for s in ("all", "linear1", "linear2", "linear3") for b in SCALING.batch_sizes}
     weights = dict(model.named_parameters())
 
     def gradient(chosen):
@@ -107,13 +107,13 @@ def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
     full = gradient(torch.arange(200))
     for b in (7, 50, 100):
         logs = torch.stack([(gradient(chosen) - full).abs().log() for chosen in draw(200, b, 5, 1)])[:, full != 0]
-        row = found["all", b]
+        row = measured["all", b]
         assert row["value"] == pytest.approx(logs.mean().item() - math.log(1 - b / 200) / 2, abs=1e-3)
         assert row["se"] == pytest.approx(logs.mean(1).std().item() / 5**0.5, rel=1e-2)
     # Live is what any image has a gradient in.
     live = torch.stack([gradient(torch.tensor([i])) != 0 for i in range(200)]).any(0)
-    of = dict(zip(weights, live.split([w.numel() for w in weights.values()]), strict=True))
-    expected = {"all": live, **{name: of[f"{name}.weight"] for name in ("linear1", "linear2", "linear3")}}
+    masks = dict(zip(weights, live.split([w.numel() for w in weights.values()]), strict=True))
+    expected = {"all": live, **{name: masks[f"{name}.weight"] for name in ("linear1", "linear2", "linear3")}}
     shares = {r.get("scope", "all"): r["value"] for r in rows if r["quantity"] == "live share"}
     assert shares == pytest.approx({name: mask.double().mean().item() for name, mask in expected.items()})
     assert shares["linear1"] == 7 / 8
@@ -121,8 +121,8 @@ def test_the_log_scale_is_that_of_an_oracle(chunk, monkeypatch):
 
 def test_every_run_size_and_partition_draws_minibatches_of_its_own():
     one, _, _, next_partition = draw(200, 50, 4, 1)
-    own = [next(draw(200, b, 1, seed))[:50] for seed, b in ((2, 50), (1, 60), (1, 100))]
-    assert len({tuple(chosen.tolist()) for chosen in (one, next_partition, *own)}) == 5
+    others = [next(draw(200, b, 1, seed))[:50] for seed, b in ((2, 50), (1, 60), (1, 100))]
+    assert len({tuple(chosen.tolist()) for chosen in (one, next_partition, *others)}) == 5
     assert all(torch.equal(a, b) for a, b in zip(draw(200, 50, 4, 1), draw(200, 50, 4, 1), strict=True))
 
 

@@ -41,15 +41,15 @@ def test_the_noise_of_the_test_images_is_that_of_their_gradients():
         gradients.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))]))
     g = torch.stack(gradients).double()
     U = torch.where((g != g[0]).any(0), g - g.mean(0), 0.0).float()
-    found = {(r["quantity"], r.get("x")): r for r in rows if r["split"] == "test"}
+    measured = {(r["quantity"], r.get("x")): r for r in rows if r["split"] == "test"}
     corrected, published = tail_index.mohammadi(U), tail_index.mohammadi(U, convention="published")
     fixed = tail_index.mohammadi(U, K1=1000)
-    assert found["1/alpha (corrected)", None]["value"] == pytest.approx(corrected.inverse, rel=1e-5)
-    assert found["1/alpha (corrected)", None]["se"] == pytest.approx(corrected.inverse_se, rel=1e-4)
-    assert found["1/alpha (published)", None]["value"] == pytest.approx(published.inverse, rel=1e-5)
-    assert found["K1 (published)", None]["value"] == published.info["K1"]
-    assert found["dead share", None]["value"] == corrected.info["dead_share"]
-    assert found["1/alpha (joint)", 1000]["value"] == pytest.approx(fixed.inverse, rel=1e-5)
+    assert measured["1/alpha (corrected)", None]["value"] == pytest.approx(corrected.inverse, rel=1e-5)
+    assert measured["1/alpha (corrected)", None]["se"] == pytest.approx(corrected.inverse_se, rel=1e-4)
+    assert measured["1/alpha (published)", None]["value"] == pytest.approx(published.inverse, rel=1e-5)
+    assert measured["K1 (published)", None]["value"] == published.info["K1"]
+    assert measured["dead share", None]["value"] == corrected.info["dead_share"]
+    assert measured["1/alpha (joint)", 1000]["value"] == pytest.approx(fixed.inverse, rel=1e-5)
 
 
 def test_what_is_measured_of_the_training_images_does_not_change():
@@ -65,7 +65,7 @@ def test_what_is_measured_of_the_training_images_does_not_change():
 @pytest.mark.slow
 def test_test_images_without_noise_are_said_to_have_none(monkeypatch):
     U = torch.ones(5, 9)
-    monkeypatch.setattr(sizes, "noise_matrix", lambda *of: U)
+    monkeypatch.setattr(sizes, "noise_matrix", lambda *given: U)
     rows = SPLITS.measure(TRAIN.build(), lambda share: None)
     assert rows[-1] == {"quantity": "nothing alive", "value": 1.0, "split": "test"}
     U[1, 3] = 2.0  # of too few entries for blocks of 1000

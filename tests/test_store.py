@@ -177,21 +177,21 @@ def test_no_bit_can_be_flipped_unnoticed(tmp_path):
     """Every byte in turn: the file is refused in one clear way, or its content is what it was."""
     path = tmp_path / "x.parquet"
     write_example(path, example())
-    whole, wanted, refused = path.read_bytes(), store.read(path), 0
-    for i in range(0, len(whole), 7):
-        path.write_bytes(whole[:i] + bytes([whole[i] ^ 0x10]) + whole[i + 1 :])
+    intact, wanted, refused = path.read_bytes(), store.read(path), 0
+    for i in range(0, len(intact), 7):
+        path.write_bytes(intact[:i] + bytes([intact[i] ^ 0x10]) + intact[i + 1 :])
         problem = ""
         try:
-            found = store.read(path)
+            results = store.read(path)
         except ValueError as error:
             problem = str(error)
         if problem:
             refused += 1
             assert str(path) in problem
         else:
-            assert found.rows.equals(wanted.rows)
-            assert found.records() == wanted.records()
-    assert refused > len(whole) / 7 / 2
+            assert results.rows.equals(wanted.rows)
+            assert results.records() == wanted.records()
+    assert refused > len(intact) / 7 / 2
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path):

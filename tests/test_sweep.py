@@ -82,20 +82,20 @@ def environment(folder: Path) -> dict[str, str]:
 def until(condition, what: str):
     """Wait for something that must come."""
     deadline = time.monotonic() + LIMIT
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {LIMIT} s for {what}"
         time.sleep(0.02)
-    return found
+    return value
 
 
-def check(found: store.Results, wanted: store.Results) -> None:
+def check(results: store.Results, wanted: store.Results) -> None:
     """The same rows bit for bit, none lost, none twice, in the order of the grid; made with one thread."""
-    pd.testing.assert_frame_equal(found.rows, wanted.rows, check_exact=True)
-    assert not found.rows.duplicated(KEYS).any()
-    assert list(found.runs["spec_digest"]) == [store.digest(spec) for spec in GRID]
-    assert set(found.runs["threads"]) == {1}
+    pd.testing.assert_frame_equal(results.rows, wanted.rows, check_exact=True)
+    assert not results.rows.duplicated(KEYS).any()
+    assert list(results.runs["spec_digest"]) == [store.digest(spec) for spec in GRID]
+    assert set(results.runs["threads"]) == {1}
     same = [name for name in wanted.runs if name not in ("seconds", "finished", "commit")]
-    pd.testing.assert_frame_equal(found.runs[same], wanted.runs[same])
+    pd.testing.assert_frame_equal(results.runs[same], wanted.runs[same])
     stored = store.read(store.path_of("iterations", "smoke"))
     assert len(stored.runs) == len(GRID)
     assert len(stored.rows) == len(wanted.rows)
@@ -110,7 +110,7 @@ def nothing_is_left(cache: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def unbroken(tmp_path_factory):
     """What one process makes of the grid, unbroken."""
     with pytest.MonkeyPatch.context() as patch:
         return in_one_process(tmp_path_factory.mktemp("whole"), patch)
@@ -149,11 +149,11 @@ def tiny_grid(monkeypatch, tmp_path):
     monkeypatch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID)
 
 
-def test_workers_make_the_rows_of_one_process(whole, client, workers, tiny_grid, tmp_path):
+def test_workers_make_the_rows_of_one_process(unbroken, client, workers, tiny_grid, tmp_path):
     for address in client.scheduler_info()["workers"]:  # more threads than one would change the last digits
         client.submit(torch.set_num_threads, 2, workers=[address], pure=False).result()
     shares = []
-    check(runner.run("iterations", "smoke", client=client, progress=shares.append), whole)
+    check(runner.run("iterations", "smoke", client=client, progress=shares.append), unbroken)
     assert sum(shares) == pytest.approx(len(GRID))
     assert min(shares) >= 0
     assert len(shares) > 1 + len(GRID)  # some are of runs in the middle
@@ -162,7 +162,7 @@ def test_workers_make_the_rows_of_one_process(whole, client, workers, tiny_grid,
     with pytest.MonkeyPatch.context() as nothing:
         nothing.setattr(Client, "submit", lambda *words, **options: pytest.fail("a stored run is made again"))
         shares.clear()
-        check(runner.run("iterations", "smoke", client=client, progress=shares.append), whole)
+        check(runner.run("iterations", "smoke", client=client, progress=shares.append), unbroken)
     assert sum(shares) == len(GRID)
     assert runner.verify("iterations", "smoke")["difference"].max() == 0  # the sample came along
 
@@ -219,7 +219,7 @@ def test_workers_stop_when_the_sweep_is_stopped(client, workers, tiny_grid, monk
 
 
 @pytest.mark.parametrize("where", ["one cluster", "two processes"])
-def test_two_sweeps_of_one_grid_lose_nothing(where, whole, request, tiny_grid, tmp_path):
+def test_two_sweeps_of_one_grid_lose_nothing(where, unbroken, request, tiny_grid, tmp_path):
     words = []
     if where == "one cluster":
         client = request.getfixturevalue("client")
@@ -229,7 +229,7 @@ def test_two_sweeps_of_one_grid_lose_nothing(where, whole, request, tiny_grid, t
             _, errors = process.communicate()
             assert process.returncode == 0, errors
             assert "4.0/4 runs" in errors
-    check(runner.stored("iterations", "smoke"), whole)
+    check(runner.stored("iterations", "smoke"), unbroken)
     nothing_is_left(tmp_path / "cache")
 
 
@@ -271,7 +271,7 @@ def test_rows_go_where_another_process_stores_the_run_while_this_one_holds_it(ti
     nothing_is_left(tmp_path / "cache")
 
 
-def test_ctrl_c_keeps_what_is_finished_and_stops_the_workers(whole, tiny_grid, tmp_path):
+def test_ctrl_c_keeps_what_is_finished_and_stops_the_workers(unbroken, tiny_grid, tmp_path):
     path = store.path_of("iterations", "smoke")
     with started(tmp_path, "--workers", "2") as process:
         until(lambda: path.exists() or process.poll() is not None, "a stored run")
@@ -282,7 +282,7 @@ def test_ctrl_c_keeps_what_is_finished_and_stops_the_workers(whole, tiny_grid, t
         assert "Traceback" not in errors
         until(lambda: not alive(process.pid), "the end of all processes")
     assert 1 <= len(store.read(path).runs) < len(GRID)
-    check(runner.run("iterations", "smoke"), whole)
+    check(runner.run("iterations", "smoke"), unbroken)
     nothing_is_left(tmp_path / "cache")
 
 

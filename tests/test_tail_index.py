@@ -21,8 +21,8 @@ def sas(alpha, size, seed=0):
 
 def z_scores(function, alpha, size, replicates, seed, draw=sas):
     """(1/alpha^ - 1/alpha) over its reported standard error, for independent samples."""
-    found = [function(draw(alpha, size, [seed, i])) for i in range(replicates)]
-    return np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in found])
+    indices = [function(draw(alpha, size, [seed, i])) for i in range(replicates)]
+    return np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in indices])
 
 
 def assert_standard(z, mean=0.0, sd=1.0, slack=0.0):
@@ -56,8 +56,8 @@ def test_z_scores_on_stable_data(name, alpha):
         mean, sd = -0.1, 0.88
     usual = REPLICATES // 2 if name == "mohammadi_order" else REPLICATES  # it takes as long as all others together
     count = EXCEPTIONS.get((name, alpha), usual)
-    found = [tail_index.ESTIMATORS[name](sample) for sample in samples(alpha)[:count]]
-    assert_standard(np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in found]), mean, sd)
+    indices = [tail_index.ESTIMATORS[name](sample) for sample in samples(alpha)[:count]]
+    assert_standard(np.array([(index.inverse - 1 / alpha) / index.inverse_se for index in indices]), mean, sd)
 
 
 @pytest.mark.slow
@@ -90,8 +90,8 @@ def test_hill_bias_on_stable_data_is_the_documented_one():
     alpha, size, k = 1.7, 20_000, 300
     C = 2 * math.gamma(alpha) * math.sin(math.pi * alpha / 2) / math.pi
     D = -math.gamma(2 * alpha) * math.cos(math.pi * alpha / 2) / math.gamma(alpha)
-    found = np.array([tail_index.hill(sas(alpha, size, [5, i]), k=k).inverse for i in range(200)])
-    bias = alpha * found.mean() - 1
+    inverses = np.array([tail_index.hill(sas(alpha, size, [5, i]), k=k).inverse for i in range(200)])
+    bias = alpha * inverses.mean() - 1
     assert bias == pytest.approx(-D * k / (2 * C * size), rel=0.25)  # first order only
     assert bias < -0.05
 
@@ -208,10 +208,10 @@ def test_blocks_go_on_from_one_portion_of_rows_to_the_next(chunk, K1, monkeypatc
     expected = tail_index.mohammadi(U[:, 1:].copy(), K1)
     for module in (tail_index.blocks, tail_index.logs):
         monkeypatch.setattr(module, "CHUNK", chunk)
-    found = tail_index.mohammadi(U, K1)
-    assert found.inverse == pytest.approx(expected.inverse, rel=1e-12)
-    assert found.inverse_se == pytest.approx(expected.inverse_se, rel=1e-12)
-    assert found.info == expected.info | {"dead_share": 1 - 12 / 13}
+    result = tail_index.mohammadi(U, K1)
+    assert result.inverse == pytest.approx(expected.inverse, rel=1e-12)
+    assert result.inverse_se == pytest.approx(expected.inverse_se, rel=1e-12)
+    assert result.info == expected.info | {"dead_share": 1 - 12 / 13}
 
 
 @pytest.mark.parametrize("shape", [(40,), (20, 2), (2, 20)])
@@ -279,9 +279,9 @@ def test_jackknife_over_rows_is_the_spread_over_independent_matrices(convention)
     def matrix():
         return generator.standard_normal((40, 1)) + 0.3 * generator.standard_normal((40, 400))
 
-    found = [tail_index.mohammadi(matrix(), convention=convention) for _ in range(300)]
-    inverse = np.array([index.inverse for index in found])
-    reported = np.mean([index.inverse_se for index in found])
+    indices = [tail_index.mohammadi(matrix(), convention=convention) for _ in range(300)]
+    inverse = np.array([index.inverse for index in indices])
+    reported = np.mean([index.inverse_se for index in indices])
     assert reported == pytest.approx(inverse.std(ddof=1), rel=0.2)
     iid = tail_index.mohammadi(matrix().reshape(-1), convention=convention).inverse_se
     assert abs(math.log(reported / iid)) > math.log(1.5)
@@ -333,12 +333,12 @@ def test_values_above_two_are_reported():
 )
 def test_closed_forms_on_data_that_are_not_stable(name, parameter, convention):
     law, size = known_laws.law(name), 250_000
-    found = [
+    indices = [
         tail_index.mohammadi(law.sample(parameter, size, np.random.default_rng([9, i])), convention=convention)
         for i in range(60)
     ]
-    inverse = np.array([index.inverse for index in found])
-    expected = law.block_inverse(parameter, int(found[0].info["K1"]), convention)
+    inverse = np.array([index.inverse for index in indices])
+    expected = law.block_inverse(parameter, int(indices[0].info["K1"]), convention)
     # 0.004: what is left of the central limit theorem at K1 = 500, largest for Student t with 3 degrees of freedom.
     assert abs(inverse.mean() - expected) < 4 * inverse.std(ddof=1) / math.sqrt(60) + 0.004
     assert abs(expected - 0.5) > 0.003

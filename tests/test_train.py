@@ -76,9 +76,9 @@ def test_a_full_batch_is_plain_gradient_descent() -> None:
             model, cross_entropy, images, **SETTINGS | {"batch_size": 24, "lr": 0.5, "iterations": 1, "snapshots": ()}
         )
     )
-    found = [w.numpy() for w in weights(model)]
-    np.testing.assert_allclose(found[1], W2 - 0.5 * error.T @ hidden, atol=1e-6)
-    np.testing.assert_allclose(found[0], W1 - 0.5 * ((error @ W2) * (hidden > 0)).T @ X, atol=1e-6)
+    trained = [w.numpy() for w in weights(model)]
+    np.testing.assert_allclose(trained[1], W2 - 0.5 * error.T @ hidden, atol=1e-6)
+    np.testing.assert_allclose(trained[0], W1 - 0.5 * ((error @ W2) * (hidden > 0)).T @ X, atol=1e-6)
 
 
 def test_every_epoch_visits_every_image_once_in_a_new_order() -> None:
@@ -127,14 +127,14 @@ def test_digits_are_learnt() -> None:
     digits = data.load("digits")
     model = fcn(64, 32, 3, 10, seed=0)
     settings = {"batch_size": 50, "lr": 0.1, "iterations": 300, "snapshots": (0, 300), "seed": 0}
-    found = [
+    ends = [
         evaluate(model, cross_entropy, digits.x_test, digits.y_test)
         for _ in train(model, cross_entropy, digits, **settings)
     ]
-    assert found[0][0] == pytest.approx(math.log(10), abs=0.1)
-    assert found[0][1] < 0.3
-    assert found[1][0] < 0.3
-    assert found[1][1] > 0.9
+    assert ends[0][0] == pytest.approx(math.log(10), abs=0.1)
+    assert ends[0][1] < 0.3
+    assert ends[1][0] < 0.3
+    assert ends[1][1] > 0.9
 
 
 def test_a_run_that_diverges_says_when_and_keeps_what_came_before() -> None:
@@ -190,11 +190,11 @@ def test_evaluate_is_the_mean_over_all_samples(n: int) -> None:
     images = dataset(n)
     model = fcn(9, 5, 3, 4, seed=1)
     outputs = model(images.x_train).detach().double().numpy()
-    own = outputs[np.arange(n), images.y_train.numpy()]
-    losses = np.log(np.exp(outputs).sum(1)) - own
+    right = outputs[np.arange(n), images.y_train.numpy()]
+    losses = np.log(np.exp(outputs).sum(1)) - right
     loss, accuracy = evaluate(model, cross_entropy, images.x_train, images.y_train)
     assert loss == pytest.approx(losses.mean(), rel=1e-6)
-    assert accuracy == pytest.approx((own == outputs.max(1)).mean(), abs=1e-12)
+    assert accuracy == pytest.approx((right == outputs.max(1)).mean(), abs=1e-12)
     assert 0 < accuracy < 1
 
 
@@ -219,8 +219,8 @@ def with_dropout() -> nn.Module:
 @pytest.mark.parametrize("start", [0, 1, 6, 7, 13])  # 6 minibatches an epoch
 def test_a_run_taken_up_again_ends_bit_for_bit_where_an_unbroken_one_does(order: str, start: int) -> None:
     settings = SETTINGS | {"iterations": 20, "snapshots": (5, 20), "order": order, "schedule": "halved"}
-    whole, broken = with_dropout(), with_dropout()
-    assert list(train(whole, cross_entropy, dataset(), **settings)) == [5, 20]
+    unbroken, broken = with_dropout(), with_dropout()
+    assert list(train(unbroken, cross_entropy, dataset(), **settings)) == [5, 20]
     list(zip(range(1), train(broken, cross_entropy, dataset(), **settings | {"snapshots": (start,)}), strict=False))
     torch.manual_seed(99)
     broken.eval()  # it must put itself into training mode
@@ -228,7 +228,7 @@ def test_a_run_taken_up_again_ends_bit_for_bit_where_an_unbroken_one_does(order:
     resumed = train(broken, cross_entropy, dataset(), **settings, start=start, each=counted.append)
     assert list(resumed) == [point for point in (5, 20) if point >= start]
     assert counted == list(range(start + 1, 21))
-    assert same(weights(whole), weights(broken))
+    assert same(weights(unbroken), weights(broken))
 
 
 def test_dropout_differs_from_step_to_step_and_run_to_run_and_leaves_the_global_state() -> None:

@@ -86,10 +86,10 @@ def test_shuffles_have_their_seed(monkeypatch):
     x = torch.arange(40.0)
     for chunk in (2**18, 20):
         monkeypatch.setattr(twins, "_CHUNK", chunk)
-        found = [diagnosis.shuffle(x, seed) for seed in (0, 1, 0)]
-        assert torch.equal(found[0], found[2])
-        assert not torch.equal(found[0], found[1])
-        assert torch.equal(found[1].sort().values, x)
+        shuffled = [diagnosis.shuffle(x, seed) for seed in (0, 1, 0)]
+        assert torch.equal(shuffled[0], shuffled[2])
+        assert not torch.equal(shuffled[0], shuffled[1])
+        assert torch.equal(shuffled[1].sort().values, x)
     counts = {sum(diagnosis.shuffle(x, seed)[:20] < 20).item() for seed in range(20)}
     assert len(counts) > 2  # how many of a chunk go to a segment is random too
 
@@ -99,9 +99,9 @@ def test_sampled_columns_are_contiguous_in_every_piece():
     columns = diagnosis.sample_columns(1000, groups, 100, seed=3)
     assert len(columns) <= 100
     for start, stop, size in ((0, 700, 70), (700, 980, 28), (980, 990, 1), (990, 1000, 1)):
-        own = columns[(columns >= start) & (columns < stop)]
-        assert len(own) == size
-        assert torch.equal(own, torch.arange(int(own[0]), int(own[0]) + size))
+        piece = columns[(columns >= start) & (columns < stop)]
+        assert len(piece) == size
+        assert torch.equal(piece, torch.arange(int(piece[0]), int(piece[0]) + size))
     assert not torch.equal(columns, diagnosis.sample_columns(1000, groups, 100, seed=4))
     assert torch.equal(columns, diagnosis.sample_columns(1000, groups, 100, seed=3))
     assert len(diagnosis.sample_columns(1000, groups, 4)) == 4

@@ -38,9 +38,15 @@ def results_of(specs, quantities, *, untrained=lambda spec: False, points=lambda
         status = "not trained" if untrained(spec) else "complete"
         record = store.run_record(spec, "0" * 64, 1.0, status)
         rows = [
-            {"iteration": point, "split": split, "quantity": of, "x": x, "value": made_up(spec, point, split, of, x)}
+            {
+                "iteration": point,
+                "split": split,
+                "quantity": quantity,
+                "x": x,
+                "value": made_up(spec, point, split, quantity, x),
+            }
             for point in points(spec)
-            for split, of, x in quantities(spec)
+            for split, quantity, x in quantities(spec)
         ]
         frames.append(store.to_frame(rows, record["run"]))
         records.append(record)
@@ -69,7 +75,7 @@ def alphas(specs, *key):
 
 def drawn(axes, label):
     """Where the means and the ends of the bars of a line are."""
-    [bars] = [of for of in axes.containers if of.get_label() == label]
+    [bars] = [container for container in axes.containers if container.get_label() == label]
     line, _, (segments,) = bars.lines
     return line.get_xydata(), np.array(segments.get_segments())[:, :, 1]
 
@@ -98,7 +104,7 @@ def test_the_size_of_fcns_is_drawn_as_stored():
             ]
             np.testing.assert_allclose([mean, *bar], alphas(chosen, *key))
     assert list(drawn(panels["MNIST, cross-entropy; published"], "depth 4")[0][:, 0]) == [4, 16, 64, 256, 1024]
-    [open_marks] = [of for of in axes.containers if of.lines[0].get_markerfacecolor() == "white"]
+    [open_marks] = [container for container in axes.containers if container.lines[0].get_markerfacecolor() == "white"]
     [only] = [s for s in specs if lost(s) and (s.train.dataset, s.train.loss) == ("cifar10", "hinge")]
     np.testing.assert_allclose(open_marks.lines[0].get_xydata(), [[4, alphas([only], *key)[0]]])
     line = sizes.size_table(results).loc["cifar10", "hinge", 10, 4]
@@ -149,12 +155,12 @@ def test_the_minibatch_size_is_drawn_for_both_kinds_of_training():
         assert list(line) == pytest.approx(alphas(chosen, "train", "1/alpha (published)", float(b)))
     before = 1 / np.mean([made_up(s, 0, "train", "1/alpha (published)", 50.0) for s in base])
     assert table.loc["cifar10", 4, f"b = 500, {BEFORE}", "published", 50]["alpha"] == pytest.approx(before)
-    own = table.loc["cifar10", 4, "trained at each size", "$K_1$ = 1000"]
-    assert list(own.index) == [50, 100, 200, 500, 1000]
+    rows = table.loc["cifar10", 4, "trained at each size", "$K_1$ = 1000"]
+    assert list(rows.index) == [50, 100, 200, 500, 1000]
     axes = next(
         a for a in batch_size.against_batch_size(results).axes if a.get_title() == "CIFAR-10, depth 4; $K_1$ = 1000"
     )
-    np.testing.assert_allclose(drawn(axes, "trained at each size")[0][:, 1], own["alpha"])
+    np.testing.assert_allclose(drawn(axes, "trained at each size")[0][:, 1], rows["alpha"])
 
 
 def test_departures_are_told_apart():
@@ -183,8 +189,8 @@ def test_departures_are_told_apart():
         key = ("train", f"1/alpha ({way})", NAN)
         assert list(line[["alpha", "low", "high"]]) == pytest.approx(alphas(chosen, *key))
         change = [
-            made_up(one, 2000, *key) - made_up(of, 2000, "train", "1/alpha (text)", NAN)
-            for one, of in zip(chosen, plain, strict=True)
+            made_up(one, 2000, *key) - made_up(other, 2000, "train", "1/alpha (text)", NAN)
+            for one, other in zip(chosen, plain, strict=True)
         ]
         assert line["change of 1/alpha"] == pytest.approx(np.mean(change))
         assert line["sd of the change"] == pytest.approx(np.std(change, ddof=1))
@@ -236,7 +242,11 @@ def test_the_decomposition_is_drawn_against_the_size():
     assert drawn(figure.axes[column], "depth 10")[0][1] == pytest.approx([16, alpha])
     assert table.loc[("cifar10", "hinge", 10, 16), "alpha^ (corrected)"] == pytest.approx(alpha)
     null = [made_up(s, 4000, "train", "tail excess (twin)", NAN) for s in kind if s.train.width == 64]
-    [upper, lower] = [of.get_paths()[0].vertices for of in figure.axes[4 + column].collections if of.get_alpha()]
+    [upper, lower] = [
+        collection.get_paths()[0].vertices
+        for collection in figure.axes[4 + column].collections
+        if collection.get_alpha()
+    ]
     assert upper[upper[:, 0] == 64, 1].max() == pytest.approx(max(null) + 0.98)
     assert lower[lower[:, 0] == 64, 1].min() == pytest.approx(min(null) - 0.98)
 
@@ -256,27 +266,27 @@ def test_corners_and_runs_that_trained_in_words():
     assert list(table.columns) == ["runs that trained", "accuracy", "published", "corrected", "K1 = 1000"]
     corners = [(2, 4), (2, 256), (4, 1024), (10, 4), (10, 256)]
     assert list(table.loc["mnist", "nll"].index) == corners
-    assert list(table.loc["mnist", "hinge"].index) == [of for of in corners if of != (4, 1024)]
+    assert list(table.loc["mnist", "hinge"].index) == [corner for corner in corners if corner != (4, 1024)]
     key = ("train", "1/alpha (corrected)", NAN)
     for depth, width in ((2, 256), (10, 4)):
-        of = [s for s in specs if (s.train.dataset, s.train.loss) == ("mnist", "hinge") and not lost(s)]
-        of = [s for s in of if (s.train.depth, s.train.width) == (depth, width)]
-        alpha = [1 / made_up(s, 4000, *key) for s in of]
-        words = f"{alphas(of, *key)[0]:.3f}" + (f" ± {np.std(alpha, ddof=1):.3f}" if len(of) > 1 else "")
+        shown = [s for s in specs if (s.train.dataset, s.train.loss) == ("mnist", "hinge") and not lost(s)]
+        shown = [s for s in shown if (s.train.depth, s.train.width) == (depth, width)]
+        alpha = [1 / made_up(s, 4000, *key) for s in shown]
+        words = f"{alphas(shown, *key)[0]:.3f}" + (f" ± {np.std(alpha, ddof=1):.3f}" if len(shown) > 1 else "")
         assert table.loc[("mnist", "hinge", depth, width), "corrected"] == words
-        accuracy = np.mean([made_up(s, 4000, "train", "accuracy", NAN) for s in of])
+        accuracy = np.mean([made_up(s, 4000, "train", "accuracy", NAN) for s in shown])
         assert table.loc[("mnist", "hinge", depth, width), "accuracy"] == f"{accuracy:.3f}"
 
 
 def test_tables_name_things_as_figures_do():
     index = [("mnist", "nll", 2, 4), ("cifar10", "hinge", 10, 16)]
     fcn = pd.DataFrame({"corrected": [1.0, 2.0]}, pd.MultiIndex.from_tuples(index, names=SIZES))
-    found = sizes.readable(fcn)
-    assert list(found.index) == [("MNIST", "cross-entropy", 2, 4), ("CIFAR-10", "hinge", 10, 16)]
-    assert found["corrected"].tolist() == [1.0, 2.0]
+    table = sizes.readable(fcn)
+    assert list(table.index) == [("MNIST", "cross-entropy", 2, 4), ("CIFAR-10", "hinge", 10, 16)]
+    assert table["corrected"].tolist() == [1.0, 2.0]
     cnn = pd.DataFrame({"corrected": [1.0]}, pd.MultiIndex.from_tuples([("cifar100", "nll", 0, 8)], names=SIZES))
-    found = sizes.readable(cnn)
-    assert (list(found.index), found.index.names) == (
+    table = sizes.readable(cnn)
+    assert (list(table.index), table.index.names) == (
         [("CIFAR-100", "cross-entropy", 8)],
         ["dataset", "loss", "filters"],
     )

@@ -49,18 +49,18 @@ def test_every_size_is_measured_on_equally_many_minibatches():
     full = gradient_of(model, torch.arange(200))
     K1 = set()
     for b in SIZES.batch_sizes:
-        found = numbers(rows, b)
+        measured = numbers(rows, b)
         g = torch.stack([gradient_of(model, chosen) for chosen in draw(200, b, 12, 1)])
         U = (g - full).float()
         live = (g != g[0]).any(0)
         corrected = tail_index.mohammadi(U[:, live])
-        assert found["1/alpha (corrected)"] == pytest.approx(corrected.inverse, rel=1e-4)
-        assert found["dead share"] == pytest.approx(1 - live.double().mean().item())
+        assert measured["1/alpha (corrected)"] == pytest.approx(corrected.inverse, rel=1e-4)
+        assert measured["dead share"] == pytest.approx(1 - live.double().mean().item())
         published = tail_index.mohammadi(torch.where(full == 0, 0.0, U), convention="published")
-        assert found["1/alpha (published)"] == pytest.approx(published.inverse, rel=1e-3)
+        assert measured["1/alpha (published)"] == pytest.approx(published.inverse, rel=1e-3)
         fixed = tail_index.mohammadi(U[:, live], K1=1000)
-        assert found["1/alpha (corrected, K1 = 1000)"] == pytest.approx(fixed.inverse, rel=1e-4)
-        K1.add(found["K1 (published)"])
+        assert measured["1/alpha (corrected, K1 = 1000)"] == pytest.approx(fixed.inverse, rel=1e-4)
+        K1.add(measured["K1 (published)"])
     assert len(K1) == 1
     assert "accuracy" in numbers(rows)
 
@@ -88,11 +88,11 @@ def test_the_grid_trains_at_every_size_that_it_measures_there():
     specs = experiments.grid("batch_size", "laptop")
     assert {spec.minibatches for spec in specs} == {100}
     assert {spec.train.depth for spec in specs} == {2, 4}
-    own = {spec.train.batch_size for spec in specs if spec.batch_sizes == (spec.train.batch_size,)}
-    assert own == {50, 100, 200, 1000}
+    trained = {spec.train.batch_size for spec in specs if spec.batch_sizes == (spec.train.batch_size,)}
+    assert trained == {50, 100, 200, 1000}
     swept = [spec for spec in specs if len(spec.batch_sizes) > 1]
     assert {spec.train.batch_size for spec in swept} == {500}
-    assert all(own <= set(spec.batch_sizes) for spec in swept)
+    assert all(trained <= set(spec.batch_sizes) for spec in swept)
     assert len(swept) == 2 * 2 * 3
 
 
@@ -106,12 +106,12 @@ def test_the_ways_of_text_and_code_are_those_of_their_formulas():
     with torch.no_grad():
         model.linear1.weight[0] = 0.0
         model.linear2.weight[:, 0] = 0.0
-    found = numbers(text.measure(model, lambda share: None))
+    measured = numbers(text.measure(model, lambda share: None))
     order = torch.randperm(200, generator=torch.Generator().manual_seed(2 * 10**6 + 1))
     g = torch.stack([gradient_of(model, chosen) for chosen in order.view(10, 20)]).numpy()
     dead = (g == g[0]).all(0)
     U = np.where(dead, 0.0, g - g.mean(0))
-    assert found["dead share"] == pytest.approx(dead.mean())
+    assert measured["dead share"] == pytest.approx(dead.mean())
     assert dead.mean() > 0.1
 
     def inverse(X, K1, epsilon):
@@ -125,14 +125,14 @@ def test_the_ways_of_text_and_code_are_those_of_their_formulas():
         return min((d for d in range(2, K) if K % d == 0), key=lambda d: abs(d - math.sqrt(K)))
 
     K1, K1_all = nearest(U[:, ~dead].size), nearest(U.size)
-    assert (found["K1 (text)"], found["K1 (text, dead kept)"]) == (K1, K1_all)
-    assert found["K1 (published)"] == K1_all
-    assert found["1/alpha (text)"] == pytest.approx(inverse(U[:, ~dead].ravel(), K1, 0), rel=1e-5)
-    assert found["1/alpha (text, epsilon)"] == pytest.approx(inverse(U[:, ~dead].ravel(), K1, 2.2204e-16), rel=1e-4)
-    assert found["1/alpha (text, dead kept)"] == pytest.approx(inverse(U.ravel(), K1_all, 0), rel=1e-3)
-    assert found["1/alpha (published)"] == pytest.approx(inverse(U.ravel(), K1_all, 2.2204e-16), rel=1e-4)
-    assert found["1/alpha (published)"] > found["1/alpha (text, dead kept)"] + 0.3  # zeros count as -36
-    assert found["1/alpha (text)"] != found["1/alpha (text, dead kept)"]
+    assert (measured["K1 (text)"], measured["K1 (text, dead kept)"]) == (K1, K1_all)
+    assert measured["K1 (published)"] == K1_all
+    assert measured["1/alpha (text)"] == pytest.approx(inverse(U[:, ~dead].ravel(), K1, 0), rel=1e-5)
+    assert measured["1/alpha (text, epsilon)"] == pytest.approx(inverse(U[:, ~dead].ravel(), K1, 2.2204e-16), rel=1e-4)
+    assert measured["1/alpha (text, dead kept)"] == pytest.approx(inverse(U.ravel(), K1_all, 0), rel=1e-3)
+    assert measured["1/alpha (published)"] == pytest.approx(inverse(U.ravel(), K1_all, 2.2204e-16), rel=1e-4)
+    assert measured["1/alpha (published)"] > measured["1/alpha (text, dead kept)"] + 0.3  # zeros count as -36
+    assert measured["1/alpha (text)"] != measured["1/alpha (text, dead kept)"]
 
 
 def test_the_rules_of_text_and_code_for_the_block_length_agree():
