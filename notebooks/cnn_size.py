@@ -115,9 +115,9 @@ for when, which in (("before", before), ("after", after)):
 # %% tags=["remove-cell"]
 at_end = size.xs("nll", level="loss").droplevel("depth")
 for name in ("cifar10", "cifar100"):
-    own = at_end[at_end.index.get_level_values("dataset") == name]
+    rows = at_end[at_end.index.get_level_values("dataset") == name]
     for split, column in (("train", "published"), ("train", "corrected"), ("train", "accuracy"), ("test", "accuracy")):
-        words = ", ".join(f"{value:.2f}" for value in own[split, column])
+        words = ", ".join(f"{value:.2f}" for value in rows[split, column])
         glue(f"cnn_{name}_{split}_{column}", words or "–", display=False)
 lower = at_end["train", "published"] - at_end["test", "published"]
 glue("cnn_test_low", float(lower.min()), display=False)
@@ -132,8 +132,8 @@ glue("cnn_at_chance", int((accuracy["value"] < 1.5 * chance).sum()), display=Fal
 glue("cnn_at_1000", len(accuracy), display=False)
 smallest = table[table["last"] & (table["dataset"] != "cifar100") & (table["width"] == table["width"].min())]
 for quantity, name in {"accuracy": "accuracy", "1/alpha (published, data order)": "published"}.items():
-    own = smallest.loc[smallest["quantity"] == quantity, "value"].astype(float)
-    words = ", ".join(f"{value:.2f}" for value in (own if name == "accuracy" else 1 / own))
+    last = smallest.loc[smallest["quantity"] == quantity, "value"].astype(float)
+    words = ", ".join(f"{value:.2f}" for value in (last if name == "accuracy" else 1 / last))
     glue(f"cnn_smallest_{name}", words, display=False)
 
 # %% [markdown]

@@ -118,11 +118,11 @@ for word in ("published", "corrected"):
 trained = train[~size["runs", "that trained"].str.startswith("0")]
 names, depths = (trained.index.get_level_values(level) for level in ("dataset", "depth"))
 for name in ("mnist", "cifar10"):
-    of = names == (name if name in names else names[-1])
+    chosen = names == (name if name in names else names[-1])
     for column, word in (("published", "published"), (fixed, "fixed")):
-        put(f"{name}_{word}_low", trained.loc[of & (depths < 10), column].min())
-        put(f"{name}_{word}_high", trained.loc[of & (depths < 10), column].max())
-    spread = trained.loc[of, ["sd (published)", "sd (corrected)"]]
+        put(f"{name}_{word}_low", trained.loc[chosen & (depths < 10), column].min())
+        put(f"{name}_{word}_high", trained.loc[chosen & (depths < 10), column].max())
+    spread = trained.loc[chosen, ["sd (published)", "sd (corrected)"]]
     put(f"{name}_sd", (spread**2).mean(axis=None) ** 0.5)
     put(f"{name}_sd_largest", spread.max(axis=None))
 put("fcn_highest", trained[["published", "corrected"]].max(axis=None))
