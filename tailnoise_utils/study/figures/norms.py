@@ -9,6 +9,7 @@ from scipy.stats import ks_2samp
 
 from tailnoise_utils import stable
 
+from ..results.reading import last_snapshot
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import facets, legend_below
@@ -102,9 +103,8 @@ def norm_table(results: Results) -> pd.DataFrame:
     trained count, if any did.
     """
     table = _scaled(results).merge(results.runs[["run", "status"]], on="run")
-    untrained = table["status"] != "complete"
-    if not untrained.all():
-        table = table[~untrained | (table["iteration"] < table["iteration"].max())]
+    if (table["status"] == "complete").any():
+        table = table.drop(last_snapshot(table).query("status != 'complete'").index)
     lines: dict[tuple[str, str], dict[int, float]] = {}
     for iteration, rows in table.groupby("iteration"):
         norms = {quantity: of_law["scaled"] for quantity, of_law in rows.groupby("quantity")}

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import CONVENTIONS, DATA, LOSSES, at_end
+from ..results.reading import CONVENTIONS, DATA, LOSSES, at_end, fixed_length
 from ..results.store import Results
 from ..style import LOOK, figure, series
 from .panels import errorbars, facets, legend_below
@@ -18,13 +18,11 @@ _CONFIGURATION = ["dataset", "loss", "depth", "width"]
 def at_the_end(results: Results) -> pd.DataFrame:
     """Return 1/alpha^, by convention (`what`), and accuracy of every run at its last snapshot, on whole networks."""
     table = at_end(results, trained=False)
-    joint = table["quantity"] == "1/alpha (joint)"
-    # One block length for all: 1000, or 100 where no run has blocks of 1000.
-    K1 = 1000 if (joint & (table["x"] == 1000) & (table["split"] == "train")).any() else 100
+    joint, K1 = fixed_length(table)
     names = {quantity: name for name, quantity in CONVENTIONS.items()} | {"accuracy": "accuracy"}
     what = table["quantity"].map(names)
     what[(table["quantity"] == "1/alpha (published)") & (table["split"] == "test")] = PUBLISHED
-    what[joint & (table["x"] == K1)] = f"K1 = {K1}"
+    what[(table["quantity"] == joint) & (table["x"] == K1)] = f"K1 = {K1:.0f}"
     columns = ["run", "dataset", "loss", "width", "depth", "seed", "status", "split", "what", "value", "se"]
     return table.assign(what=what)[what.notna()][columns]
 
