@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tailnoise_utils.noise.matrix import CHUNK
 from tailnoise_utils.tail_index import TailIndex
 from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
-from tailnoise_utils.tail_index.logs import chosen, sum_of_logs
+from tailnoise_utils.tail_index.logs import CHUNK, chosen, sum_of_logs
 from tailnoise_utils.tail_index.streaming import PermutedRowBlocks, RowBlocks
 
 from .report import Group

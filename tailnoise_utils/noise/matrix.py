@@ -16,12 +16,12 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from tailnoise_utils.tail_index.logs import CHUNK
+
 from .gradient import Gradient, Loss, gradients
 from .minibatches import check_batch_size
 from .parameters import trainable
 from .torch_state import private_randomness
-
-CHUNK = 2**17  # entries that are in float64 at a time: 1 MB, which stays in the processor's cache
 
 
 def noise_matrix(
