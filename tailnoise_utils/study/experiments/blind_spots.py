@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tailnoise_utils import diagnosis, tail_index
+from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index import known_laws
 
 P = 120
@@ -65,7 +66,7 @@ def twins(replicates: int, *, seed: int = 0) -> pd.DataFrame:
         mixing = torch.Generator().manual_seed(int(generator.integers(2**62)))
         for kind, X in (("noise", U), ("twin", diagnosis.gaussian_twin(U, mixing))):
             inverse = tail_index.mohammadi(X, _K1).inverse
-            tau = float(diagnosis.tail_excess(X - X.mean(0)).mean())
+            tau = float(diagnosis.tail_excess(centre(X)).mean())
             rows.append({"law": law, "replicate": k, "kind": kind, "1/alpha": inverse, "tail excess": tau})
     return pd.DataFrame(rows)
 

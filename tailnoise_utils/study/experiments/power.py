@@ -10,6 +10,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from tailnoise_utils import diagnosis
+from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index import known_laws
 
 from .spec import Drawn, Progress, Row
@@ -75,7 +76,7 @@ class PowerSpec(Drawn):
         rng = np.random.default_rng([self.seed, self.P, self.width, *law, replicate])
         shape = (self.P, self.width)
         U = known_laws.noise_of(self.coordinates, self.alpha, shape, rng, share=self.share, rank=_RANK)
-        return torch.from_numpy(U - U.mean(0)).float(), rng
+        return centre(torch.from_numpy(U)).float(), rng
 
     def _tests(self, replicate: int) -> dict[tuple[str, str, int | None], diagnosis.Comparison]:
         """Make every test on one matrix, named as in a diagnosis."""
