@@ -38,7 +38,7 @@ def results_of(specs, points=POINTS):
     return store.Results(pd.concat(frames, ignore_index=True), pd.DataFrame(records))
 
 
-def of(dataset, model="fcn"):
+def specs_of(dataset, model="fcn"):
     return [s for s in GRID if (s.train.model, s.train.dataset, s.train.iterations) == (model, dataset, 65_000)]
 
 
@@ -114,7 +114,7 @@ def test_only_the_first_network_of_a_kind_is_drawn_with_all_its_seeds(results):
 
 
 def test_what_is_drawn_along_training(results):
-    axes = iterations.along_training(results_of(of("mnist"))).axes
+    axes = iterations.along_training(results_of(specs_of("mnist"))).axes
     assert len(axes) == 4
     lines = {line.get_label(): line for line in axes[0].get_lines()}
     for name, shift in {"training images": 0, "test images": -0.1, "Gaussian twin": 0.02, "corrected": 0.3}.items():
@@ -137,7 +137,7 @@ def test_the_papers_curves_stand_beside_its_own_network_only(results):
 
 def test_landmarks(results):
     marks = iterations.landmarks(results)
-    [spec, *_] = of("mnist")
+    [spec, *_] = specs_of("mnist")
     row = marks.loc[store.digest(spec, data="0" * 64)[:16]]
     values = row[list(iterations._LANDMARKS)].tolist()
     # alpha^ at 100; the dip up to 1,500 with its iteration and accuracy; the lowest after it; late, of 30,001 to 40,000
@@ -152,7 +152,7 @@ def test_landmarks(results):
 
 
 def test_beside_figure7():
-    table = iterations.beside_figure7(results_of(of("mnist")[:1]))["MNIST"]
+    table = iterations.beside_figure7(results_of(specs_of("mnist")[:1]))["MNIST"]
     assert table["paper"].tolist() == [
         "1.148",
         "0.72",
@@ -171,12 +171,12 @@ def test_networks_that_differ_in_depth_or_minibatch_size_are_told_apart(results)
     table = iterations.variants(results)
     assert len(table) == 2 * 4
     assert table.loc[("MNIST", 9, 500), "at iteration"] == 900
-    one = iterations.variants(results_of(of("mnist")))
+    one = iterations.variants(results_of(specs_of("mnist")))
     assert one["α̂ at iteration 100"].item() == pytest.approx(1.11)  # the mean of three seeds
 
 
 def test_noise_beside_its_twin():
-    numbers = iterations.against_twin(results_of(of("mnist")[:1]))
+    numbers = iterations.against_twin(results_of(specs_of("mnist")[:1]))
     expected = {"dip": 0.7, "twin": 0.72, "corrected": 1.0, "dead": 0.1, "start": 1.2, "at": 900, "accuracy": 0.3}
     expected["gap"] = 1 / 0.6 - 1 / 0.62
     assert {name: numbers[f"mnist_{name}"] for name in expected} == pytest.approx(expected)
@@ -212,6 +212,6 @@ def test_what_the_laptop_measures_in_data_order_is_drawn():
 
 
 def test_a_diverged_run_is_drawn_as_far_as_it_went():
-    shorter = results_of(of("mnist")[:1], points=POINTS[:4])
+    shorter = results_of(specs_of("mnist")[:1], points=POINTS[:4])
     shorter = replace(shorter, runs=shorter.runs.assign(status="diverged"))
     assert iterations.landmarks(shorter)["training ends at"].tolist() == [1000]
