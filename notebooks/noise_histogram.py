@@ -41,12 +41,12 @@ words = {
     "gaussian": "Gaussian, independent entries",
     "stable": "stable, independent entries",
 }
+
+# %% tags=["remove-cell"]
 for name, law in words.items():
     glue(f"spread_{name}_last", float(table[law, "sd of ln"].iloc[-1]), display=False)
     if name != "noise":
         glue(f"distance_{name}", float(table[law, "D"].iloc[-1]), display=False)
-
-# %% tags=["remove-cell"]
 for name, value in norms.pool_numbers(pool).items():
     glue(f"norms_{name}", value, display=False)
 
