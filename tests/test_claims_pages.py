@@ -20,7 +20,7 @@ PAGE = f"# A title\n\n{pages.BEGIN}\nold\n{pages.END}\n\nThe rest.\n"
 
 
 def test_tables_by_hand():
-    assert pages.table(VERDICTS, book=False).splitlines() == [
+    assert pages.table(VERDICTS, formulas=False).splitlines() == [
         "| | Claim, as we understand it | Verdict |",
         "| --- | --- | --- |",
         "| C2 | The estimator recovers alpha on synthetic SaS data. | **reproduced** |",
@@ -28,10 +28,11 @@ def test_tables_by_hand():
         "| O1 | Most of the gap 1/alpha^ - 1/2 before training is correlation between coordinates. "
         "| not tested at this scale |",
     ]
-    lines = pages.table(VERDICTS, book=True).splitlines()
-    assert lines[2].endswith("| **reproduced** | Not about gradient noise. |")
-    assert lines[3].endswith(r"| **partly** | At $K_1$ = 3 $\hat\alpha$ is 2, so $1/\hat\alpha$ is a half. |")
-    assert lines[4].endswith("between coordinates. | not tested at this scale | |")
+    lines = pages.table(VERDICTS, formulas=True).splitlines()
+    assert lines[3].endswith(r"$\hat\alpha$ is far below 2. | **partly** |")
+    assert lines[4].endswith(
+        r"gap $1/\hat\alpha$ - 1/2 before training is correlation between coordinates. | not tested at this scale |"
+    )
 
 
 def test_a_verdict_as_an_entry():
@@ -81,7 +82,7 @@ def test_command(tmp_path, monkeypatch):
     assert "C2 The estimator recovers alpha on synthetic SaS data.\n  reproduced (p = 0.012). Seen." in shown.output
     assert page.read_text() == PAGE
     assert str(page) in CliRunner().invoke(app, ["claims", "--write"]).output
-    assert pages.table(VERDICTS, book=False) in page.read_text()
+    assert pages.table(VERDICTS, formulas=False) in page.read_text()
     assert "The pages say so already." in CliRunner().invoke(app, ["claims", "--write"]).output
 
 
@@ -97,6 +98,6 @@ def test_pages_are_not_stale(monkeypatch):
     """If this fails: python -m tailnoise_utils claims --write."""
     monkeypatch.delenv("TAILNOISE_RESULTS", raising=False)
     verdicts = claims.verdicts("laptop")
-    for path, book in pages.PAGES.items():
+    for path, formulas in pages.PAGES.items():
         text = path.read_text()
-        assert pages.insert(text, pages.table(verdicts, book=book)) == text, path
+        assert pages.insert(text, pages.table(verdicts, formulas=formulas)) == text, path

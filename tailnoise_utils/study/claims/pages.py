@@ -8,20 +8,17 @@ from .verdict import NOT_TESTED, Verdict
 BEGIN = "<!-- claims: what follows is made by `python -m tailnoise_utils claims --write` -->"
 END = "<!-- claims: end -->"
 _ROOT = Path(__file__).parents[3]
-# Page to whether it has room for the second column, and mathematics.
+# Page to whether it has mathematics.
 PAGES = {_ROOT / "README.md": False, _ROOT / "book" / "index.md": True}
 
 
-def table(verdicts: Iterable[Verdict], *, book: bool) -> str:
-    """Return the verdicts as a Markdown table; for the book with formulas and the column on tails."""
-    header = ["", "Claim, as we understand it", "Verdict"] + ["Heavy tails, or something else?"] * book
-    rows = [header, ["---"] * len(header)]
+def table(verdicts: Iterable[Verdict], *, formulas: bool) -> str:
+    """Return the verdicts as a Markdown table, for the book with formulas."""
+    rows = [["", "Claim, as we understand it", "Verdict"], ["---"] * 3]
     for v in verdicts:
-        tested = v.verdict != NOT_TESTED
-        verdict = f"**{v.verdict}**" if tested else v.verdict
-        rows.append([v.claim, v.statement, verdict] + [v.tails if tested else ""] * book)
+        rows.append([v.claim, v.statement, f"**{v.verdict}**" if v.verdict != NOT_TESTED else v.verdict])
     text = "\n".join("".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows)
-    return with_formulas(text) if book else text
+    return with_formulas(text) if formulas else text
 
 
 def with_formulas(text: str) -> str:
@@ -52,9 +49,9 @@ def insert(page: str, lines: str) -> str:
 def write(verdicts: list[Verdict]) -> list[Path]:
     """Write the verdicts into the pages; return those that changed."""
     changed = []
-    for path, book in PAGES.items():
+    for path, formulas in PAGES.items():
         before = path.read_text()
-        if (after := insert(before, table(verdicts, book=book))) != before:
+        if (after := insert(before, table(verdicts, formulas=formulas))) != before:
             path.write_text(after)
             changed.append(path)
     return changed
