@@ -149,18 +149,17 @@ def test_a_run_that_did_not_train_has_no_part_in_the_last_row_of_norms():
 
 @pytest.mark.slow
 def test_the_readme_shows_what_is_stored(tmp_path):
-    results = runner.load("iterations", "laptop")
-    iterations.iterations(results).savefig(tmp_path / "now.png", dpi=150)
+    results = runner.stored("iterations", "paper", complete=False)
+    iterations.along_training(results).savefig(tmp_path / "now.png", dpi=150)
     now, committed = (plt.imread(path) for path in (tmp_path / "now.png", ROOT / "book/_static/iterations.png"))
     assert now.shape == committed.shape
     assert np.mean(np.abs(now - committed) > 0.1) < 0.002, (
-        "stale: python -m tailnoise_utils show iterations --profile laptop --figure book/_static/iterations.png"
+        "stale: python -m tailnoise_utils show iterations --profile paper --figure book/_static/iterations.png"
     )
     text = (ROOT / "README.md").read_text()
-    table = iterations.first_and_last(results)
-    for convention in ("published", "corrected, columns permuted"):
-        for column in ("first", "last"):
-            assert f"{table.loc[('FCN, MNIST', convention), column]:.2f}" in text
+    dip = iterations.against_twin(results)
+    assert f"dips to {dip['mnist_dip']:.2f} near iteration {dip['mnist_at']:.0f}" in text
+    assert f"its *twin*, dips to {dip['mnist_twin']:.2f}" in text
     forms = estimators.closed_form_table(runner.load("estimator", "laptop"))
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("corrected", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
@@ -168,13 +167,9 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     parts = decomposition.decomposition_table(diagnosis)
     dependence = (parts["correlation"] / (1 / parts["corrected"] - 0.5)).groupby(level="when")
     before, after = dependence.mean()[["before training", "after training"]]
-    flat = " ".join(text.split())
-    assert f"{before:.0%} on average".replace("%", " %") in flat
-    least = dependence.min()["after training"]
-    assert f"after it {after:.0%}, {least:.0%} where it is least".replace("%", " %") in flat
-    shares = decomposition.first_layer_shares(diagnosis).drop_duplicates().nsmallest(2)
-    assert f"{shares.iloc[1]:.0%} of their coordinates or more".replace("%", " %") in flat
-    assert f"({shares.iloc[0]:.0%} in the network of width 256 and depth 6 on MNIST)".replace("%", " %") in flat
+    count = parts.index.get_level_values(0).nunique()
+    words = f"{before:.0%} of the gap 1/alpha^ - 1/2 before training and {after:.0%} after it (means over {count} "
+    assert (words + "configurations)").replace("%", " %") in " ".join(text.split())
 
 
 def test_no_page_has_a_blank_left_to_fill():
