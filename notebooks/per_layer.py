@@ -124,9 +124,6 @@ glue("first_is_least", int((after["linear1"] <= after[layers[1:]].min(axis=1)).s
 glue("configurations", len(after), display=False)
 
 # %% tags=["remove-cell"]
-shares = decomposition.first_layer_shares(results).drop_duplicates().nsmallest(2)
-glue("share_least", float(shares.iloc[0]), display=False)
-glue("share_others", float(shares.iloc[-1]), display=False)
 front = decomposition.layer_table(results, "cnn" if cnns else "fcn").xs("before training", level="when")
 glue("conv_front", float(front.iloc[:, :2].max(axis=None)), display=False)
 
@@ -162,10 +159,6 @@ glue("scales_high", float(scales[layers[3:] or later].max(axis=None)), display=F
 # * **In the networks of depth 3 on CIFAR-10 there is little of it**, before training and after it: tau of the layers behind the first is at
 #   most {glue:text}`shallow_before:.3f` before and {glue:text}`shallow_after:.3f` after training. Small as it is, with
 #   cross-entropy it is no chance after training: `linear2` has p = {glue:text}`shallow_p:.2f` at most over seeds and widths.
-# * **Whole networks are mostly their first layer, but for one.** It holds {glue:text}`share_others:.0%` of the coordinates or more, but
-#   {glue:text}`share_least:.0%` in the network of width 256 and depth 6 on MNIST. What is said of whole networks ([](decomposition.ipynb)) is in so far
-#   mostly said of that layer: on CIFAR-10 its tau is at most {glue:text}`first_cifar:.3f` after training, and an average over all coordinates hides
-#   that of the later layers ({glue:text}`cross_after_low:.2f` to {glue:text}`hinge_after_high:.2f` at depth 6).
 # * **In the convolutional network** `conv1` and `conv2` are near Gaussian before training (tau at most {glue:text}`conv_front:.2f`); all layers
 #   behind them are heavier from the start.
 # * **The parts differ too.** Before training *correlation* is {glue:text}`dependence_low:.2f` to {glue:text}`dependence_high:.2f` in the layers of fully

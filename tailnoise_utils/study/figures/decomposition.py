@@ -1,7 +1,5 @@
 """What the gap of 1/alpha^ to 1/2 is made of: along training, layer by layer, against the size of the network."""
 
-import math
-
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -9,7 +7,6 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis.decomposition import STABLE
 
-from ..networks import data, models
 from ..results.reading import at_end, ends, with_configurations
 from ..results.store import Results
 from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
@@ -259,18 +256,6 @@ def layer_table(results: Results, model: str, quantity: str = "tail excess") -> 
     table = table[(table["model"] == model) & (table["scope"] != "all")]
     chosen = table["quantity"].isin([quantity, f"{quantity} (p)"])
     return _means(table.assign(name=table["scope"])[chosen]).rename_axis(columns="scope")
-
-
-def first_layer_shares(results: Results) -> pd.Series:
-    """Return the fraction of the coordinates in the layer next to the pixels, by the configurations of FCNs."""
-    shares = {}
-    runs = with_configurations(results).drop_duplicates("configuration")
-    for run in runs[runs["model"] == "fcn"].itertuples():
-        kind = data.KINDS[run.dataset]
-        model = models.fcn(math.prod(kind.shape), run.width, run.depth, kind.classes, seed=0)
-        counts = [weight.numel() for weight in model.parameters()]
-        shares[run.configuration] = counts[0] / sum(counts)
-    return pd.Series(shares)
 
 
 def _at_the_end(results: Results) -> pd.DataFrame:
