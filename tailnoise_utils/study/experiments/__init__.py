@@ -9,6 +9,7 @@ cluster or a GPU) and ``constant`` (65,000 steps of a constant size). An experim
 from collections.abc import Callable
 
 from .batch_size import batch_scaling_grid, batch_size_grid
+from .controls import controls_grid
 from .cost import costs
 from .departures import departures_grid
 from .estimators import estimator_grid
@@ -39,6 +40,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "batch_size": batch_size_grid,
     "departures": departures_grid,
     "cost": costs,
+    "controls": controls_grid,
 }
 
 

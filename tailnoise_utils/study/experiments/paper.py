@@ -182,8 +182,8 @@ class PaperBatchSpec(PaperSpec):
         return [row | {"split": "train", "x": float(b)} for row in rows]
 
 
-def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool) -> list[Row]:
-    """Give the joint estimate in both conventions, each at its own K1 and at K1 = 1000, and the twin's closed form."""
+def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool, fixed: bool = True) -> list[Row]:
+    """Give the joint estimate in both conventions, at its own K1 and, if `fixed`, at 1000, and the twin's closed form."""
     live = alive(U)
     if not bool(live.any()):
         raise NothingAlive(f"nothing is alive: all {len(U)} minibatches have the same gradient")
@@ -192,11 +192,11 @@ def joint_rows(U: Float[Tensor, "P p"], prefix: str, *, twin: bool) -> list[Row]
         V = U if epsilon or bool(live.all()) else chosen(U, live)
         index = mohammadi(V, convention="published" if epsilon else "corrected")
         estimates = {f"1/alpha ({convention})": (index.inverse, index.inverse_se, index.info["K1"])}
-        if V.numel() >= 2 * FIXED_K1:
+        if fixed and V.numel() >= 2 * FIXED_K1:
             flat = V.reshape(-1)[: V.numel() // FIXED_K1 * FIXED_K1]
-            fixed = mohammadi(flat, FIXED_K1, convention="published") if epsilon else mohammadi(V, FIXED_K1)
-            se = float("nan") if epsilon else fixed.inverse_se
-            estimates[f"1/alpha ({convention}, K1 = 1000)"] = fixed.inverse, se, FIXED_K1
+            at_fixed = mohammadi(flat, FIXED_K1, convention="published") if epsilon else mohammadi(V, FIXED_K1)
+            se = float("nan") if epsilon else at_fixed.inverse_se
+            estimates[f"1/alpha ({convention}, K1 = 1000)"] = at_fixed.inverse, se, FIXED_K1
         for name, (value, se, _) in estimates.items():
             rows.append({"quantity": prefix + name, "value": value, "se": se})
         if twin:

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..results.store import Results
-from . import batch_size, cost, decomposition, departures, estimators, exits, iterations, norms, power, sizes
+from . import batch_size, controls, cost, decomposition, departures, estimators, exits, iterations, norms, power, sizes
 
 # What `show` draws and prints of an experiment.
 SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataFrame]]] = {
@@ -23,5 +23,6 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "cnn_size": (sizes.against_filters, sizes.size_table),
     "batch_size": (batch_size.against_batch_size, batch_size.batch_table),
     "departures": (departures.departures, departures.departure_table),
+    "controls": (controls.dumbbells, controls.control_table),
     "cost": (cost.cost_ratios, cost.cost_table),
 }

@@ -10,7 +10,8 @@ from typing import Any
 
 _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
-_INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec PaperSpec PaperBatchSpec"
+_PAPER = "PaperSpec PaperBatchSpec ControlsSpec"
+_INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec {_PAPER}"
 _NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
 
 # Name: (meaning, writers).
@@ -55,7 +56,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "decomposition: tails (stable 1.5)": ("tails of independent stable noise of index 1.5", _DIAGNOSIS),
     "decomposition: K1": ("block length of the decomposition", _DIAGNOSIS),
     "decomposition: p": ("live coordinates in the decomposition", _DIAGNOSIS),
-    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} PaperSpec PaperBatchSpec"),
+    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} {_PAPER}"),
     "tail excess (twin)": ("mean tau of Gaussian twins", _DIAGNOSIS),
     "tail excess (p)": ("its p-value", _DIAGNOSIS),
     "1/alpha (per coordinate)": ("mean 1/alpha^ along the minibatches of one coordinate, K1 = x", _DIAGNOSIS),
@@ -79,7 +80,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "diagnosis dead share": ("share of them that are dead", _DIAGNOSIS),
     "diagnosis unresolved": ("share of the differences that may be zero up to rounding", _DIAGNOSIS),
     # Sizes of minibatches, departures, norms
-    "1/alpha (corrected, K1 = 1000)": ("the corrected one at K1 = 1000", "BatchSizeSpec PaperSpec PaperBatchSpec"),
+    "1/alpha (corrected, K1 = 1000)": ("the corrected one at K1 = 1000", f"BatchSizeSpec {_PAPER}"),
     "log-scale": ("mean logarithm of the noise at b = x, corrected for drawing without replacement", "ScalingSpec"),
     "live share": ("share of the coordinates where the full gradient is not zero", "ScalingSpec"),
     "1/alpha (text)": ("1/alpha^ as the paper's text has it, without dead coordinates", "DeparturesSpec"),
@@ -93,13 +94,13 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "norm, stable (independent)": ("norm of independent stable entries", "NormsSpec"),
     "norm, Gaussian (same covariance)": ("norm of Gaussian noise of the same covariance", "NormsSpec"),
     # Networks at the paper's settings, minibatches in data order
-    "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", "PaperSpec PaperBatchSpec"),
+    "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", _PAPER),
     "1/alpha (published, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
     "1/alpha (corrected, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
-    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", "PaperSpec PaperBatchSpec"),
-    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec PaperBatchSpec"),
-    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", "PaperSpec PaperBatchSpec"),
-    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec PaperBatchSpec"),
+    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", _PAPER),
+    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", _PAPER),
+    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", _PAPER),
+    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", _PAPER),
     "norm (each)": ("norm of the noise of minibatch x", "PaperSpec"),
     "norm (each, twin)": ("the same of one drawn twin", "PaperSpec"),
     "random partition: 1/alpha (published)": ("1/alpha (published) of a random partition", "PaperSpec"),
@@ -126,6 +127,13 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "coordinates by events": ("coordinates in the bin of events from x on", "PaperSpec"),
     "tail excess by events": ("their mean tau", "PaperSpec"),
     "1 / (12 events) by events": ("their mean of 1 / (12 events)", "PaperSpec"),
+    # Controls
+    "1/alpha (images, measured)": (
+        "joint 1/alpha^ of noise that the images alone decide, at K1 = x pixels",
+        "ControlsSpec",
+    ),
+    "1/alpha (images, closed form)": ("the same from their second moments", "ControlsSpec"),
+    "image": ("pixel x of the first training image, normalised", "ControlsSpec"),
     # Known laws
     "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec"),
     "sd of 1/alpha": ("its standard deviation over replicates", "EstimatorSpec"),

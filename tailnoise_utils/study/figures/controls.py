@@ -1,0 +1,80 @@
+"""The hero of the book and the table of controls: the experiment ``controls``."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from ..experiments.controls import pixel_signs
+from ..networks import data
+from ..results.reading import AFTER, BEFORE, with_configurations
+from ..results.store import Results
+from ..style import LOOK, WIDTH, figure
+from .panels import facets
+
+_INDEX = "1/alpha (corrected)"
+_SHOWN = ("half", "checkerboard")  # flips whose images are shown
+
+
+def control_table(results: Results, quantity: str = _INDEX) -> pd.DataFrame:
+    """Return alpha^ of the noise, its twin and every control, by configuration, before and after training; and tau.
+
+    Means of 1/alpha^ over the seeds (and over the halves of the pixels; "low" and "high" are their extremes).
+    """
+    table = with_configurations(results)
+    table = table.assign(when=np.where(table["iteration"] == 0, BEFORE, AFTER))
+    groups = ["configuration", "when"]
+    index = table[table["quantity"] == quantity]
+    wide = index.pivot_table(index=groups, columns="scope", values="value", observed=True, sort=False)
+    halves = index[index["scope"] == "half"].groupby(groups, observed=True)["value"]
+    wide = wide.assign(low=halves.max(), high=halves.min())
+    means = table[table["scope"] == "all"].pivot_table(index=groups, columns="quantity", values="value", observed=True)
+    alpha = 1 / wide.assign(twin=means[f"twin {quantity}"]).rename(columns={"all": "noise"})
+    return alpha.assign(tau=means["tail excess"], accuracy=means["accuracy"])
+
+
+@figure
+def flipped_images(results: Results) -> Figure:
+    """Draw one image as the network sees it, with two flips, and under each alpha^, published, of the same network."""
+    runs = results.runs[(results.runs["model"] == "fcn") & (results.runs["seed"] == 0)]
+    dataset = "cifar10" if "cifar10" in set(runs["dataset"]) else runs["dataset"].iloc[0]
+    run = runs[runs["dataset"] == dataset].iloc[0]
+    rows = results.rows[(results.rows["run"] == run["run"]) & (results.rows["iteration"] == 0)]
+    shape = data.KINDS[dataset].shape
+    image = rows[rows["quantity"] == "image"].sort_values("x")["value"].to_numpy().reshape(shape)
+    flips = {name: signs.numpy() for name, k, signs in pixel_signs(shape, 1, 8 * 10**6, convolution=False)}
+    drawn, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.9))
+    titles = ("as it is", "half of the pixels flipped", "a checkerboard flipped")
+    for axes, name, title in zip(panels, ("all", *_SHOWN), titles, strict=True):
+        seen = (1 + image * flips.get(name, 1) / np.abs(image).max()) / 2
+        axes.imshow(seen.transpose(1, 2, 0) if len(seen) == 3 else seen[0], cmap="gray", vmin=0, vmax=1)
+        index = rows[(rows["scope"] == name) & (rows["quantity"] == "1/alpha (published)")].sort_values("x")["value"]
+        axes.set(title=title, xticks=[], yticks=[])
+        axes.set_xlabel(rf"$\hat\alpha$ = {1 / index.iloc[0]:.2f}", fontsize=15, color=LOOK["joint"]["color"])
+        axes.grid(visible=False)
+    return drawn
+
+
+@figure
+def dumbbells(results: Results) -> Figure:
+    """Draw alpha^ of the noise, its twin, random signs and flipped pixels, a row a configuration."""
+    table = control_table(results).reset_index()
+    names = list(dict.fromkeys(table["configuration"]))
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        y = rows["configuration"].map(names.index).to_numpy()
+        axes.hlines(y, rows["noise"], rows["half"], color="#cccccc", linewidth=2, zorder=1)
+        axes.hlines(
+            y, rows["low"], rows["high"], color="#009E73", linewidth=5, label="random halves of the pixels flipped"
+        )
+        axes.plot(rows["signs"], y, "x", color="black", label="random signs of the coordinates")
+        axes.plot(rows["noise"], y, "o", color=LOOK["joint"]["color"], label="noise")
+        ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none", "color": "#777777"}
+        axes.plot(rows["twin"], y, **ring, label="its Gaussian twin")
+        axes.axvline(2, **LOOK["Gaussian"])
+
+    layout = {"columns": ["when"], "title": "{when}", "xlabel": r"$\hat\alpha$, joint (corrected)", "legend": 2}
+    drawn, panels = facets(table, draw, height=1.0 + 0.27 * len(names), **layout)
+    panels[0, 0].set_yticks(range(len(names)), names)
+    panels[0, 0].invert_yaxis()
+    return drawn
