@@ -149,13 +149,13 @@ def load(experiment: str, profile: str) -> store.Results:
 
 
 def choose(experiment: str, profile: str) -> tuple[str, store.Results]:
-    """Return the profile that a page shows and its results; "book" is the finished runs of `paper`, else `laptop`."""
+    """Return the profile that a page shows and its results; "book" is the finished runs of `paper`, else of `laptop`."""
     if profile != "book":
         return profile, load(experiment, profile)
     try:
         return "paper", stored(experiment, "paper", complete=False)
     except MissingResults:
-        return "laptop", load(experiment, "laptop")
+        return "laptop", stored(experiment, "laptop", complete=False)
 
 
 def stored(experiment: str, profile: str, *, complete: bool = True) -> store.Results:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..experiments.controls import pixel_signs
 from ..networks import data
-from ..results.reading import AFTER, BEFORE, with_configurations
+from ..results.reading import AFTER, BEFORE, DATA, with_configurations
 from ..results.store import Results
 from ..style import LOOK, WIDTH, figure
 from .panels import facets
@@ -78,3 +78,30 @@ def dumbbells(results: Results) -> Figure:
     panels[0, 0].set_yticks(range(len(names)), names)
     panels[0, 0].invert_yaxis()
     return drawn
+
+
+def short_table(results: Results) -> pd.DataFrame:
+    """Return what the page shows of `control_table`: before training, a line a configuration."""
+    names = {"noise": "noise", "twin": "its twin", "half": "half flipped", "checkerboard": "checkerboard"}
+    names |= {"signs": "random signs", "white noise": "white-noise images", "tau": "tail excess"}
+    return control_table(results).xs(BEFORE, level="when").reindex(columns=list(names)).rename(columns=names)
+
+
+def numbers(results: Results) -> dict[str, float | str]:
+    """Return the numbers of the page's text: of fully connected networks on CIFAR-10, of digits where there are none."""
+    table = control_table(results)
+    dense = table[[name.startswith("FCN") for name in table.index.get_level_values("configuration")]]
+    chosen = "CIFAR-10" if dense.index.get_level_values(0).str.contains("CIFAR-10").any() else "digits"
+    start = dense[dense.index.get_level_values(0).str.contains(chosen)].xs(BEFORE, level="when")
+    images = results.table()
+    images = images[images["dataset"].map(DATA) == chosen].groupby("quantity")["value"].mean()
+    return {
+        "count": float(table.index.get_level_values("configuration").nunique()),
+        "noise": float(start["noise"].mean()),
+        "half": float(start["half"].mean()),
+        "white": float(dense.xs(BEFORE, level="when")["white noise"].mean()),
+        "twin_gap": float((table["noise"] - table["twin"]).abs().max()),
+        "data": chosen,
+        "form": float(images["1/alpha (images, closed form)"]),
+        "images": float(images["1/alpha (images, measured)"]),
+    }
