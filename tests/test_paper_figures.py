@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tailnoise_utils.study import experiments
+from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import interactive, iterations, paper
 from tailnoise_utils.study.results import store
 
@@ -215,3 +216,20 @@ def test_a_diverged_run_is_drawn_as_far_as_it_went():
     shorter = results_of(specs_of("mnist")[:1], points=POINTS[:4])
     shorter = replace(shorter, runs=shorter.runs.assign(status="diverged"))
     assert iterations.landmarks(shorter)["training ends at"].tolist() == [1000]
+
+
+def test_a_page_shows_the_finished_runs_of_paper_else_of_laptop(monkeypatch, tmp_path):
+    monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
+    with pytest.raises(runner.MissingResults):
+        runner.choose("iterations", "book")
+    for profile, spec in (("laptop", experiments.grid("iterations", "laptop")[3]), ("paper", GRID[1])):
+        rows = store.to_frame([{"quantity": "loss", "value": 1.0}], (record := store.run_record(spec, "", 1.0))["run"])
+        store.append(store.path_of("iterations", profile), rows, record)
+        name, chosen = runner.choose("iterations", "book")
+        assert (name, list(chosen.runs["run"])) == (profile, [record["run"]])
+        assert runner.missing("iterations", profile) == (
+            f"{len(experiments.grid('iterations', profile)) - 1} of the {len(experiments.grid('iterations', profile))} "
+            f"runs of `{profile}` are not made yet."
+        )
+    with pytest.raises(runner.MissingResults):  # a profile that is asked for is shown whole
+        runner.choose("iterations", "laptop")
