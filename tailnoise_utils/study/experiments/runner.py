@@ -207,7 +207,8 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
         DataNotFound: the data set is not there.
         ValueError: an unknown name, the data differ from those of the run, or stored and new rows are not the same ones.
     """
-    specs, results = grid(experiment, profile), stored(experiment, profile)
+    results = stored(experiment, profile, complete=False)
+    specs = [spec for spec in grid(experiment, profile) if store.digest(spec) in set(results.runs["spec_digest"])]
     sample = sample_of(store.path_of(experiment, profile))
     spec, again = next(((spec, rows) for spec in specs if (rows := spec.again(sample))), (None, None))
     if again is None:
