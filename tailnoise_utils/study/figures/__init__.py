@@ -23,6 +23,6 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "cnn_size": (sizes.against_filters, sizes.size_table),
     "batch_size": (batch_size.against_batch_size, batch_size.batch_table),
     "departures": (departures.departures, departures.departure_table),
-    "controls": (controls.dumbbells, controls.control_table),
+    "controls": (controls.flipped_images, controls.control_table),
     "cost": (cost.cost_ratios, cost.cost_table),
 }
