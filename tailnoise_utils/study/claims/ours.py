@@ -6,12 +6,11 @@ when the rules were written.
 
 import pandas as pd
 
-from ..results.reading import CONFIGURATION, absent_of, at_end, at_start, values
+from ..results.reading import CONFIGURATION, FITS, absent_of, at_end, at_start, values
 from ..results.store import Results
 from .inference import fisher, means_above
 from .verdict import NOT_TESTED, Verdict, effects, judge
 
-_FITTED = 0.95
 _DATA = [("fcn", "mnist"), ("fcn", "cifar10")]
 _LOSSES = ("nll", "hinge")
 
@@ -54,7 +53,7 @@ def o2(fcn: Results) -> Verdict:
     end = at_end(fcn)
     end = end[end["dataset"].isin([dataset for _, dataset in _DATA])]
     accuracy = values(end, "accuracy").set_index("run")["value"]
-    fitted = end[end["run"].isin(accuracy.index[accuracy >= _FITTED])]
+    fitted = end[end["run"].isin(accuracy.index[accuracy >= FITS])]
     tests = values(fitted, "tail excess (p)").groupby(CONFIGURATION)["value"].agg(p=fisher, seeds="size").reset_index()
     if len(tests) < 3:
         return Verdict("O2", NOT_TESTED, f"{len(tests)} configurations reach a training accuracy of .95; 3 are needed.")

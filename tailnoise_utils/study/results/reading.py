@@ -7,6 +7,7 @@ from .store import Results
 
 CONFIGURATION = ["model", "dataset", "loss", "width", "depth"]
 SEEDS = 5  # from so many on, the seeds of a configuration alone give its standard error
+FITS = 0.95  # training accuracy from which on a network fits its data
 _LATE = 10_000  # iterations over which late values are averaged
 _LENGTH = 1000  # the fixed K1, where the noise is large enough for it
 
@@ -48,11 +49,11 @@ def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
 def in_data_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return rows with the indices of minibatches in data order, as the paper takes them, under their plain names.
 
-    Of a run that has both orders, those of the random one are left out.
+    Of a run that has both orders of a split, those of the random one are left out.
     """
     name = table["quantity"].str.replace(", data order)", ")", regex=False)
     ordered = name != table["quantity"]
-    keys = pd.MultiIndex.from_arrays([table["run"], name])
+    keys = pd.MultiIndex.from_arrays([table["run"], table["split"], name])
     return table.assign(quantity=name)[ordered | ~keys.isin(keys[ordered])]
 
 
@@ -63,6 +64,19 @@ def late(results: Results) -> pd.DataFrame:
     table = table[table["iteration"] > np.where(last < 2 * _LATE, last / 2, last - _LATE)]
     means = table.groupby(["run", "split", "quantity", "x"], dropna=False, sort=False)["value"].mean().reset_index()
     return means.merge(results.runs, on="run", validate="many_to_one")
+
+
+def late_values(results: Results) -> pd.DataFrame:
+    """Return late values of whole networks in data order, with the settings of their run and what became of the network.
+
+    Of runs at the paper's settings they are means (`late`), of others those of the last snapshot. A network `left` chance
+    if its training accuracy at the last snapshot is twice chance or more, and `fits` if it is .95 or more.
+    """
+    ordered = Results(in_data_order(results.rows), results.runs)
+    end = at_end(ordered, trained=False)
+    table = late(ordered) if "horizon" in results.runs else end
+    accuracy, left = values(end, "accuracy").set_index("run")["value"], table["status"] == "complete"
+    return table.assign(left=left, fits=left & (table["run"].map(accuracy) >= FITS))
 
 
 def with_configurations(results: Results) -> pd.DataFrame:
