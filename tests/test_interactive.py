@@ -6,11 +6,15 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from test_browser import CHROMIUM, visit
+from test_size_figures import ALL, SOME, mean_alpha, paper_grid
+from test_size_figures import results_of as at_paper
 from test_variation_plots import NAN, TRAIN, alphas, made_up, results_of
 
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.figures import interactive
+from tailnoise_utils.study.style import series
 
 pytestmark = pytest.mark.slow
 
@@ -65,12 +69,25 @@ def test_accuracy_is_that_of_the_runs_that_are_drawn(sizes):
     assert list(trace.customdata[0][:2]) == pytest.approx([2, np.mean(accuracies)])
 
 
-def test_runs_that_did_not_train_are_apart(sizes):
-    trace = trace_of(sizes, ["MNIST", "hinge", "10", "corrected"], "depth 10, not trained")
+def test_networks_that_never_left_chance_are_apart(sizes):
+    trace = trace_of(sizes, ["MNIST", "hinge", "10", "corrected"], "depth 10, never left chance")
     [only] = [s for s in at("mnist", "hinge", 10, 4) if lost(s)]
-    assert (list(trace.x), trace.mode) == ([4], "markers")
-    assert trace.marker.symbol.endswith("-open")
+    assert (list(trace.x), trace.mode, trace.marker.symbol) == ([4], "markers", "x-thin-open")
+    assert trace.showlegend is False  # a legend of two rows would get a scrollbar
     assert trace.y[0] == pytest.approx(alphas([only], "train", "1/alpha (corrected)", NAN)[0])
+
+
+def test_colours_and_marks_are_those_of_the_figure_beside_it():
+    def accuracy(spec):
+        return SOME if spec.train.width == 32 and spec.train.seed == 1 else ALL
+
+    figure = interactive.fcn_size(at_paper(paper_grid("fcn_size"), accuracy))
+    assert menus(figure)[3] == ["published", "Gaussian twin", "corrected"]
+    trace = trace_of(figure, ["MNIST", "cross-entropy", "4", "Gaussian twin"], "depth 4")
+    assert list(trace.y) == pytest.approx([mean_alpha(range(3), 1.4, 0.02), mean_alpha(range(3), 1.36, 0.02), 1.34])
+    assert trace.marker.symbol == ("square-open", "square", "square")
+    look = series([2, 4, 6, 8, 10])[4]
+    assert (trace.line.color, look["marker"]) == (to_hex(look["color"]), "s")
 
 
 def test_what_shows_first_is_the_first_of_every_menu(sizes):
@@ -78,11 +95,11 @@ def test_what_shows_first_is_the_first_of_every_menu(sizes):
         ["MNIST", "CIFAR-10"],
         ["cross-entropy", "hinge"],
         ["all", "2", "4", "6", "10"],
-        ["published", "corrected", "K1 = 1000"],
+        ["published", "K1 = 1000", "corrected"],
     ]
     shown = [trace for trace in sizes.data if trace.visible]
     assert {tuple(trace.meta[i] for i in (0, 1, 3)) for trace in shown} == {("MNIST", "cross-entropy", "published")}
-    names = ["depth 2", "depth 4", "depth 6", "depth 10", "depth 10, not trained"]
+    names = ["depth 2", "depth 4", "depth 6", "depth 10, never left chance", "depth 10"]
     assert [trace.name for trace in shown] == names
     low, high = sizes.layout.yaxis.range
     assert all(low < y < high for trace in sizes.data for y in trace.y)

@@ -1,4 +1,4 @@
-"""Figures and tables of the minibatch size: the experiments ``batch_size`` and ``batch_scaling``."""
+"""How the scale of the noise falls with the minibatch size: the experiment ``batch_scaling``."""
 
 import numpy as np
 import pandas as pd
@@ -7,58 +7,14 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import scaling_exponent, stable_log_scale
 
-from ..results.reading import AFTER, BATCH_CONVENTIONS, BEFORE, DATA, ends, with_configurations
+from ..results.reading import ends, with_configurations
 from ..results.store import Results
-from ..style import COLOURS, LOOK, figure, series
-from .panels import KINDS, band, before_and_after, facets, looks, mean_and_range, networks, ranges
+from ..style import LOOK, figure, series
+from .panels import KINDS, band, before_and_after, facets, looks, networks
 
-_CONVENTIONS = {name.replace("K1", "$K_1$"): quantity for name, quantity in BATCH_CONVENTIONS.items()}
-_EACH = "trained at each size"
 _STABLE = 1.5  # index of the law that is drawn for comparison
 _SIZE = "minibatch size $b$ (samples)"
 _EXPONENTS = (-1.0, 0.75)  # the range of the axis
-
-
-def batch_table(results: Results) -> pd.DataFrame:
-    """Return alpha^ (of the mean 1/alpha^) and its range over the seeds by data set, depth, kind of training and size b."""
-    table = results.table()
-    several = table["run"].map(table.groupby("run")["x"].nunique()) > 1
-    base = table.loc[several, "batch_size"].unique().item()
-    names = {True: f"b = {base}, {BEFORE}", False: f"b = {base}, {AFTER}"}
-    kinds = (table["iteration"] == 0).map(names).where(several, _EACH)
-    at_base = several & (table["iteration"] > 0) & (table["x"] == base)
-    table = pd.concat([table.assign(kind=kinds), table[at_base].assign(kind=_EACH)])
-    order = {"kind": [*names.values(), _EACH], "dataset": list(DATA), "convention": list(_CONVENTIONS)}
-    convention = table["quantity"].map({quantity: name for name, quantity in _CONVENTIONS.items()})
-    table = table.assign(convention=convention)[convention.notna()]
-    table = table.assign(**{column: pd.Categorical(table[column], names) for column, names in order.items()})
-    summary = mean_and_range(table, by=["dataset", "depth", "kind", "convention", "x"])
-    return summary.drop(columns="runs").rename(columns={"mean": "alpha"}).rename_axis(index={"x": "b"})
-
-
-@figure
-def against_batch_size(results: Results) -> Figure:
-    """Draw alpha^ against the minibatch size, left as published, right at K1 = 1000; bars: the range over the seeds."""
-    table = (
-        batch_table(results).reset_index().rename(columns={"alpha": "mean"}).sort_values("convention", kind="stable")
-    )
-    styles = (LOOK["before"], LOOK["after"], {"color": COLOURS[2], "marker": "^"})
-    styles = dict(zip(table["kind"].cat.categories, styles, strict=True))
-
-    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        mark = LOOK["joint"] | LOOK.get(rows["dataset"].iloc[0], {"marker": "v"})
-        for kind, group in rows.groupby("kind", observed=True):
-            axes.errorbar(group["b"], group["mean"], ranges(group), label=kind, **mark | styles[kind])
-        axes.axhline(2, **LOOK["Gaussian"])
-        axes.set_xscale("log")
-
-    layout = {
-        "rows": ["dataset", "depth"],
-        "columns": ["convention"],
-        "title": "{dataset}, depth {depth}; {convention}",
-    }
-    table = table.sort_values(["dataset", "depth"], kind="stable")
-    return facets(table, draw, most=99, xlabel=_SIZE, ylabel=r"$\hat\alpha$, joint", **layout)[0]
 
 
 def _scales(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What the gap of 1/alpha^ to 1/2 is made of: along training, layer by layer, against the size of the network."""
+"""What the gap of 1/alpha^ to 1/2 is made of: along training and layer by layer."""
 
 import numpy as np
 import pandas as pd
@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis.decomposition import STABLE
 
-from ..results.reading import at_end, ends, with_configurations
+from ..results.reading import ends, with_configurations
 from ..results.store import Results
-from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure, series
+from ..style import LOOK, MARKERS, PART_COLOURS, WIDTH, figure
 from .panels import (
     KINDS,
     PARTS,
@@ -23,7 +23,6 @@ from .panels import (
     stack,
     total,
 )
-from .sizes import line, log_width
 
 _GAP = r"$1/\hat\alpha - 1/2$"
 _INDICES = {
@@ -49,10 +48,6 @@ _COLUMNS = {
 }
 _TESTS = ("tail excess", "norms", "coordinates, 3", "coordinates, 30", *_KURTOSES)  # these have p-values
 _SHARES = ("columns of half", "unresolved")  # that may be very small
-_CORRECTED = "1/alpha (corrected)"
-_AGAINST_SIZE = {_CORRECTED: r"$\hat\alpha$, corrected", "tail excess": "tail excess"} | {
-    f"decomposition: {part}": part for part in PARTS
-}
 
 
 def _of_networks(results: Results) -> pd.DataFrame:
@@ -256,51 +251,3 @@ def layer_table(results: Results, model: str, quantity: str = "tail excess") -> 
     table = table[(table["model"] == model) & (table["scope"] != "all")]
     chosen = table["quantity"].isin([quantity, f"{quantity} (p)"])
     return _means(table.assign(name=table["scope"])[chosen]).rename_axis(columns="scope")
-
-
-def _at_the_end(results: Results) -> pd.DataFrame:
-    """Return alpha^, tau, the parts and the twins' tau of whole networks at the last snapshot."""
-    table = at_end(results, trained=False)
-    return table[(table["split"] == "train") & table["quantity"].isin([*_AGAINST_SIZE, "tail excess (twin)"])]
-
-
-@figure
-def decomposition_against_width(results: Results) -> Figure:
-    """Draw alpha^, tau (over Gaussian twins of all depths) and the parts after training; open marks: did not train."""
-    table = _at_the_end(results)
-    depths = sorted(set(table["depth"]))
-    look = series(depths)
-    # The order of the rows is that of the names; the twins belong to the row of tau.
-    row = table["quantity"].replace("tail excess (twin)", "tail excess")
-    table = table.assign(row=row).sort_values(
-        "row", key=lambda names: names.map(list(_AGAINST_SIZE).index), kind="stable"
-    )
-
-    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        for depth, values in rows[rows["quantity"] == rows["row"]].groupby("depth"):
-            inverse = values["quantity"].iloc[0] == _CORRECTED
-            line(axes, values, f"depth {depth}" if depth else "CNN", inverse=inverse, **look[depth])
-        log_width(axes, table, most=4)
-        twins = rows[rows["quantity"] != rows["row"]]
-        for sign, how, label in ((1, "max", "Gaussian noise"), (-1, "min", None)) if len(twins) else ():
-            edge = (twins["value"] + sign * 1.96 * twins["se"]).groupby(twins["width"]).agg(how)
-            axes.fill_between(edge.index, 0, edge, color="#777777", alpha=0.3, linewidth=0, label=label)
-
-    name = "width (units)" if any(depths) else "filters"
-    layout = {"rows": ["row"], "columns": ["dataset", "loss"], "title": "{dataset},\n{loss}", "xlabel": name}
-    drawn, panels = facets(table, draw, height=1.5, most=99, sharey="row", legend=5, **layout)
-    for axes, label in zip(panels[:, 0], _AGAINST_SIZE.values(), strict=True):
-        axes.set_ylabel(label)
-    panels[1, 0].set_yscale("symlog", linthresh=0.1)
-    return drawn
-
-
-def decomposition_by_size(results: Results) -> pd.DataFrame:
-    """Return what the figure shows, means over the runs that trained, and the mean tau of Gaussian twins."""
-    table = _at_the_end(results)
-    table = table[table["status"] == "complete"]
-    index = ["dataset", "loss", "depth", "width"]
-    means = table.pivot_table(index=index, columns="quantity", values="value")
-    columns = {"alpha^ (corrected)": 1 / means[_CORRECTED]}
-    columns |= {name: means[name] for name in ("tail excess", "tail excess (twin)")}
-    return pd.DataFrame(columns | {part: means[f"decomposition: {part}"] for part in PARTS})

@@ -9,22 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from ..results.reading import DATA, LOSSES
+from ..results.reading import DATA, LOSSES, fixed_length, late_values
 from ..results.store import Results
-from ..style import COLOURS
+from ..style import MARKERS, series
 from .iterations import LINES, curves
 from .panels import mean_and_range, ranges
-from .sizes import PUBLISHED, at_the_end
+from .paper import PUBLISHED, TWIN
 
 if TYPE_CHECKING:  # only the book needs it: experiments run without
     import plotly.graph_objects as go
 
 ALL = "all"
 PLOTLY = "../_static/plotly.min.js"  # seen from the pages of notebooks; the book's build writes it there
-_SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "hexagon"]
+_SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "hexagon"]
+_SYMBOLS = dict(zip(MARKERS, _SHAPES, strict=True))
+_DASHES = {"-": "solid", "--": "dash", ":": "dot"}
 _AXES = {"alpha": "y", "accuracy": "y2", "loss": "y3"}
 _START = 0.4  # where iteration 0 stands on a logarithmic axis
 _SCRIPT = """
@@ -82,9 +85,10 @@ def _figure(traces: Sequence[dict[str, Any]], menus: dict[str, list[str]], layou
     return go.Figure(traces, look | layout)
 
 
-def _trace(summary: pd.DataFrame, i: int, name: str, meta: list[str], *, line: bool = True) -> dict[str, Any]:
-    """Return means with ranges as bars: a line with filled marks, or open marks alone."""
+def _trace(summary: pd.DataFrame, look: dict[str, Any], name: str, meta: list[str]) -> dict[str, Any]:
+    """Return means with ranges as bars, in the look that matplotlib gives a line."""
     below, above = ranges(summary)
+    colour = mpl.colors.to_hex(look["color"])
     return {
         "type": "scatter",
         "name": name,
@@ -92,39 +96,44 @@ def _trace(summary: pd.DataFrame, i: int, name: str, meta: list[str], *, line: b
         "x": summary.index,
         "y": summary["mean"],
         "error_y": {"array": above, "arrayminus": below, "symmetric": False, "thickness": 1, "width": 3},
-        "mode": "lines+markers" if line else "markers",
-        "line": {"color": COLOURS[i], "width": 1.5},
-        "marker": {"symbol": _SYMBOLS[i] + ("" if line else "-open"), "color": COLOURS[i], "size": 7},
+        "mode": "lines+markers",
+        "line": {"color": colour, "width": 1.5, "dash": _DASHES[look.get("linestyle", "-")]},
+        "marker": {"symbol": _SYMBOLS[look.get("marker", "o")], "color": colour, "size": 7},
     }
 
 
 def fcn_size(results: Results) -> go.Figure:
-    """Draw alpha^ after training against the width; data set, loss, depth and convention are chosen."""
-    table = at_the_end(results)
-    table = table[table["split"] == "train"]
-    accuracy = table[table["what"] == "accuracy"].set_index("run")["value"]
-    table = table[table["what"] != "accuracy"]
-    conventions = sorted(set(table["what"]), key=lambda what: (what != PUBLISHED, what != "corrected"))
-    depths, widths = (sorted(set(table[name])) for name in ("depth", "width"))
+    """Draw late alpha^ against the width, with marks as in the figure; data set, loss, depth and estimate are chosen."""
+    table = late_values(results).query("split == 'train'")
+    joint, K1 = fixed_length(table)
+    accuracy = table[table["quantity"] == "accuracy"].set_index("run")["value"]
+    names = {PUBLISHED: "published", "1/alpha (corrected)": "corrected", TWIN: "Gaussian twin"}
+    names |= {"1/alpha (corrected, K1 = 1000)": "K1 = 1000", joint: f"K1 = {K1:.0f}"}
+    table = table.assign(what=table["quantity"].map(names))[table["x"].isna() | (table["x"] == K1)].dropna(
+        subset="what"
+    )
+    looks, widths = series(sorted(set(table["depth"]))), sorted(set(table["width"]))
     hover = (
         "width %{x}: α̂ %{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
         "<br>%{customdata[0]} runs, training accuracy %{customdata[1]:.1%}"
     )
-    traces, groups = [], table.groupby(["dataset", "loss", "depth", "what", table["status"] == "complete"], sort=False)
-    for (dataset, loss, depth, what, trained), rows in groups:
+    traces = []
+    for (dataset, loss, depth, what, left), rows in table.groupby(["dataset", "loss", "depth", "what", "left"]):
         summary = mean_and_range(rows).assign(accuracy=rows["run"].map(accuracy).groupby(rows["width"]).mean())
-        name = f"depth {depth}" + ("" if trained else ", not trained")
-        meta = [DATA[dataset], LOSSES[loss], str(depth), what]
-        trace = _trace(summary, depths.index(depth), name, meta, line=bool(trained))
-        traces.append(trace | {"customdata": summary[["runs", "accuracy", "low", "high"]], "hovertemplate": hover})
-    traces.sort(key=lambda trace: (int(trace["meta"][2]), trace["name"]))
+        trace = _trace(summary, looks[depth], f"depth {depth}", [DATA[dataset], LOSSES[loss], str(depth), what])
+        trace |= {"customdata": summary[["runs", "accuracy", "low", "high"]], "hovertemplate": hover}
+        hollow = ~rows.groupby("width")["fits"].all()
+        trace["marker"]["symbol"] = [trace["marker"]["symbol"] + "-open" * bool(one) for one in hollow]
+        if not left:
+            trace |= {"name": f"depth {depth}, never left chance", "mode": "markers", "showlegend": False}
+            trace["marker"]["symbol"] = "x-thin-open"
+        traces.append(trace)
     menus = {
         "data set": [DATA[name] for name in dict.fromkeys(table["dataset"])],
         "loss": [LOSSES[name] for name in dict.fromkeys(table["loss"])],
-        "depth": [ALL, *map(str, depths)],
-        "convention": conventions,
+        "depth": [ALL, *map(str, looks)],
+        "estimate": sorted(set(table["what"]), key=lambda what: (what != "published", what)),
     }
-    lowest = min(float(np.nanmin(trace["y"])) for trace in traces)
     x = {
         "title": {"text": "width (units of a hidden layer)", "standoff": 8},
         "type": "log",
@@ -132,9 +141,9 @@ def fcn_size(results: Results) -> go.Figure:
         "ticktext": list(map(str, widths)),
         "range": [np.log10(widths[0] / 1.3), np.log10(widths[-1] * 1.3)],  # the same whatever is chosen
     }
-    y = {"title": "α̂, joint", "range": [max(lowest, 0) - 0.05, 2.1]}
-    two = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 2, "y1": 2, "line": {"dash": "dot", "width": 1}}
-    return _figure(traces, menus, {"xaxis": x, "yaxis": y, "shapes": [two], "height": 480})
+    alpha = np.concatenate([trace["y"] for trace in traces])
+    y = {"title": "α̂, joint", "range": [float(np.nanmin(alpha)) - 0.05, float(np.nanmax(alpha)) + 0.05]}
+    return _figure(traces, menus, {"xaxis": x, "yaxis": y, "height": 480})
 
 
 def along_training(results: Results) -> go.Figure:
@@ -147,7 +156,7 @@ def along_training(results: Results) -> go.Figure:
             summary = mean_and_range(rows, by="iteration", inverse=panel == "alpha")
             more = {"x": summary.index.where(summary.index > 0, _START), "yaxis": _AXES[panel], "hovertemplate": hover}
             more |= {"customdata": summary.reset_index()[["iteration", "low", "high"]]}
-            traces.append(_trace(summary, list(LINES).index(line), line, [name]) | more)
+            traces.append(_trace(summary, LINES[line][3], line, [name]) | more)
     ticks = [10**k for k in range(len(str(last)))]
     x = {
         "title": {"text": "iteration (SGD steps)", "standoff": 8},

@@ -9,10 +9,11 @@ from ..results.reading import DATA, in_data_order, late
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import band, facets, legend_below
-from .paper import comparison, figure7
+from .paper import PALE, comparison, figure7
 
-PANELS = {"alpha": r"$\hat\alpha$, joint", "accuracy": "accuracy", "loss": "loss (nats)", "dead": "dead\ncoordinates"}
-_PALE = {"color": "#F0C9AE", "linewidth": 3.5, "zorder": 1}  # the paper's own curves
+ALPHA = r"$\hat\alpha$, joint"
+PANELS = {"alpha": ALPHA, "accuracy": "accuracy", "loss": "loss (nats)", "dead": "dead\ncoordinates"}
+_PALE = {"color": PALE, "linewidth": 3.5, "zorder": 1}  # the paper's own curves
 LINES = {  # line: quantity, split, panel, look
     "training images": ("1/alpha (published)", "train", "alpha", LOOK["joint"]),
     "test images": ("1/alpha (published)", "test", "alpha", LOOK["joint"] | {"linestyle": "--"}),
@@ -70,7 +71,11 @@ def _is_figure7(run: pd.Series) -> bool:
 def curves(results: Results) -> pd.DataFrame:
     """Return the rows of `LINES` of the first network of each kind and data set, with the `panel` and `line` of each."""
     table = _networks(results)
-    table = table[_first(table)]
+    return lines(table[_first(table)])
+
+
+def lines(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `LINES`, with the `panel` and `line` of each, in the order of the panels."""
     return pd.concat(
         table[(table["quantity"] == quantity) & (table["split"] == split)].assign(panel=panel, line=line)
         for line, (quantity, split, panel, _) in LINES.items()
@@ -81,8 +86,7 @@ def curves(results: Results) -> pd.DataFrame:
 def along_training(results: Results) -> Figure:
     """Draw alpha^, accuracy, loss and dead coordinates along training, a column a network; bands: the range over seeds."""
     table, theirs = curves(results), figure7().sort_values("iteration")
-    order = {panel: i for i, panel in enumerate(PANELS)}
-    table = table[table["iteration"] > 0].sort_values("panel", key=lambda names: names.map(order), kind="stable")
+    table = table[table["iteration"] > 0]
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         panel, first = rows["panel"].iloc[0], rows.iloc[0]
