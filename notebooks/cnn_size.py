@@ -31,10 +31,9 @@ from tailnoise_utils.study.style import svg_in_notebooks
 svg_in_notebooks()
 
 # %% tags=["remove-cell"]
-asked = profile
-profile, results = runner.choose("cnn_size", asked)
-if profile == "paper":
-    results = sizes.with_cnn(results, runner.choose("iterations", asked)[1])
+profile, results = runner.choose("cnn_size", profile)
+if profile == "paper" and (others := runner.choose("iterations", "book"))[0] == "paper":
+    results = sizes.with_cnn(results, others[1])
 table, runs = sizes.late_table(results), results.runs
 left = table.query("loss == 'nll' and split == 'train' and left")
 for name in ("published", "corrected"):

@@ -109,9 +109,8 @@ def fcn_size(results: Results) -> go.Figure:
     accuracy = table[table["quantity"] == "accuracy"].set_index("run")["value"]
     names = {PUBLISHED: "published", "1/alpha (corrected)": "corrected", TWIN: "Gaussian twin"}
     names |= {"1/alpha (corrected, K1 = 1000)": "K1 = 1000", joint: f"K1 = {K1:.0f}"}
-    table = table.assign(what=table["quantity"].map(names))[table["x"].isna() | (table["x"] == K1)].dropna(
-        subset="what"
-    )
+    table = table[table["x"].isna() | (table["x"] == K1)]
+    table = table.assign(what=table["quantity"].map(names)).dropna(subset="what")
     looks, widths = series(sorted(set(table["depth"]))), sorted(set(table["width"]))
     hover = (
         "width %{x}: α̂ %{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
@@ -138,7 +137,6 @@ def fcn_size(results: Results) -> go.Figure:
         "title": {"text": "width (units of a hidden layer)", "standoff": 8},
         "type": "log",
         "tickvals": widths,
-        "ticktext": list(map(str, widths)),
         "range": [np.log10(widths[0] / 1.3), np.log10(widths[-1] * 1.3)],  # the same whatever is chosen
     }
     alpha = np.concatenate([trace["y"] for trace in traces])

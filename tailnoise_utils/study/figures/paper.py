@@ -58,5 +58,4 @@ def beside_twin(table: pd.DataFrame) -> str:
     gap = (noise - twin).abs().dropna()
     if gap.empty:
         return "The Gaussian twin was not measured in these runs."
-    words = f"{gap.median():.3f} in the median and by {gap.max():.3f} at most"
-    return rf"$1/\hat\alpha$ of the noise and of its Gaussian twin differ by {words}."
+    return rf"$1/\hat\alpha$ of noise and Gaussian twin differ by {gap.median():.3f} (median), {gap.max():.3f} at most."

@@ -179,15 +179,13 @@ def beside_figure5(results: Results) -> pd.DataFrame:
     """Return the paper's ranges for the sizes of CNNs beside ours, and how far training and test images are apart."""
     table, lines = _published(results), []
     train, test = (table[table["split"] == split].set_index("run") for split in ("train", "test"))
-    largest = train.groupby("dataset")["width"].max()
-    for (dataset, width), rows in train.groupby(["dataset", "width"]):
-        name, at_end = f"{DATA[dataset]}, {width} filters", width == largest[dataset]
-        if dataset != "cifar100" or at_end:
-            lines.append((name, (-np.inf, _CNN[0]) if width <= _FEW else _CNN, rows["alpha"], ".2f"))
-        if dataset != "cifar100" and at_end:
-            apart = rows["alpha"] - test["alpha"].reindex(rows.index)
-            lines.append((f"{name}, training less test images", 0.0, apart, ".2f"))
-    return comparison(lines)
+    at_end = train["width"] == train.groupby("dataset")["width"].transform("max")
+    for (dataset, width), rows in train[(train["dataset"] != "cifar100") | at_end].groupby(["dataset", "width"]):
+        name = f"{DATA[dataset]}, {width} filters"
+        lines.append((name, (-np.inf, _CNN[0]) if width <= _FEW else _CNN, rows["alpha"], ".2f"))
+    largest = train[at_end & (train["dataset"] != "cifar100")]
+    apart = largest["alpha"] - test["alpha"].reindex(largest.index)
+    return comparison([*lines, ("CIFAR-10, most filters, training less test images", 0.0, apart, ".2f")])
 
 
 def beside_figure6(results: Results) -> pd.DataFrame:
@@ -202,9 +200,7 @@ def beside_figure6(results: Results) -> pd.DataFrame:
 
 
 def with_cnn(results: Results, others: Results) -> Results:
-    """Add the convolutional network that another experiment trains at the paper's settings and length, if it is there."""
-    if not {"horizon"} <= set(results.runs) & set(others.runs):
-        return results
+    """Add the convolutional network that `iterations` trains at the paper's settings and length, if it is finished."""
     runs = others.runs.query("model == 'cnn' and iterations == horizon")
     parts = (results.rows, others.rows[others.rows["run"].isin(runs["run"])]), (results.runs, runs)
-    return Results(*(pd.concat(part, ignore_index=True) for part in parts)) if len(runs) else results
+    return Results(*(pd.concat(part, ignore_index=True) for part in parts))
