@@ -260,9 +260,10 @@ def _iterations(*, full: bool) -> tuple[PaperSpec, ...]:
     streamed = (0, 500, 1000, 3000)
     first += [paper_run("fcn", dataset, 512, 9, 0, batch_size=100, streamed=streamed, **cut) for dataset in sets]
     first += [paper_run("fcn", dataset, 512, 9, seed, dense=3000) for seed in (1, 2) for dataset in sets]
-    # The longest two again, cut short: an hour shows their dip.
+    # The longest again, cut short: half an hour each shows their dip.
     first.append(paper_run("fcn", "cifar10", 512, 9, 0, **cut))
     first.append(paper_run("cnn", "cifar10", 64, 0, 0, dense=5000, last=5000, norms=True))
+    first.append(paper_run("fcn", "mnist", 512, 9, 0, **cut))
     return tuple(first)
 
 
