@@ -524,14 +524,12 @@ def test_stable_laws_are_drawn_with_their_tails_and_jumps():
 @pytest.mark.slow
 def test_legends_lie_outside_the_panels():
     results = {name: runner.load(name, "laptop") for name in ("decomposition", "batch_scaling")}
-    configuration = "FCN 256 × 6, MNIST, cross-entropy"
     drawn = [
         *(
             draw(results["decomposition"])
             for draw in (decomposition.along_training, decomposition.column_index, decomposition.against_block_length)
         ),
         *(draw(results["batch_scaling"]) for draw in (batch_size.batch_scaling, batch_size.log_scales)),
-        batch_size.batch_scaling_layers(results["batch_scaling"], [configuration]),
     ]
     for figure in drawn:
         figure.canvas.draw()

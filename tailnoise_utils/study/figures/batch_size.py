@@ -9,7 +9,7 @@ from tailnoise_utils.diagnosis import scaling_exponent, stable_log_scale
 
 from ..results.reading import ends, with_configurations
 from ..results.store import Results
-from ..style import LOOK, figure, series
+from ..style import LOOK, figure
 from .panels import KINDS, band, before_and_after, facets, looks, networks
 
 _STABLE = 1.5  # index of the law that is drawn for comparison
@@ -76,28 +76,6 @@ def batch_scaling(results: Results) -> Figure:
 
     table = table[table["scope"] == "all"]
     return facets(table, draw, xlabel=_SIZE, ylabel="scaling exponent", **KINDS)[0]
-
-
-@figure
-def batch_scaling_layers(results: Results, configurations: list[str]) -> Figure:
-    """Draw the scaling exponent by layer, a column a configuration, before and after training; means over the seeds."""
-    table = _log_scales(results)
-    layers = {name: table[(table["scope"] != "all") & (table["configuration"] == name)] for name in configurations}
-    table = pd.concat([rows.assign(when=when) for layer in layers.values() for when, rows in ends(layer)])
-
-    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        looks = series(dict.fromkeys(rows["scope"]))
-        for layer, group in rows.groupby("scope", sort=False):
-            axes.plot(_exponents(_scales(group)).mean(axis=1), label=layer, **looks[layer])
-        axes.axhline(0.5, **LOOK["Gaussian"])
-        axes.set(xscale="log", ylim=_EXPONENTS)
-
-    layout = {"rows": ["when"], "columns": ["configuration"], "title": "{when}", "legend": 0, "most": 99}
-    drawn, panels = facets(table, draw, height=2.8, xlabel=_SIZE, ylabel="scaling exponent", **layout)
-    for above, axes, configuration in zip(panels[0], panels[-1], configurations, strict=True):
-        above.set_title(configuration.replace(", ", ",\n", 1) + "\n" + above.get_title())
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
-    return drawn
 
 
 def exponent_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
