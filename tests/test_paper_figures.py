@@ -58,7 +58,7 @@ def test_the_digitised_curves_go_with_the_values_read_at_their_tips():
         assert train[100] == pytest.approx(start, abs=0.01)
         assert train.min() == pytest.approx(lowest, abs=0.03)  # the middle of the line is above its tip
         assert train.idxmin() in np.atleast_1d(at)
-        assert curve["accuracy", "test"][1000] == pytest.approx(accuracy, abs=0.09)
+        assert curve["accuracy", "test"].loc[500:1500].min() == pytest.approx(accuracy, abs=0.09)
         assert train.loc[1501:].min() == pytest.approx(later, abs=0.01)
         for values, written in ((train, late), (test, late_test)):
             assert values.loc[end - 10_000 :].mean() == pytest.approx(np.mean(written), abs=0.01)
@@ -179,7 +179,7 @@ def test_networks_that_differ_in_depth_or_minibatch_size_are_told_apart(results)
 def test_noise_beside_its_twin():
     numbers = iterations.against_twin(results_of(specs_of("mnist")[:1]))
     expected = {"dip": 0.7, "twin": 0.72, "corrected": 1.0, "dead": 0.1, "start": 1.2, "at": 900, "accuracy": 0.3}
-    expected["gap"] = 1 / 0.6 - 1 / 0.62
+    expected |= {"gap": 1 / 0.6 - 1 / 0.62, "later": 0.6}
     assert {name: numbers[f"mnist_{name}"] for name in expected} == pytest.approx(expected)
     assert np.isnan([numbers[f"cifar10_{name}"] for name in expected]).all()
 

@@ -44,7 +44,7 @@ def flipped_images(results: Results) -> Figure:
     image = rows[rows["quantity"] == "image"].sort_values("x")["value"].to_numpy().reshape(shape)
     flips = {name: signs.numpy() for name, k, signs in pixel_signs(shape, 1, 8 * 10**6, convolution=False)}
     drawn, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.9))
-    titles = ("as it is", "half of the pixels flipped", "a checkerboard flipped")
+    titles = ("the image", "half of the pixels flipped", "a checkerboard flipped")
     for axes, name, title in zip(panels, ("all", *_SHOWN), titles, strict=True):
         seen = (1 + image * flips.get(name, 1) / np.abs(image).max()) / 2
         axes.imshow(seen.transpose(1, 2, 0) if len(seen) == 3 else seen[0], cmap="gray", vmin=0, vmax=1)
