@@ -96,7 +96,7 @@ Markdown("\n".join(map(line, verdicts)))
 # %% [markdown]
 # ## Heavy tails, or something else?
 #
-# That $\hat\alpha$ is what the paper says does not mean what the paper says ([](blind_spots.ipynb)). So each verdict has, next to it,
+# That $\hat\alpha$ is what the paper says does not mean what the paper says ([](estimator.ipynb)). So each verdict has, next to it,
 # what other measurements say of the same noise: tau and projections, which look across the minibatches; whether the index is the
 # same at all $K_1$, and the scaling exponent at all $b$.
 

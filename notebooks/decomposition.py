@@ -334,5 +334,5 @@ glue("half_cross", float((of_half * looked_at).max()), display=False)
 #   network hardly trains in this time, with the hinge loss not at all. At the paper's length there is cross-entropy only, and not every
 #   configuration and seed (the caption there has what there is). Shares "of the gap" are of a sum whose terms have both signs: correlation can be more than all of it. The tests compare with twins of the measured covariance,
 #   which err on the side of the Gaussian law where coordinates are nearly independent (but for the norms, where this is corrected).
-#   What size of tails each test could have missed is in [](blind_spots.ipynb). Standard errors of shuffled parts speak of the shuffle only. At most {glue:text}`unresolved_most:.1e` of the
+#   What size of tails each test could have missed is in [](power.ipynb). Standard errors of shuffled parts speak of the shuffle only. At most {glue:text}`unresolved_most:.1e` of the
 #   differences between the gradients of two minibatches may be rounding, on average over the seeds of a configuration.

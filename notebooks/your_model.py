@@ -109,6 +109,6 @@ print(f"matrix: {report.corrected}, two passes: {other.corrected}")
 # * The last sentence is what five tests across the minibatches found, those with a star: tau, the index per coordinate,
 #   the kurtosis along random and along leading directions, the spread of the norms. One of them has to be beyond all 99
 #   Gaussian twins ($p \le 0.05/5$) for the noise to be called heavier than Gaussian. If none is, the noise may still not
-#   be Gaussian: [](blind_spots.ipynb) shows what such tests find, and what they miss.
+#   be Gaussian: [](power.ipynb) shows what such tests find, and what they miss.
 # * Fewer than 16 minibatches are too few for these tests, and standard errors are then rough.
 # * The standard errors speak of the minibatches drawn, not of another seed or partition. Measure several.

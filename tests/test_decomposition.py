@@ -88,12 +88,14 @@ def test_unequal_halves_enter_the_reference():
 
 @pytest.mark.slow
 def test_sorted_scales_are_layout():
-    scales = np.exp(normal(COLUMNS, 6))
-    parts = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * np.sort(scales)), 10)
-    mixed = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * scales), 10)
-    layout, se = mean_and_se(parts, "order")
-    assert layout < -0.05 - 4 * se
-    assert_parts(parts, correlation=0, scales=mean_and_se(mixed, "scales")[0], tails=0)
+    scales = np.sort(np.exp(0.8 * normal(COLUMNS, 6)))
+    parts = replicates(lambda seed: centred(normal((P, COLUMNS), 9, seed) * scales), 10, K1=500)
+    # A block in order has scales of about one size, a shuffled one has all of them.
+    blocks = np.log(np.mean(scales.reshape(-1, 500) ** 2, axis=1)).mean() / 2 / math.log(500)
+    shuffled = math.log(np.mean(scales**2)) / 2 / math.log(500)
+    assert blocks - shuffled < -0.05
+    unequal = shuffled - np.log(scales).mean() / math.log(500)
+    assert_parts(parts, correlation=0, order=blocks - shuffled, scales=unequal, tails=0)
     e_c, se = mean_and_se(parts, "e_c")
     assert e_c > mean_and_se(parts, "e_0")[0] + 0.05 + 4 * se
 
@@ -189,6 +191,12 @@ def test_latent_stable_noise_has_tails_and_dependence():
     assert abs(mean - 1 / 6) < 4 * se < 0.1
     gaussian = replicates(lambda seed: latent(2.0, 200, seed), 24)
     assert_parts(gaussian, order=0, tails=0)
+    # Not centred, the joint estimate sees none of the tails: correlation takes away what tails add.
+    generator = np.random.default_rng(18)
+    noise = [known_laws.noise_of("latent", 1.5, (P, COLUMNS), generator) for _ in range(24)]
+    parts = replicates(lambda seed: torch.from_numpy(noise[seed]).float(), 24, K1=500)
+    assert_parts(parts, e_0=0, order=0)
+    assert mean_and_se(parts, "correlation")[0] == pytest.approx(-math.log(P) / 6 / math.log(500), abs=0.04)
 
 
 @pytest.mark.slow

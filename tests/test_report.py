@@ -62,7 +62,7 @@ def test_less_than_that_cannot_be_told_from_gaussian_noise(others: dict[str, flo
     assert conclude(results(**others), 99) == (
         "Conclusion: across the minibatches, if they are a random partition of the data, none of 5 tests (*), each at the "
         "level 0.05 / 5, can tell the noise of the whole network from Gaussian noise of the same covariance (smallest "
-        "p = 0.02, tail excess); the book's page blind_spots shows what such tests miss."
+        "p = 0.02, tail excess); the book's page power shows what such tests miss."
     )
 
 

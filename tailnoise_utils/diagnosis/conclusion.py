@@ -87,7 +87,7 @@ def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
     smallest = min(p_values, key=lambda name: p_values[name])
     return (
         f"{across} none of {each}, can tell the noise of the whole network from Gaussian noise of the same covariance "
-        f"(smallest p = {p_values[smallest]:.2g}, {smallest}); the book's page blind_spots shows what such tests miss."
+        f"(smallest p = {p_values[smallest]:.2g}, {smallest}); the book's page power shows what such tests miss."
     )
 
 

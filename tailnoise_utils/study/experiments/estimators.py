@@ -1,11 +1,14 @@
-"""Estimators of the tail index on samples whose law is known: `estimator`."""
+"""Estimators of the tail index on samples and noise matrices whose law is known: `estimator`."""
 
 import time
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+import torch
 
-from tailnoise_utils import tail_index
+from tailnoise_utils import diagnosis, tail_index
+from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index import known_laws
 
 from .spec import Drawn, Progress, Row
@@ -13,6 +16,14 @@ from .spec import Drawn, Progress, Row
 _FAST = ("mohammadi", "mohammadi (published)", "mohammadi_order", "log_moment", "fractional_moment", "koutrouvelis")
 _FAST += ("mcculloch", "hill")
 _ADDED: tuple[str, ...] = ()  # estimators added later: a spec each, so that stored runs keep their digests
+_SHAPE, _K1 = (120, 1000), 250  # of noise matrices; blocks lie inside rows
+_NOISE = {  # law of noise matrices: coordinates, and their index
+    "Gaussian, i.i.d.": ("independent", 2.0),
+    "Gaussian, correlated in tens": ("grouped", 2.0),
+    "SaS 1.5, i.i.d.": ("independent", 1.5),
+    "SaS 1.5, latent": ("latent", 1.5),
+    "SaS 1.5, elliptical": ("elliptical", 1.5),
+}
 
 
 @dataclass(frozen=True)
@@ -87,3 +98,19 @@ def estimator_grid(profile: str) -> tuple[EstimatorSpec, ...]:
     specs += [EstimatorSpec("sas", 1.5, size, times, ("maximum_likelihood",), 2) for size, times in likelihood.items()]
     specs += [EstimatorSpec(*sample, (name,), seed) for name in _ADDED for *sample, seed in samples]
     return tuple(dict.fromkeys(specs))
+
+
+def with_gaussian_twins(replicates: int = 60, *, seed: int = 0) -> pd.DataFrame:
+    """Give joint ``1/alpha`` and ``tail excess`` by law, replicate and kind (noise, or its Gaussian twin)."""
+    rows = []
+    for i, (law, (coordinates, alpha)) in enumerate(_NOISE.items()):
+        for k in range(replicates):
+            generator = np.random.default_rng([seed, i, k])
+            U = torch.from_numpy(known_laws.noise_of(coordinates, alpha, _SHAPE, generator)).float()
+            # Each law has mixing matrices of its own, so that their results are independent.
+            mixing = torch.Generator().manual_seed(int(generator.integers(2**62)))
+            for kind, X in (("noise", U), ("twin", diagnosis.gaussian_twin(U, mixing))):
+                inverse = tail_index.mohammadi(X, _K1).inverse
+                tau = float(diagnosis.tail_excess(centre(X)).mean())
+                rows.append({"law": law, "replicate": k, "kind": kind, "1/alpha": inverse, "tail excess": tau})
+    return pd.DataFrame(rows)

@@ -134,6 +134,29 @@ def unstable_laws(results: Results) -> Figure:
     return drawn
 
 
+@figure
+def noise_and_twin(table: pd.DataFrame) -> Figure:
+    """Draw means of the joint 1/alpha^ and of tau, of known noise and of its Gaussian twin; bars: two standard errors."""
+    laws = list(dict.fromkeys(table["law"]))
+    panels = {
+        "1/alpha": ("joint", r"mean of $1/\hat\alpha$, joint", "the estimator: the same on both"),
+        "tail excess": ("per coordinate", "mean of tau, per coordinate", "tau: zero on the twin"),
+    }
+    drawn, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
+    for panel, (quantity, (concept, label, title)) in zip(axes, panels.items(), strict=True):
+        looks = {"noise": LOOK[concept] | {"marker": "o", "label": f"noise, {concept}"}}
+        looks["twin"] = LOOK["Gaussian"] | {"marker": "s", "label": "its Gaussian twin"}
+        for shift, (kind, look) in zip((-0.15, 0.15), looks.items(), strict=True):
+            means = table[table["kind"] == kind].groupby("law")[quantity].agg(["mean", "sem"]).reindex(laws)
+            y = np.arange(len(laws)) + shift
+            panel.errorbar(means["mean"], y, xerr=2 * means["sem"], **look | {"linestyle": "none"})
+        panel.set(title=title, xlabel=label)
+    axes[0].set_yticks(range(len(laws)), [law.replace(", ", ",\n") for law in laws])
+    axes[0].invert_yaxis()
+    legend_below(drawn, axes, 3)
+    return drawn
+
+
 def bias_table(results: Results, alpha: float = 1.5, size: int = 10_000) -> pd.DataFrame:
     """Return bias, spread, honesty of the standard error and time of every estimator on stable samples of one size."""
     table = _stable_rows(results)

@@ -1,12 +1,13 @@
-"""Noise matrices have the laws they claim; the page of blind spots says what its tables say."""
+"""Noise matrices have the laws they claim; the joint estimate is the same on them and on their twins, and tau is not."""
 
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from tailnoise_utils.study.experiments import blind_spots
-from tailnoise_utils.study.figures import blind_spots as figures
+from tailnoise_utils.study.experiments import estimators
+from tailnoise_utils.study.figures.estimators import noise_and_twin
 from tailnoise_utils.tail_index import known_laws
 
 pytestmark = pytest.mark.slow
@@ -60,47 +61,24 @@ def test_twins_of_each_law_are_drawn_anew(monkeypatch):
         drawn.append(generator.initial_seed())
         return U
 
-    monkeypatch.setattr(blind_spots.diagnosis, "gaussian_twin", twin)
-    blind_spots.twins(3)
-    assert len(set(drawn)) == len(drawn) == 18
+    monkeypatch.setattr(estimators.diagnosis, "gaussian_twin", twin)
+    estimators.with_gaussian_twins(3)
+    assert len(set(drawn)) == len(drawn) == 15
 
 
 def test_the_joint_estimate_is_blind_and_tau_is_not():
-    table = blind_spots.twins(24)
+    table = estimators.with_gaussian_twins(24)
     wide = table.pivot_table(index=["law", "replicate"], columns="kind", values="1/alpha")
     gap = (wide["noise"] - wide["twin"]).groupby("law").agg(["mean", "sem"])
     assert (gap["mean"].abs() < 4 * gap["sem"]).all()
+    expected = pd.Series(0.5, gap.index)
+    expected["SaS 1.5, i.i.d."] = 1 / 1.5
+    expected["Gaussian, correlated in tens"] += math.log1p(9 * 0.6) / 2 / math.log(250)
+    noise = wide["noise"].groupby("law").agg(["mean", "sem"])
+    assert ((noise["mean"] - expected).abs() < 4 * noise["sem"]).all()
+    assert noise["sem"].max() < 0.01
     means = table.groupby(["law", "kind"])["tail excess"].mean()
     assert (means.xs("noise", level="kind").filter(like="SaS") > 0.3).all()
     assert (means.xs("twin", level="kind").abs() < 0.02).all()
-    figure = figures.noise_and_twin(table)
-    drawn = figure.axes[0].get_lines()[0].get_xdata(orig=False)
-    laws = list(dict.fromkeys(table["law"]))
-    np.testing.assert_allclose(drawn, wide.groupby("law")["noise"].mean()[laws])
-
-
-def test_parts_are_the_truth():
-    table = blind_spots.known_parts(16)
-    texts = figures.parts_table(table)
-    assert list(texts) == ["correlation", "order", "scales", "tails"]
-    first = table.query("law == 'SaS 1.5, i.i.d.' and part == 'tails'").iloc[0]
-    assert (
-        texts.loc[first["law"], "tails"].replace("\N{NO-BREAK SPACE}", " ")
-        == f"{first['value']:.3f} ± {first['se']:.3f} ({first['truth']:.3f})"
-    )
-    assert ((table["value"] - table["truth"]).abs() < 4 * table["se"] + 0.015).all()
-    bars = figures.known_parts(table).axes[0].containers
-    correlation = table[table["part"] == "correlation"]
-    np.testing.assert_allclose([bar.get_width() for bar in bars[0]], correlation["value"])
-
-
-def test_zeros_and_block_lengths_are_drawn():
-    table = blind_spots.zeros(3)
-    assert ((table["1/alpha"] - table["closed"]).abs() < 0.02).all()
-    lines = figures.zero_shares(table).axes[0].get_lines()
-    corrected = table[table["convention"] == "corrected"]
-    np.testing.assert_allclose(lines[1].get_ydata(), 1 / corrected["1/alpha"])
-    lengths = blind_spots.block_lengths(2)
-    tens = lengths.query("law == 'Gaussian, correlated in tens' and order == 'listed'").set_index("K1")["value"]
-    assert tens[10] == pytest.approx(0.5 + math.log1p(9 * 0.6) / 2 / math.log(10), abs=0.01)
-    assert len(figures.block_length_and_order(lengths).axes) == 2
+    drawn = noise_and_twin(table).axes[0].get_lines()[0].get_xdata(orig=False)
+    np.testing.assert_allclose(drawn, noise["mean"][list(dict.fromkeys(table["law"]))])
