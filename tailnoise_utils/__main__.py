@@ -104,12 +104,13 @@ def show(
     from tailnoise_utils.study.experiments import runner
     from tailnoise_utils.study.results import store
 
-    results = runner.stored(experiment, profile)
+    results = runner.stored(experiment, profile, complete=False)
     same = results.runs.astype(str).nunique() == 1
     path = store.path_of(experiment, profile)
     typer.echo(f"{path}\n{len(results.runs)} runs, {len(results.rows)} rows; common to all runs:")
     typer.echo("\n".join(f"  {name}: {value}" for name, value in results.runs.loc[:, same].iloc[0].items()))
     typer.echo("different:\n" + results.runs.loc[:, ~same].drop(columns="spec_digest").to_string(index=False))
+    typer.echo(runner.missing(experiment, profile))
     draw, tabulate = figures.SHOWN[experiment]
     typer.echo(tabulate(results).to_string())
     if figure:

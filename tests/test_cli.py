@@ -42,7 +42,7 @@ def test_run_show_and_list(in_smoke, tmp_path):
     assert shown.exit_code == 0, shown.output
     assert "6 runs" in shown.output
     assert "loss: nll" in shown.output
-    assert "1/alpha (corrected)" in shown.output
+    assert "training ends at" in shown.output
     assert figure.read_bytes().startswith(b"\x89PNG")
 
     verified = CliRunner().invoke(app, ["verify", "iterations", "--profile", "smoke"])

@@ -13,7 +13,16 @@ from tailnoise_utils import stable
 from tailnoise_utils.study import claims, figures
 from tailnoise_utils.study.claims.exits import exit_runs
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.figures import batch_size, decomposition, estimators, exits, iterations, laws, norms
+from tailnoise_utils.study.figures import (
+    batch_size,
+    controls,
+    decomposition,
+    estimators,
+    exits,
+    iterations,
+    laws,
+    norms,
+)
 from tailnoise_utils.study.figures.panels import PARTS
 from tailnoise_utils.study.results import store
 from tailnoise_utils.study.results.reading import provenance_line, untrained
@@ -150,16 +159,22 @@ def test_a_run_that_did_not_train_has_no_part_in_the_last_row_of_norms():
 @pytest.mark.slow
 def test_the_readme_shows_what_is_stored(tmp_path):
     results = runner.stored("iterations", "paper", complete=False)
-    iterations.along_training(results).savefig(tmp_path / "now.png", dpi=150)
-    now, committed = (plt.imread(path) for path in (tmp_path / "now.png", ROOT / "book/_static/iterations.png"))
-    assert now.shape == committed.shape
-    assert np.mean(np.abs(now - committed) > 0.1) < 0.002, (
-        "stale: python -m tailnoise_utils show iterations --profile paper --figure book/_static/iterations.png"
-    )
+    flips = runner.stored("controls", "laptop", complete=False)
+    drawn = {"iterations": iterations.along_training(results), "flips": controls.flipped_images(flips)}
+    for name, figure in drawn.items():
+        figure.savefig(tmp_path / "now.png", dpi=150)
+        now, committed = (plt.imread(path) for path in (tmp_path / "now.png", ROOT / f"book/_static/{name}.png"))
+        assert now.shape == committed.shape
+        assert np.mean(np.abs(now - committed) > 0.1) < 0.002, (
+            "stale: python -m tailnoise_utils show iterations --profile paper --figure book/_static/iterations.png; "
+            "show controls --profile laptop --figure book/_static/flips.png"
+        )
     text = (ROOT / "README.md").read_text()
     dip = iterations.against_twin(results)
     assert f"dips to {dip['mnist_dip']:.2f} near iteration {dip['mnist_at']:.0f}" in text
     assert f"its *twin*, dips to {dip['mnist_twin']:.2f}" in text
+    before, half, checkerboard = (axes.get_xlabel()[-4:] for axes in drawn["flips"].axes)
+    assert f"alpha^ goes from {before} to {half}, in a checkerboard to {checkerboard}" in text
     forms = estimators.closed_form_table(runner.load("estimator", "laptop"))
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("corrected", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
