@@ -22,15 +22,14 @@ from IPython.display import HTML, Markdown
 from myst_nb import glue
 
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.figures import decomposition, interactive, iterations
+from tailnoise_utils.study.figures import interactive, iterations
 from tailnoise_utils.study.figures.page import origin
 from tailnoise_utils.study.style import svg_in_notebooks
 
 svg_in_notebooks()
 
 # %% tags=["remove-cell"]
-asked = profile
-profile, results = runner.choose("iterations", asked)
+profile, results = runner.choose("iterations", profile)
 marks, table = iterations.landmarks(results), iterations.beside_figure7(results)
 for name, value in iterations.against_twin(results).items():
     glue(f"iterations_{name}", value, display=False)
@@ -89,15 +88,6 @@ HTML(interactive.html(interactive.along_training(results), "Loss, accuracy and a
 iterations.variants(results).style.format(precision=3).format("{:,.0f}", subset=["at iteration"])
 
 # %% [markdown]
-# ## What moves it
-#
-# The diagnosis of smaller networks along training ([](decomposition.ipynb)): the gap $1/\hat\alpha - 1/2$ and its parts.
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-parts-along", "caption": "The gap to Gaussian and its parts along training. Means over three seeds, bars: range."}, "image": {"alt": "A panel for each network against the iteration: the gap of 1/alpha-hat to 1/2 and its four parts, correlation, order, scales and tails, with bars over the seeds."}}
-_, diagnosis = runner.choose("iterations_decomposition", asked)
-decomposition.parts_along_training(diagnosis)
-
-# %% [markdown]
 # ## The paper and ours
 #
 # *Agrees*: the paper's value lies within two standard deviations of our seeds.
@@ -111,4 +101,5 @@ table
 #
 # * The paper's curves are read from a picture: α̂ to 0.01, iterations to 2 %.
 # * Its lowest values are single points on a grid of 100 iterations.
+# * What the gap to Gaussian is made of along training has been measured for smaller networks only ([](decomposition.ipynb)).
 # * Why the accuracy falls, with or without noise, is the question of claim C7 in [](claims.ipynb).

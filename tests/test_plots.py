@@ -22,6 +22,7 @@ from tailnoise_utils.study.figures import (
     iterations,
     laws,
     norms,
+    per_coordinate,
 )
 from tailnoise_utils.study.figures.panels import PARTS
 from tailnoise_utils.study.results import store
@@ -178,10 +179,9 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     forms = estimators.closed_form_table(runner.load("estimator", "laptop"))
     gaussian = forms.loc["Gaussian, blocks of 10 with correlation 0.9", ("corrected", "measured")]
     assert f"give the estimator {gaussian:.2f}" in text
-    diagnosis = runner.load("decomposition", "laptop")
-    parts = decomposition.decomposition_table(diagnosis)
-    dependence = (parts["correlation"] / (1 / parts["corrected"] - 0.5)).groupby(level="when")
-    before, after = dependence.mean()[["before training", "after training"]]
+    parts = decomposition.decomposition_table(runner.load("decomposition", "laptop"))
+    fraction = (parts["correlation"] / parts["gap"]).groupby(level="when")
+    before, after = fraction.mean()[["before training", "after training"]]
     count = parts.index.get_level_values(0).nunique()
     words = f"{before:.0%} of the gap 1/alpha^ - 1/2 before training and {after:.0%} after it (means over {count} "
     assert (words + "configurations)").replace("%", " %") in " ".join(text.split())
@@ -228,9 +228,9 @@ def test_runs_that_did_not_train_are_left_out_at_the_end_and_named():
     assert table.loc["after training", "tail excess"] == pytest.approx(end["value"].mean())
     assert table.loc["before training", "tail excess"] == pytest.approx(kept[kept["iteration"] == 0]["value"].mean())
     assert "CNN 16, CIFAR-10, cross-entropy (1 of 3)" in untrained(changed)
-    assert "no run trained" not in untrained(changed)
+    assert "no run left chance" not in untrained(changed)
     assert untrained(replace(results, runs=runs.assign(status="complete"))) == ""
-    assert "no run trained, and all are shown: FCN 32" in untrained(
+    assert "no run left chance, and all are shown: FCN 32" in untrained(
         replace(results, runs=runs.assign(status="not trained"))
     )
     none = replace(results, runs=runs.assign(status="not trained"))
@@ -259,61 +259,6 @@ def test_p_values_of_a_configuration_are_the_largest_over_its_seeds():
 
 
 @pytest.mark.slow
-def test_lines_along_training_are_means_over_seeds():
-    results = runner.load("decomposition", "laptop")
-    axes = next(a for a in decomposition.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
-    rows = results.table().query(
-        "scope == 'all' and quantity == 'tail excess' and dataset == 'mnist' and loss == 'nll' "
-        "and width == 32 and depth == 6"
-    )
-    drawn = lines_of(axes)["32 × 6"]
-    np.testing.assert_allclose(drawn, rows.groupby("iteration")["value"].mean().reset_index().to_numpy())
-    columns = next(a for a in decomposition.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
-    after = results.table().query(
-        "scope == 'all' and quantity == '1/alpha (per coordinate)' and iteration == 4000 "
-        "and dataset == 'mnist' and loss == 'nll' and width == 256 and depth == 3"
-    )
-    np.testing.assert_allclose(
-        lines_of(columns)["256 × 3"], after.groupby("x")["value"].mean().reset_index().to_numpy()
-    )
-
-
-@pytest.mark.slow
-def test_bands_are_means_and_deviations_of_the_twins():
-    results = runner.load("decomposition", "laptop")
-    table = results.table().query("dataset == 'mnist' and loss == 'nll' and width == 32 and depth == 3")
-    rows = (
-        table.query("quantity == 'tail excess (twin)' and scope == 'all'").groupby("iteration")[["value", "se"]].mean()
-    )
-    axes = next(a for a in decomposition.along_training(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
-    drawn = axes.collections[0].get_paths()[0].vertices
-    for iteration, (value, se) in rows.iterrows():
-        at = drawn[drawn[:, 0] == iteration][:, 1]
-        assert (at.min(), at.max()) == pytest.approx((value - 1.96 * se, value + 1.96 * se))
-    panel = decomposition.layers(results, "FCN 32 × 3, MNIST, cross-entropy").axes[2]
-    layer = table.query("quantity == 'tail excess (twin)' and scope == 'linear2'")
-    for i, iteration in enumerate((0, 4000)):
-        value, se = layer[layer["iteration"] == iteration][["value", "se"]].mean()
-        bar = panel.patches[3 * i + 1]
-        assert (bar.get_x(), bar.get_width()) == pytest.approx((value - 1.96 * se, 3.92 * se))
-
-
-@pytest.mark.slow
-def test_the_band_of_columns_covers_that_of_every_network():
-    results = runner.load("decomposition", "laptop")
-    axes = next(a for a in decomposition.column_index(results).axes if a.get_title() == "FCN, MNIST, cross-entropy")
-    rows = results.table().query(
-        "quantity == '1/alpha (per coordinate) (twin)' and dataset == 'mnist' and loss == 'nll' and scope == 'all'"
-    )
-    rows = rows[rows["iteration"].isin([0, 4000]) & (rows["x"] == 30)]
-    means = rows.groupby(["width", "depth", "iteration"])[["value", "se"]].mean()
-    drawn = axes.collections[0].get_paths()[0].vertices
-    at = drawn[drawn[:, 0] == 30][:, 1]
-    assert at.max() == pytest.approx((means["value"] + 1.96 * means["se"]).max())
-    assert at.min() == pytest.approx((means["value"] - 1.96 * means["se"]).min())
-
-
-@pytest.mark.slow
 def test_tables_of_the_decomposition_have_spread_and_p_values():
     results = runner.load("decomposition", "laptop")
     rows = results.table().query(
@@ -326,24 +271,59 @@ def test_tables_of_the_decomposition_have_spread_and_p_values():
     assert table["kurtosis, random, p"] == values["kurtosis (random projections) (p)"].max()
     assert table["not normal, units"] == pytest.approx(values["not normal (units)"].mean())
     assert table["corrected"] == pytest.approx(1 / values["1/alpha (corrected)"].mean())
-    text = decomposition.with_spread(decomposition.decomposition_table(results), "tail excess", "accuracy")
-    assert text.loc["FCN 32 × 6, MNIST, hinge", "after training"]["tail excess"] == (
-        f"{values['tail excess'].mean():.3f} ± {values['tail excess'].std():.3f} ({values['tail excess (p)'].max():.2f})"
-    )
-    layers = results.table().query(
-        "quantity == 'tail excess' and scope == 'linear2' and run in @rows.run and iteration == 4000"
-    )
-    of_layers = decomposition.layer_table(results, "fcn")
-    row = of_layers.loc["FCN 32 × 6, MNIST, hinge", "after training"]
-    assert row["linear2"] == pytest.approx(layers["value"].mean())
-    assert row["linear2, sd"] == pytest.approx(layers["value"].std())
-    p = results.table().query(
-        "quantity == 'tail excess (p)' and scope == 'linear2' and run in @rows.run and iteration == 4000"
-    )
-    assert row["linear2, p"] == p["value"].max()
-    assert not any(name.startswith("conv") for name in of_layers)
-    small = decomposition.with_spread(of_layers, "linear6").loc["FCN 32 × 3, MNIST, hinge", "before training"]
-    assert small["linear6"] == ""
+    assert table["gap"] == pytest.approx(values["decomposition: e_0"].mean())
+    assert table["correlation / gap"] == pytest.approx(values["decomposition: correlation"].mean() / table["gap"])
+
+
+@pytest.mark.slow
+def test_parts_of_a_kind_are_means_over_its_configurations():
+    results = runner.load("decomposition", "laptop")
+    lines = decomposition.decomposition_table(results)
+    table = decomposition.kind_table(results)
+    assert len(table) == 12
+    assert list(table.index[:3]) == [
+        ("FCN, MNIST, cross-entropy", "before training"),
+        ("FCN, MNIST, cross-entropy", "after training"),
+        ("FCN, MNIST, hinge", "before training"),
+    ]
+    sizes = [f"FCN {size}, MNIST, hinge" for size in ("32 × 3", "32 × 6", "256 × 3", "256 × 6")]
+    hinge = lines.xs("after training", level="when").loc[sizes]
+    row = table.loc["FCN, MNIST, hinge", "after training"]
+    assert row["scales"] == pytest.approx(hinge["scales"].mean())
+    assert row["correlation / gap"] == pytest.approx((hinge["correlation"] / hinge["gap"]).mean())
+    assert row["fit"] == "3 of 4"
+    np.testing.assert_allclose(table[list(PARTS)].sum(axis=1), table["gap"], atol=1e-9)
+
+
+@pytest.mark.slow
+def test_the_numbers_of_the_page_on_the_decomposition():
+    results = runner.load("decomposition", "laptop")
+    numbers, lines = decomposition.numbers(results), decomposition.decomposition_table(results)
+    fraction = lines["correlation"] / lines["gap"]
+    before, after = (fraction.xs(when, level="when") for when in ("before training", "after training"))
+    dense = fraction[[name.startswith("FCN") and "CIFAR-10" in name for name, _ in fraction.index]]
+    assert numbers["configurations"] == len(before) == 18
+    assert numbers["dependence_share_before"] == pytest.approx(before.mean())
+    assert numbers["dependence_share_after"] == pytest.approx(after.mean())
+    assert numbers["dependence_share_least"] == min(before.min(), after.min())
+    assert numbers["dependence_share_cifar"] == dense.min()
+    assert numbers["tails_before"] == lines["tails"].iloc[::2].max()
+    half = lines.loc[[(f"FCN {size}, MNIST, cross-entropy", "after training") for size in ("32 × 3", "256 × 6")]]
+    assert numbers["columns_of_half"] >= half["columns of half"].max()
+    without = replace(results, runs=results.runs[results.runs["dataset"] == "cifar10"])
+    rows = without.rows[without.rows["run"].isin(without.runs["run"])]
+    assert np.isnan(decomposition.numbers(replace(without, rows=rows))["columns_of_half"])
+
+
+@pytest.mark.slow
+def test_parts_along_training_are_means_over_seeds():
+    results = runner.load("iterations_decomposition", "laptop")
+    axes = decomposition.parts_along_training(results).axes[0]
+    assert axes.get_title() == "FCN, MNIST, cross-entropy"
+    rows = results.table().query("scope == 'all' and split == 'train' and dataset == 'mnist'")
+    for label, name in (("gap", "e_0"), ("correlation", "correlation"), ("tails", "tails")):
+        means = rows[rows["quantity"] == f"decomposition: {name}"].groupby("iteration")["value"].mean()
+        np.testing.assert_allclose(points_of(axes, label), means.reset_index().to_numpy())
 
 
 @pytest.mark.slow
@@ -538,25 +518,19 @@ def test_stable_laws_are_drawn_with_their_tails_and_jumps():
 
 @pytest.mark.slow
 def test_legends_lie_outside_the_panels():
-    results = {name: runner.load(name, "laptop") for name in ("decomposition", "batch_scaling")}
+    names = ("decomposition", "iterations_decomposition", "batch_scaling")
+    results = {name: runner.load(name, "laptop") for name in names}
     drawn = [
+        decomposition.parts_along_training(results["iterations_decomposition"]),
         *(
             draw(results["decomposition"])
-            for draw in (decomposition.along_training, decomposition.column_index, decomposition.against_block_length)
+            for draw in (decomposition.waterfall, per_coordinate.against_accuracy, per_coordinate.layers)
         ),
         *(draw(results["batch_scaling"]) for draw in (batch_size.batch_scaling, batch_size.log_scales)),
     ]
     for figure in drawn:
-        figure.canvas.draw()
+        figure.draw_without_rendering()  # a closed figure's canvas draws nothing, and lays nothing out
         legends = [*figure.legends, *filter(None, (axes.get_legend() for axes in figure.axes))]
         assert legends
         boxes = [axes.patch.get_window_extent() for axes in figure.axes]
         assert not any(legend.get_window_extent().overlaps(box) for legend in legends for box in boxes)
-
-
-@pytest.mark.slow
-def test_captions_name_the_runs_of_their_configuration_only():
-    results = runner.load("decomposition", "laptop")
-    assert "CNN" in untrained(results)
-    assert untrained(results, "FCN 256 × 6, MNIST, cross-entropy") == ""
-    assert untrained(results, "CNN 16, CIFAR-10, cross-entropy").endswith("CNN 16, CIFAR-10, cross-entropy (1 of 3).")

@@ -144,15 +144,6 @@ def before_and_after(
             axes.plot(line.index, line, **look[name] | LOOK[time], label=name if when == AFTER else None)
 
 
-def gaussian_band(axes: plt.Axes, twins: pd.DataFrame, by: str, colour: Any, label: str | None) -> None:
-    """Draw mean and 1.96 standard deviations of Gaussian twins; of several configurations, what covers them all."""
-    keys = list(dict.fromkeys((by, "configuration", "iteration")))
-    means = twins.groupby(keys, observed=True)[["value", "se"]].mean()
-    low = (means["value"] - 1.96 * means["se"]).groupby(level=0).min()
-    high = (means["value"] + 1.96 * means["se"]).groupby(level=0).max()
-    axes.fill_between(low.index, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
-
-
 def stack(axes: plt.Axes, y: np.ndarray, parts: pd.DataFrame, height: float = 0.7, *, outline: bool = False) -> None:
     """Draw the parts of the gap as stacked horizontal bars, negative ones to the left; hatched if `outline`."""
     up, down = np.zeros(len(y)), np.zeros(len(y))

@@ -100,16 +100,15 @@ def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(BEFORE, table[table["iteration"] == 0]), (AFTER, end[trained | ~some])]
 
 
-def untrained(results: Results, configuration: str | None = None) -> str:
-    """Say which runs did not train, of one configuration or of all, in sentences for a caption; "" if all trained."""
+def untrained(results: Results) -> str:
+    """Say which runs did not leave chance, in sentences for a caption; "" if all did."""
     runs = with_configurations(results).drop_duplicates("run")
-    runs = runs if configuration is None else runs[runs["configuration"] == configuration]
     totals = runs.groupby("configuration", observed=True).size()
     lost = runs[runs["status"] != "complete"].groupby("configuration", observed=True).size()
     totals = totals.reindex(lost.index)
     words = {
-        " Left out after training, for they did not train: ": lost[lost < totals],
-        " Of these configurations no run trained, and all are shown: ": lost[lost == totals],
+        " Left out after training, for they did not leave chance: ": lost[lost < totals],
+        " Of these configurations no run left chance, and all are shown: ": lost[lost == totals],
     }
     return "".join(
         start
