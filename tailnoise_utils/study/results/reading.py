@@ -119,11 +119,6 @@ def untrained(results: Results) -> str:
     )
 
 
-def statuses(results: Results) -> str:
-    """Say how many runs ended how, such as "7 complete, 2 not trained"."""
-    return ", ".join(f"{count} {name}" for name, count in results.runs["status"].value_counts().items())
-
-
 def values(table: pd.DataFrame, quantity: str, x: float | None = None, split: str = "train") -> pd.DataFrame:
     """Return the rows of one quantity that hold a number, at one abscissa (by default: rows without any)."""
     at_x = table["x"].isna() if x is None else table["x"] == x
