@@ -107,6 +107,7 @@ def test_layers_are_drawn_in_the_shades_of_the_ruler(results):
     table = per_coordinate.layer_table(results)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert [axes.get_title() for axes in figure.axes] == ["before training", "after training"]
+    assert figure.axes[0].yaxis_inverted()  # the first configuration on top
     for axes in figure.axes:
         [mesh] = axes.collections
         drawn = mesh.get_array()
