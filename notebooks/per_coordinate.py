@@ -131,3 +131,4 @@ per_coordinate.index_table(results).style.set_caption(
 # * $\tau$ is a plain average: layers with many coordinates decide that of a network.
 # * The ruler is that of 120 minibatches; on CIFAR-10 there are 100, and its values a little lower.
 # * Three seeds: differences between configurations smaller than those between seeds (in the CSV) say nothing.
+# * What size of tails the tests could have missed is on [](power.ipynb).
