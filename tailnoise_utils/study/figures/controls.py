@@ -92,6 +92,7 @@ def numbers(results: Results) -> dict[str, float | str]:
     table = control_table(results)
     dense = table[[name.startswith("FCN") for name in table.index.get_level_values("configuration")]]
     chosen = "CIFAR-10" if dense.index.get_level_values(0).str.contains("CIFAR-10").any() else "digits"
+    convolution = table.reindex(columns=["conv1", "conv1, half", "conv1, checkerboard"]).xs(BEFORE, level="when").mean()
     start = dense[dense.index.get_level_values(0).str.contains(chosen)].xs(BEFORE, level="when")
     images = results.table()
     images = images[images["dataset"].map(DATA) == chosen].groupby("quantity")["value"].mean()
@@ -102,6 +103,7 @@ def numbers(results: Results) -> dict[str, float | str]:
         "white": float(dense.xs(BEFORE, level="when")["white noise"].mean()),
         "twin_gap": float((table["noise"] - table["twin"]).abs().max()),
         "data": chosen,
+        **dict(zip(("conv", "conv_half", "conv_board"), convolution.tolist(), strict=True)),
         "form": float(images["1/alpha (images, closed form)"]),
         "images": float(images["1/alpha (images, measured)"]),
     }
