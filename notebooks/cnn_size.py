@@ -98,5 +98,5 @@ sizes.beside_figure5(results)
 # ## Limits
 #
 # * The paper's range is for networks that perform reasonably; small networks do not.
-# * CIFAR-100 comes from a copy whose halves were drawn anew ([](../reproduce.md)).
+# * CIFAR-100 is a copy whose halves were drawn anew ([](../reproduce.md)).
 # * The verdicts on C5, and on C3 and C8, which fully connected networks decide too, are on [](claims.ipynb).

@@ -99,7 +99,7 @@ def layers(results: Results) -> Figure:
         axes.set_xticks(table.columns)
         axes.grid(visible=False)
 
-    layout = {"columns": ["when"], "title": "{when}", "xlabel": "layer, from the pixels on", "legend": 0}
+    layout = {"columns": ["when"], "title": "{when}", "xlabel": "layer", "legend": 0}
     drawn, panels = facets(table.reset_index(), draw, height=1.4 + 0.23 * len(names), **layout)
     panels[0, 0].set_yticks(range(len(names)), names)
     panels[0, 0].invert_yaxis()
