@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import jupytext
 import pytest
 from conftest import ROOT, Make
 
@@ -265,3 +266,47 @@ def test_the_check_finds_broken_links(tmp_path: Path) -> None:
 def test_the_check_finds_images_without_text(image: str) -> None:
     assert images_without_text(image)
     assert not images_without_text('<img src="x.png" alt="A falling line">')
+
+
+AVOIDED = ("but for", "beside", "no chance", "classified rightly", "in this time", "of which", "as it is")
+AVOIDED += ("comes from", "goes with")
+
+
+def words(text: str) -> list[list[str]]:
+    """The sentences of a page, without code, tables, formulas and directives, as words."""
+    text = re.sub(r"```(?!\{admonition)[^\n]*\n.*?```|<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r"\$\$.*?\$\$|\$[^$]*\$|\{[a-z:]+\}`[^`]*`", "X", text, flags=re.S)
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith(("|", "#", ":", "![", "```"))]
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1 X", "\n".join(lines))
+    paragraphs = re.split(r"\s*\n\s*[*-] |\n\s*\n", text)
+    return [sentence.split() for p in paragraphs for sentence in re.split(r"(?<=[.!?:])\s+", " ".join(p.split()))]
+
+
+def prose(path: Path) -> str:
+    """The text of a page, or of a notebook's cells of text."""
+    if path.suffix == ".md":
+        return path.read_text()
+    return "\n\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "README.md", ROOT / "book/index.md", *sorted(ROOT.glob("notebooks/*.py"))],
+    ids=lambda path: path.stem,
+)
+def test_one_claim_a_sentence(path: Path) -> None:
+    sentences = words(prose(path))
+    assert not [" ".join(sentence) for sentence in sentences if len(sentence) > 35]
+    assert sum(map(len, sentences)) <= 18 * len(sentences)
+    assert not [word for word in AVOIDED if re.search(rf"\b{word}\b", prose(path))]
+
+
+def test_sentences_are_taken_apart() -> None:
+    text = "# A title.\n\nOne [two](x.md) $a. b$: three.\nFour {glue:text}`x:.2f` five! Six\n\n| a | table. |\n* item one\n"
+    assert [" ".join(sentence) for sentence in words(text) if sentence] == [
+        "One two X X:",
+        "three.",
+        "Four X five!",
+        "Six",
+        "item one",
+    ]
