@@ -52,7 +52,7 @@ for when in ("before", "after"):
 #
 # Let $L(b)$ be the mean of $\ln|g_{ij} - \nabla f_j|$ over coordinates and minibatches of $b$ images, corrected for drawing without replacement.
 # Minus its slope in $\ln b$ is the *scaling exponent*.
-# It is $1/2$ if single images have gradients of finite variance, and $1 - 1/\alpha$ for a stable law of index $\alpha$.
+# At large $b$ it is $1/2$ if single images have gradients of finite variance; for a stable law of index $\alpha$ it is $1 - 1/\alpha$ at every $b$.
 # This asks nothing of the coordinates: neither independence nor equal scales.
 #
 # ## The exponent

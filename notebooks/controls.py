@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Flip the sign of half of the pixels, and α̂ goes from 1.1 to 2 in the same network
+# # Flip the sign of half of the pixels, and α̂ goes from 1.2 to 2 in the same network
 
 # %% tags=["parameters", "remove-cell"]
 profile = "book"
@@ -38,21 +38,26 @@ for name, value in controls.numbers(results).items():
 # %% [markdown]
 # ```{admonition} In short
 # **Finding.** α̂ reads the signs with which coordinates move together, not their tails.
-# A sign flip changes no output, no loss, no size of any gradient entry, and α̂ from {glue:text}`controls_noise:.2f` to {glue:text}`controls_half:.1f`.
+# A sign flip changes no output, no loss and no size of a gradient entry.
 #
-# **Evidence.** Fully connected networks on CIFAR-10, before training, random halves of the pixels; {glue:text}`controls_count:.0f` configurations below.
+# **Evidence.** With random halves of the pixels flipped α̂ goes from {glue:text}`controls_noise:.2f` to {glue:text}`controls_half:.2f` (means over fully connected networks on CIFAR-10, untrained).
 #
-# **Limits.** One seed. Heavy tails are neither shown nor excluded by this: the tail excess speaks of those.
+# **Limits.** Seeds: {glue:text}`controls_seeds:.0f`.
+# It moves less the smaller the first layer is, and not at all in the convolutional network.
+# Heavy tails are neither shown nor excluded.
 # ```
 #
 # Negate a pixel $x_j$ of every (normalised) image and the weights $W_1[\cdot, j]$ that read it.
-# Every product stays the same, and so does every output, every loss and every step of SGD, bit for bit.
-# The noise of $W_1[\cdot, j]$ changes its sign, and nothing else changes.
-# No jointly stable law changes its index by that, so α̂ is not the index of this noise under any such law.
+# Every product stays the same, and so does every output and every loss, along all of the training, bit for bit.
+# The gradient of $W_1[\cdot, j]$, its step and its noise change their sign, and nothing else changes.
+#
+# A jointly stable law keeps its index under such a flip.
+# So at most one of the values below can be that index, and nothing in the data says which.
+# Independent entries would keep α̂ too, and they do not.
 #
 # ## The same network on flipped images
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-flips", "caption": "One training image as an untrained network sees it, with the paper's own α̂ of that network below. The loss, the outputs and the size of every gradient entry are the same in all three."}, "image": {"alt": "One image three times: as it is, with a random half of its pixel values negated, and with a checkerboard of them negated. Below each stands alpha-hat of the same network, near 1.1, near 2 and above 5."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-flips", "caption": "One training image as an untrained network sees it (FCN 256 × 3 on CIFAR-10), with α̂ of that network below, in the paper's arithmetic on a random partition. The loss, the outputs and the size of every gradient entry are the same in all three."}, "image": {"alt": "One image three times: as it is, with a random half of its pixel values negated, and with a checkerboard of them negated. Below each stands alpha-hat of the same network, near 1.2, near 2 and above 4."}}
 controls.flipped_images(results)
 
 # %% tags=["remove-input"]
@@ -65,7 +70,7 @@ origin(results, profile)
 #
 # ## Every configuration
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-controls", "caption": "α̂ of the noise, of its Gaussian twin (ring), with random halves of the pixels flipped (bar: range over 20 halves and the seeds), and with random signs of all coordinates (cross). Dotted: independent Gaussian entries."}, "image": {"alt": "Two panels, before and after training, a row for each configuration: the noise and the ring of its Gaussian twin lie on each other between 1 and 1.4; the bars of flipped pixels lie near 2 for fully connected networks on CIFAR-10, between 1.5 and 1.8 on MNIST at 1.3 to 1.4 for the deepest and widest there, and at the noise itself for the convolutional network; the crosses of random signs lie near 2 unless a network fits MNIST."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-controls", "caption": "α̂ of the noise (filled), of its Gaussian twin (ring), with random halves of the pixels flipped (green: range over 20 halves and the seeds; the grey line leads to their mean), and with random signs of all coordinates (cross). Dotted: 2, independent Gaussian entries."}, "image": {"alt": "Two panels, before and after training, a row for each configuration: the noise and the ring of its Gaussian twin lie on each other between 1 and 1.4; the bars of flipped pixels lie near 2 for fully connected networks on CIFAR-10, between 1.5 and 1.8 on MNIST at 1.3 to 1.4 for the deepest and widest there, and at the noise itself for the convolutional network; the crosses of random signs lie at 1.5 to 2."}}
 controls.dumbbells(results)
 
 # %% tags=["remove-input"]
@@ -77,8 +82,9 @@ Markdown(runner.missing("controls", profile))
 # %% [markdown]
 # * **The twin** has the same second moments and Gaussian rows. Its α̂ differs from that of the noise by {glue:text}`controls_twin_gap:.2f` at most.
 # * **Random signs of all coordinates** test independence: independent symmetric entries would keep their law, and α̂.
-# * **White-noise images**, with the same weights and classes, give {glue:text}`controls_white:.2f` before training (mean over fully connected networks).
-# * **The images alone** decide most of it. Their second moments predict {glue:text}`controls_form:.3f` for $1/\hat\alpha$ on {glue:text}`controls_data:s`; noise made of the images and independent errors has {glue:text}`controls_images:.3f`.
+# * **White-noise images**, with the same weights and classes, give {glue:text}`controls_white_low:.2f` to {glue:text}`controls_white_high:.2f` before training in fully connected networks.
+# * **Inputs alone.** Noise of the first layer made of the images and independent errors has {glue:text}`controls_inputs_low:.2f` to {glue:text}`controls_inputs_high:.2f`, no network and no label in it.
+#   The images' second moments predict it: {glue:text}`controls_form:.3f` for $1/\hat\alpha$ on {glue:text}`controls_data:s` at $K_1$ = number of pixels, measured {glue:text}`controls_images:.3f`.
 #
 # ## The numbers
 #
@@ -91,7 +97,8 @@ controls.short_table(results).style.format(precision=2)
 # ## Limits
 #
 # * A flip touches the first layer alone. Deep networks have most of their coordinates in later layers, which read non-negative activations: α̂ moves less there.
-# * A convolution reads each pixel with several weights, so only 4 signs a channel are free, and its first layer holds 3 % of the coordinates.
+# * A weight of a convolution reads many pixels, so only 4 signs a channel are free, and that layer holds 3 % of the coordinates.
 #   In that layer alone α̂ goes from {glue:text}`controls_conv:.2f` to {glue:text}`controls_conv_half:.2f`, in a checkerboard to {glue:text}`controls_conv_board:.2f`.
-# * The twin's α̂ is the same for every jointly stable law too, so equality is no evidence for a Gaussian law.
+# * Every jointly stable law has the α̂ of its twin on average, so equality is no evidence for a Gaussian law.
+#   The difference is $(\tau - \tau_Y)/\ln K_1$, with $\tau_Y$ the tail excess of block sums: where it is not 0, the law is neither Gaussian nor jointly stable.
 # * Above 2, α̂ is no index of anything: it only says that block sums are small.

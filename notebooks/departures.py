@@ -108,7 +108,7 @@ origin(results, profile, table.reset_index(), "departures")
 # | precision | – | float32 | float32 (published), sums in float64 (corrected) |
 #
 # Whether the script made the paper's figures cannot be known.
-# Figure 7 fits it: $\hat\alpha$ and the accuracy show a step near iteration 21,666, a third of 65,000.
+# Figure 7 fits it: $\hat\alpha$ and the accuracy show a step near iteration 21,667, a third of 65,000.
 #
 # ## Limits
 #

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Figure 1: a whole training pooled looks heavy-tailed, and so does its Gaussian twin
+# # Figure 1: norms pooled over a training spread far, and so do those of its Gaussian twin
 
 # %% tags=["parameters", "remove-cell"]
 profile = "book"
@@ -52,36 +52,36 @@ for name, value in norms.pool_numbers(pool).items():
 
 # %% [markdown]
 # ```{admonition} In short
-# **Finding.** The paper's histogram of norms has a long tail because it pools iterations of unlike scale.
-# One iteration alone has none, and is close to Gaussian noise of the same covariance.
+# **Finding.** Norms pooled over a training mix scales, and spread far; so do those of Gaussian noise of the same covariance.
+# One iteration alone has no long tail.
 #
-# **Evidence.** The distance $D$ to that Gaussian law is {glue:text}`distance_covariance:.2f`.
+# **Evidence.** Its distance $D$ to that Gaussian law is {glue:text}`distance_covariance:.2f` at the end.
 # To independent stable entries it is {glue:text}`distance_stable:.2f`, to independent Gaussian ones {glue:text}`distance_gaussian:.2f`.
 #
-# **Limits.** A norm says nothing of single coordinates.
+# **Limits.** The pool here has {glue:text}`norms_points:.0f` iterations, the paper's hundreds.
 # ```
 #
 # The paper's Figure 1 shows norms of the noise of a convolutional network on CIFAR-10, next to scaled Gaussian and stable noise.
 # Panel (a) there holds some 320,000 norms, nearly all in the first bin.
-# One measurement gives $n/b$ of them, so they must be pooled over a training.
+# One measurement gives $n/b$ of them, so they are presumably pooled over a training.
 #
-# ## Figure 1, as the paper pools
+# ## Norms pooled
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-1", "caption": "(a) Norms of the noise of all minibatches at all measured iterations of one training, in one histogram. Dotted: every iteration's noise replaced by Gaussian noise of the same covariance. (b), (c) Norms of three independent Gaussian, three independent stable entries, scaled to (a)."}, "image": {"alt": "Three histograms with logarithmic counts: the norms of the noise over a whole training spread far, and those of its Gaussian twin, dotted, spread as far; the norms of three Gaussian entries form one hump; those of three stable entries reach far beyond."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-1", "caption": "(a) Norms of the noise of all minibatches at the measured iterations of one training, in one histogram, with logarithmic counts. Dotted: every iteration's noise replaced by Gaussian noise of the same covariance. (b), (c) Norms of three independent Gaussian, three independent stable entries, scaled to (a)."}, "image": {"alt": "Three histograms with logarithmic counts: the norms of the noise over a whole training spread far, and those of its Gaussian twin, dotted, spread as far; the norms of three Gaussian entries form one hump; those of three stable entries reach far beyond."}}
 norms.pooled(pool)
 
 # %% tags=["remove-input"]
 origin(pool, pool_profile)
 
 # %% [markdown]
-# The pool holds {glue:text}`norms_count:,.0f` norms.
-# Its largest is {glue:text}`norms_reach:.1f` times its median, that of the twins' pool {glue:text}`norms_twin_reach:.1f` times.
-# A mixture of Gaussian laws of unlike scale looks heavy-tailed.
+# The pool holds {glue:text}`norms_count:,.0f` norms of {glue:text}`norms_points:.0f` iterations.
+# Its standard deviation over its mean is {glue:text}`norms_noise_spread:.2f`, that of the twins' pool {glue:text}`norms_twin_spread:.2f`.
+# Any pool of unlike scales spreads so, whatever the law of an iteration.
 #
-# The paper's panel (b) has mean 315 and standard deviation 140.
-# Norms of $p$ independent equal Gaussian entries have a ratio of $1/\sqrt{2p}$, which is below 0.01 here.
-# A ratio of 0.44 is that of about three entries: panel (b) draws them.
-# We do not know which dimension (c) has.
+# The paper's panel (b), scaled Gaussian noise, has mean 315 and standard deviation 140, a ratio of 0.44.
+# Norms of $p$ independent equal Gaussian entries have a ratio of $1/\sqrt{2p}$, far below 0.01 for a network.
+# Three entries give {glue:text}`norms_drawn_spread:.2f`: panel (b) here draws them.
+# We do not know which dimension the paper's (c) has.
 #
 # ## One iteration alone
 
@@ -96,12 +96,6 @@ origin(results, profile, table, "norms")
 # The law to compare with is Gaussian noise of the same covariance.
 # At the end the noise spreads a little more: the standard deviation of $\ln \lVert U_i \rVert$ is {glue:text}`spread_noise_last:.3f`, that of the Gaussian law {glue:text}`spread_covariance_last:.3f`.
 #
-# ## The paper and ours
-
-# %% tags=["remove-input"]
-norms.beside_figure1(pool, table)
-
-# %% [markdown]
 # ## Limits
 #
 # * One architecture, one data set, short trainings: a network that fits its images could have norms that spread more.

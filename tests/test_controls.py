@@ -196,5 +196,6 @@ def test_table_and_figures(results):
 
 
 def test_the_grid_has_seed_0_of_all_first():
-    seeds = [spec.train.seed for spec in experiments.grid("controls", "laptop")]
-    assert seeds == [0] * 18 + [1] * 18 + [2] * 18
+    specs = experiments.grid("controls", "laptop")
+    assert [spec.train.seed for spec in specs] == [0] * 18 + [1] * 18 + [2] * 18 + [0, 0]
+    assert [(spec.train.depth, spec.points) for spec in specs[-2:]] == [(9, (0,))] * 2  # Figure 7's, untrained

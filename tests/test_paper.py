@@ -192,7 +192,7 @@ def test_verify_measures_the_kept_snapshot_or_iteration_0_again(small, results_i
 
 
 def test_the_grids_are_those_of_the_papers_figures():
-    for profile, sizes in (("paper", (13, 66, 18)), ("full", (13, 486, 54))):
+    for profile, sizes in (("paper", (16, 66, 18)), ("full", (16, 486, 54))):
         grids = [experiments.grid(name, profile) for name in ("iterations", "fcn_size", "cnn_size")]
         assert tuple(map(len, grids)) == sizes
         for one in sum(grids, ()):

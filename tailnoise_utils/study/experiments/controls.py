@@ -18,6 +18,7 @@ from tailnoise_utils.tail_index import mohammadi
 from .iterations import decomposition_trainings
 from .paper import coordinate_rows, joint_rows
 from .spec import Measured, Progress, Row
+from .trainings import training
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ def images_inverse(x: Float[Tensor, "n c h w"]) -> float:
 
 
 def controls_grid(profile: str) -> tuple[ControlsSpec, ...]:
-    """Take the trainings of `decomposition`, before and after: seed 0 of all first."""
-    trainings = decomposition_trainings(profile)
-    halves = 3 if profile == "smoke" else 20
-    return tuple(ControlsSpec(t, t.batch_size, (0, t.iterations), halves) for t in trainings)
+    """Take the trainings of `decomposition`, before and after, seed 0 first; and Figure 7's networks, untrained."""
+    trainings, halves = decomposition_trainings(profile), 3 if profile == "smoke" else 20
+    for dataset in ("mnist", "cifar10") if profile != "smoke" else ():
+        trainings.append(training("fcn", dataset, profile, iterations=0, depth=9, width=512, seed=0, snapshots=(0,)))
+    return tuple(ControlsSpec(t, t.batch_size, tuple(sorted({0, t.iterations})), halves) for t in trainings)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..results import files, store
 from . import cluster, grid
+from .paper import PAPER
 from .spec import Finished, Spec, finish, forget_rows
 
 _SMALL = 0.1  # what `verify` takes for the size of smaller numbers
@@ -180,9 +181,13 @@ def stored(experiment: str, profile: str, *, complete: bool = True) -> store.Res
 
 
 def missing(experiment: str, profile: str) -> str:
-    """Return a sentence on the runs of a grid that are not stored; "" if all are."""
-    left = len(_left(specs := grid(experiment, profile), _records(store.path_of(experiment, profile))))
-    return f"{left} of the {len(specs)} runs of `{profile}` are not made yet." if left else ""
+    """Return a sentence on the runs of a grid that are not stored, and on those at the paper's settings if none is."""
+    words = []
+    for name in (profile, "paper") if profile == "laptop" and experiment in PAPER else (profile,):
+        left = len(_left(specs := grid(experiment, name), _records(store.path_of(experiment, name))))
+        if left and (name == profile or left == len(specs)):
+            words.append(f"{left} of the {len(specs)} runs of `{name}` are not made yet.")
+    return " ".join(words)
 
 
 def command(experiment: str, profile: str) -> str:

@@ -38,7 +38,10 @@ def flipped_images(results: Results) -> Figure:
     """Draw one image as the network sees it, with two flips, and under each alpha^, published, of the same network."""
     runs = results.runs[(results.runs["model"] == "fcn") & (results.runs["seed"] == 0)]
     dataset = "cifar10" if "cifar10" in set(runs["dataset"]) else runs["dataset"].iloc[0]
-    run = runs[runs["dataset"] == dataset].iloc[0]
+    # Neither the network that a flip moves most nor the one that it moves least: wide, and of few layers.
+    run = (
+        runs[runs["dataset"] == dataset].sort_values(["width", "depth"], ascending=[False, True], kind="stable").iloc[0]
+    )
     rows = results.rows[(results.rows["run"] == run["run"]) & (results.rows["iteration"] == 0)]
     shape = data.KINDS[dataset].shape
     image = rows[rows["quantity"] == "image"].sort_values("x")["value"].to_numpy().reshape(shape)
@@ -98,9 +101,13 @@ def numbers(results: Results) -> dict[str, float | str]:
     images = images[images["dataset"].map(DATA) == chosen].groupby("quantity")["value"].mean()
     return {
         "count": float(table.index.get_level_values("configuration").nunique()),
-        "noise": float(start["noise"].mean()),
-        "half": float(start["half"].mean()),
-        "white": float(dense.xs(BEFORE, level="when")["white noise"].mean()),
+        "noise": float(1 / (1 / start["noise"]).mean()),
+        "half": float(1 / (1 / start["half"]).mean()),
+        "seeds": float(results.runs["seed"].nunique()),
+        "white_low": float(dense.xs(BEFORE, level="when")["white noise"].min()),
+        "white_high": float(dense.xs(BEFORE, level="when")["white noise"].max()),
+        "inputs_low": float(dense["inputs of linear1"].min()),
+        "inputs_high": float(dense["inputs of linear1"].max()),
         "twin_gap": float((table["noise"] - table["twin"]).abs().max()),
         "data": chosen,
         **dict(zip(("conv", "conv_half", "conv_board"), convolution.tolist(), strict=True)),

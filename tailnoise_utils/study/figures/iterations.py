@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from ..experiments.paper import EARLY
 from ..results.reading import DATA, in_data_order, late
 from ..results.store import Results
 from ..style import LOOK, figure
@@ -25,8 +26,8 @@ LINES = {  # line: quantity, split, panel, look
     for split in ("train", "test")
 }
 _NETWORK = ["model", "dataset", "width", "depth", "batch_size"]
-_DROP, _EARLY = 500, 1500  # the dip and the drop of the accuracy lie between
-# Figure 7, read from the picture, at the tips and ends of its curves: see `figure7`; after _EARLY from the curves.
+_DROP = 500  # the accuracy of Figure 7 drops between this and EARLY
+# Figure 7, read from the picture, at the tips and ends of its curves: see `figure7`; after EARLY from the curves.
 _FIGURE7 = {
     "mnist": (1.148, 0.72, 1000.0, 0.106, 0.92, (0.88, 0.98), (0.84, 0.89), 23_100.0),
     "cifar10": (1.171, 0.86, (1000.0, 1300.0), 0.096, 0.91, 1.10, 1.17, 45_700.0),
@@ -123,12 +124,12 @@ def landmarks(results: Results) -> pd.DataFrame:
     for run, rows in table.groupby("run", sort=False):
         value = rows.set_index(["quantity", "split", "iteration"])["value"].sort_index()
         index = 1 / value["1/alpha (published)", "train"]
-        dip, last, first = index[index.index <= _EARLY].idxmin(), index.index.max(), rows.iloc[0]
+        dip, last, first = index[index.index <= EARLY].idxmin(), index.index.max(), rows.iloc[0]
         early = index.index[index.index >= min(100, last)].min()
         ends = not last == first["iterations"] < first.get("horizon", 0)
         of_run = means[(means["run"] == run) & (means["quantity"] == "1/alpha (published)")].set_index("split")["value"]
-        accuracy = value["accuracy", "train"].loc[_DROP:_EARLY].min()
-        later = index[index.index > _EARLY].min()
+        accuracy = value["accuracy", "train"].loc[_DROP:EARLY].min()
+        later = index[index.index > EARLY].min() if ends else np.nan  # of a cut run it would be that of another window
         after = [1 / of_run.get(split, np.nan) if ends else np.nan for split in ("train", "test")]
         marks[run] = [index[early], index[dip], dip, accuracy, later, *after, last if ends else np.nan]
     runs = results.runs.set_index("run")[[*_NETWORK, "iterations", "seed"]]
@@ -167,14 +168,15 @@ def against_twin(results: Results) -> dict[str, float]:
     table = curves(results)
     for dataset, rows in table[table["model"] == "fcn"].groupby("dataset", sort=False):
         line = rows.groupby(["line", "iteration"])["value"].mean().unstack("line").reindex(columns=list(LINES))
-        at = line["training images"].loc[:_EARLY].idxmax()
+        at = line["training images"].loc[:EARLY].idxmax()
         values = {name: line.loc[at, of_name] ** (1 if name == "dead" else -1) for name, of_name in names.items()}
+        values["corrected"] = 1 / line["corrected"].loc[:EARLY].max()  # at its own dip, which may be another point
         values |= {
             "at": at,
-            "accuracy": line["accuracy, train"].loc[_DROP:_EARLY].min(),
+            "accuracy": line["accuracy, train"].loc[_DROP:EARLY].min(),
             "start": 1 / line["training images"].iloc[0],
         }
-        values["later"] = 1 / line["training images"].loc[_EARLY + 1 :].max()
+        values["later"] = 1 / line["training images"].loc[EARLY + 1 :].max()
         values["gap"] = (line["training images"] - line["Gaussian twin"]).abs().max()
         numbers |= {f"{dataset}_{name}": float(value) for name, value in values.items()}
     return numbers

@@ -13,7 +13,6 @@ from ..results.reading import last_snapshot
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import facets, legend_below
-from .paper import comparison
 
 NORMS = {
     "norm": "gradient noise",
@@ -28,17 +27,26 @@ ENTRIES = 3  # independent Gaussian entries whose norm spreads as that of the pa
 _STABLE = 1.1  # index of panel (c): the paper's of convolutional networks
 
 
+def _pool(results: Results) -> tuple[pd.DataFrame, str, str]:
+    """Return the rows of the first run that kept every norm of its noise and of the twins, and the names of both."""
+    for noise, twin in _PAIRS:
+        rows = results.rows[results.rows["quantity"].isin([noise, twin])]
+        runs = rows.loc[rows["quantity"] == twin, "run"]
+        if len(runs):
+            return rows[rows["run"] == runs.iloc[0]], noise, twin
+    return results.rows[:0], "", ""
+
+
 def has_norms(results: Results) -> bool:
     """Tell whether the norm of every minibatch was kept."""
-    return bool(results.rows["quantity"].isin([noise for noise, _ in _PAIRS]).any())
+    return len(_pool(results)[0]) > 0
 
 
 def pools(results: Results) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
     """Return all norms of the noise over the training of the first run that kept them, and those of its twins."""
-    rows = results.rows[results.rows["quantity"].isin([name for pair in _PAIRS for name in pair])]
-    rows = rows[rows["run"] == rows["run"].iloc[0]]
-    noise, twin = (rows.loc[rows["quantity"].isin(names), "value"] for names in zip(*_PAIRS, strict=True))
-    return noise.to_numpy(), twin.to_numpy()
+    rows, *names = _pool(results)
+    noise, twin = (rows.loc[rows["quantity"] == name, "value"].to_numpy() for name in names)
+    return noise, twin
 
 
 def as_drawn(count: int, mean: float, median: float) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
@@ -117,31 +125,12 @@ def norm_table(results: Results) -> pd.DataFrame:
 
 
 def pool_numbers(results: Results) -> dict[str, float]:
-    """Return how many norms a pool has, and how far the largest is above the median, of the noise and of its twins."""
-    noise, twin = pools(results)
-    numbers = {"count": len(noise), "reach": noise.max() / np.median(noise), "twin_reach": twin.max() / np.median(twin)}
-    return {name: float(value) for name, value in numbers.items()}
-
-
-def beside_figure1(pool: Results, table: pd.DataFrame) -> pd.DataFrame:
-    """Return what is known of the paper's Figure 1 beside ours; `table` is that of :func:`norm_table`."""
-    last = table.iloc[-1]
-    return comparison(
-        [
-            ("norms in panel (a)", 320_000.0, [pool_numbers(pool)["count"]], ",.0f"),
-            (
-                "sd / mean in (b), independent Gaussian entries",
-                0.44,
-                [last["Gaussian, independent entries", "sd of ln"]],
-                ".3f",
-            ),
-            (
-                "D of the noise to independent Gaussian entries",
-                None,
-                [last["Gaussian, independent entries", "D"]],
-                ".2f",
-            ),
-            ("D to independent stable entries", None, [last["stable, independent entries", "D"]], ".2f"),
-            ("D to Gaussian noise of the same covariance", None, [last["Gaussian, same covariance", "D"]], ".2f"),
-        ]
-    )
+    """Return how many norms and iterations a pool has, and sd / mean of the noise, of its twins and of the drawn laws."""
+    rows, noise, twin = _pool(results)
+    values = {
+        name: rows.loc[rows["quantity"] == quantity, "value"] for name, quantity in (("noise", noise), ("twin", twin))
+    }
+    gaussian, _ = as_drawn(100_000, 1.0, 1.0)
+    spreads = {f"{name}_spread": float(of_law.std() / of_law.mean()) for name, of_law in values.items()}
+    counts = {"count": float(len(values["noise"])), "points": float(rows["iteration"].nunique())}
+    return counts | spreads | {"drawn_spread": float(gaussian.std() / gaussian.mean())}
