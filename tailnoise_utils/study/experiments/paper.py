@@ -39,8 +39,8 @@ class PaperSpec(Measured):
     """Train at the paper's settings and measure the noise of its minibatches, in data order, at every snapshot.
 
     At every snapshot and on both splits: 1/alpha^ published and corrected, each at its own K1 and at K1 = 1000, of the
-    noise and of its Gaussian twin (closed form); tail excess; dead coordinates; norms; loss and accuracy. At the start, at
-    the dip (where alpha^, published, of the training set is lowest up to iteration 1,500) and at the end also: a random partition
+    noise and of its Gaussian twin (closed form); tail excess; dead coordinates; norms; loss and accuracy. At the start, the
+    dip (where alpha^, published, of the training set is lowest up to iteration 1,500) and the end also: a random partition
     (seed 2 10^6 + the run's), random signs of the columns (4 10^6), drawn twins (5 10^6), and the images per coordinate
     of 4,096 coordinates (6 10^6), in bins of events.
     """
