@@ -135,13 +135,28 @@ def test_rows_of_a_snapshot():
         V[:, : first.numel()] *= weight_signs(signs, first)
         assert row(name, np.nan if k is None else k) == mohammadi(V).inverse
     assert row("signs") == mohammadi(flip_columns(U.clone(), 4 * 10**6)).inverse  # each flip was taken back
+    x, y = SPEC._split("train")
+    white = torch.randn(x.shape, generator=torch.Generator().manual_seed(9 * 10**6))
+    assert (
+        row("white noise")
+        == mohammadi(noise_matrix(model, cross_entropy, Minibatches(white, y, 20, seed=2 * 10**6))).inverse
+    )
+    inputs = dict(input_noise(model, batches, 10**7))
+    for name, V in inputs.items():
+        assert row(f"inputs of {name}") == mohammadi(V).inverse
+    measured = frame.loc[frame["quantity"] == "1/alpha (images, measured)", ["x", "value"]].to_numpy().tolist()
+    assert measured == [[64, mohammadi(inputs["linear1"], 64).inverse]]
     assert {"twin 1/alpha (corrected)", "tail excess", "dead share", "accuracy"} <= set(frame["quantity"])
     assert set(frame["split"]) == {"train"}
 
 
 def test_the_first_layer_alone_where_it_is_a_convolution():
     train = tiny(dataset="digits32", model="cnn", width=4, depth=0, iterations=0, snapshots=(0,))
-    frame = pd.DataFrame(replace(SPEC, train=train).measure(train.build(), lambda share: None))
+    spec, model = replace(SPEC, train=train), train.build()
+    frame = pd.DataFrame(spec.measure(model, lambda share: None))
+    U = noise_matrix(model, cross_entropy, spec._batches())[:, : next(model.parameters()).numel()]
+    alone = frame[(frame["scope"] == "conv1") & (frame["quantity"] == "1/alpha (corrected)")]
+    assert alone["value"].tolist() == [mohammadi(U).inverse]
     assert {"conv1", "conv1, half", "conv1, channel", "conv1, checkerboard"} <= set(frame["scope"])
     assert "top half" not in set(frame["scope"])
     assert "inputs of linear1" in set(frame["scope"])
@@ -166,11 +181,14 @@ def results():
         for point, noise in ((0, 0.8), (4, 1.0)):
             values = [("all", np.nan, noise), ("signs", np.nan, 0.55), ("checkerboard", np.nan, 0.2)]
             values += [("half", float(k), 0.4 + 0.1 * k) for k in (0, 1)]
+            values += [("white noise", np.nan, 0.52), ("inputs of linear1", np.nan, 0.7)]
             rows += [
-                {"iteration": point, "scope": scope, "quantity": name, "x": x, "value": value + 0.01 * seed}
+                {"iteration": point, "scope": scope, "quantity": name, "x": x, "value": value * factor + 0.01 * seed}
                 for scope, x, value in values
-                for name in ("1/alpha (corrected)", "1/alpha (published)")
+                for name, factor in {"1/alpha (corrected)": 1.0, "1/alpha (published)": 1.25}.items()
             ]
+            for name, value in (("closed form", 0.6), ("measured", 0.61)):
+                rows.append({"iteration": point, "quantity": f"1/alpha (images, {name})", "value": value})
             more = {"twin 1/alpha (corrected)": noise + 0.05, "tail excess": 0.1 + 0.2 * seed, "accuracy": 0.9}
             rows += [{"iteration": point, "quantity": name, "value": value} for name, value in more.items()]
         frames.append(store.to_frame(rows, record["run"]))
@@ -188,11 +206,26 @@ def test_table_and_figures(results):
     lines = {line.get_label(): line for line in controls.dumbbells(results).axes[1].get_lines()}
     assert lines["noise"].get_xdata() == pytest.approx([1 / 1.005])
     assert lines["its Gaussian twin"].get_xdata() == pytest.approx([1 / 1.05])
+    bars = {line.get_label(): line.get_segments()[0] for line in controls.dumbbells(results).axes[0].collections}
+    [left, right] = bars["random halves of the pixels flipped"]
+    assert sorted([left[0], right[0]]) == pytest.approx([1 / 0.51, 1 / 0.4])
     panels = controls.flipped_images(results).axes
-    assert [axes.get_xlabel()[-4:] for axes in panels] == ["1.25", "2.50", "5.00"]
+    assert [axes.get_xlabel()[-4:] for axes in panels] == ["1.00", "2.00", "4.00"]  # published
     seen, flipped = (np.asarray(axes.get_images()[0].get_array()) - 0.5 for axes in (panels[0], panels[2]))
     np.testing.assert_allclose(np.abs(seen), np.abs(flipped))
     assert (seen != flipped).sum() == 32 - (seen[1::2, 0::2] == 0).sum() - (seen[0::2, 1::2] == 0).sum()
+
+
+def test_numbers_of_the_text(results):
+    numbers = controls.numbers(results)
+    expected = {"count": 1, "noise": 1 / 0.805, "half": 1 / 0.455, "seeds": 2, "form": 0.6, "images": 0.61}
+    expected |= {"white_low": 1 / 0.525, "white_high": 1 / 0.525, "inputs_low": 1 / 0.705, "inputs_high": 1 / 0.705}
+    expected["twin_gap"] = 1 / 0.805 - 1 / 0.85
+    assert {name: numbers[name] for name in expected} == pytest.approx(expected)
+    assert numbers["data"] == "digits"
+    table = controls.short_table(results)
+    assert table["half flipped"].item() == pytest.approx(1 / 0.455)
+    assert table["tail excess"].item() == pytest.approx(0.2)
 
 
 def test_the_grid_has_seed_0_of_all_first():

@@ -82,6 +82,30 @@ def test_details_are_taken_at_the_start_the_dip_and_the_end_only(stopped):
     assert {row["iteration"] for row in stopped if row["quantity"] == "coordinates by events"} == with_details
 
 
+@pytest.mark.slow
+def test_the_dip_is_looked_for_early_where_there_are_points_enough(results_in, monkeypatch):
+    def dip_of(rows):
+        detailed = {row["iteration"] for row in rows if row["quantity"] == "signs: 1/alpha (published)"}
+        return detailed - {0, 30}
+
+    index = {0: 1.0, 10: 1.2, 20: 1.5, 30: 1.1}
+    monkeypatch.setattr(
+        PaperSpec,
+        "measure",
+        lambda self, model, progress, point=0: [
+            {"quantity": "1/alpha (published)", "split": "train", "value": index[point]}
+        ],
+    )
+    details = [{"quantity": "signs: 1/alpha (published)", "value": 1.0, "split": "train"}]
+    monkeypatch.setattr(PaperSpec, "details", lambda self, model: details)
+    for early, expected in ((15, {20}), (20, {20}), (10**6, {20})):
+        monkeypatch.setattr(paper, "EARLY", early)
+        assert dip_of(replace(SHORT, noise_batch_size=early + 100).rows(lambda share: None)) == expected
+    index |= {20: 0.9, 10: 1.05, 30: 1.5}  # lowest alpha^ at the end, the early dip at 10
+    monkeypatch.setattr(paper, "EARLY", 20)
+    assert dip_of(replace(SHORT, noise_batch_size=1).rows(lambda share: None)) == {10}
+
+
 def test_twins_signs_and_partitions_have_the_rows_of_the_noise_itself(stopped):
     at_start = values(stopped, 0)
     assert set(JOINT) <= set(at_start)

@@ -17,7 +17,8 @@ mpl.use("agg")
 GRID = experiments.grid("iterations", "paper")
 POINTS = (0, 100, 900, 1000, 2000, 22_000, 30_000, 40_000)
 ALPHA = dict(zip(POINTS, (1.2, 1.1, 0.7, 0.8, 0.6, 0.9, 1.0, 1.25), strict=True))  # dips, and again later
-OTHER = {"loss": 2.0, "accuracy": 0.3, "dead share": 0.1, "norm": 1.0}
+OTHER = {"loss": 2.0, "dead share": 0.1, "norm": 1.0}
+ACCURACY = {0: 0.1, 100: 0.2}  # lower than at the dip
 
 
 def results_of(specs, points=POINTS):
@@ -29,7 +30,7 @@ def results_of(specs, points=POINTS):
         for point in (point for point in points if point <= spec.train.iterations):
             alpha = ALPHA[point] + 0.01 * seed
             train = {"1/alpha (published)": 1 / alpha, "twin 1/alpha (published)": 1 / (alpha + 0.02)} | OTHER
-            train["1/alpha (corrected)"] = 1 / (alpha + 0.3)
+            train |= {"1/alpha (corrected)": 1 / (alpha + 0.3), "accuracy": ACCURACY.get(point, 0.3)}
             test = {"1/alpha (published)": 1 / (alpha - 0.1), "loss": 3.0, "accuracy": 0.2, "dead share": 0.1}
             for split, values in {"train": train, "test": test}.items():
                 rows += [{"iteration": point, "split": split, "quantity": q, "value": v} for q, v in values.items()]
@@ -124,6 +125,9 @@ def test_what_is_drawn_along_training(results):
         mean = [1 / np.mean([1 / (ALPHA[point] + 0.01 * seed + shift) for seed in range(3)]) for point in POINTS[1:]]
         np.testing.assert_allclose(y, mean)
     assert lines["Gaussian twin"].get_linestyle() == ":"
+    edges = axes[0].collections[0].get_paths()[0].vertices  # the range of the first line, the training images
+    at = edges[edges[:, 0] == 1000, 1]
+    assert (at.min(), at.max()) == pytest.approx((0.8, 0.82))
     x, y = lines["the paper's, train"].get_xydata().T
     assert y[x == 1000] == pytest.approx(0.743)
     theirs = axes[1].get_lines()[1].get_xydata()  # sorted: test, train
