@@ -225,8 +225,8 @@ def test_the_grids_are_those_of_the_papers_figures():
             assert one.train.snapshots[0] == 0
             assert one.train.snapshots[-1] == one.train.iterations
             assert set(one.streamed) <= set(one.train.snapshots)
-    [with_norms] = [one for one in experiments.grid("iterations", "paper") if one.norms]
-    assert (with_norms.train.model, with_norms.train.width) == ("cnn", 64)
+    with_norms = [one.train for one in experiments.grid("iterations", "paper") if one.norms]
+    assert [(t.model, t.width, t.iterations) for t in with_norms] == [("cnn", 64, 65_000), ("cnn", 64, 5000)]
     assert {one.train.n_train for one in experiments.grid("cnn_size", "paper")} == {50_000}
 
 
