@@ -38,9 +38,9 @@ def flipped_images(results: Results) -> Figure:
     """Draw one image as the network sees it, with two flips, and under each alpha^, published, of the same network."""
     runs = results.runs[(results.runs["model"] == "fcn") & (results.runs["seed"] == 0)]
     dataset = "cifar10" if "cifar10" in set(runs["dataset"]) else runs["dataset"].iloc[0]
-    # Neither the network that a flip moves most nor the one that it moves least: wide, and of few layers.
+    # Neither the network that a flip moves most nor the one that it moves least: of few layers, and wide.
     run = (
-        runs[runs["dataset"] == dataset].sort_values(["width", "depth"], ascending=[False, True], kind="stable").iloc[0]
+        runs[runs["dataset"] == dataset].sort_values(["depth", "width"], ascending=[True, False], kind="stable").iloc[0]
     )
     rows = results.rows[(results.rows["run"] == run["run"]) & (results.rows["iteration"] == 0)]
     shape = data.KINDS[dataset].shape
