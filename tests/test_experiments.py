@@ -19,6 +19,7 @@ from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.experiments.batch_size import BatchSizeSpec, ScalingSpec
+from tailnoise_utils.study.experiments.controls import ControlsSpec
 from tailnoise_utils.study.experiments.cost import CostSpec
 from tailnoise_utils.study.experiments.estimators import EstimatorSpec
 from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
@@ -427,7 +428,7 @@ def test_grids_are_sound(name, profile):
             check_batch_size(spec.train.n_train, spec.noise_batch_size, fewest=2)
         assert set(spec.points) <= set(spec.train.snapshots)
     seeds = Counter(replace(s, train=replace(s.train, seed=0)) for s in specs if isinstance(s, Measured))
-    some_once = (name, profile) == ("fcn_size", "laptop") or isinstance(specs[0], PaperSpec)
+    some_once = (name, profile) == ("fcn_size", "laptop") or isinstance(specs[0], PaperSpec | ControlsSpec)
     assert set(seeds.values()) <= ({1, 3} if some_once else {3})
 
 

@@ -83,7 +83,21 @@ def test_a_pool_has_every_norm_of_one_run_at_all_its_iterations():
     bars = norms.pooled(results).axes[0].patches[:-1]  # the last is the outline of the twins
     assert sum(bar.get_height() for bar in bars) == len(noise)
     numbers = norms.pool_numbers(results)
-    assert (numbers["count"], numbers["reach"]) == (len(noise), pytest.approx(noise.max() / np.median(noise)))
+    assert (numbers["count"], numbers["points"]) == (len(noise), 4)
+    assert numbers["twin_spread"] == pytest.approx(twin.std(ddof=1) / twin.mean())
+    assert numbers["drawn_spread"] == pytest.approx(0.42, abs=0.005)  # chi with 3 degrees of freedom
+
+
+def test_means_of_norms_are_no_pool():
+    results = runner.load("noise_histogram", "laptop")
+    assert norms.has_norms(results)
+    means = replace(
+        results, rows=results.rows[results.rows["quantity"] == "norm"]
+    )  # as every run at the paper's settings has
+    assert not norms.has_norms(means)
+    other = means.rows.assign(run="another")
+    both = replace(results, rows=pd.concat([other, results.rows], ignore_index=True))
+    np.testing.assert_array_equal(norms.pools(both)[0], norms.pools(results)[0])
 
 
 def test_three_gaussian_entries_spread_as_the_papers_panel():
