@@ -40,7 +40,7 @@ for name, value in controls.numbers(results).items():
 # **Finding.** α̂ reads the signs with which coordinates move together, not their tails.
 # A sign flip changes no output, no loss and no size of a gradient entry.
 #
-# **Evidence.** With random halves of the pixels flipped α̂ goes from {glue:text}`controls_noise:.2f` to {glue:text}`controls_half:.2f` (means over fully connected networks on CIFAR-10, untrained).
+# **Evidence.** With random halves of the pixels flipped α̂ goes from {glue:text}`controls_noise:.2f` to {glue:text}`controls_half:.2f` (means over fully connected networks of depth 3 and 6 on CIFAR-10, untrained).
 #
 # **Limits.** Seeds: {glue:text}`controls_seeds:.0f`.
 # It moves less the smaller the first layer is, little in the paper's network of depth 9 on MNIST, and not in the convolutional one.
@@ -82,13 +82,13 @@ Markdown(runner.missing("controls", profile))
 # %% [markdown]
 # * **The twin** has the same second moments and Gaussian rows. Its α̂ differs from that of the noise by {glue:text}`controls_twin_gap:.2f` at most.
 # * **Random signs of all coordinates** test independence: independent symmetric entries would keep their law, and α̂.
-# * **White-noise images**, with the same weights and classes, give {glue:text}`controls_white_low:.2f` to {glue:text}`controls_white_high:.2f` before training in fully connected networks.
+# * **White-noise images**, with the same weights and classes, give {glue:text}`controls_white_low:.2f` to {glue:text}`controls_white_high:.2f` before training in networks of depth 3 and 6.
 # * **Inputs alone.** Noise of the first layer made of the images and independent errors has {glue:text}`controls_inputs_low:.2f` to {glue:text}`controls_inputs_high:.2f`, no network and no label in it.
 #   The images' second moments predict it: {glue:text}`controls_form:.3f` for $1/\hat\alpha$ on {glue:text}`controls_data:s` at $K_1$ = number of pixels, measured {glue:text}`controls_images:.3f`.
 #
 # ## The numbers
 #
-# Before training, means over the seeds; the rest is in the CSV above.
+# Before training, corrected, means over the seeds; the rest is in the CSV above.
 
 # %% tags=["remove-input"]
 controls.short_table(results).style.format(precision=2)

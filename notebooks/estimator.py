@@ -44,7 +44,7 @@ for name, row in names.items():
 # **Finding.** The paper's estimator recovers the index of independent stable numbers.
 # On numbers without any heavy tail it can read far below 2.
 #
-# **Evidence.** {glue:text}`largest_size:,.0f` Gaussian numbers read {glue:text}`alpha_blocks_corrected:.2f` if they are correlated in tens.
+# **Evidence.** {glue:text}`largest_size:,.0f` Gaussian numbers read {glue:text}`alpha_blocks_corrected:.2f` if groups of ten have a correlation of 0.9.
 # They read {glue:text}`alpha_zeros_published:.2f` as published if 30 % are exactly zero.
 #
 # **Limits.** These numbers are made up.

@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Stable noise leaves a valley by its width, Gaussian noise by its depth
+# # Figures 2 and 3: stable noise leaves a valley by its width, Gaussian noise by its depth
 
 # %% tags=["parameters", "remove-cell"]
 profile = "book"

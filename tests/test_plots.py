@@ -186,6 +186,16 @@ def test_the_readme_shows_what_is_stored(tmp_path):
         )
     text = (ROOT / "README.md").read_text()
     dip = iterations.against_twin(results)
+    start = (
+        1
+        / results.table()
+        .query("dataset == 'mnist' and iteration == 0 and quantity == '1/alpha (corrected)'")["value"]
+        .iloc[0]
+    )
+    assert f"without them alpha^ falls from {start:.2f} to {dip['mnist_corrected']:.2f}" in text
+    deep = controls.control_table(flips).filter(like="512 × 9", axis=0)[["noise", "half"]]
+    for data, moves in zip(("MNIST", "CIFAR-10"), deep.to_numpy(), strict=True):
+        assert "from {:.2f} to {:.2f} ({})".format(*moves, data) in text
     assert f"dips to {dip['mnist_dip']:.2f} near iteration {dip['mnist_at']:.0f}" in text
     assert f"its *twin*, dips to {dip['mnist_twin']:.2f}" in text
     before, half, checkerboard = (axes.get_xlabel()[-4:] for axes in drawn["flips"].axes)
@@ -198,7 +208,8 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     before, after = fraction.mean()[["before training", "after training"]]
     count = parts.index.get_level_values(0).nunique()
     words = f"{before:.0%} of the gap 1/alpha^ - 1/2 before training and {after:.0%} after it (means over {count} "
-    assert (words + "configurations)").replace("%", " %") in " ".join(text.split())
+    words += f"configurations, the least {fraction.min().min():.0%})"
+    assert words.replace("%", " %") in " ".join(text.split())
 
 
 def test_no_page_has_a_blank_left_to_fill():
