@@ -23,6 +23,6 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "cnn_size": (sizes.against_filters, sizes.late_table),
     "batch_size": (sizes.against_batch_size, sizes.late_table),
     "departures": (departures.departures, departures.departure_table),
-    "controls": (controls.flipped_images, controls.control_table),
+    "controls": (controls.flipped_images, controls.short_table),
     "cost": (cost.cost_ratios, cost.cost_table),
 }
