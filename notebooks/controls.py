@@ -88,7 +88,7 @@ Markdown(runner.missing("controls", profile))
 #
 # ## The numbers
 #
-# Before training, corrected, means over the seeds; the rest is in the CSV above.
+# Before training, with cross-entropy, corrected, means over the seeds; the rest is in the CSV above.
 
 # %% tags=["remove-input"]
 controls.short_table(results).style.format(precision=2)

@@ -84,10 +84,11 @@ def dumbbells(results: Results) -> Figure:
 
 
 def short_table(results: Results) -> pd.DataFrame:
-    """Return what the page shows of `control_table`: before training, a line a configuration."""
+    """Return what the page shows of `control_table`: before training, a line a configuration with cross-entropy."""
     names = {"noise": "noise", "twin": "its twin", "half": "half flipped", "checkerboard": "checkerboard"}
     names |= {"signs": "random signs", "white noise": "white-noise images", "tau": "tail excess"}
-    return control_table(results).xs(BEFORE, level="when").reindex(columns=list(names)).rename(columns=names)
+    table = control_table(results).xs(BEFORE, level="when").reindex(columns=list(names)).rename(columns=names)
+    return table.filter(like="cross-entropy", axis=0)
 
 
 def numbers(results: Results) -> dict[str, float | str]:
