@@ -23,7 +23,6 @@ from myst_nb import glue
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import norms
 from tailnoise_utils.study.figures.page import origin
-from tailnoise_utils.study.results.reading import DATA
 from tailnoise_utils.study.style import svg_in_notebooks
 
 svg_in_notebooks()
@@ -33,8 +32,7 @@ asked = profile
 sources = (runner.choose(name, asked) for name in ("iterations", "noise_histogram"))
 pool_profile, pool = next(source for source in sources if norms.has_norms(source[1]))
 profile, results = runner.choose("noise_histogram", asked)
-run, table = results.runs.iloc[0], norms.norm_table(results)
-glue("configuration", f"CNN of {run.width} filters on {DATA[run.dataset]}, b = {run.batch_size}", display=False)
+table = norms.norm_table(results)
 words = {
     "noise": "gradient noise",
     "covariance": "Gaussian, same covariance",

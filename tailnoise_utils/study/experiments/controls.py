@@ -1,5 +1,6 @@
 """What the joint estimate reads of real noise: the same noise with other signs, of flipped pixels, of inputs alone."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -30,7 +31,7 @@ class ControlsSpec(Measured):
     * "all": nothing; with the Gaussian twin's closed form, the tail excess and the dead coordinates;
     * "signs": every column times a random sign (4 10^6), which tests independence alone;
     * "half" (x: 0, 1, ...; 8 10^6 + 1000 x), "top half", "channel", "checkerboard": the signs of some pixels and of the
-      weights that read them are flipped (:func:`pixel_signs`), so that no output, loss or step of SGD changes;
+      weights that read them are flipped (:func:`pixel_signs`), so that no output or loss changes, along a training too;
     * "white noise": the same weights and classes, independent standard normal pixels (9 10^6);
     * "inputs of <layer>": rows :math:`E^T A / b`, A that layer's inputs, E independent normal errors (10^7);
     * "<convolution>" and "<convolution>, half" and so on: the entries of the first layer alone, where it is one.
@@ -106,7 +107,7 @@ def pixel_signs(
     """
     c, h, w = shape
     free = (c, 2, 2) if convolution else (c, h, w)
-    count = c * 4 if convolution else c * h * w
+    count = math.prod(free)
 
     def spread(signs: Float[Tensor, "c m n"]) -> Float[Tensor, "c h w"]:
         return signs.repeat(1, -(-h // signs.shape[1]), -(-w // signs.shape[2]))[:, :h, :w]

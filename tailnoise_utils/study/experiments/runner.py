@@ -213,7 +213,8 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
         ValueError: an unknown name, the data differ from those of the run, or stored and new rows are not the same ones.
     """
     results = stored(experiment, profile, complete=False)
-    specs = [spec for spec in grid(experiment, profile) if store.digest(spec) in set(results.runs["spec_digest"])]
+    finished = set(results.runs["spec_digest"])
+    specs = [spec for spec in grid(experiment, profile) if store.digest(spec) in finished]
     sample = sample_of(store.path_of(experiment, profile))
     spec, again = next(((spec, rows) for spec in specs if (rows := spec.again(sample))), (None, None))
     if again is None:

@@ -27,10 +27,10 @@ from ..networks.snapshots import Snapshots, TrainSpec, images
 from ..networks.train import evaluate
 from ..networks.weights import load_weights, save_weights
 from ..results import files, quantities, store
+from ..results.reading import FIXED_K1
 
 Row = dict[str, Any]
 Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
-FIXED_K1 = 1000  # at which networks and minibatches of different sizes are compared
 _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 

@@ -9,7 +9,7 @@ CONFIGURATION = ["model", "dataset", "loss", "width", "depth"]
 SEEDS = 5  # from so many on, the seeds of a configuration alone give its standard error
 FITS = 0.95  # training accuracy from which on a network fits its data
 _LATE = 10_000  # iterations over which late values are averaged
-_LENGTH = 1000  # the fixed K1, where the noise is large enough for it
+FIXED_K1 = 1000  # the fixed K1, where the noise is large enough for it
 
 # Names of an estimate, and the quantity that holds it: as the paper measures (in data order, in its arithmetic), as we do.
 CONVENTIONS = {"published": "1/alpha (published, data order)", "corrected": "1/alpha (corrected)"}
@@ -128,7 +128,7 @@ def values(table: pd.DataFrame, quantity: str, x: float | None = None, split: st
 def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
     """Choose quantity and K1 to compare networks: 1000, or the largest below that all runs have; NaN if there is none."""
     quantity = "1/alpha (joint)"  # a run whose noise was not held in memory has no such rows, and is not asked
-    joint = table[(table["quantity"] == quantity) & (table["x"] <= _LENGTH)]
+    joint = table[(table["quantity"] == quantity) & (table["x"] <= FIXED_K1)]
     counts = joint.groupby("x")["run"].nunique()
     common = counts[counts == joint["run"].nunique()]
     return quantity, float(common.index.max()) if len(common) else float("nan")
