@@ -154,19 +154,23 @@ def verify(
 
 @app.command("claims")
 def claims_(
-    profile: Profile = "laptop",
+    profile: Annotated[
+        str, typer.Option(help="As in a notebook; book: paper where it has runs, else laptop.")
+    ] = "book",
     write: Annotated[
         bool, typer.Option("--write", help="Also put them into the README and the book's first page.")
     ] = False,
 ) -> None:
-    """Judge every claim by what is stored, each by a rule that was fixed before the runs."""
+    """Judge every claim by what is stored, with the paper's value and ours."""
     from tailnoise_utils.study import claims
     from tailnoise_utils.study.claims import pages
 
     verdicts = claims.verdicts(profile)
     for v in verdicts:
-        p = "" if v.p is None else f" (p = {v.p:.2g})"
-        typer.echo(f"{v.claim} {v.statement}\n  {v.verdict}{p}. {v.evidence}\n  Tails: {v.tails}")
+        typer.echo(
+            f"{v.claim} {v.statement}\n  Recurs? {v.recurs}. Paper: {v.paper or '-'}. {v.unit or 'Ours'}: {v.ours}."
+        )
+        typer.echo(f"  Heavier than Gaussian? {v.tails}. {v.evidence}")
     if write:
         changed = pages.write(verdicts)
         typer.echo("\n".join(map(str, changed)) or "The pages say so already.")

@@ -4,12 +4,9 @@ import numpy as np
 import pandas as pd
 
 from ..results.store import Results
-from .verdict import NOT_TESTED, Verdict
+from .verdict import Verdict, cell, judge
 
-_TOLERANCE = 0.05  # of slopes, and of ratios of rates
-_NORMAL = 1.96  # standard errors in half of a 95 % interval
-_LEVY_KINDS = {"slope in ln a", "slope in ln eps", "slope in H", "exit rate", "move rate"}
-_BROWNIAN_KINDS = {"slope in H / D", "exit rate"}
+_TOLERANCE = 0.05  # of slopes, of rates over the theory's, and of shares of the time
 
 
 def exit_runs(results: Results) -> pd.DataFrame:
@@ -68,49 +65,65 @@ def rate_ratios(results: Results) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["alpha", "kind", "what", "ratio", "se"])
 
 
-def c9_checks(results: Results) -> pd.DataFrame:
-    """Return the checks behind the verdict: outcome, value, expected, and `half` of its 95 % interval, one a line."""
-    slopes = exit_slopes(results).query("judged and points >= 3")
-    slopes = slopes.assign(kind="slope in " + slopes["against"], what=slopes["series"], value=slopes["slope"])
-    ratios = rate_ratios(results).rename(columns={"ratio": "value"})
-    ratios = ratios.assign(kind=ratios["kind"] + " rate", expected=1.0)
-    checks = pd.concat([part[["alpha", "kind", "what", "value", "se", "expected"]] for part in (slopes, ratios)])
-    checks = checks.assign(half=_NORMAL * checks["se"]).drop(columns="se").reset_index(drop=True)
-    near = (checks["value"] - checks["expected"]).abs() <= _TOLERANCE + 1e-12  # rounding aside
-    imprecise = ~(checks["half"] <= _TOLERANCE)
-    return checks.assign(outcome=np.select([imprecise, near], ["undecided", "holds"], "fails"))
+def checks(wells: Results, limit: Results | None = None) -> pd.DataFrame:
+    """Return what simulation less theory is of every slope, rate (over the theory's) and share of the time.
 
-
-def c9(results: Results) -> Verdict:
-    """C9: Exit times under Levy noise depend polynomially on the width, not on the depth.
-
-    Under Brownian noise they depend exponentially on the depth. The Levy-driven process spends most of its time in wide
-    valleys.
-
-    The rule: Slopes of the logarithm of the mean exit time are those of the theory within .05, rates within 5 %. The last
-    part, most of the time in wide valleys, is not judged: at best "partly".
-
-    Levy, for each alpha: the slope of ln T in ln a is alpha, in ln eps -alpha, in H 0; Brownian: in H / D 1. Every exit
-    rate and every rate of moves between wells is compared with the theory in absolute time. "Partly" if all of that holds
-    for all or some of the noises (the values of alpha, 2 among them), never more; "not reproduced" if it holds for none;
-    "not tested at this scale" if a check is absent, or its 95 % interval wider than what it is to decide.
+    Rates of moves at the index of `limit` are those of these runs, extrapolated to no noise.
     """
-    checks = c9_checks(results)
-    alphas, absent = set(checks["alpha"]), []
-    for alpha, rows in checks.groupby("alpha"):
-        missing = (_LEVY_KINDS if alpha < 2 else _BROWNIAN_KINDS) - set(rows["kind"])
-        absent += [f"alpha = {alpha:g}: no {kind}" for kind in sorted(missing)]
-    absent += [] if 2.0 in alphas else ["no Brownian noise"]
-    absent += [] if alphas - {2.0} else ["no Levy noise"]
-    numbers = {name: float((checks["outcome"] == name).sum()) for name in ("holds", "fails", "undecided")}
-    off = (checks["value"] - checks["expected"]).abs().groupby(checks["kind"]).max()
-    numbers |= {"checks": float(len(checks))} | {f"largest deviation, {kind}": value for kind, value in off.items()}
-    evidence = f"{numbers['holds']:.0f} of {len(checks)} checks hold"
-    if absent or numbers["undecided"]:
-        reasons = [*absent, f"{numbers['undecided']:.0f} intervals are wider than the tolerance"]
-        return Verdict("C9", NOT_TESTED, f"{evidence}; {'; '.join(reasons)}.", numbers)
-    failed = checks[checks["outcome"] == "fails"]
-    verdict = "partly" if alphas - set(failed["alpha"]) else "not reproduced"
-    lines = [f"alpha = {c.alpha:g}, {c.kind} ({c.what}): {c.value:.3f}" for c in failed.itertuples()]
-    failures = f"Failed: {'; '.join(lines)}." if lines else "None failed."
-    return Verdict("C9", verdict, f"{evidence}; time in wide valleys not judged. {failures}", numbers)
+    slopes = exit_slopes(wells).query("judged and points >= 3")
+    parts = [slopes.assign(kind="slopes of exit times", off=slopes["slope"] - slopes["expected"])]
+    ratios = rate_ratios(wells)
+    ratios = ratios.assign(kind=ratios["kind"] + " rates", off=ratios["ratio"] - 1)
+    if limit is not None and len(limit.runs):
+        alpha = limit.runs["alpha"].iloc[0]
+        ratios = ratios[(ratios["kind"] == "exit rates") | (ratios["alpha"] != alpha)]
+        parts.append(pd.DataFrame({"alpha": alpha, "kind": "move rates", "off": without_noise(limit) - 1}))
+    table = wells.table().set_index(["alpha", "scope"])
+    share, theory = (table.loc[table["quantity"] == name, "value"] for name in ("occupation", "occupation, limit"))
+    off = (share - theory).rename("off").reset_index().assign(kind="time in each well")
+    return pd.concat([*parts, ratios, off], ignore_index=True)[["alpha", "kind", "off"]].dropna()
+
+
+def rates_by_noise(results: Results) -> pd.DataFrame:
+    """Return rates of moves over those of the generator, with errors, by well (scope), well moved to (x), eps and dt."""
+    table = results.table().set_index(["scope", "x", "eps", "dt"])
+    rate, limit = (table[table["quantity"] == name] for name in ("rate", "rate, limit"))
+    return rate[["value", "se"]].div(limit["value"], axis=0).sort_index()
+
+
+def without_noise(results: Results) -> np.ndarray:
+    """Extrapolate rates of moves over the theory's to no noise, along a line in eps^alpha, at the largest time step."""
+    ratio, alpha = rates_by_noise(results).reset_index(), results.runs["alpha"].iloc[0]
+    ratio = ratio[ratio["dt"] == ratio["dt"].max()]
+    ends = []
+    for _, rows in ratio.groupby(["scope", "x"]):
+        x, y, se = (rows[name].to_numpy() for name in ("eps", "value", "se"))
+        slope, _ = _line(x**alpha, y, se)
+        ends.append(np.average(y - slope * x**alpha, weights=1 / se**2))
+    return np.array(ends)
+
+
+def c9(wells: Results, limit: Results) -> Verdict:
+    """C9: Exit times under Levy noise depend on the width of a well, not on its depth; most time is spent in wide wells.
+
+    Under Brownian noise they depend exponentially on the depth.
+
+    The rule: slopes of the logarithm of the exit time in ln width, ln noise and depth, exit rates, rates of moves and the
+    share of the time in each well are those of the theory within .05, rates relatively; rates of moves at the largest index
+    are extrapolated to no noise (decided when the others were known), where alone the theory is exact.
+    """
+    table = checks(wells, limit)
+    cells = [
+        cell(
+            f"{'Brownian' if alpha == 2 else f'alpha = {alpha:g}'}, {kind}",
+            group["off"],
+            bool(near(group["off"]).all()),
+        )
+        for (alpha, kind), group in table.groupby(["alpha", "kind"], sort=False)
+    ]
+    return judge(c9, cells, "simulation less theory", "the theory", (-_TOLERANCE, _TOLERANCE))
+
+
+def near(off: pd.Series) -> pd.Series:
+    """Tell what is as in the theory, rounding aside."""
+    return off.abs().le(_TOLERANCE + 1e-12)

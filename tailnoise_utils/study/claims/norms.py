@@ -2,112 +2,65 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from scipy.stats import ks_2samp
 
-from tailnoise_utils.tail_index import known_laws
-
-from ..results.reading import at_end
+from ..results.reading import last_snapshot
 from ..results.store import Results
-from .inference import LEVEL
-from .verdict import NOT_TESTED, Verdict, effects, judge
+from .verdict import Verdict, cell, judge
 
-_DRAWS = 999
-_FITS = 0.10  # Kolmogorov-Smirnov distance up to which a law looks like another: a tenth of the norms is elsewhere
-# Gaussian and stable law of each reading.
-_READINGS = {
-    "laws as the paper draws them": ("norm, Gaussian (independent)", "norm, stable (independent)"),
-    "laws with the covariance of the noise": ("norm, Gaussian (same covariance)", "norm, stable (elliptical)"),
+LAWS = {
+    "norm, Gaussian (same covariance)": "Gaussian, same covariance",
+    "norm, Gaussian (independent)": "Gaussian, independent entries",
+    "norm, stable (independent)": "stable, independent entries",
 }
+_NEAR = 0.1  # distance up to which a law looks like another: a tenth of the norms is elsewhere
 
 
-def norm_distances(results: Results) -> pd.DataFrame:
-    r"""Compute how far the norms of the noise are from Gaussian and stable laws, at every snapshot after the first.
+def scaled(results: Results) -> pd.DataFrame:
+    """Return all norms over the median of their law, seed and iteration, as `scaled`: only shapes are compared.
 
-    The norms of all runs that trained are put together, each over the median of its run, and so are those of each law:
-    only shapes are compared. The distance is :math:`D = \sup |F - G|` (Kolmogorov and Smirnov). Monte Carlo, 999 draws:
-
-    * `p_gaussian`, that the noise has the shape of the Gaussian law: the values of both are dealt at random into two
-      sets of the same sizes, each divided by its median again (with replacement it would reject too rarely);
-    * `p_nearer`, that it is no nearer to the stable law: noise and laws are drawn again with replacement, and it is
-      counted how often D to the stable law is not the smaller one.
-
-    The elliptical stable law has the norms :math:`\sqrt{A} \lVert X \rVert`, X Gaussian with the covariance of the noise,
-    A positive stable of index alpha^ / 2, alpha^ (corrected) that of the run at the snapshot (2 if above).
-    The result has a row a snapshot and a reading: the paper's independent entries, or the covariance of the noise.
+    At the end only runs that left chance count, if any did.
     """
-    trained = set(_trained(results)["run"])
-    table = results.rows[results.rows["run"].isin(trained) & (results.rows["iteration"] > 0)]
-    generator = np.random.default_rng(1)
-    rows = []
-    for iteration, snapshot in table.groupby("iteration"):
-        scaled: dict[str, list[np.ndarray]] = {}
-        for _, run in snapshot.groupby("run"):
-            norms = {str(name): part["value"].to_numpy() for name, part in run.groupby("quantity")}
-            alpha = min(2.0, 1 / norms["1/alpha (corrected)"][0])
-            gaussian = norms["norm, Gaussian (same covariance)"]
-            mixing = known_laws.positive_stable(alpha / 2, len(gaussian), generator)
-            norms["norm, stable (elliptical)"] = gaussian * np.sqrt(mixing)
-            for name in ("norm", *(law for pair in _READINGS.values() for law in pair)):
-                scaled.setdefault(name, []).append(norms[name] / np.median(norms[name]))
-        joint = {name: np.concatenate(parts) for name, parts in scaled.items()}
-        for reading, (gaussian, stable) in _READINGS.items():
-            row = _compare(joint["norm"], joint[gaussian], joint[stable], generator)
-            rows.append({"iteration": iteration, "reading": reading, **row, "runs": snapshot["run"].nunique()})
-    return pd.DataFrame(rows)
+    rows = results.rows[results.rows["quantity"].isin(["norm", *LAWS])]
+    medians = rows.groupby(["run", "iteration", "quantity"])["value"].transform("median")
+    rows = rows.assign(scaled=rows["value"] / medians, status=rows["run"].map(results.runs.set_index("run")["status"]))
+    some = (rows["status"] == "complete").any()
+    return rows.drop(last_snapshot(rows).query("status != 'complete'").index) if some else rows
 
 
-def _trained(results: Results) -> pd.DataFrame:
-    """Return the runs of the paper's figure that trained: convolutional networks on CIFAR-10."""
-    end = at_end(results)
-    return end[(end["model"] == "cnn") & (end["dataset"] == "cifar10")]
+def distances(results: Results) -> pd.DataFrame:
+    r"""Return :math:`D = \sup |F - G|` (Kolmogorov and Smirnov) of each law to the noise, a row an iteration.
 
-
-def _distance(one: Float64[np.ndarray, "*s m"], other: Float64[np.ndarray, "*s n"]) -> Float64[np.ndarray, "*s"]:
-    """Compute the distance of Kolmogorov and Smirnov along the last axis: `ks_2samp` takes five times as long."""
-    both = np.concatenate([one, other], axis=-1)
-    order = both.argsort(axis=-1)
-    steps = np.repeat([1 / one.shape[-1], -1 / other.shape[-1]], [one.shape[-1], other.shape[-1]])
-    difference = np.abs(steps[order].cumsum(axis=-1))
-    values = np.take_along_axis(both, order, axis=-1)
-    last = np.diff(values, axis=-1, append=np.inf) > 0  # of equal values only the last has the whole step
-    return np.where(last, difference, 0.0).max(axis=-1)
-
-
-def _compare(
-    noise: np.ndarray, gaussian: np.ndarray, stable: np.ndarray, generator: np.random.Generator
-) -> dict[str, float]:
-    """Compute both distances and their Monte Carlo p-values, of samples whose median is 1."""
-
-    def scaled(drawn: np.ndarray) -> np.ndarray:
-        return drawn / np.median(drawn, axis=1, keepdims=True)
-
-    to_gaussian, to_stable = (float(_distance(noise[None], law[None])[0]) for law in (gaussian, stable))
-    dealt = generator.permuted(np.tile(np.concatenate([noise, gaussian]), (_DRAWS, 1)), axis=1)
-    reached = _distance(*(scaled(part) for part in np.split(dealt, [len(noise)], axis=1))) >= to_gaussian
-    drawn = [scaled(generator.choice(sample, (_DRAWS, len(sample)))) for sample in (noise, gaussian, stable)]
-    no_nearer = _distance(drawn[0], drawn[2]) >= _distance(drawn[0], drawn[1])
-    p_gaussian, p_nearer = ((1 + int(count.sum())) / (1 + _DRAWS) for count in (reached, no_nearer))
-    return {"gaussian": to_gaussian, "stable": to_stable, "p_gaussian": p_gaussian, "p_nearer": p_nearer}
+    Norms of all seeds are put together.
+    """
+    lines = {}
+    for iteration, rows in scaled(results).groupby("iteration"):
+        norms = {name: of_law["scaled"] for name, of_law in rows.groupby("quantity")}
+        lines[iteration] = {law: ks_2samp(norms["norm"], norms[law]).statistic for law in LAWS}
+    return pd.DataFrame.from_dict(lines, orient="index", columns=list(LAWS))
 
 
 def c1(results: Results) -> Verdict:
-    """C1: The distribution of the norm of the gradient noise looks like an alpha-stable one, not like a Gaussian one.
+    """C1: The norm of the gradient noise is distributed like that of stable noise, not like that of Gaussian noise.
 
-    The rule: At each snapshot after the first the norms are nearer to the stable law than to the Gaussian one, no further
-    than D = .10 from it, and not of the Gaussian shape; with independent entries, and with the noise's covariance.
-
-    p is the larger of both p-values of :func:`tailnoise_utils.study.claims.norm_distances`, 1 if D to the stable law is
-    above 0.10. "Partly": one of the two readings (independent entries, which the paper draws, or the covariance of the
-    noise) at all snapshots. "Not tested": no run of a convolutional network on CIFAR-10 that trained. The rule was written
-    when four snapshots of trainings of 3000 iterations had been measured and drawn. What it judges now are longer trainings
-    of the same kind, made afterwards.
+    The rule: at each snapshot D, the distance of Kolmogorov and Smirnov between norms over their medians, is more than .1
+    to Gaussian vectors of independent entries ("not Gaussian"), and at most .1 to stable ones and least to them of all,
+    Gaussian vectors of the same covariance among them ("stable").
     """
-    if _trained(results).empty:
-        return Verdict("C1", NOT_TESTED, "No convolutional network on CIFAR-10 trained.")
-    tests = norm_distances(results)
-    tests["p"] = tests[["p_gaussian", "p_nearer"]].max(axis=1).where(tests["stable"] <= _FITS, 1.0)
-    tests["rejected"] = tests["p_gaussian"] <= LEVEL
-    names = {"gaussian": "D to the Gaussian law", "rejected": "Gaussian shape rejected"}
-    names["stable"] = "D to the stable law"
-    lines = effects(tests, names, ("reading",)) + effects(tests, {"runs": "seeds"})
-    return judge("C1", tests, lines, ("reading",))
+    D = distances(results)
+    covariance, gaussian, stable = (D[law] for law in LAWS)
+    cells = []
+    if len(D):
+        least = stable.le(_NEAR) & stable.le(np.minimum(covariance, gaussian))
+        cells = [
+            cell("not Gaussian", gaussian, gaussian.gt(_NEAR).all()),
+            cell("stable", stable, least.all()),
+        ]
+    return judge(c1, cells, "D to that law", "like stable, unlike Gaussian noise", None)
+
+
+def same_covariance(results: Results) -> tuple[str, str]:
+    """Say how far the norms are from those of Gaussian vectors of the same covariance."""
+    D = distances(results).iloc[:, 0]
+    word = "little beyond its covariance" if D.max() <= _NEAR else "more than its covariance"
+    return word, f"D to Gaussian vectors of the same covariance is {D.min():.2f} to {D.max():.2f}."

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from .verdict import NOT_TESTED, Verdict
+from .verdict import Verdict
 
 BEGIN = "<!-- claims: what follows is made by `python -m tailnoise_utils claims --write` -->"
 END = "<!-- claims: end -->"
@@ -14,9 +14,8 @@ PAGES = {_ROOT / "README.md": False, _ROOT / "book" / "index.md": True}
 
 def table(verdicts: Iterable[Verdict], *, formulas: bool) -> str:
     """Return the verdicts as a Markdown table, for the book with formulas."""
-    rows = [["", "Claim, as we understand it", "Verdict"], ["---"] * 3]
-    for v in verdicts:
-        rows.append([v.claim, v.statement, f"**{v.verdict}**" if v.verdict != NOT_TESTED else v.verdict])
+    rows = [["", "Claim, as we understand it", "Does the number recur?", "Heavier than Gaussian, per coordinate?"]]
+    rows += [["---"] * 4] + [[v.claim, v.statement, f"**{v.recurs}**", v.tails] for v in verdicts]
     text = "\n".join("".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows)
     return with_formulas(text) if formulas else text
 
@@ -28,11 +27,11 @@ def with_formulas(text: str) -> str:
     return text
 
 
-def line(verdict: Verdict) -> str:
-    """Return a verdict as an entry of a list on a page of the book: the claim, what became of it, and why."""
-    p = "" if verdict.p is None else f" (p = {verdict.p:.2g})"
-    words = f"{with_formulas(verdict.statement)} *{with_formulas(verdict.evidence)}*"
-    return f"* **{verdict.claim} {verdict.verdict}**{p}. {words}"
+def numbers(verdicts: Iterable[Verdict]) -> str:
+    """Return what each verdict rests on as a Markdown table: the paper's value, ours, and where the rule fails."""
+    rows = [["", "What is measured", "Paper", "Ours, as published", "Recurs?"], ["---"] * 5]
+    rows += [[v.claim, v.unit or "–", v.paper or "–", v.ours, v.recurs] for v in verdicts]
+    return with_formulas("\n".join("".join(f"| {cell} " for cell in row) + "|" for row in rows))
 
 
 def insert(page: str, lines: str) -> str:

@@ -1,70 +1,106 @@
-"""Heavy tails, or something else? What the diagnosis says about the noise that a claim is about."""
+"""Is the noise heavier than Gaussian across the minibatches? O1, O2, and what stands beside each verdict."""
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results.reading import CONFIGURATION, at_end, values
+from ..results.reading import CONFIGURATION, FITS, at_end, at_start, name_of, values
 from ..results.store import Results
-from .batch_size import EXPONENTS, exponents
-from .inference import LEVEL, fisher
-from .verdict import effects, sentence
+from .batch_size import exponents
+from .verdict import Verdict, cell, judge, plain
+
+RULER = {0.051: 1.95, 0.105: 1.9, 0.22: 1.8, 0.64: 1.5}  #: tau of independent SaS entries in 120 rows, and their index
+_LEVEL = 0.05
+_CLEAR = 0.05  # tau that counts as heavier where it was not set against Gaussian twins: a stable index of 1.95
 
 
-def heavy_or_else(*diagnoses: Results) -> str:
-    """Say what tests across the minibatches find after training, and how flat alpha^ is in K1.
+def stable_index(tau: float) -> str:
+    """Say which stable index has the same tau, on the ruler of 120 rows."""
+    if tau <= 0:
+        return "2"
+    index = float(np.interp(tau, [0.0, *RULER], [2.0, *RULER.values()]))
+    return f"below {index:.1f}" if tau > max(RULER) else f"{index:.2f}"
 
-    Of each configuration the p-values of tau and of the kurtosis of random projections are combined over the seeds (Fisher)
-    and counted at a false discovery rate of 5 % over the configurations. Flat in K1 is what a stable law would be: medians
-    over the configurations of means over the seeds.
+
+def configurations(*results: Results) -> pd.DataFrame:
+    """Return tau of each configuration that left chance, at the last snapshot (mean over seeds), and whether it fits.
+
+    `share` is tau / ln K1, all that such tails can add to 1/alpha^. p, against Gaussian twins, is combined over the seeds
+    by Fisher's method and adjusted over the configurations by Benjamini and Hochberg's; NaN where no twins were drawn.
     """
-    end = pd.concat([at_end(results) for results in diagnoses]) if diagnoses else pd.DataFrame()
-    if end.empty or values(end, "tail excess (p)").empty:
-        return "Not measured: no diagnosis of a network that trained."
-
-    def heavier(quantity: str) -> pd.DataFrame:
-        p = values(end, quantity).groupby(CONFIGURATION)["value"].agg(fisher)
-        return pd.DataFrame({"heavier": stats.false_discovery_control(p.to_numpy()) <= LEVEL})
-
-    tau, projections = heavier("tail excess (p)"), heavier("kurtosis (random projections) (p)")
-    heads = {0: "No sign of tails heavier than Gaussian", len(tau): "Heavier than Gaussian"}
-    head = heads.get(int(tau["heavier"].sum()), "Heavier than Gaussian in part")
-    size = values(end, "tail excess").groupby(CONFIGURATION, as_index=False)["value"].mean()
-    lines = effects(tau, {"heavier": "found by tau"}) + effects(size, {"value": "tau"})
-    lines += effects(projections, {"heavier": "found by random projections"})
-    for name, quantity, lengths in (
-        ("alpha^ per coordinate", "1/alpha (per coordinate)", (3.0, 30.0)),
-        ("joint alpha^ (flat if stable)", "1/alpha (joint)", (10.0, 1000.0)),
-    ):
-        medians = [values(end, quantity, K1).groupby(CONFIGURATION)["value"].mean().median() for K1 in lengths]
-        if np.isfinite(medians).all():
-            words = {f"K1 = {K1:.0f}": 1 / median for K1, median in zip(lengths, medians, strict=True)}
-            lines += effects(pd.DataFrame([words]).assign(name=name), {at: f"{at} gives" for at in words}, ("name",))
-    return f"{head}: {sentence(lines)}."
+    end = pd.concat([at_end(one) for one in results])
+    tau, p, accuracy, K1 = (
+        values(end, name).set_index([*CONFIGURATION, "run"])["value"]
+        for name in ("tail excess", "tail excess (p)", "accuracy", "K1 (corrected)")
+    )
+    table = pd.DataFrame({"tau": tau, "share": tau / np.log(K1), "fits": accuracy.reindex(tau.index) >= FITS})
+    table = table.groupby(level=CONFIGURATION).agg({"tau": "mean", "share": "mean", "fits": "all"})
+    table["p"] = p.groupby(level=CONFIGURATION).agg(fisher).reindex(table.index)
+    if (tested := table["p"].notna()).any():
+        table.loc[tested, "p"] = stats.false_discovery_control(table.loc[tested, "p"].to_numpy())
+    return table.assign(heavier=np.where(tested, table["p"] <= _LEVEL, table["tau"] > _CLEAR)).reset_index()
 
 
-def scale_of_norms(results: Results) -> str:
-    """Say how much the norms of ``noise_histogram`` spread, compared with those of Gaussian vectors of its covariance."""
-    table = results.table()
-    table = table[table["status"] == "complete"]
-
-    def spread(quantity: str) -> pd.Series:
-        norms = table[table["quantity"] == quantity].groupby(["iteration", "run"])["value"]
-        return norms.agg(lambda norm: np.log(norm).std()).groupby("iteration").mean()
-
-    noise, gaussian = spread("norm"), spread("norm, Gaussian (same covariance)")
-    if noise.empty:
-        return "Not measured: no run trained."
-    name = "Spread of ln norm over that of Gaussian vectors with the same covariance"
-    ratio = effects(pd.DataFrame({"ratio": noise / gaussian}), {"ratio": name})
-    return f"{sentence(ratio)} (1 if the covariance explains all of it)."
+def fisher(p: pd.Series) -> float:
+    """Return one p-value for independent tests of one hypothesis, by Fisher (1932); 0 is one below what floats hold."""
+    return float(stats.combine_pvalues(np.maximum(p, 1e-300), method="fisher").pvalue)
 
 
-def flat_in_b(results: Results) -> str:
-    """Say whether the scale of the noise of ``batch_scaling`` falls with one power of b, as that of a stable law would."""
-    table = exponents(results).query("when == 'after'")
+def heavier(*results: Results) -> tuple[str, str]:
+    """Say in a word whether noise is heavier than Gaussian across the minibatches, and how heavy by tau."""
+    if (table := configurations(*results)).empty:
+        return "not measured", "Not measured."
+    words, sentences = [], []
+    for name, group in (("that fit", table[table["fits"]]), ("that do not fit", table[~table["fits"]])):
+        if group.empty:
+            continue
+        count, low, high = int(group["heavier"].sum()), group["tau"].min(), group["tau"].max()
+        words.append({0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}"))
+        sentences.append(
+            f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {plain(low)} to "
+            f"{plain(high)} (a stable index of {stable_index(low)} to {stable_index(high)} has the same tau)."
+        )
+    sentences.append(f"To 1/alpha^ such tails add {table['share'].max():.2f} at most; second moments give the rest.")
+    both = "where networks fit: {}; elsewhere: {}" if len(words) == 2 else "{}"
+    return both.format(*words), " ".join(sentences)
+
+
+def scaling(results: Results) -> tuple[str, str]:
+    """Say whether the scale of the noise falls with one power of b after training, as that of stable noise would."""
+    table = exponents(results).query("when == 'after training'").groupby(CONFIGURATION)[["small", "large"]].mean()
     if table.empty:
-        return "Not measured: no scale of the noise after training."
-    lines = effects(table.groupby(CONFIGURATION)[[*EXPONENTS]].mean(), EXPONENTS)
-    words = "one number for both if the noise were stable; towards 1/2 if its variance is finite"
-    return f"After training: {sentence(lines)} ({words})."
+        return "not measured", "Not measured."
+    (a, b), (c, d) = ((table[name].min(), table[name].max()) for name in ("small", "large"))
+    return "no single index", f"Scaling exponent {a:.2f} to {b:.2f} from 10 to 100 samples, {c:.2f} to {d:.2f} to 1000."
+
+
+def o1(fcn: Results) -> Verdict:
+    """O1: Most of the gap 1/alpha^ - 1/2 before training is correlation between coordinates.
+
+    The rule: before training correlation is more than half of the gap in each configuration (means over the seeds).
+    """
+    start = at_start(fcn)
+    parts = (
+        values(start, f"decomposition: {name}").groupby(CONFIGURATION)["value"].mean()
+        for name in ("correlation", "e_0")
+    )
+    correlation, gap = parts
+    shares = (correlation / gap).rename("share").reset_index()
+    cells = [
+        cell(name_of(*names), group["share"], bool((group["share"] > 0.5).all()))
+        for names, group in shares.groupby(["model", "dataset", "loss"], sort=False)
+    ]
+    return judge(o1, cells, "correlation, fraction of the gap", "(ours) more than half", (0.5, 1.0))
+
+
+def o2(fcn: Results) -> Verdict:
+    """O2: The noise of networks that fit their data is heavier than Gaussian across minibatches.
+
+    The rule: tau of each configuration that fits (training accuracy .95 or more) is larger than that of Gaussian twins.
+    """
+    table = configurations(fcn).query("fits and p == p")
+    cells = [
+        cell(name_of(*names), group["tau"], group["heavier"].all())
+        for names, group in table.groupby(["model", "dataset", "loss"], sort=False)
+    ]
+    return judge(o2, cells, "tau", "(ours) above 0", None)

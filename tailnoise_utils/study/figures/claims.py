@@ -1,31 +1,41 @@
-"""A figure of the verdicts."""
+"""The scorecard: a strip a claim."""
 
-import textwrap
+from collections.abc import Sequence
 
+import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..claims import VERDICTS, Verdict
 from ..style import COLOURS, WIDTH, figure
+from .paper import PALE
 
 # Blue for what holds, orange for what does not, grey where nothing can be said.
 _COLOURS = dict(zip(VERDICTS, (COLOURS[0], COLOURS[4], COLOURS[1], "#999999"), strict=True))
 
 
 @figure
-def verdicts(judged: list[Verdict]) -> Figure:
-    """Draw what became of every claim: a row a claim, the paper's above ours, and a column a verdict."""
-    rows = range(len(judged))
-    drawn, axes = plt.subplots(figsize=(WIDTH, 1.0 + 0.62 * len(judged)))
-    for y, v in zip(rows, judged, strict=True):
-        axes.plot(VERDICTS.index(v.verdict), y, "s", markersize=15, color=_COLOURS[v.verdict], label=v.claim)
-    words = [textwrap.fill(f"{v.claim}  {v.statement}", 52, break_on_hyphens=False) for v in judged]
-    axes.set_yticks(rows, [word.replace("alpha^", r"$\hat\alpha$") for word in words], linespacing=1.1)
-    axes.set_xticks(range(len(VERDICTS)), [textwrap.fill(word, 12) for word in VERDICTS])
-    axes.xaxis.tick_top()
-    axes.set(xlim=(-0.5, len(VERDICTS) - 0.5), ylim=(len(judged) - 0.5, -0.5))
-    axes.tick_params(length=0)
-    axes.grid(axis="y", linewidth=0.4)
-    paper = sum(v.claim.startswith("C") for v in judged)
-    axes.axhline(paper - 0.5, color="#555555", linewidth=0.8)
+def strips(judged: Sequence[Verdict]) -> Figure:
+    """Draw a strip a claim in its own unit: the range of each cell with its median, and the paper's range as a band."""
+    shown = [v for v in judged if v.cells["value"].notna().any()]
+    drawn, panels = plt.subplots(len(shown), 1, figsize=(WIDTH, 0.85 * len(shown)), squeeze=False)
+    for axes, v in zip(panels[:, 0], shown, strict=True):
+        cells = v.cells.dropna(subset="value")
+        y = -np.arange(len(cells))
+        ends = [cells["low"].min(), cells["high"].max(), *(v.band or ())]
+        ends = [end for end in ends if np.isfinite(end)]
+        margin = 0.08 * (max(ends) - min(ends))
+        limits = min(ends) - margin, max(ends) + margin
+        if v.band:
+            axes.axvspan(max(v.band[0], limits[0]), min(v.band[1], limits[1]), color=PALE, linewidth=0, zorder=0)
+        axes.hlines(y, cells["low"], cells["high"], color=_COLOURS[v.recurs], linewidth=2)
+        for holds, face in ((True, _COLOURS[v.recurs]), (False, "white")):
+            which = (cells["holds"] == holds).to_numpy()
+            marks = {"marker": "o", "color": _COLOURS[v.recurs], "linestyle": "none", "label": v.claim}
+            axes.plot(cells["value"][which], y[which], **marks, markerfacecolor=face)
+        axes.set(xlim=limits, ylim=(y.min() - 1, 1), yticks=[])
+        axes.set_title(f"{v.claim}: {v.recurs}", loc="left")
+        axes.set_title(v.unit.replace("alpha^", r"$\hat\alpha$"), loc="right")
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False)
     return drawn

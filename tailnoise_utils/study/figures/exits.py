@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..claims.exits import exit_runs, exit_slopes, rate_ratios
+from ..claims.exits import exit_runs, exit_slopes, rate_ratios, rates_by_noise
 from ..exits import levy_sde, theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..results.store import Results
@@ -194,13 +194,6 @@ def move_rates(results: Results) -> Figure:
     panel.grid(visible=False, axis="x")
     drawn.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return drawn
-
-
-def rates_by_noise(results: Results) -> pd.DataFrame:
-    """Return rates of moves over those of the generator, with errors, by well (scope), well moved to (x), eps and dt."""
-    table = results.table().set_index(["scope", "x", "eps", "dt"])
-    rate, limit = (table[table["quantity"] == name] for name in ("rate", "rate, limit"))
-    return rate[["value", "se"]].div(limit["value"], axis=0).sort_index()
 
 
 @figure

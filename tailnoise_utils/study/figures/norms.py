@@ -5,21 +5,15 @@ import pandas as pd
 from jaxtyping import Float64
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from scipy.stats import ks_2samp
 
 from tailnoise_utils import stable
 
-from ..results.reading import last_snapshot
+from ..claims.norms import LAWS, distances, scaled
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import facets, legend_below
 
-NORMS = {
-    "norm": "gradient noise",
-    "norm, Gaussian (same covariance)": "Gaussian, same covariance",
-    "norm, Gaussian (independent)": "Gaussian, independent entries",
-    "norm, stable (independent)": "stable, independent entries",
-}
+NORMS = {"norm": "gradient noise"} | LAWS
 _LOOKS = dict(zip(NORMS, (LOOK["joint"], LOOK["Gaussian"], {"color": "#56B4E9"}, LOOK["stable"]), strict=True))
 # The noise, and Gaussian noise of the same covariance: as `iterations` keeps them, as `noise_histogram` does.
 _PAIRS = (("norm (each)", "norm (each, twin)"), ("norm", "norm, Gaussian (same covariance)"))
@@ -79,17 +73,10 @@ def pooled(results: Results) -> Figure:
     return drawn
 
 
-def _scaled(results: Results) -> pd.DataFrame:
-    """Return all norms over the median of their law, seed and iteration, as `scaled`: only shapes are compared."""
-    rows = results.rows[results.rows["quantity"].isin(NORMS)]
-    medians = rows.groupby(["run", "iteration", "quantity"])["value"].transform("median")
-    return rows.assign(scaled=rows["value"] / medians, point=rows["iteration"].map("{:,.0f}".format))
-
-
 @figure
 def one_iteration(results: Results) -> Figure:
     """Draw, at the first and the last snapshot alone, the laws of the norm of the noise and of its references."""
-    table = _scaled(results)
+    table = scaled(results).assign(point=lambda rows: rows["iteration"].map("{:,.0f}".format))
     table = table[table["iteration"].isin([table["iteration"].min(), table["iteration"].max()])]
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
@@ -107,21 +94,16 @@ def one_iteration(results: Results) -> Figure:
 def norm_table(results: Results) -> pd.DataFrame:
     """Return the sd of the log norm, and D (Kolmogorov and Smirnov) of each law to the noise, by iteration.
 
-    The sd is the mean over the seeds, D is of the norms of all seeds, each over its median. At the end only runs that
-    trained count, if any did.
+    The sd is the mean over the seeds, D is of the norms of all seeds, each over its median.
     """
-    table = _scaled(results).merge(results.runs[["run", "status"]], on="run")
-    if (table["status"] == "complete").any():
-        table = table.drop(last_snapshot(table).query("status != 'complete'").index)
-    lines: dict[tuple[str, str], dict[int, float]] = {}
-    for iteration, rows in table.groupby("iteration"):
-        norms = {quantity: of_law["scaled"] for quantity, of_law in rows.groupby("quantity")}
-        spreads = np.log(rows["value"]).groupby([rows["quantity"], rows["run"]]).std().groupby(level=0).mean()
-        for quantity, label in NORMS.items():
-            lines.setdefault((label, "sd of ln"), {})[iteration] = spreads[quantity]
-            if quantity != "norm":
-                lines.setdefault((label, "D"), {})[iteration] = ks_2samp(norms["norm"], norms[quantity]).statistic
-    return pd.DataFrame(lines)
+    D, rows = distances(results), scaled(results)
+    rows = rows.assign(ln=np.log(rows["value"]))
+    spreads = rows.groupby(["iteration", "quantity", "run"])["ln"].std().groupby(level=[0, 1]).mean().unstack()
+    columns = {}
+    for quantity, label in NORMS.items():
+        columns[label, "sd of ln"] = spreads[quantity]
+        columns |= {(label, "D"): D[quantity]} if quantity in D else {}
+    return pd.DataFrame(columns)
 
 
 def pool_numbers(results: Results) -> dict[str, float]:

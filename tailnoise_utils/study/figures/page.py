@@ -11,7 +11,11 @@ from ..results.store import Results
 
 def origin(results: Results, profile: str, data: pd.DataFrame | None = None, name: str = "") -> HTML:
     """Fold away where the numbers of a figure come from, with its data as a CSV file to keep."""
-    words = f"Profile {profile}; {provenance_line(results)}."
+    return folded(f"Profile {profile}; {provenance_line(results)}.", data, name)
+
+
+def folded(words: str, data: pd.DataFrame | None, name: str) -> HTML:
+    """Fold away some words and a CSV file."""
     link = ""
     if data is not None:
         content = base64.b64encode(data.to_csv(index=not isinstance(data.index, pd.RangeIndex)).encode()).decode()

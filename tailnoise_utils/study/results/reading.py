@@ -6,15 +6,9 @@ import pandas as pd
 from .store import Results
 
 CONFIGURATION = ["model", "dataset", "loss", "width", "depth"]
-SEEDS = 5  # from so many on, the seeds of a configuration alone give its standard error
 FITS = 0.95  # training accuracy from which on a network fits its data
 _LATE = 10_000  # iterations over which late values are averaged
 FIXED_K1 = 1000  # the fixed K1, where the noise is large enough for it
-
-# Names of an estimate, and the quantity that holds it: as the paper measures (in data order, in its arithmetic), as we do.
-CONVENTIONS = {"published": "1/alpha (published, data order)", "corrected": "1/alpha (corrected)"}
-# At several minibatch sizes the noise is measured in a random order, and has the same K1 at all sizes.
-BATCH_CONVENTIONS = {"published": "1/alpha (published)", "K1 = 1000": "1/alpha (corrected, K1 = 1000)"}
 
 DATA = {
     "mnist": "MNIST",
@@ -35,15 +29,15 @@ def last_snapshot(table: pd.DataFrame) -> pd.DataFrame:
 
 def at_start(results: Results) -> pd.DataFrame:
     """Return the rows of whole networks before training, with the settings of their run."""
-    table = results.table()
-    return table[(table["scope"] == "all") & (table["iteration"] == 0)]
+    rows = results.rows[(results.rows["scope"] == "all") & (results.rows["iteration"] == 0)]
+    return rows.merge(results.runs, on="run", validate="many_to_one")
 
 
 def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
     """Return the rows of whole networks at the last snapshot, with the settings of their run."""
-    table = results.table()
-    table = table[table["scope"] == "all"]
-    return last_snapshot(table[table["status"] == "complete"] if trained else table)
+    rows = last_snapshot(results.rows[results.rows["scope"] == "all"])  # before a merge of many columns
+    runs = results.runs[results.runs["status"] == "complete"] if trained else results.runs
+    return rows.merge(runs, on="run", validate="many_to_one")
 
 
 def in_data_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +66,7 @@ def late_values(results: Results) -> pd.DataFrame:
     Of runs at the paper's settings they are means (`late`), of others those of the last snapshot. A network `left` chance
     if its training accuracy at the last snapshot is twice chance or more, and `fits` if it is .95 or more.
     """
-    ordered = Results(in_data_order(results.rows), results.runs)
+    ordered = Results(in_data_order(results.rows[results.rows["scope"] == "all"]), results.runs)
     end = at_end(ordered, trained=False)
     table = late(ordered) if "horizon" in results.runs else end
     accuracy, left = values(end, "accuracy").set_index("run")["value"], table["status"] == "complete"
@@ -134,46 +128,9 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
     return quantity, float(common.index.max()) if len(common) else float("nan")
 
 
-def over_seeds(frame: pd.DataFrame, by: list[str], pool: list[str]) -> pd.DataFrame:
-    """Compute means over the seeds with their standard errors.
-
-    From 5 seeds on a configuration's spread gives its standard error. With fewer it is the spread within configurations,
-    pooled over all configurations (of fewer or more seeds) that agree in `pool`: the sum of squares over the degrees of
-    freedom of all.
-
-    `frame` has a row a run, with its `value`; the columns `by` name a configuration. The result has a row a configuration:
-    mean, se (NaN if no configuration of the pool has two seeds), df, seeds.
-    """
-    grouped = frame.groupby(by, observed=True, dropna=False)["value"]
-    configurations = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=1), "seeds": grouped.size()})
-    configurations["df"] = configurations["seeds"] - 1.0
-    squares = (
-        (configurations["variance"].fillna(0.0) * configurations["df"])
-        .groupby(level=pool, observed=True)
-        .transform("sum")
-    )
-    degrees = configurations["df"].groupby(level=pool, observed=True).transform("sum")
-    enough = configurations["seeds"] >= SEEDS
-    variance = configurations["variance"].where(enough, squares / degrees.where(degrees > 0))
-    configurations["df"] = configurations["df"].where(enough, degrees)
-    configurations["se"] = np.sqrt(variance / configurations["seeds"])
-    return configurations[["mean", "se", "df", "seeds"]]
-
-
 def name_of(model: str, dataset: str, loss: str = "") -> str:
     """Return a readable name of a kind of configurations, such as "FCN, MNIST, cross-entropy"; "" is left out."""
     return ", ".join(WORDS.get(part, part) for part in (model, dataset, loss) if part)
-
-
-def absent_of(
-    judged: pd.DataFrame, needed: list[tuple[str, str]], losses: tuple[str, ...]
-) -> tuple[list[str], list[str]]:
-    """Name the configurations that a claim needs and does not have."""
-    present = set(zip(judged["model"], judged["dataset"], judged["loss"], strict=True))
-    pairs = {(model, dataset) for model, dataset, _ in present}
-    nothing = [name_of(*pair) for pair in needed if pair not in pairs]
-    lost = [name_of(*pair, loss) for pair in needed if pair in pairs for loss in losses if (*pair, loss) not in present]
-    return nothing, lost
 
 
 def provenance_line(results: Results) -> str:
