@@ -18,11 +18,11 @@
 profile = "book"
 
 # %% tags=["remove-cell"]
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 from myst_nb import glue
 
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.figures import interactive, iterations
+from tailnoise_utils.study.figures import iterations
 from tailnoise_utils.study.figures.page import origin
 from tailnoise_utils.study.style import svg_in_notebooks
 
@@ -79,9 +79,6 @@ Markdown(f"Measured up to iteration: {words}. {runner.missing('iterations', prof
 #
 # On MNIST the training collapses once more after it has nearly fitted, and α̂ falls to {glue:text}`iterations_mnist_later:.2f`.
 # The paper's curve shows no such collapse.
-
-# %% tags=["remove-input"]
-HTML(interactive.html(interactive.along_training(results), "Loss, accuracy and alpha-hat along training, with a menu"))
 
 # %% [markdown]
 # ## Which network the paper had

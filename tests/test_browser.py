@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import threading
-from dataclasses import dataclass
 from functools import partial
 from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -69,63 +68,83 @@ addEventListener("load", async () => {
 });</script>"""
 
 
-@dataclass
-class Visit:
-    """What happened on a page: what the probe found, and requests that failed."""
-
-    facts: dict[str, Any]
-    failed: list[str]
+TOUR = """<body><script>
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const outside = (root) => root.scrollWidth - root.clientWidth;
+(async () => {
+  const seen = {};
+  for (const page of PAGES) {
+    const frame = Object.assign(document.createElement("iframe"), {src: page, width: 1280, height: 1024});
+    document.body.append(frame);
+    const root = () => frame.contentDocument.documentElement;
+    for (let i = 0; i < 600 && !(frame.contentDocument && root().dataset.probe); i++) await wait(100);
+    const probe = root().dataset.probe;
+    frame.width = 390;
+    await wait(300);
+    seen[page] = probe && {...JSON.parse(probe), narrow: outside(root())};
+    frame.remove();
+  }
+  document.documentElement.dataset.tour = JSON.stringify(seen);
+})();
+</script>"""
 
 
 class Server(SimpleHTTPRequestHandler):
     """Serves a folder, adding policy and probe to its pages and recording what is not there."""
 
-    def __init__(self, *args: Any, failed: list[str], **kwargs: Any) -> None:
-        self.failed = failed
+    def __init__(self, *args: Any, tour: str, failed: list[str], **kwargs: Any) -> None:
+        self.tour, self.failed = tour, failed
         super().__init__(*args, **kwargs)
 
     def do_GET(self) -> None:
         path = Path(self.translate_path(self.path))
-        if path.suffix == ".html" and path.is_file():
-            page = path.read_text().replace("<head>", PROBE, 1).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Security-Policy", POLICY)
-            self.send_header("Content-Length", str(len(page)))
-            self.end_headers()
-            self.wfile.write(page)
+        if self.path == "/tour":
+            self.answer(self.tour)
+        elif path.suffix == ".html" and path.is_file():
+            self.answer(path.read_text().replace("<head>", PROBE, 1))
         else:
             if not path.is_file() and path.name != "favicon.ico":  # which browsers ask for by themselves
                 self.failed.append(self.path)
             super().do_GET()
 
+    def answer(self, text: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", POLICY)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
     def log_message(self, *args: Any) -> None:
         pass
 
 
-def visit(folder: Path, page: str, profile: Path) -> Visit:
-    """Open one page of a folder."""
+def visit(folder: Path, pages: list[str], profile: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Open pages of a folder one after the other: what the probe found on each, and the requests that failed."""
     failed: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Server, directory=str(folder), failed=failed))
+    handler = partial(Server, directory=str(folder), tour=TOUR.replace("PAGES", json.dumps(pages)), failed=failed)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     command = [
         str(CHROMIUM),
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
-        *("--disable-default-apps", "--window-size=1280,1024"),
+        *("--disable-default-apps", "--window-size=1400,1100"),
         f"--user-data-dir={profile}",
-        "--virtual-time-budget=60000",
+        "--virtual-time-budget=3000000",
         "--dump-dom",
-        f"http://127.0.0.1:{server.server_port}/{page}",
+        f"http://127.0.0.1:{server.server_port}/tour",
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     finally:
         server.shutdown()
         server.server_close()
-    probe = re.search(r'data-probe="([^"]*)"', done.stdout)
-    assert probe, f"{page} did not finish loading:\n{done.stderr}"
-    return Visit(json.loads(unescape(probe[1])), failed)
+    tour = re.search(r'data-tour="([^"]*)"', done.stdout)
+    assert tour, f"the pages did not finish loading:\n{done.stderr}"
+    facts = json.loads(unescape(tour[1]))
+    assert list(facts) == pages
+    assert not [page for page in pages if not facts[page]], "pages that did not finish loading"
+    return facts, failed
 
 
 @pytest.fixture(autouse=True)
@@ -137,46 +156,60 @@ def browser() -> None:
 
 
 @pytest.fixture(scope="session")
-def visits(book: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Visit]:
+def tour(book: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Every page of the book, opened once."""
     names = sorted(str(path.relative_to(book)) for path in book.rglob("*.html"))
     names = [name for name in names if not name.startswith(("_modules", "_static"))]
-    profile = tmp_path_factory.mktemp("chromium")
-    return {name: visit(book, name, profile) for name in names}
+    return visit(book, names, tmp_path_factory.mktemp("chromium"))
 
 
-def test_maths_is_set(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.facts for name, visit in visits.items() if visit.facts["unset"] or visit.facts["errors"]}
+@pytest.fixture
+def facts(tour: tuple[dict[str, dict[str, Any]], list[str]]) -> dict[str, dict[str, Any]]:
+    """What was found on each page."""
+    return tour[0]
+
+
+def faults(facts: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    """Pages on which a fault was found."""
+    return {page: seen[name] for page, seen in facts.items() if seen[name]}
+
+
+def test_maths_is_set(facts: dict[str, dict[str, Any]]) -> None:
+    assert not faults(facts, "unset")
+    assert not faults(facts, "errors")
     for name in ("index.html", "methods.html", "api/tail_index.html", "executed/iterations.html"):
-        assert visits[name].facts["maths"], name
+        assert facts[name]["maths"], name
 
 
-def test_figures_are_shown(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.facts["lost"] for name, visit in visits.items() if visit.facts["lost"]}
-    assert visits["executed/iterations.html"].facts["images"]
+def test_figures_are_shown(facts: dict[str, dict[str, Any]]) -> None:
+    assert not faults(facts, "lost")
+    assert facts["executed/iterations.html"]["images"]
 
 
-def test_interactive_figures_are_drawn_and_follow_their_menus(visits: dict[str, Visit]) -> None:
+def test_interactive_figures_are_drawn_and_follow_their_menus(facts: dict[str, dict[str, Any]]) -> None:
     # The small data of smoke is one set for FCNs: there the last menu, of conventions, changes what is drawn.
-    for name, menu in (("executed/iterations.html", 0), ("executed/fcn_size.html", 3)):
-        steps = visits[name].facts["interactive"]
-        assert all(step["shown"] and step["lines"] for step in steps), name
-        assert steps[menu]["shown"] != steps[menu + 1]["shown"], name
-        assert steps[menu]["lines"] != steps[menu + 1]["lines"], name
-        assert not visits[name].facts["notices"], name
+    name, menu = "executed/fcn_size.html", 3
+    steps = facts[name]["interactive"]
+    assert all(step["shown"] and step["lines"] for step in steps)
+    assert steps[menu]["shown"] != steps[menu + 1]["shown"]
+    assert steps[menu]["lines"] != steps[menu + 1]["lines"]
+    assert not facts[name]["notices"]
 
 
-def test_nothing_is_asked_of_anybody_else(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.facts["remote"] for name, visit in visits.items() if visit.facts["remote"]}
+def test_nothing_is_asked_of_anybody_else(facts: dict[str, dict[str, Any]]) -> None:
+    assert not faults(facts, "remote")
 
 
-def test_no_request_fails_and_no_script_complains(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.failed for name, visit in visits.items() if visit.failed}
-    assert not {name: visit.facts["complaints"] for name, visit in visits.items() if visit.facts["complaints"]}
+def test_no_request_fails_and_no_script_complains(tour: tuple[dict[str, dict[str, Any]], list[str]]) -> None:
+    facts, failed = tour
+    assert not failed
+    assert not faults(facts, "complaints")
 
 
-def test_no_page_is_wider_than_the_window(visits: dict[str, Visit]) -> None:
-    assert not {name: visit.facts["outside"] for name, visit in visits.items() if visit.facts["outside"] > 0}
+@pytest.mark.parametrize("width", ["outside", "narrow"])
+def test_no_page_is_wider_than_the_window(facts: dict[str, dict[str, Any]], width: str) -> None:
+    """At 1280 and at 390 px."""
+    assert not {page: seen[width] for page, seen in facts.items() if seen[width] > 0}
 
 
 def test_the_visit_finds_faults(tmp_path: Path) -> None:
@@ -185,14 +218,14 @@ def test_the_visit_finds_faults(tmp_path: Path) -> None:
         '<head></head><img src="lost.png"><img src="http://cdn.example/x.png"><script src="https://cdn.example/x.js"></script>'
         '<span class="math">\\(x\\)</span><div style="width: 5000px">x</div><script>nowhere()</script>'
     )
-    good = visit(tmp_path, "good.html", tmp_path / "profile")
-    assert (good.facts["remote"], good.facts["complaints"], good.failed) == ([], [], [])
-    assert not good.facts["lost"]
-    assert good.facts["outside"] <= 0
-    bad = visit(tmp_path, "bad.html", tmp_path / "profile")
-    assert set(bad.facts["remote"]) == {"http://cdn.example/x.png", "https://cdn.example/x.js"}
-    assert bad.failed == ["/lost.png"]
-    assert len(bad.facts["lost"]) == 2
-    assert bad.facts["unset"] == 1
-    assert bad.facts["outside"] > 0
-    assert any("nowhere is not defined" in line for line in bad.facts["complaints"])
+    (tmp_path / "wide.html").write_text('<head></head><div style="width: 500px">x</div>')
+    seen, failed = visit(tmp_path, ["good.html", "bad.html", "wide.html"], tmp_path / "profile")
+    good, bad, wide = seen.values()
+    assert (good["remote"], good["complaints"], good["lost"]) == ([], [], [])
+    assert max(good["outside"], good["narrow"], wide["outside"]) <= 0
+    assert set(bad["remote"]) == {"http://cdn.example/x.png", "https://cdn.example/x.js"}
+    assert failed == ["/lost.png"]
+    assert len(bad["lost"]) == 2
+    assert bad["unset"] == 1
+    assert min(bad["outside"], wide["narrow"]) > 0
+    assert any("nowhere is not defined" in line for line in bad["complaints"])

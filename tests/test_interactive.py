@@ -129,12 +129,13 @@ def test_every_menu_changes_what_is_drawn(sizes, tmp_path):
     (tmp_path / "executed").mkdir()
     page = tmp_path / "executed" / "page.html"
     page.write_text(f"<!DOCTYPE html><html><head></head><body>{interactive.html(sizes, 'a figure')}</body></html>")
-    seen = visit(tmp_path, "executed/page.html", tmp_path / "profile")
-    assert (seen.facts["remote"], seen.facts["complaints"], seen.failed) == ([], [], [])
-    assert seen.facts["notices"] == 0
-    assert seen.facts["buttons"]
-    assert not [title for title in seen.facts["buttons"] if title.startswith("Share")]  # with a server elsewhere
-    first, *steps = seen.facts["interactive"]
+    tour, failed = visit(tmp_path, ["executed/page.html"], tmp_path / "profile")
+    seen = tour["executed/page.html"]
+    assert (seen["remote"], seen["complaints"], failed) == ([], [], [])
+    assert seen["notices"] == 0
+    assert seen["buttons"]
+    assert not [title for title in seen["buttons"] if title.startswith("Share")]  # with a server elsewhere
+    first, *steps = seen["interactive"]
     shown = [trace for trace in sizes.data if trace.visible]
     marks = sum(len(trace.x) for trace in shown) + sum(trace.mode == "lines+markers" for trace in shown)
     assert first["shown"] == [list(trace.meta) for trace in shown]

@@ -16,7 +16,6 @@ import pandas as pd
 from ..results.reading import DATA, LOSSES, fixed_length, late_values
 from ..results.store import Results
 from ..style import MARKERS, series
-from .iterations import LINES, curves
 from .panels import mean_and_range, ranges
 from .paper import PUBLISHED, TWIN
 
@@ -28,8 +27,6 @@ PLOTLY = "../_static/plotly.min.js"  # seen from the pages of notebooks; the boo
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "hexagon"]
 _SYMBOLS = dict(zip(MARKERS, _SHAPES, strict=True))
 _DASHES = {"-": "solid", "--": "dash", ":": "dot"}
-_AXES = {"alpha": "y", "accuracy": "y2", "loss": "y3"}
-_START = 0.4  # where iteration 0 stands on a logarithmic axis
 _SCRIPT = """
 const plot = document.getElementById("{plot_id}");
 document.getElementById("{plot_id}-missing").remove();
@@ -142,34 +139,3 @@ def fcn_size(results: Results) -> go.Figure:
     alpha = np.concatenate([trace["y"] for trace in traces])
     y = {"title": "α̂, joint", "range": [float(np.nanmin(alpha)) - 0.05, float(np.nanmax(alpha)) + 0.05]}
     return _figure(traces, menus, {"xaxis": x, "yaxis": y, "height": 480})
-
-
-def along_training(results: Results) -> go.Figure:
-    """Draw loss, accuracy and alpha^ along training; the network is chosen."""
-    table = curves(results)
-    last, networks, traces = int(table["iteration"].max()), list(table["name"].unique()), []
-    hover = "iteration %{customdata[0]}: %{y:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})"
-    for (name, panel, line), rows in table.groupby(["name", "panel", "line"], sort=False):
-        if panel in _AXES:
-            summary = mean_and_range(rows, by="iteration", inverse=panel == "alpha")
-            more = {"x": summary.index.where(summary.index > 0, _START), "yaxis": _AXES[panel], "hovertemplate": hover}
-            more |= {"customdata": summary.reset_index()[["iteration", "low", "high"]]}
-            traces.append(_trace(summary, LINES[line][3], line, [name]) | more)
-    ticks = [10**k for k in range(len(str(last)))]
-    x = {
-        "title": {"text": "iteration (SGD steps)", "standoff": 8},
-        "type": "log",
-        "anchor": "y",
-        "range": [np.log10(0.3), np.log10(last * 1.2)],
-        "tickvals": [_START, *ticks],
-        "ticktext": ["0", *[f"{tick:,}" for tick in ticks]],
-    }
-    layout = {
-        "xaxis": x,
-        "yaxis": {"title": "α̂", "domain": [0, 0.44]},
-        "yaxis2": {"title": "accuracy", "domain": [0.5, 0.72], "range": [0, 1.03]},
-        "yaxis3": {"title": "loss (nats)", "domain": [0.78, 1], "type": "log"},
-        "legend": {"orientation": "h", "x": 0, "y": -0.1, "yanchor": "top"},
-        "height": 700,
-    }
-    return _figure(traces, {"network, data set": networks}, layout)
