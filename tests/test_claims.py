@@ -439,8 +439,17 @@ def test_heavier_tells_networks_that_fit_from_others_and_leaves_out_those_at_cha
     }
     word, words = claims.heavier(networks(1.2, data=("mnist",), accuracy=accuracy, **diagnosed))
     assert word == "where networks fit: yes; elsewhere: no"
-    assert "Networks that fit: heavier than Gaussian in 2 of 2 configurations, tau 0.3 to 0.3" in words
+    assert "Networks that fit: heavier than Gaussian in 2 of 2 configurations, tau 0.3 (a stable" in words
     assert "9" not in words.partition("add")[0].replace("1.99", "")
+
+
+def test_a_run_that_was_cut_short_does_not_count_beside_the_whole_one():
+    table = networks(1.2, data=("mnist",), seeds=1, widths=(4,), **{"tail excess": 0.3, "K1 (corrected)": 100.0})
+    more = table.rows[table.rows["iteration"] > 0].assign(iteration=50, run="cut")
+    more["value"] = more["value"].where(more["quantity"] != "tail excess", 9.0)
+    runs = [*table.runs.to_dict("records"), table.runs.iloc[0].to_dict() | {"run": "cut"}]
+    both = results([*table.rows.to_dict("records"), *more[more["run"] == "cut"].to_dict("records")], runs)
+    assert tails.configurations(both)["tau"].tolist() == pytest.approx([0.3, 0.3])
 
 
 def test_scaling_exponents_in_words():

@@ -7,7 +7,7 @@ from scipy import stats
 from ..results.reading import CONFIGURATION, FITS, at_end, at_start, name_of, values
 from ..results.store import Results
 from .batch_size import exponents
-from .verdict import Verdict, cell, judge, plain
+from .verdict import Verdict, cell, judge, span
 
 RULER = {0.051: 1.95, 0.105: 1.9, 0.22: 1.8, 0.64: 1.5}  #: tau of independent SaS entries in 120 rows, and their index
 _LEVEL = 0.05
@@ -29,6 +29,8 @@ def configurations(*results: Results) -> pd.DataFrame:
     by Fisher's method and adjusted over the configurations by Benjamini and Hochberg's; NaN where no twins were drawn.
     """
     end = pd.concat([at_end(one) for one in results])
+    last = end.groupby([*CONFIGURATION, "seed"])["iteration"].transform("max")  # not of a run that was cut short
+    end = end[end["iteration"] == last]
     tau, p, accuracy, K1 = (
         values(end, name).set_index([*CONFIGURATION, "run"])["value"]
         for name in ("tail excess", "tail excess (p)", "accuracy", "K1 (corrected)")
@@ -56,9 +58,10 @@ def heavier(*results: Results) -> tuple[str, str]:
             continue
         count, low, high = int(group["heavier"].sum()), group["tau"].min(), group["tau"].max()
         words.append({0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}"))
+        indices = " to ".join(dict.fromkeys((stable_index(low), stable_index(high))))
         sentences.append(
-            f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {plain(low)} to "
-            f"{plain(high)} (a stable index of {stable_index(low)} to {stable_index(high)} has the same tau)."
+            f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {span(low, high)} "
+            f"(a stable index of {indices} has the same tau)."
         )
     sentences.append(f"To 1/alpha^ such tails add {table['share'].max():.2f} at most; second moments give the rest.")
     both = "where networks fit: {}; elsewhere: {}" if len(words) == 2 else "{}"

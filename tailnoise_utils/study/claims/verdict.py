@@ -39,8 +39,7 @@ class Verdict:
         """Our range, the number of values in it, and where the rule fails, if that is not everywhere."""
         if self.cells.empty:
             return "no run that the rule needs"
-        low, high = plain(self.cells["low"].min()), plain(self.cells["high"].max())
-        words = f"{low if low == high else f'{low} to {high}'} ({self.cells['n'].sum():,.0f} values)"
+        words = f"{span(self.cells['low'].min(), self.cells['high'].max())} ({self.cells['n'].sum():,.0f} values)"
         fails = self.cells.loc[~self.cells["holds"], "cell"]
         return words if self.recurs != VERDICTS[1] else f"{words}; not: {'; '.join(fails)}"
 
@@ -50,11 +49,17 @@ def plain(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def span(low: float, high: float) -> str:
+    """Return a range in words, of equal ends as one number."""
+    ends = dict.fromkeys((plain(low), plain(high)))
+    return " to ".join(ends)
+
+
 def cell(name: str, values: Iterable[float], holds: bool | np.bool_, corrected: Iterable[float] = ()) -> Cell:
     """Return a cell: the range and the median of its values, how many they are, and whether the rule holds."""
     numbers, others = np.fromiter(values, float), np.fromiter(corrected, float)
     low, value, high = np.quantile(numbers, (0, 0.5, 1)) if len(numbers) else (np.nan,) * 3
-    beside = f"{plain(others.min())} to {plain(others.max())}" if len(others) else ""
+    beside = span(others.min(), others.max()) if len(others) else ""
     columns = {"cell": name, "low": low, "value": value, "high": high, "n": len(numbers), "holds": bool(holds)}
     return columns | {"corrected": beside}
 
