@@ -45,7 +45,7 @@ with torch.random.fork_rng():
         nn.Flatten(), nn.Linear(64, 48, bias=False), nn.BatchNorm1d(48), nn.GELU(), nn.Dropout(0.2), nn.Linear(48, 10)
     )
 loss_fn = nn.CrossEntropyLoss(label_smoothing=0.1)
-steps = train.train(
+steps = train.sgd(
     model, loss_fn, digits, batch_size=batch_size, lr=0.1, iterations=300, snapshots=(300,), seed=seed + 10**6
 )
 print(f"trained for {next(steps)} iterations")

@@ -11,8 +11,8 @@ from tailnoise_utils.study.networks import data, device, snapshots
 def test_runs_are_computed_on_the_cpu_unless_something_else_is_named(monkeypatch):
     for named in ("", "cpu"):
         monkeypatch.setenv("TAILNOISE_DEVICE", named)
-        assert device.device() == torch.device("cpu")
-    assert device.name(device.device()) == "cpu"
+        assert device.chosen_device() == torch.device("cpu")
+    assert device.name(device.chosen_device()) == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch, named, problem):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setenv("TAILNOISE_DEVICE", named)
     with pytest.raises(ValueError, match="TAILNOISE_DEVICE") as error:
-        device.device()
+        device.chosen_device()
     assert str(error.value) == problem
 
 
@@ -37,7 +37,7 @@ def test_a_gpu_is_asked_for_float32_and_for_the_same_numbers_again(monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     for named, index in (("cuda", None), ("cuda:2", 2)):
         monkeypatch.setenv("TAILNOISE_DEVICE", named)
-        assert device.device().index == index
+        assert device.chosen_device().index == index
     assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.deterministic
 
@@ -45,7 +45,7 @@ def test_a_gpu_is_asked_for_float32_and_for_the_same_numbers_again(monkeypatch):
 def test_network_and_images_go_there_and_what_is_kept_lies_apart(monkeypatch):
     here = snapshots.images("digits", 200, 50)
     for module in (device, snapshots):
-        monkeypatch.setattr(module, "device", lambda: torch.device("meta"))
+        monkeypatch.setattr(module, "chosen_device", lambda: torch.device("meta"))
     there = snapshots.images("digits", 200, 50)
     assert {getattr(there, key).device.type for key in ("x_train", "y_train", "x_test", "y_test")} == {"meta"}
     assert here.x_train.device.type == "cpu"

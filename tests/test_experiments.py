@@ -31,7 +31,7 @@ from tailnoise_utils.study.experiments.spec import Measured
 from tailnoise_utils.study.networks import data, snapshots
 from tailnoise_utils.study.networks.models import LOSSES, fcn
 from tailnoise_utils.study.networks.snapshots import TrainSpec
-from tailnoise_utils.study.networks.train import evaluate, train
+from tailnoise_utils.study.networks.train import evaluate, sgd
 from tailnoise_utils.study.results import store
 from tailnoise_utils.tail_index import known_laws
 
@@ -72,7 +72,7 @@ def test_noise_is_measured_as_it_says(results_in):
     rows = TINY.rows(lambda share: None)
     images = data.load("digits", n_train=200, n_test=50)
     model = fcn(64, 8, 3, 10, seed=1)
-    for _ in train(model, cross_entropy, images, batch_size=20, lr=0.1, iterations=6, snapshots=(6,), seed=10**6 + 1):
+    for _ in sgd(model, cross_entropy, images, batch_size=20, lr=0.1, iterations=6, snapshots=(6,), seed=10**6 + 1):
         pass
     x, y = images.x_train, images.y_train
     assert value(rows, 6, "loss") == pytest.approx(evaluate(model, cross_entropy, x, y)[0], rel=1e-6)
@@ -109,7 +109,7 @@ def test_variations_of_the_published_code_reach_the_training(change, option, res
     rows, loss = spec.rows(lambda share: None), LOSSES[spec.train.loss]
     images, model = data.load("digits", n_train=200, n_test=50), fcn(64, 8, 3, 10, seed=1)
     settings = {"batch_size": 20, "lr": 0.1, "iterations": 6, "snapshots": (), "seed": 10**6 + 1}
-    list(train(model, loss, images, **settings, **option))
+    list(sgd(model, loss, images, **settings, **option))
     assert value(rows, 6, "loss", "test") == evaluate(model, loss, images.x_test, images.y_test)[0]
     assert value(rows, 6, "loss", "test") != value(TINY.rows(lambda share: None), 6, "loss", "test")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
-from tailnoise_utils.noise.gradient import gradient
+from tailnoise_utils.noise.gradient import minibatch_gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
 from tailnoise_utils.noise.torch_state import seed_torch
@@ -135,7 +135,7 @@ def test_dropout_masks_are_a_function_of_the_seed_and_the_minibatch() -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     one, two, three = (
-        gradient(model, cross_entropy, batches[0], mode="train", seed=1, index=i).flat() for i in (0, 1, 0)
+        minibatch_gradient(model, cross_entropy, batches[0], mode="train", seed=1, index=i).flat() for i in (0, 1, 0)
     )
     assert torch.equal(one, three)
     assert not torch.equal(one, two)

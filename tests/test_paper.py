@@ -7,7 +7,7 @@ import torch
 from made_up import tiny
 
 from tailnoise_utils import tail_index
-from tailnoise_utils.noise.gradient import gradient
+from tailnoise_utils.noise.gradient import minibatch_gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.study import experiments
@@ -254,7 +254,7 @@ def test_minibatches_of_any_size_are_those_of_a_batch_size_spec():
     images = data.load("digits", n_train=100, n_test=50)
 
     def flat(chosen):
-        return gradient(model, LOSSES["nll"], (images.x_train[chosen], images.y_train[chosen])).flat()
+        return minibatch_gradient(model, LOSSES["nll"], (images.x_train[chosen], images.y_train[chosen])).flat()
 
     norms = [float((flat(chosen) - flat(torch.arange(100))).norm()) for chosen in draw(100, 20, 12, 1)]
     assert new["norm", 20] == pytest.approx(sum(norms) / 12, rel=1e-4)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tailnoise_utils.noise.gradient import gradient
+from tailnoise_utils.noise.gradient import minibatch_gradient
 from tailnoise_utils.noise.parameters import trainable
 from tailnoise_utils.noise.per_sample import images_per_coordinate, per_sample_gradients
 from tailnoise_utils.study.networks.models import LOSSES, cnn, fcn
@@ -43,7 +43,7 @@ def samples() -> tuple[Tensor, Tensor]:
 
 def one_by_one(model: nn.Module, loss: str) -> Tensor:
     x, y = samples()
-    return torch.stack([gradient(model, LOSSES[loss], (x[i : i + 1], y[i : i + 1])).flat() for i in range(N)])
+    return torch.stack([minibatch_gradient(model, LOSSES[loss], (x[i : i + 1], y[i : i + 1])).flat() for i in range(N)])
 
 
 @pytest.mark.parametrize("loss", LOSSES)

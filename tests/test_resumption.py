@@ -37,10 +37,10 @@ trainings = [
 ]
 specs = tuple(NoiseSpec(t, 20, ("random", "data"), "train") for t in trainings)
 experiments.EXPERIMENTS["iterations"] = lambda profile: specs
-steps, train = [], snapshots.train
+steps, sgd = [], snapshots.sgd
 def counted(*words, each, **options):
-    return train(*words, each=lambda step: (steps.append(step), each(step)), **options)
-snapshots.train = counted
+    return sgd(*words, each=lambda step: (steps.append(step), each(step)), **options)
+snapshots.sgd = counted
 print("started", flush=True)
 runner.run("iterations", "smoke")
 print(len(steps), flush=True)

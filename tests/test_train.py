@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from tailnoise_utils.study.networks import data
 from tailnoise_utils.study.networks.models import fcn
-from tailnoise_utils.study.networks.train import Diverged, evaluate, train
+from tailnoise_utils.study.networks.train import Diverged, evaluate, sgd
 
 SETTINGS = {"batch_size": 4, "lr": 0.1, "iterations": 10, "snapshots": (10,), "seed": 3}
 
@@ -41,7 +41,7 @@ def visited(iterations: int, seed: int = 3) -> list[list[int]]:
     seen: list[list[int]] = []
     model = fcn(9, 5, 3, 4, seed=1)
     model.register_forward_pre_hook(lambda _, inputs: seen.append((inputs[0][:, 0, 0, 0] * 2**20).int().tolist()))
-    list(train(model, cross_entropy, dataset(), **SETTINGS | {"iterations": iterations, "snapshots": (), "seed": seed}))
+    list(sgd(model, cross_entropy, dataset(), **SETTINGS | {"iterations": iterations, "snapshots": (), "seed": seed}))
     return seen
 
 
@@ -49,7 +49,7 @@ def test_a_step_is_lr_times_the_gradient_of_the_minibatch() -> None:
     images = dataset()
     model = fcn(9, 5, 3, 4, seed=1)
     wanted = copy.deepcopy(model)
-    steps = train(model, cross_entropy, images, **SETTINGS | {"snapshots": range(11)})
+    steps = sgd(model, cross_entropy, images, **SETTINGS | {"snapshots": range(11)})
     assert next(steps) == 0
     assert same(weights(model), weights(wanted))
     for step, batch in enumerate(visited(10), start=1):
@@ -72,9 +72,7 @@ def test_a_full_batch_is_plain_gradient_descent() -> None:
     p = np.exp(hidden @ W2.T)
     error = (p / p.sum(1, keepdims=True) - np.eye(4)[images.y_train.numpy()]) / len(X)
     list(
-        train(
-            model, cross_entropy, images, **SETTINGS | {"batch_size": 24, "lr": 0.5, "iterations": 1, "snapshots": ()}
-        )
+        sgd(model, cross_entropy, images, **SETTINGS | {"batch_size": 24, "lr": 0.5, "iterations": 1, "snapshots": ()})
     )
     trained = [w.numpy() for w in weights(model)]
     np.testing.assert_allclose(trained[1], W2 - 0.5 * error.T @ hidden, atol=1e-6)
@@ -96,7 +94,7 @@ def test_a_run_is_decided_by_its_seed_and_leaves_the_global_state() -> None:
     runs = []
     for seed in (3, 3, 4):
         model = fcn(9, 5, 3, 4, seed=1)
-        assert list(train(model, cross_entropy, dataset(), **SETTINGS | {"seed": seed})) == [10]
+        assert list(sgd(model, cross_entropy, dataset(), **SETTINGS | {"seed": seed})) == [10]
         assert all(w.grad is None for w in model.parameters())
         runs.append(weights(model))
     assert same(runs[0], runs[1])
@@ -107,10 +105,10 @@ def test_a_run_is_decided_by_its_seed_and_leaves_the_global_state() -> None:
 def test_a_snapshot_holds_the_weights_of_a_run_that_ends_there() -> None:
     points = []
     model = fcn(9, 5, 3, 4, seed=1)
-    for iteration in train(model, cross_entropy, dataset(), **SETTINGS | {"snapshots": [10, 0, 7, 7, 1]}):
+    for iteration in sgd(model, cross_entropy, dataset(), **SETTINGS | {"snapshots": [10, 0, 7, 7, 1]}):
         points.append(iteration)
         shorter = fcn(9, 5, 3, 4, seed=1)
-        list(train(shorter, cross_entropy, dataset(), **SETTINGS | {"iterations": iteration, "snapshots": ()}))
+        list(sgd(shorter, cross_entropy, dataset(), **SETTINGS | {"iterations": iteration, "snapshots": ()}))
         assert same(weights(model), weights(shorter))
     assert points == [0, 1, 7, 10]
 
@@ -119,7 +117,7 @@ def test_frozen_weights_stay() -> None:
     model = fcn(9, 5, 3, 4, seed=1)
     model[3].weight.requires_grad_(False)
     before = weights(model)
-    list(train(model, cross_entropy, dataset(), **SETTINGS))
+    list(sgd(model, cross_entropy, dataset(), **SETTINGS))
     assert [torch.equal(w, v) for w, v in zip(weights(model), before, strict=True)] == [False, True, False]
 
 
@@ -129,7 +127,7 @@ def test_digits_are_learnt() -> None:
     settings = {"batch_size": 50, "lr": 0.1, "iterations": 300, "snapshots": (0, 300), "seed": 0}
     ends = [
         evaluate(model, cross_entropy, digits.x_test, digits.y_test)
-        for _ in train(model, cross_entropy, digits, **settings)
+        for _ in sgd(model, cross_entropy, digits, **settings)
     ]
     assert ends[0][0] == pytest.approx(math.log(10), abs=0.1)
     assert ends[0][1] < 0.3
@@ -139,7 +137,7 @@ def test_digits_are_learnt() -> None:
 
 def test_a_run_that_diverges_says_when_and_keeps_what_came_before() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))  # with the squared error each step multiplies the weights
-    steps = train(model, lambda f, _: f.square().mean(), dataset(), **SETTINGS | {"lr": 1e6, "snapshots": (0, 1, 10)})
+    steps = sgd(model, lambda f, _: f.square().mean(), dataset(), **SETTINGS | {"lr": 1e6, "snapshots": (0, 1, 10)})
     assert [next(steps), next(steps)] == [0, 1]
     with pytest.raises(
         Diverged, match=r"the loss is (nan|inf) after [2-9] iterations at lr = 1e\+06: try 100000 or less"
@@ -151,12 +149,12 @@ def test_a_run_that_diverges_says_when_and_keeps_what_came_before() -> None:
 def test_divergence_counts_the_steps_taken(bad: int) -> None:
     losses = iter([1.0] * bad + [math.nan])
     with pytest.raises(Diverged, match=rf"the loss is nan after {bad} iterations"):
-        list(train(fcn(9, 5, 3, 4, seed=1), lambda f, _: f.sum() * 0 + next(losses), dataset(), **SETTINGS))
+        list(sgd(fcn(9, 5, 3, 4, seed=1), lambda f, _: f.sum() * 0 + next(losses), dataset(), **SETTINGS))
 
 
 @pytest.mark.parametrize("snapshots", [(1,), ()])
 def test_weights_that_are_not_finite_are_no_result(snapshots: tuple[int, ...]) -> None:
-    steps = train(
+    steps = sgd(
         nn.Sequential(nn.Flatten(), nn.Linear(9, 1)),
         lambda outputs, _: 4 * outputs.mean(),
         dataset(),
@@ -182,7 +180,7 @@ def test_weights_that_are_not_finite_are_no_result(snapshots: tuple[int, ...]) -
 )
 def test_settings_that_do_not_fit_are_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        next(train(fcn(9, 5, 3, 4, seed=1), cross_entropy, dataset(), **SETTINGS | change))
+        next(sgd(fcn(9, 5, 3, 4, seed=1), cross_entropy, dataset(), **SETTINGS | change))
 
 
 @pytest.mark.parametrize("n", [7, 1000, 2345])
@@ -220,12 +218,12 @@ def with_dropout() -> nn.Module:
 def test_a_run_taken_up_again_ends_bit_for_bit_where_an_unbroken_one_does(order: str, start: int) -> None:
     settings = SETTINGS | {"iterations": 20, "snapshots": (5, 20), "order": order, "schedule": "halved"}
     unbroken, broken = with_dropout(), with_dropout()
-    assert list(train(unbroken, cross_entropy, dataset(), **settings)) == [5, 20]
-    list(zip(range(1), train(broken, cross_entropy, dataset(), **settings | {"snapshots": (start,)}), strict=False))
+    assert list(sgd(unbroken, cross_entropy, dataset(), **settings)) == [5, 20]
+    list(zip(range(1), sgd(broken, cross_entropy, dataset(), **settings | {"snapshots": (start,)}), strict=False))
     torch.manual_seed(99)
     broken.eval()  # it must put itself into training mode
     counted: list[int] = []
-    resumed = train(broken, cross_entropy, dataset(), **settings, start=start, each=counted.append)
+    resumed = sgd(broken, cross_entropy, dataset(), **settings, start=start, each=counted.append)
     assert list(resumed) == [point for point in (5, 20) if point >= start]
     assert counted == list(range(start + 1, 21))
     assert same(weights(unbroken), weights(broken))
@@ -237,14 +235,14 @@ def test_dropout_differs_from_step_to_step_and_run_to_run_and_leaves_the_global_
     model.relu1[1].register_forward_hook(lambda _, inputs, output: masks.append((output == 0).flatten().tolist()))
     state = torch.get_rng_state()
     options = SETTINGS | {"lr": 1e-30, "iterations": 12, "snapshots": (3,), "order": "data"}
-    for point in train(model, cross_entropy, dataset(), **options):
+    for point in sgd(model, cross_entropy, dataset(), **options):
         assert point == 3
         assert torch.equal(torch.get_rng_state(), state)
     assert len(masks) == 12
     assert masks[0] != masks[6]  # the same minibatch and weights an epoch later
     first = masks.copy()
     masks.clear()
-    list(train(model, cross_entropy, dataset(), **options | {"seed": 4}))
+    list(sgd(model, cross_entropy, dataset(), **options | {"seed": 4}))
     assert masks[0] != first[0]
 
 
@@ -252,7 +250,7 @@ def test_data_order_is_the_same_minibatches_again_and_again() -> None:
     seen: list[list[int]] = []
     model = fcn(9, 5, 3, 4, seed=1)
     model.register_forward_pre_hook(lambda _, inputs: seen.append((inputs[0][:, 0, 0, 0] * 2**20).int().tolist()))
-    list(train(model, cross_entropy, dataset(), **SETTINGS | {"order": "data", "iterations": 12, "snapshots": ()}))
+    list(sgd(model, cross_entropy, dataset(), **SETTINGS | {"order": "data", "iterations": 12, "snapshots": ()}))
     assert seen == [list(range(i, i + 4)) for i in range(0, 24, 4)] * 2
 
 
@@ -270,7 +268,7 @@ def test_the_halved_schedule_halves_after_one_and_two_thirds_of_the_horizon(
 ) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(9, 1, bias=False))
     before, sizes = weights(model), []
-    steps = train(
+    steps = sgd(
         model,
         lambda outputs, _: outputs.mean(),
         dataset(),
@@ -332,7 +330,7 @@ def test_training_stops_at_100_percent_on_the_schedule_of_the_horizon(
     model, wanted = fcn(64, 16, 3, 10, seed=1), fcn(64, 16, 3, 10, seed=1)
     counted: list[int] = []
     settings = FITTED | {"iterations": iterations, "horizon": horizon, "look": look, "each": counted.append}
-    points = list(train(model, cross_entropy, images, **settings, snapshots=(0, 20, iterations)))
+    points = list(sgd(model, cross_entropy, images, **settings, snapshots=(0, 20, iterations)))
     stop = by_hand(wanted, images, iterations, horizon, look)
     assert points == [0, 20, stop]
     assert counted == list(range(1, stop + 1))
@@ -348,12 +346,12 @@ def test_a_run_taken_up_again_stops_where_an_unbroken_one_does() -> None:
     images = data.load("digits", n_train=100, n_test=1)
     settings = FITTED | {"horizon": 300, "look": 7}
     unbroken = fcn(64, 16, 3, 10, seed=1)
-    [stop] = train(unbroken, cross_entropy, images, **settings, iterations=300, snapshots=(300,))
+    [stop] = sgd(unbroken, cross_entropy, images, **settings, iterations=300, snapshots=(300,))
     assert stop < 300
     for start in (0, 20, 63, stop - 1, stop):
         broken = fcn(64, 16, 3, 10, seed=1)
-        list(train(broken, cross_entropy, images, **settings, iterations=start, snapshots=()))
-        resumed = train(broken, cross_entropy, images, **settings, iterations=300, snapshots=(300,), start=start)
+        list(sgd(broken, cross_entropy, images, **settings, iterations=start, snapshots=()))
+        resumed = sgd(broken, cross_entropy, images, **settings, iterations=300, snapshots=(300,), start=start)
         assert list(resumed) == [stop]
         assert same(weights(unbroken), weights(broken))
 
@@ -369,7 +367,7 @@ def test_a_network_that_fits_takes_no_step_and_pauses_once() -> None:
     images.x_train.abs_()
     before = weights(model)
     for snapshots in ((10,), (0, 10)):
-        assert list(train(model, cross_entropy, images, **SETTINGS | {"look": 5, "snapshots": snapshots})) == [0]
+        assert list(sgd(model, cross_entropy, images, **SETTINGS | {"look": 5, "snapshots": snapshots})) == [0]
     assert same(weights(model), before)
 
 
@@ -386,17 +384,17 @@ def test_a_network_that_fits_takes_no_step_and_pauses_once() -> None:
 )
 def test_ways_of_training_that_do_not_fit_are_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        next(train(fcn(9, 5, 3, 4, seed=1), cross_entropy, dataset(), **SETTINGS | change))
+        next(sgd(fcn(9, 5, 3, 4, seed=1), cross_entropy, dataset(), **SETTINGS | change))
 
 
 def test_frozen_and_unreached_parameters() -> None:
     frozen = fcn(9, 5, 3, 4, seed=1).requires_grad_(False)
     with pytest.raises(ValueError, match="Sequential has no trainable parameter"):
-        next(train(frozen, cross_entropy, dataset(), **SETTINGS))
+        next(sgd(frozen, cross_entropy, dataset(), **SETTINGS))
     spare = nn.ModuleList([fcn(9, 5, 3, 4, seed=1), nn.Linear(2, 2)])
     spare.forward = spare[0].forward
     before = weights(spare[1])
-    assert list(train(spare, cross_entropy, dataset(), **SETTINGS)) == [10]
+    assert list(sgd(spare, cross_entropy, dataset(), **SETTINGS)) == [10]
     assert same(weights(spare[1]), before)
 
 

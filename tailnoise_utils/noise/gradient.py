@@ -69,7 +69,7 @@ class Gradient:
             start = stop
 
 
-def gradient(
+def minibatch_gradient(
     model: nn.Module, loss_fn: Loss, batch: Any, *, mode: str = "eval", seed: int = 0, index: int = 0
 ) -> Gradient:
     """Compute the gradient of the mean loss of one minibatch at the model's present weights.
@@ -149,7 +149,7 @@ def gradients(
         )
     first = None
     for index, batch in enumerate(batches):
-        current = gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
+        current = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
         first = current.samples if index == 0 else first
         if current.samples != first:
             raise ValueError(

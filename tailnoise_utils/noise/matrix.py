@@ -35,7 +35,8 @@ def noise_matrix(
     The scale is that of the *mean* loss of a minibatch, as SGD steps along it. The mean gradient is formed in float64,
     and a coordinate with the same gradient in all minibatches (a dead unit's weights) gives exact zeros.
 
-    The model is left unchanged, as by :func:`tailnoise_utils.noise.gradient.gradient`. Memory: the matrix and one gradient.
+    The model is left unchanged, as by :func:`tailnoise_utils.noise.gradient.minibatch_gradient`. Memory: the matrix and
+    one gradient.
 
     Args:
         model: the network.
@@ -51,9 +52,9 @@ def noise_matrix(
         of ``model.parameters()``, each flattened row-major. A parameter that the loss does not reach has zeros.
 
     Raises:
-        ValueError: as :func:`tailnoise_utils.noise.gradient.gradient`; a loss that cannot be called, is a class instead of
-            one of its objects, or says that it sums (an attribute ``reduction`` that is ``"sum"``, as torch's losses
-            have it; a function that sums is not noticed); one pair of arrays or a data set of samples in place of
+        ValueError: as :func:`tailnoise_utils.noise.gradient.minibatch_gradient`; a loss that cannot be called, is a class
+            instead of one of its objects, or says that it sums (an attribute ``reduction`` that is ``"sum"``, as torch's
+            losses have it; a function that sums is not noticed); one pair of arrays or a data set of samples in place of
             minibatches, fewer than two or of different sizes, or an iterator that can be gone through only once.
         FloatingPointError: if a gradient holds NaN or infinity.
     """

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tailnoise_utils import diagnosis
 from tailnoise_utils.measurement.one_call import NothingAlive
-from tailnoise_utils.noise.gradient import gradient
+from tailnoise_utils.noise.gradient import minibatch_gradient
 from tailnoise_utils.noise.matrix import deviation
 from tailnoise_utils.noise.parameters import slices
 
@@ -59,7 +59,7 @@ class BatchSizeSpec(Measured):
         """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
         (x, y), total = self._split("train"), None
         for part in chosen.to(x.device).split(_CHUNK):
-            g = gradient(model, self._loss(), (x.index_select(0, part), y.index_select(0, part))).flat()
+            g = minibatch_gradient(model, self._loss(), (x.index_select(0, part), y.index_select(0, part))).flat()
             if len(part) == len(chosen):
                 return g
             g = g.double().mul_(len(part) / len(chosen))

@@ -91,7 +91,7 @@ class Measured:
 
     def device(self) -> str:
         """Return the name of what the run is computed on, here."""
-        return device.name(device.device())
+        return device.name(device.chosen_device())
 
     def data_sha256(self) -> str:
         """Return the SHA-256 of the images used."""

@@ -8,7 +8,7 @@ import torch
 from . import data
 
 
-def device() -> torch.device:
+def chosen_device() -> torch.device:
     """Return the device that ``TAILNOISE_DEVICE`` names where a run is computed, such as ``cuda:1``; else the CPU."""
     name = os.environ.get("TAILNOISE_DEVICE") or "cpu"
     try:
@@ -29,7 +29,7 @@ def device() -> torch.device:
 
 def kept_in(kind: str) -> Path:
     """Return the cache's folder for one kind of files; a GPU, which rounds differently from a CPU, has its own."""
-    where = device().type
+    where = chosen_device().type
     return data.cache_folder() / (kind if where == "cpu" else f"{kind}-{where}")
 
 

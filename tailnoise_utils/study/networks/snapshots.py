@@ -19,8 +19,8 @@ from torch import nn
 
 from ..results import files, store
 from . import data, models
-from .device import device, kept_in
-from .train import Diverged, train
+from .device import chosen_device, kept_in
+from .train import Diverged, sgd
 from .weights import iteration_of, load_weights, save_weights
 
 CHECKPOINT_SECONDS = 30.0
@@ -55,10 +55,10 @@ class TrainSpec:
         pictures = images(self.dataset, self.n_train, self.n_test)
         if self.model == "fcn":
             size = pictures.x_train[0].numel()
-            return models.fcn(size, self.width, self.depth, pictures.classes, seed=self.seed).to(device())
+            return models.fcn(size, self.width, self.depth, pictures.classes, seed=self.seed).to(chosen_device())
         if self.model == "cnn":
             network = models.cnn(self.width, pictures.classes, seed=self.seed)
-            return network.to(device(), memory_format=torch.channels_last)  # a fifth faster on the CPU
+            return network.to(chosen_device(), memory_format=torch.channels_last)  # a fifth faster on the CPU
         raise ValueError(f"unknown model {self.model!r}: the models are fcn, cnn")
 
 
@@ -72,7 +72,7 @@ class PaperTrainSpec(TrainSpec):
 
 def images(name: str, n_train: int, n_test: int) -> data.Dataset:
     """Load the first images of each half of a data set where runs are computed; kept between the runs of a grid."""
-    return _images(name, n_train, n_test, device())
+    return _images(name, n_train, n_test, chosen_device())
 
 
 @lru_cache(maxsize=1)
@@ -132,9 +132,7 @@ class Snapshots:
         settings = ("batch_size", "lr", "schedule", "order", "iterations", "snapshots", "horizon", "look")
         asked = {name: getattr(spec, name) for name in settings if hasattr(spec, name)}
         pictures = images(spec.dataset, spec.n_train, spec.n_test)
-        steps = train(
-            model, models.LOSSES[spec.loss], pictures, **asked, seed=_SEED + spec.seed, start=start, each=each
-        )
+        steps = sgd(model, models.LOSSES[spec.loss], pictures, **asked, seed=_SEED + spec.seed, start=start, each=each)
         point, diverged = max((point for point in spec.snapshots if point <= start), default=0), ""
         try:
             for point in steps:

@@ -21,7 +21,7 @@ class Diverged(RuntimeError):
     """The loss or the weights became infinite or NaN."""
 
 
-def train(
+def sgd(
     model: nn.Module,
     loss_fn: Callable[[Tensor, Tensor], Tensor],
     data: Dataset,
