@@ -269,9 +269,9 @@ def test_the_ends_of_the_spectrum_are_those_of_the_whole_hessian():
 
 
 def results():
-    """Three arms of one network at two steps: five and two seeds; one run diverged."""
+    """Four arms of one network at two steps: five and two seeds; one run diverged."""
     rows, runs = [], []
-    gains = {"gaussian": 0.0, "gradient": -0.01, "joint fit": -0.03}
+    gains = {"gaussian": 0.0, "gradient": -0.01, "joint fit": -0.03, "layer fits": -0.03}
     for lr, seeds in ((0.1, 5), (0.3, 2)):
         for seed in range(seeds):
             for name, gain in gains.items():
@@ -289,7 +289,10 @@ def results():
                 for point, value in ((0, 0.1), (50, 0.2), (100, accuracy)):
                     base = {"run": run["run"], "iteration": point}
                     rows.append(base | {"quantity": "accuracy", "split": "test", "value": value})
-                    rows.append(base | {"quantity": "norm ratio", "value": 1.0 + (point / 50) ** 3 + seed})
+                    rows.append(
+                        base
+                        | {"quantity": "norm ratio", "value": 1.0 + (point / 50) ** 3 + seed + (name == "layer fits")}
+                    )
                     rows += [
                         base | {"quantity": q, "value": v}
                         for q, v in (("loss", 0.2), ("largest eigenvalue", 20.0), ("tail excess", 0.1))
@@ -322,17 +325,17 @@ def test_figure_table_and_numbers():
     axes = drawn.arms(results()).axes
     assert [a.get_title() for a in axes] == ["FCN, MNIST\nstep 0.1"]
     joint = next(line for line in axes[0].get_lines() if line.get_color() == "#D55E00" and line.get_marker() == "o")
-    assert joint.get_xydata().tolist() == [pytest.approx([-3.6, arms.ARMS.index("joint fit")])]
-    assert [text.get_text() for text in axes[0].texts] == ["4.00"] * 3
+    assert joint.get_xydata()[0] == pytest.approx([-3.6, arms.ARMS.index("joint fit")])
+    assert [text.get_text() for text in axes[0].texts] == ["4.00", "4.00", "4.00", "5.00"]
     assert len(drawn.arms(results(), 0.1, 0.3).axes) == 2
-    assert [text.get_text() for text in drawn.arms(results(), 0.3).axes[0].texts] == ["2.50", "2.50", "2.50†"]
+    assert [text.get_text() for text in drawn.arms(results(), 0.3).axes[0].texts] == ["2.50", "2.50", "2.50†", "3.50"]
     table = drawn.short_table(results())
-    assert list(table.index) == [drawn.LABELS[name] for name in ("gaussian", "gradient", "joint fit")]
-    assert table["sharpness"].tolist() == [20] * 3
+    assert list(table.index) == [drawn.LABELS[name] for name in ("gaussian", "gradient", "joint fit", "layer fits")]
+    assert table["sharpness"].tolist() == [20] * 4
     numbers = drawn.numbers(results())
     assert numbers["help_low"] == numbers["help_high"] == pytest.approx(1.2)
     assert numbers["fit_low"] == pytest.approx(-3.6)
-    assert numbers["fit_norm_high"] == pytest.approx(4)
+    assert (numbers["fit_norm_low"], numbers["fit_norm_high"]) == pytest.approx((4, 5))
     assert numbers["seeds"] == 5
     assert math.isnan(numbers["law_low"])  # no such runs yet
     assert set(drawn.LABELS) == set(arms.ARMS)
