@@ -8,6 +8,7 @@ cluster or a GPU) and ``constant`` (65,000 steps of a constant size). An experim
 
 from collections.abc import Callable
 
+from .arms import training_grid
 from .batch_size import batch_scaling_grid, batch_size_grid
 from .controls import controls_grid
 from .cost import costs
@@ -41,6 +42,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "departures": departures_grid,
     "cost": costs,
     "controls": controls_grid,
+    "training": training_grid,
 }
 
 

@@ -12,7 +12,7 @@ _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
 _PAPER = "PaperSpec PaperBatchSpec ControlsSpec"
 _INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec {_PAPER}"
-_NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
+_NETWORKS = f"{_INDICES} ScalingSpec NormsSpec ArmSpec"
 
 # Name: (meaning, writers).
 QUANTITIES: dict[str, tuple[str, str]] = {
@@ -23,9 +23,9 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     # Networks
     "loss": ("mean loss over a split", _NETWORKS),
     "accuracy": ("share of the images of a split that are classified correctly", _NETWORKS),
-    "dead share": ("share of the coordinates with the same gradient in all minibatches", _INDICES),
+    "dead share": ("share of the coordinates with the same gradient in all minibatches", f"{_INDICES} ArmSpec"),
     "1/alpha (published)": ("joint 1/alpha^ in the arithmetic of the paper's code", f"{_INDICES} CostSpec"),
-    "1/alpha (corrected)": ("joint 1/alpha^ without dead coordinates, no epsilon", f"{_INDICES} NormsSpec"),
+    "1/alpha (corrected)": ("joint 1/alpha^ without dead coordinates, no epsilon", f"{_INDICES} NormsSpec ArmSpec"),
     "K1 (published)": ("block length of 1/alpha (published)", _INDICES),
     "K1 (corrected)": ("block length of 1/alpha (corrected)", _INDICES),
     "1/alpha (corrected, columns permuted)": ("the same after one common permutation of the columns", _ALONG),
@@ -56,7 +56,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "decomposition: tails (stable 1.5)": ("tails of independent stable noise of index 1.5", _DIAGNOSIS),
     "decomposition: K1": ("block length of the decomposition", _DIAGNOSIS),
     "decomposition: p": ("live coordinates in the decomposition", _DIAGNOSIS),
-    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} {_PAPER}"),
+    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} {_PAPER} ArmSpec"),
     "tail excess (twin)": ("mean tau of Gaussian twins", _DIAGNOSIS),
     "tail excess (p)": ("its p-value", _DIAGNOSIS),
     "1/alpha (per coordinate)": ("mean 1/alpha^ along the minibatches of one coordinate, K1 = x", _DIAGNOSIS),
@@ -134,6 +134,10 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     ),
     "1/alpha (images, closed form)": ("the same from their second moments", "ControlsSpec"),
     "image": ("pixel x of the first training image, normalised", "ControlsSpec"),
+    # Arms of a training
+    "norm ratio": ("median norm of an arm's noise over that of SGD's, at the same weights", "ArmSpec"),
+    "smallest eigenvalue": ("of the Hessian of the loss over the first 2,000 training images", "ArmSpec"),
+    "largest eigenvalue": ("the same, sharpness", "ArmSpec"),
     # Known laws
     "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec"),
     "sd of 1/alpha": ("its standard deviation over replicates", "EstimatorSpec"),

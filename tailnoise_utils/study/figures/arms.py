@@ -1,0 +1,134 @@
+"""What noise does for training: the experiment ``training``."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from scipy import stats
+
+from ..experiments.arms import ARMS, INDEPENDENT
+from ..networks.data import KINDS
+from ..results.reading import last_snapshot, name_of, values
+from ..results.store import Results
+from ..style import LOOK, figure
+from .panels import facets
+
+LABELS = {
+    "epochs": "SGD, by epochs",
+    "batches": "SGD, single draws",
+    "gaussian": "Gaussian, as SGD's",
+    "gradient": "no noise",
+    "independent gaussian": "independent Gaussian",
+    "independent stable": "independent stable",
+    "clipped stable": "the same, clipped",
+    "joint fit": "joint fit, one scale",
+    "layer fits": "joint fit, by layer",
+    "stable weights": "stable weights, α̂",
+    "stable weights 1.7": "stable weights, 1.7",
+}
+_BY = ["network", "lr", "arm"]
+
+
+def runs_at_end(results: Results) -> pd.DataFrame:
+    """Return a line a run: accuracy (test; of one that diverged: chance), and what else there is at its last point.
+
+    The norm ratio is the median over all points of the run.
+    """
+    table, runs = results.table(), results.runs.set_index("run")
+    end = last_snapshot(table[table["quantity"] != "diverged"])
+    lines = runs[["lr", "arm", "seed"]].assign(
+        network=[name_of(*pair) for pair in zip(runs["model"], runs["dataset"], strict=True)],
+        diverged=runs["status"] == "diverged",
+        accuracy=values(end, "accuracy", split="test").set_index("run")["value"],
+    )
+    chance = runs["dataset"].map(lambda name: 1 / KINDS[name].classes)
+    lines["accuracy"] = lines["accuracy"].where(~lines["diverged"], chance)
+    for name in ("loss", "largest eigenvalue", "tail excess"):
+        lines[name] = values(end, name).set_index("run")["value"]
+    return lines.assign(**{"norm ratio": values(table, "norm ratio").groupby("run")["value"].median()})
+
+
+def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
+    """Return each arm's test accuracy less that of the reference, in points, paired by seed; means with 95 % intervals.
+
+    Intervals are Student's, of the seeds of one arm at one step size; with one seed there is none.
+    """
+    lines = runs_at_end(results)
+    wide = lines.pivot(index=["network", "lr", "seed"], columns="arm", values="accuracy").reindex(columns=ARMS)
+    paired = (100 * wide.sub(wide[reference], axis=0)).stack().dropna().rename("value").reset_index()
+    by = paired.groupby(_BY)["value"]
+    means = pd.DataFrame({"mean": by.mean(), "seeds": by.size()})
+    half = stats.t.ppf(0.975, (means["seeds"] - 1).replace(0, np.nan)) * by.sem()
+    others = lines.groupby(_BY, sort=False)[
+        ["accuracy", "loss", "largest eigenvalue", "tail excess", "norm ratio"]
+    ].mean()
+    diverged = lines.groupby(_BY)["diverged"].sum()
+    means = means.assign(low=means["mean"] - half, high=means["mean"] + half)
+    return others.join([diverged, means]).reset_index()  # also arms that lack a reference
+
+
+@figure
+def arms(results: Results, *steps: float) -> Figure:
+    """Draw the test accuracy of the arms less that of the Gaussian one, a panel a network and step size (default: 0.1)."""
+    table = differences(results).sort_values("lr", kind="stable")
+    wanted = table["lr"].isin(steps or (0.1,))
+    table = table[wanted] if wanted.any() else table
+    places = {arm: i for i, arm in enumerate(ARMS)}
+
+    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
+        y = rows["arm"].map(places)
+        stable = rows["arm"].str.contains("stable|fit")
+        for chosen, look in ((stable, LOOK["joint"]), (~stable, {"color": "black"})):
+            bars = (rows["mean"] - rows["low"])[chosen].fillna(0)
+            axes.errorbar(rows["mean"][chosen], y[chosen], xerr=bars, fmt="o", **look)
+        for place, ratio, lost in zip(y, rows["norm ratio"], rows["diverged"], strict=True):
+            words = "–" if np.isnan(ratio) else f"{ratio:.{2 if ratio < 10 else 0}f}"
+            style = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(words + "†" * bool(lost), (1, place), xycoords=("axes fraction", "data"), **style)
+        axes.axvline(0, **LOOK["Gaussian"])
+        axes.set_xscale("symlog", linthresh=1, linscale=2)
+        axes.set_xticks([-100, -1, 0, 1], ["-100", "-1", "0", "1"])
+
+    layout = {"rows": ["lr"], "columns": ["network"], "title": "{network}\nstep {lr:g}", "legend": 0}
+    drawn, panels = facets(table, draw, height=3.0, **layout)
+    drawn.supxlabel("test accuracy less that of the Gaussian arm, points")
+    for axes in panels.flat:
+        axes.set_visible(axes.has_data())
+    panels[0, 0].set_yticks(range(len(ARMS)), [LABELS[arm] for arm in ARMS])
+    panels[0, 0].invert_yaxis()
+    return drawn
+
+
+def short_table(results: Results) -> pd.DataFrame:
+    """Return what the page shows: the arms of the last fully connected network at step 0.1, means over the seeds."""
+    table = differences(results)
+    table = table[(table["lr"] == 0.1) & (table["network"] == _networks(table)[-1])]
+    table = table.set_index("arm").reindex([arm for arm in ARMS if arm in set(table["arm"])]).rename(index=LABELS)
+    names = {"accuracy": "test accuracy", "loss": "training loss", "largest eigenvalue": "sharpness"}
+    names |= {"tail excess": "tail excess", "norm ratio": "norm over SGD's", "diverged": "diverged"}
+    return table[list(names)].rename(columns=names)
+
+
+def _networks(table: pd.DataFrame) -> list[str]:
+    """Name the fully connected networks."""
+    return [name for name in table["network"].unique() if name.startswith("FCN")]
+
+
+def numbers(results: Results) -> dict[str, float]:
+    """Return the numbers of the text: of fully connected networks at step 0.1, in points of test accuracy."""
+    groups = {
+        "help": ("gradient", ["gaussian"]),
+        "law": ("gaussian", ["batches"]),
+        "independent": ("gradient", INDEPENDENT[:3]),
+        "fit": ("gaussian", INDEPENDENT[3:]),
+        "coupled": ("gaussian", ["stable weights", "stable weights 1.7"]),
+    }
+    text: dict[str, float] = {"seeds": float(results.runs["seed"].nunique())}
+    for name, (reference, chosen) in groups.items():
+        table = differences(results, reference)
+        table = table[(table["lr"] == 0.1) & table["network"].isin(_networks(table)) & table["arm"].isin(chosen)]
+        half, norm = (table["high"] - table["mean"]).max(), table["norm ratio"]
+        ends = {"low": table["mean"].min(), "high": table["mean"].max(), "half": half}
+        ends |= {"norm_low": norm.min(), "norm_high": norm.max(), "lost": table["diverged"].sum()}
+        text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
+    return text
