@@ -6,7 +6,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..results.store import Results
-from . import batch_size, controls, cost, decomposition, departures, estimators, exits, iterations, norms, power, sizes
+from . import (
+    batch_size,
+    controls,
+    cost,
+    decomposition,
+    departures,
+    estimators,
+    exits,
+    iterations,
+    jump,
+    norms,
+    power,
+    sizes,
+)
 
 # What `show` draws and prints of an experiment.
 SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataFrame]]] = {
@@ -24,5 +37,6 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "batch_size": (sizes.against_batch_size, sizes.late_table),
     "departures": (departures.departures, departures.departure_table),
     "controls": (controls.flipped_images, controls.short_table),
+    "jump": (jump.drops_along_training, jump.short_table),
     "cost": (cost.cost_ratios, cost.cost_table),
 }

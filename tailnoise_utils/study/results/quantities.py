@@ -10,7 +10,7 @@ from typing import Any
 
 _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
-_PAPER = "PaperSpec PaperBatchSpec ControlsSpec"
+_PAPER = "PaperSpec PaperBatchSpec ControlsSpec JumpSpec"
 _INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec {_PAPER}"
 _NETWORKS = f"{_INDICES} ScalingSpec NormsSpec"
 
@@ -134,6 +134,12 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     ),
     "1/alpha (images, closed form)": ("the same from their second moments", "ControlsSpec"),
     "image": ("pixel x of the first training image, normalised", "ControlsSpec"),
+    # Gradient descent and SGD, on the first images
+    "predicted classes": ("number of classes that are predicted at all", "JumpSpec"),
+    "commonest prediction": ("share of the images for which the commonest class is predicted", "JumpSpec"),
+    "output size": ("root mean square of the outputs", "JumpSpec"),
+    "smallest eigenvalue": ("of the Hessian of the mean loss on x images", "JumpSpec"),
+    "largest eigenvalue": ("of the Hessian of the mean loss on x images", "JumpSpec"),
     # Known laws
     "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec"),
     "sd of 1/alpha": ("its standard deviation over replicates", "EstimatorSpec"),
