@@ -111,7 +111,8 @@ def test_rows_of_the_start_are_made_again(cache):
     start = [row for row in rows if row["iteration"] == 0]
     again = SPEC._everything(TRAIN.build(), 0)
     assert sorted(map(str, again)) == sorted(str({k: v for k, v in row.items() if k != "iteration"}) for row in start)
-    assert SPEC.sample([*rows, {"iteration": 10}]) == SPEC.sample(rows)  # whatever was looked at after the last point
+    until = [[row for row in rows if row["iteration"] <= step] for step in (8, 10)]  # as of a run that then diverged
+    assert SPEC.sample(until[0]) == SPEC.sample(until[1])
 
 
 def test_a_killed_run_goes_on_and_one_that_was_stored_begins_anew(cache, monkeypatch):
@@ -175,10 +176,10 @@ def test_small_falls_and_small_rises_do_not_count():
 
 @pytest.fixture
 def results():
-    """Three arms of MNIST and one pair on more images: drop A at 20 or 30 (step 10 to 20), B later."""
+    """Three arms of MNIST, and two on more images: drop A at 20 or 30 (step 10 to 20), B later."""
     loss, accuracy = [2.3, 2.29, 2.2, 1.5, 2.0, 0.5], [0.1, 0.4, 0.3, 0.7, 0.5, 0.95]
     runs, rows = [], []
-    for n, b, late in ((6000, 6000, 0), (6000, 500, 0), (6000, 100, 10), (9000, 9000, 0)):
+    for n, b, late in ((6000, 6000, 0), (6000, 500, 0), (6000, 100, 10), (9000, 9000, 0), (9000, 500, 0)):
         run = {"run": f"{n}-{b}", "dataset": "mnist", "n_train": n, "seed": 0, "batch_size": b, "lr": 0.1}
         runs.append(run | {"curved": 50})
         for i, (value, share) in enumerate(zip(loss, accuracy, strict=True)):
@@ -190,7 +191,9 @@ def results():
             }
             rows += [at | {"quantity": name, "value": value} for name, value in many.items()]
             if i in (0, 2, 3):
-                rows.append(at | {"quantity": "largest eigenvalue", "x": 50.0, "value": 10.0 * i + b / 1e5})
+                rows.append(
+                    at | {"quantity": "largest eigenvalue", "x": 50.0, "value": 25.0 - 5 * max(i - 1, 0) + b / 1e5}
+                )
                 rows.append(at | {"quantity": "largest eigenvalue", "x": 99.0, "value": 1000.0})
                 more = {"1/alpha (published)": 0.8 + 0.1 * (i == 2), "twin 1/alpha (published)": 0.5}
                 more |= {"1/alpha (corrected)": 1.0, "tail excess": 0.1 * i, "dead share": 0.2}
@@ -200,13 +203,15 @@ def results():
 
 def test_tables(results):
     drops = jump.drop_table(results).set_index(["images", "arm", "kind"]).sort_index()
-    assert drops.loc[(6000, "gradient descent"), "largest eigenvalue"].to_list() == [20.06, 30.06]
+    assert drops.loc[(6000, "gradient descent"), "largest eigenvalue"].to_list() == [25.06, 15.06]
     assert drops.loc[(6000, "gradient descent"), "commonest"].to_list() == pytest.approx([0.7, 0.5])
     assert drops.loc[(6000, "SGD, b = 100"), "to"].to_list() == [30, 50]
     short = jump.short_table(results)
     assert [arm for _, _, arm in short.index] == ["gradient descent", "SGD, b = 500", "SGD, b = 100"] * 2
     assert short["depth"].to_list() == pytest.approx([0.1] * 3 + [0.2] * 3)
-    noise = jump.noise_table(results).loc[("MNIST", "gradient descent")]
+    noise = jump.noise_table(results)
+    assert list(noise.index.unique("arm")) == ["gradient descent", "SGD, b = 500"]
+    noise = noise.loc[("MNIST", "gradient descent")]
     assert noise.index.to_list() == [0, 20, 30]
     assert noise.loc[20].to_dict() == pytest.approx(
         {"accuracy": 0.3, "published": 1 / 0.9, "twin": 2, "corrected": 1, "dead": 0.2, "tau": 0.2}
@@ -215,10 +220,10 @@ def test_tables(results):
 
 def test_numbers_of_the_text(results):
     numbers = jump.numbers(results)
-    expected = {"seeds": 1, "descents": 2, "sgds": 2, "limit": 20, "apart": 10}
-    expected |= {"A_descents": 2, "A_sgds": 2, "A_apart": 10, "B_descents": 2, "B_sgds": 2, "B_apart": 10}
-    expected |= {"A_depth_low": 0.1, "A_depth_high": 0.1, "A_largest_low": 20.001, "A_largest_high": 20.09}
-    expected |= {"B_largest_low": 30.001, "B_change_low": 0.5, "A_commonest_high": 0.7, "A_change_high": -0.09}
+    expected = {"seeds": 1, "descents": 2, "sgds": 3, "limit": 20, "apart": 10}
+    expected |= {"A_descents": 2, "A_sgds": 3, "A_apart": 10, "B_descents": 2, "B_sgds": 3, "B_apart": 10}
+    expected |= {"A_depth_low": 0.1, "A_depth_high": 0.1, "A_largest_low": 25.001, "A_largest_high": 25.09}
+    expected |= {"B_largest_low": 15.001, "B_change_low": 0.5, "A_commonest_high": 0.7, "A_change_high": -0.09}
     assert {name: numbers[name] for name in expected} == pytest.approx(expected)
 
 
@@ -230,7 +235,7 @@ def test_the_figure_shows_the_fewer_images_of_seed_0(results):
     assert lines["gradient descent"].get_ydata().tolist() == [0.1, 0.4, 0.3, 0.7, 0.5, 0.95]
     assert lines[commonest].get_ydata() == pytest.approx([0.9, 0.6, 0.7, 0.3, 0.5, 0.05])
     lines = {line.get_label(): line for line in eigenvalues.get_lines()}
-    assert lines["gradient descent"].get_xydata().tolist() == [[0, 0.06], [20, 20.06], [30, 30.06]]
+    assert lines["gradient descent"].get_xydata().tolist() == [[0, 25.06], [20, 20.06], [30, 15.06]]
     assert set(lines["2 / step = 20"].get_ydata()) == {20}
 
 
