@@ -25,6 +25,7 @@ from tailnoise_utils.study.experiments.cost import CostSpec
 from tailnoise_utils.study.experiments.estimators import EstimatorSpec
 from tailnoise_utils.study.experiments.exits import ExitSpec, WellsSpec
 from tailnoise_utils.study.experiments.iterations import DiagnosisSpec, NoiseSpec
+from tailnoise_utils.study.experiments.jump import JumpSpec
 from tailnoise_utils.study.experiments.norms import norm_references
 from tailnoise_utils.study.experiments.paper import PaperSpec
 from tailnoise_utils.study.experiments.power import PowerSpec
@@ -429,7 +430,7 @@ def test_grids_are_sound(name, profile):
             check_batch_size(spec.train.n_train, spec.noise_batch_size, fewest=2)
         assert set(spec.points) <= set(spec.train.snapshots)
     seeds = Counter(replace(s, train=replace(s.train, seed=0)) for s in specs if isinstance(s, Measured))
-    some_once = (name, profile) == ("fcn_size", "laptop") or isinstance(specs[0], PaperSpec | ControlsSpec)
+    some_once = (name, profile) == ("fcn_size", "laptop") or isinstance(specs[0], PaperSpec | ControlsSpec | JumpSpec)
     some_twice = isinstance(specs[0], ArmSpec)  # and five times at one step size
     assert set(seeds.values()) <= ({1, 3} if some_once else {2, 5} if some_twice else {3})
 

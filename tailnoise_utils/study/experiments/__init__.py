@@ -16,6 +16,7 @@ from .departures import departures_grid
 from .estimators import estimator_grid
 from .exits import metastability, metastability_limit
 from .iterations import decomposition_grid, iterations_decomposition_grid, iterations_grid
+from .jump import jump_grid
 from .norms import noise_histogram_grid
 from .paper import PAPER
 from .power import power_grid
@@ -42,6 +43,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "departures": departures_grid,
     "cost": costs,
     "controls": controls_grid,
+    "jump": jump_grid,
     "training": training_grid,
 }
 

@@ -16,6 +16,7 @@ from . import (
     estimators,
     exits,
     iterations,
+    jump,
     norms,
     power,
     sizes,
@@ -38,5 +39,6 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "departures": (departures.departures, departures.departure_table),
     "controls": (controls.flipped_images, controls.short_table),
     "training": (arms.arms, arms.short_table),
+    "jump": (jump.drops_along_training, jump.short_table),
     "cost": (cost.cost_ratios, cost.cost_table),
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
-_PAPER = "PaperSpec PaperBatchSpec ControlsSpec"
+_PAPER = "PaperSpec PaperBatchSpec ControlsSpec JumpSpec"
 _INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec {_PAPER}"
 _NETWORKS = f"{_INDICES} ScalingSpec NormsSpec ArmSpec"
 
@@ -134,10 +134,14 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     ),
     "1/alpha (images, closed form)": ("the same from their second moments", "ControlsSpec"),
     "image": ("pixel x of the first training image, normalised", "ControlsSpec"),
+    # Gradient descent and SGD, on the first images
+    "predicted classes": ("number of classes that are predicted at all", "JumpSpec"),
+    "commonest prediction": ("share of the images for which the commonest class is predicted", "JumpSpec"),
+    "output size": ("root mean square of the outputs", "JumpSpec"),
+    "smallest eigenvalue": ("of the Hessian of the mean loss on x (2,000) images", "JumpSpec ArmSpec"),
+    "largest eigenvalue": ("of the Hessian of the mean loss on x (2,000) images", "JumpSpec ArmSpec"),
     # Arms of a training
     "norm ratio": ("median norm of an arm's noise over that of SGD's, at the same weights", "ArmSpec"),
-    "smallest eigenvalue": ("of the Hessian of the loss over the first 2,000 training images", "ArmSpec"),
-    "largest eigenvalue": ("the same, sharpness", "ArmSpec"),
     # Known laws
     "1/alpha": ("mean estimate of 1/alpha", "EstimatorSpec"),
     "sd of 1/alpha": ("its standard deviation over replicates", "EstimatorSpec"),
