@@ -14,6 +14,7 @@ from .cost import costs
 from .departures import departures_grid
 from .estimators import estimator_grid
 from .exits import metastability, metastability_limit
+from .few_images import few_images_grid
 from .iterations import decomposition_grid, iterations_decomposition_grid, iterations_grid
 from .norms import noise_histogram_grid
 from .paper import PAPER
@@ -41,6 +42,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "departures": departures_grid,
     "cost": costs,
     "controls": controls_grid,
+    "few_images": few_images_grid,
 }
 
 

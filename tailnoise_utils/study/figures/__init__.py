@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from ..results.store import Results
 from . import batch_size, controls, cost, decomposition, departures, estimators, exits, iterations, norms, power, sizes
+from .few_images import against_events, noise_table
 
 # What `show` draws and prints of an experiment.
 SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataFrame]]] = {
@@ -24,5 +25,6 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "batch_size": (sizes.against_batch_size, sizes.late_table),
     "departures": (departures.departures, departures.departure_table),
     "controls": (controls.flipped_images, controls.short_table),
+    "few_images": (against_events, noise_table),
     "cost": (cost.cost_ratios, cost.cost_table),
 }
