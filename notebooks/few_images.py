@@ -47,10 +47,10 @@ for when in ("before", "after"):
 
 # %% [markdown]
 # ```{admonition} In short
-# **Finding.** A coordinate has a heavy tail where few images of a minibatch have a gradient in it.
+# **Finding.** A coordinate is heavier than Gaussian where few images of a minibatch have a gradient in it.
 # Counts on half of the images predict the tail excess $\tau$ on the other half; of planted stable noise they predict nothing.
 #
-# **Evidence.** From 0.3 to 4 images $\tau$ is {glue:text}`few_start_min:.2f` to {glue:text}`few_start_max:.2f` times 1/(12 events) before training, {glue:text}`few_after_min:.2f` to {glue:text}`few_after_max:.2f` times after it.
+# **Evidence.** Between 0.3 and 4 images $\tau$ is {glue:text}`few_start_min:.2f` to {glue:text}`few_start_max:.2f` times 1/(12 images) before training, {glue:text}`few_after_min:.2f` to {glue:text}`few_after_max:.2f` times after it.
 #
 # **Limits.** Short trainings, {glue:text}`few_seeds:.0f` seeds.
 # ```
