@@ -75,7 +75,7 @@ Markdown(f"{runner.missing('batch_size', profile)} {beside_twin(late_values(resu
 # The covariance of the noise at $b$ is that of single gradients divided by $b$, up to the factor $1 - b/n$.
 # Correlation between coordinates, and their unequal scales, are therefore the same at every $b$.
 # They are most of the gap between $\hat\alpha$ and 2 ([](decomposition.ipynb)).
-# What does change with $b$ is how the noise of one coordinate shrinks, which is measured on [](batch_scaling.ipynb).
+# What does change with $b$ is how the noise of one coordinate shrinks, which is measured on [](few_images.ipynb).
 #
 # ## The paper and ours
 #

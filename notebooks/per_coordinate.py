@@ -56,7 +56,7 @@ for tau, index in per_coordinate.RULER.items():
 #
 # $\tau$ is the mean over the coordinates of a network or layer.
 # As a ruler: independent stable entries of index 1.95 have $\tau$ = {glue:text}`ruler_195:.2f`, of index 1.9 {glue:text}`ruler_190:.2f`, of index 1.8 {glue:text}`ruler_180:.2f`, and of index 1.5 {glue:text}`ruler_150:.2f`.
-# The ruler measures size only; no single stable law describes this noise ([](batch_scaling.ipynb)).
+# The ruler measures size only; no single stable law describes this noise ([](few_images.ipynb)).
 #
 # ## When a network fits
 
@@ -126,7 +126,7 @@ per_coordinate.index_table(results).style.set_caption(
 #
 # ## Limits
 #
-# * Only MNIST is fitted here, so fit and data set are not told apart.
+# * Only MNIST is fitted here; fit and data set are told apart on [](few_images.ipynb).
 # * $\tau$ is a plain average: layers with many coordinates decide that of a network.
 # * The ruler is that of 120 minibatches; on CIFAR-10 there are 100, and its values a little lower.
 # * Three seeds: differences between configurations smaller than those between seeds (in the CSV) say nothing.

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from tailnoise_utils.noise.gradient import minibatch_gradient
 from tailnoise_utils.noise.parameters import trainable
-from tailnoise_utils.noise.per_sample import images_per_coordinate, per_sample_gradients
+from tailnoise_utils.noise.per_sample import images_per_coordinate, per_sample_gradients, per_sample_norms
 from tailnoise_utils.study.networks.models import LOSSES, cnn, fcn
 
 N = 12
@@ -58,6 +58,14 @@ def test_each_row_is_the_gradient_of_one_sample(name: str, loss: str) -> None:
     assert wanted.abs().max() > 1e-3
     assert model.training
     assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", MODELS)
+def test_norms_are_those_of_the_gradients_of_single_samples(name: str, loss: str) -> None:
+    model = MODELS[name]()
+    norms = per_sample_norms(model, LOSSES[loss], *samples())
+    torch.testing.assert_close(norms, one_by_one(model, loss).double().norm(dim=1), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", MODELS)

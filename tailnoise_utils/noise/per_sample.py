@@ -1,6 +1,6 @@
 """Gradients of single samples at some coordinates: how many samples a coordinate of the gradient sees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -10,14 +10,10 @@ from torch.nn import functional
 from .torch_state import as_found
 
 
-def per_sample_gradients(
-    model: nn.Module,
-    loss_fn: Callable[[Tensor, Tensor], Tensor],
-    x: Float[Tensor, "n ..."],
-    y: Int64[Tensor, " n"],
-    columns: Int64[Tensor, " c"],
-) -> Float[Tensor, "n c"]:
-    """Compute the gradient of every sample's own loss at increasing coordinates of a row, in eval mode."""
+def _by_layer(
+    model: nn.Module, loss_fn: Callable[[Tensor, Tensor], Tensor], x: Float[Tensor, "n ..."], y: Int64[Tensor, " n"]
+) -> Iterator[tuple[nn.Module, list[nn.Parameter], Float[Tensor, "n o places"], Float[Tensor, "n i places"]]]:
+    """Yield each layer, its trainable parameters, the derivative of every sample's loss by its output, and its input."""
     # In a linear layer, dl_i / dW_oq = delta_io a_iq with its input a and the derivative delta of the loss by its output. A
     # convolution is the same with the patches of the input as a, summed over the places of the output.
     owned = {module: [w for w in module.parameters(recurse=False) if w.requires_grad] for module in model.modules()}
@@ -42,7 +38,6 @@ def per_sample_gradients(
     finally:
         for hook in hooks:
             hook.remove()
-    parts, start = [], 0
     for (module, weights), delta in zip(layers.items(), deltas, strict=True):
         a = seen[module][0]
         if isinstance(module, nn.Conv2d):
@@ -50,14 +45,52 @@ def per_sample_gradients(
         else:
             a = a.reshape(len(x), -1, a.shape[-1]).transpose(1, 2)
             delta = delta.reshape(len(x), -1, delta.shape[-1]).transpose(1, 2)
-        delta = delta.reshape(len(x), delta.shape[1], -1)  # n x outputs x places; a: n x inputs x places
+        yield module, weights, delta.reshape(len(x), delta.shape[1], -1), a
+
+
+def per_sample_gradients(
+    model: nn.Module,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    x: Float[Tensor, "n ..."],
+    y: Int64[Tensor, " n"],
+    columns: Int64[Tensor, " c"],
+) -> Float[Tensor, "n c"]:
+    """Compute the gradient of every sample's own loss at increasing coordinates of a row, in eval mode."""
+    parts, start = [], 0
+    for module, weights, delta, a in _by_layer(model, loss_fn, x, y):
         for w in weights:
             size = w[0].numel()  # of the weights of one output; 1 of a bias
             at = columns[(columns >= start) & (columns < start + w.numel())] - start
             start += w.numel()
-            d = delta[:, at // size]
-            parts.append((d if w is module.bias else d * a[:, at % size]).sum(2))
+            if w is module.bias:
+                parts.append(delta[:, at].sum(2))
+            elif len(at) * delta.shape[2] > w.numel():  # all of it takes less than the terms of these
+                parts.append((delta @ a.mT).flatten(1)[:, at])
+            else:
+                parts.append((delta[:, at // size] * a[:, at % size]).sum(2))
     return torch.cat(parts, 1)
+
+
+def per_sample_norms(
+    model: nn.Module, loss_fn: Callable[[Tensor, Tensor], Tensor], x: Float[Tensor, "n ..."], y: Int64[Tensor, " n"]
+) -> Float64[Tensor, " n"]:
+    """Compute the norm of the gradient of every sample's own loss, of all coordinates, in eval mode."""
+    # Of sum_s delta_s a_s^T, s the places of the output: the square is sum_st (delta_s . delta_t) (a_s . a_t).
+    squares = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    for module, weights, delta, a in _by_layer(model, loss_fn, x, y):
+        errors, inputs = (v.double().mT @ v.double() for v in (delta, a))
+        for w in weights:
+            squares += (errors if w is module.bias else errors * inputs).sum((1, 2))
+    return squares.clamp(min=0).sqrt()
+
+
+def effective_number(blocks: Iterable[Float[Tensor, "samples c"]]) -> Float64[Tensor, " c"]:
+    """Compute n_eff (:func:`images_per_coordinate`) of every column of the gradients of all samples, some at a time."""
+    sums = 0
+    for block in blocks:
+        squares = block.double().square()
+        sums = sums + torch.stack([squares.sum(0), squares.square().sum(0)])
+    return sums[0].square() / sums[1]
 
 
 def images_per_coordinate(
@@ -91,11 +124,8 @@ def images_per_coordinate(
     Raises:
         ValueError: another kind of layer owns a trainable parameter.
     """
-    sums = torch.zeros(2, len(columns), dtype=torch.float64, device=x.device)
-    for inputs, classes in zip(x.split(chunk), y.split(chunk), strict=True):
-        squares = per_sample_gradients(model, loss_fn, inputs, classes, columns).double().square()
-        sums += torch.stack([squares.sum(0), squares.square().sum(0)])
-    return sums[0].square() / sums[1]
+    chunks = zip(x.split(chunk), y.split(chunk), strict=True)
+    return effective_number(per_sample_gradients(model, loss_fn, *some, columns) for some in chunks)
 
 
 def _supported(module: nn.Module) -> bool:

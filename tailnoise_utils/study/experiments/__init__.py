@@ -15,6 +15,7 @@ from .cost import costs
 from .departures import departures_grid
 from .estimators import estimator_grid
 from .exits import metastability, metastability_limit
+from .few_images import few_images_grid
 from .iterations import decomposition_grid, iterations_decomposition_grid, iterations_grid
 from .jump import jump_grid
 from .norms import noise_histogram_grid
@@ -43,6 +44,7 @@ EXPERIMENTS: dict[str, Callable[[str], tuple[Spec, ...]]] = {
     "departures": departures_grid,
     "cost": costs,
     "controls": controls_grid,
+    "few_images": few_images_grid,
     "jump": jump_grid,
     "training": training_grid,
 }

@@ -138,7 +138,7 @@ class PaperSpec(Measured):
         tau = tail_excess(U[:, columns]).cpu().numpy()
         for scope, group in {"all": [slice(0, U.shape[1])], **parts}.items():
             within = np.isin(columns.numpy(), np.concatenate([np.r_[part] for part in group]))
-            rows += [row | {"scope": scope} for row in _binned(events[within], tau[within])]
+            rows += [row | {"scope": scope} for row in binned(events[within], tau[within])]
         del U
         U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data"))
         generator = torch.Generator().manual_seed(5 * 10**6 + seed)
@@ -224,19 +224,25 @@ def coordinate_rows(U: Float[Tensor, "P p"], parts: dict[str, list[slice]], pref
     return rows
 
 
-def _binned(events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"]) -> list[Row]:
-    """Give, in bins of events (x: the lower edge), how many coordinates there are, their mean tail excess and events."""
+def binned(
+    events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"], edges: tuple[float, ...] = _EVENTS
+) -> list[Row]:
+    """Give, in bins of events (x: the lower edge), how many coordinates there are, their mean tail excess and rule.
+
+    The standard error is that of independent coordinates, which they are not: it is too small.
+    """
     usable = np.isfinite(events) & np.isfinite(tau)
     events, tau = events[usable], tau[usable]
     if not len(events):
         return []
     quartiles = zip((0.25, 0.5, 0.75), np.quantile(events, (0.25, 0.5, 0.75)), strict=True)
     rows: list[Row] = [{"quantity": "events (quantile)", "x": q, "value": float(value)} for q, value in quartiles]
-    place = np.searchsorted(_EVENTS, events, side="right") - 1
+    place = np.searchsorted(edges, events, side="right") - 1
     for k in np.unique(place):
-        inside, x = place == k, float(_EVENTS[k])
+        inside, x = place == k, float(edges[k])
         rows.append({"quantity": "coordinates by events", "x": x, "value": float(inside.sum())})
-        rows.append({"quantity": "tail excess by events", "x": x, "value": float(tau[inside].mean())})
+        se = float(tau[inside].std() / np.sqrt(inside.sum()))
+        rows.append({"quantity": "tail excess by events", "x": x, "value": float(tau[inside].mean()), "se": se})
         rule = float((1 / (12 * events[inside])).mean())
         rows.append({"quantity": "1 / (12 events) by events", "x": x, "value": rule})
     return rows

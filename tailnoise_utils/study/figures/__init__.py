@@ -21,6 +21,7 @@ from . import (
     power,
     sizes,
 )
+from .few_images import against_events, noise_table
 
 # What `show` draws and prints of an experiment.
 SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataFrame]]] = {
@@ -40,5 +41,6 @@ SHOWN: dict[str, tuple[Callable[[Results], Figure], Callable[[Results], pd.DataF
     "controls": (controls.flipped_images, controls.short_table),
     "training": (arms.arms, arms.short_table),
     "jump": (jump.drops_along_training, jump.short_table),
+    "few_images": (against_events, noise_table),
     "cost": (cost.cost_ratios, cost.cost_table),
 }

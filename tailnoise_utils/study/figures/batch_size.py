@@ -7,14 +7,12 @@ from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import scaling_exponent, stable_log_scale
 
-from ..results.reading import ends, with_configurations
+from ..results.reading import DATA, ends, with_configurations
 from ..results.store import Results
 from ..style import LOOK, figure
-from .panels import KINDS, band, before_and_after, facets, looks, networks
+from .panels import band, legend_below
 
 _STABLE = 1.5  # index of the law that is drawn for comparison
-_SIZE = "minibatch size $b$ (samples)"
-_EXPONENTS = (-1.0, 0.75)  # the range of the axis
 
 
 def _scales(rows: pd.DataFrame) -> pd.DataFrame:
@@ -35,47 +33,28 @@ def _log_scales(results: Results) -> pd.DataFrame:
     return table[table["quantity"] == "log-scale"]
 
 
-@figure
-def log_scales(results: Results) -> Figure:
-    """Draw the log-scale of the noise against the minibatch size, less its first value; means over the seeds."""
-    table = _log_scales(results)
-    look = looks(table)
-
-    def values(rows: pd.DataFrame) -> pd.Series:
-        mean = _scales(rows).mean(axis=1)
-        return mean - mean.iloc[0]
-
-    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        before_and_after(axes, rows, look, values)
-        b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
-        axes.plot(b, -np.log(b) / 2, label="slope $-1/2$", **LOOK["Gaussian"])
-        stable = stable_log_scale(b, n, _STABLE)
-        axes.plot(b, stable - stable[0], label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
-        axes.set_xscale("log")
-
-    table = table[table["scope"] == "all"]
-    return facets(table, draw, xlabel=_SIZE, ylabel="$L(b) - L(1)$ (nats)", **KINDS)[0]
+def exponents(axes: plt.Axes, results: Results) -> None:
+    """Draw it for FCNs with cross-entropy, a line a data set: means over sizes and seeds, and as a band their range."""
+    table = _log_scales(results).query("scope == 'all' and model == 'fcn' and loss == 'nll'")
+    for dataset, rows in table.groupby("dataset", sort=False):
+        for (when, at), time in zip(ends(rows), ("before", "after"), strict=True):
+            values, style = _exponents(_scales(at)), LOOK["per coordinate"] | LOOK.get(dataset, {}) | LOOK[time]
+            axes.plot(values.mean(axis=1), **style, label=f"{DATA[dataset]}, {when}")
+            band(axes, values, style["color"])
+    b, n = np.sort(table["x"].unique()), int(table["n_train"].max())
+    stable = _exponents(pd.DataFrame(stable_log_scale(b, n, _STABLE), b))
+    axes.plot(stable, label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
+    axes.axhline(0.5, label="1/2: finite variance", **LOOK["Gaussian"])
+    axes.set(xscale="log", ylim=(-1.0, 0.75), xlabel="minibatch size $b$ (samples)", ylabel="scaling exponent")
 
 
 @figure
 def batch_scaling(results: Results) -> Figure:
-    """Draw the scaling exponent against the minibatch size: means over the seeds, and as a band their range."""
-    table = _log_scales(results)
-    look = looks(table)
-
-    def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
-        before_and_after(axes, rows, look, lambda group: _exponents(_scales(group)).mean(axis=1))
-        for _, at in ends(rows):
-            for name, group in networks(at):
-                band(axes, _exponents(_scales(group)), look[name]["color"])
-        b, n = np.sort(rows["x"].unique()), int(rows["n_train"].iloc[0])
-        stable = _exponents(pd.DataFrame(stable_log_scale(b, n, _STABLE), b))
-        axes.plot(stable, label=rf"stable law, $\alpha = {_STABLE}$", **LOOK["stable"])
-        axes.axhline(0.5, label="1/2: finite variance", **LOOK["Gaussian"])
-        axes.set(xscale="log", ylim=_EXPONENTS)
-
-    table = table[table["scope"] == "all"]
-    return facets(table, draw, xlabel=_SIZE, ylabel="scaling exponent", **KINDS)[0]
+    """Draw the scaling exponent against the minibatch size."""
+    drawn, axes = plt.subplots()
+    exponents(axes, results)
+    legend_below(drawn, [axes], 2)
+    return drawn
 
 
 def exponent_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import AFTER, DATA, LOSSES, ends
-from ..style import LOOK, PART_COLOURS, WIDTH, series
+from ..results.reading import DATA, LOSSES
+from ..style import PART_COLOURS, WIDTH
 
 PARTS = ("correlation", "order", "scales", "tails")
 KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model}, {dataset}, {loss}"}  # of networks
@@ -118,30 +118,6 @@ def errorbars(axes: plt.Axes, rows: pd.DataFrame, *, by: str = "width", inverse:
 def band(axes: plt.Axes, values: pd.DataFrame, colour: Any) -> None:
     """Draw the range of the columns, one a run, as a band."""
     axes.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.22, linewidth=0)
-
-
-def networks(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return name and rows of each size of network, small ones first."""
-    groups = rows.groupby(["width", "depth"])
-    return [(f"{width} × {depth}" if depth else f"{width} filters", group) for (width, depth), group in groups]
-
-
-def looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return colour and mark of each size of network: the same in all panels of a figure."""
-    return series(name for name, _ in networks(table))
-
-
-def before_and_after(
-    axes: plt.Axes,
-    rows: pd.DataFrame,
-    look: dict[str, dict[str, Any]],
-    values: Callable[[pd.DataFrame], pd.Series],
-) -> None:
-    """Draw a line for each size of network before training, dashed with open marks, and after it, with filled ones."""
-    for (when, at), time in zip(ends(rows), ("before", "after"), strict=True):
-        for name, group in networks(at):
-            line = values(group)
-            axes.plot(line.index, line, **look[name] | LOOK[time], label=name if when == AFTER else None)
 
 
 def stack(axes: plt.Axes, y: np.ndarray, parts: pd.DataFrame, height: float = 0.7, *, outline: bool = False) -> None:

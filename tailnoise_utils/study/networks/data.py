@@ -10,7 +10,8 @@ by 255 and normalised per channel, :math:`(x / 255 - \text{mean}) / \text{sd}`, 
 
 The last three are read from ``<name>.npz`` in the folder that the environment variable ``TAILNOISE_DATA`` names, and only
 there. Without that variable they are read from the folder ``data`` in `cache_folder`; torchvision downloads and checks
-the originals when a data set is first used.
+the originals when a data set is first used. With `PERMUTED` after its name a data set has its training labels in a random
+order.
 """
 
 import hashlib
@@ -39,6 +40,7 @@ from ..results import files
 
 _Arrays = dict[str, np.ndarray]
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
+PERMUTED = ", permuted labels"  #: after the name of a data set: its training labels say nothing of the images
 _SECONDS = 60  # without a sign of life from the server
 _NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 _declared: list[Library] = []  # kept, because what a Library declares goes with it
@@ -74,7 +76,7 @@ DATASETS = tuple(KINDS)
 class Dataset:
     """Training and test images of one data set, or of its first images."""
 
-    name: str  #: one of `DATASETS`
+    name: str  #: one of `DATASETS`, or with `PERMUTED`
     x_train: Float32[Tensor, "train channels height width"]  #: normalised training images
     y_train: Int64[Tensor, " train"]  #: their classes, 0 to ``classes - 1``
     x_test: Float32[Tensor, "test channels height width"]  #: normalised test images
@@ -104,10 +106,11 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
         ValueError: for an unknown name, a number of images below 1 or above what there is, or a malformed file.
         OSError: if a download cannot be kept in the cache folder.
     """
-    if name not in KINDS:
+    plain = name.removesuffix(PERMUTED)
+    if plain not in KINDS:
         raise ValueError(f"unknown data set {name!r}: the data sets are {', '.join(DATASETS)}")
-    kind = KINDS[name]
-    arrays = _prepared(name, kind) if kind.reader else _digits(kind.shape)
+    kind = KINDS[plain]
+    arrays = _prepared(plain, kind) if kind.reader else _digits(kind.shape)
     for split, count in (("train", n_train), ("test", n_test)):
         available = len(arrays[f"x_{split}"])
         if count is not None and not 1 <= count <= available:
@@ -116,6 +119,8 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
             )
         for key in (f"x_{split}", f"y_{split}"):
             arrays[key] = np.ascontiguousarray(arrays[key][:count])
+    if plain != name:  # one order, whatever the seed of a run: the data of all runs are the same
+        arrays["y_train"] = np.random.RandomState(1906).permutation(arrays["y_train"])
     return Dataset(
         name=name,
         x_train=_normalise(arrays["x_train"], kind),

@@ -12,7 +12,8 @@ _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
 _DIAGNOSIS = "DiagnosisSpec SplitsSpec"
 _PAPER = "PaperSpec PaperBatchSpec ControlsSpec JumpSpec"
 _INDICES = f"{_ALONG} BatchSizeSpec DeparturesSpec {_PAPER}"
-_NETWORKS = f"{_INDICES} ScalingSpec NormsSpec ArmSpec"
+_FEW = "FewImagesSpec"
+_NETWORKS = f"{_INDICES} ScalingSpec NormsSpec ArmSpec {_FEW}"
 
 # Name: (meaning, writers).
 QUANTITIES: dict[str, tuple[str, str]] = {
@@ -56,7 +57,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "decomposition: tails (stable 1.5)": ("tails of independent stable noise of index 1.5", _DIAGNOSIS),
     "decomposition: K1": ("block length of the decomposition", _DIAGNOSIS),
     "decomposition: p": ("live coordinates in the decomposition", _DIAGNOSIS),
-    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} {_PAPER} ArmSpec"),
+    "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} {_PAPER} ArmSpec {_FEW}"),
     "tail excess (twin)": ("mean tau of Gaussian twins", _DIAGNOSIS),
     "tail excess (p)": ("its p-value", _DIAGNOSIS),
     "1/alpha (per coordinate)": ("mean 1/alpha^ along the minibatches of one coordinate, K1 = x", _DIAGNOSIS),
@@ -81,7 +82,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "diagnosis unresolved": ("share of the differences that may be zero up to rounding", _DIAGNOSIS),
     # Sizes of minibatches, departures, norms
     "1/alpha (corrected, K1 = 1000)": ("the corrected one at K1 = 1000", f"BatchSizeSpec {_PAPER}"),
-    "log-scale": ("mean logarithm of the noise at b = x, corrected for drawing without replacement", "ScalingSpec"),
+    "log-scale": ("mean log of the noise at b = x, corrected for drawing without replacement", f"ScalingSpec {_FEW}"),
     "live share": ("share of the coordinates where the full gradient is not zero", "ScalingSpec"),
     "1/alpha (text)": ("1/alpha^ as the paper's text has it, without dead coordinates", "DeparturesSpec"),
     "1/alpha (text, epsilon)": ("the same with the code's epsilon", "DeparturesSpec"),
@@ -123,10 +124,18 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "signs: 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
     "signs: 1/alpha (corrected)": ("1/alpha (corrected) with random signs of the coordinates", "PaperSpec"),
     "signs: 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "events (quantile)": ("quantile x of the images per minibatch that a coordinate lives on", "PaperSpec"),
-    "coordinates by events": ("coordinates in the bin of events from x on", "PaperSpec"),
-    "tail excess by events": ("their mean tau", "PaperSpec"),
-    "1 / (12 events) by events": ("their mean of 1 / (12 events)", "PaperSpec"),
+    "events (quantile)": ("quantile x of the images per minibatch that a coordinate lives on", f"PaperSpec {_FEW}"),
+    "coordinates by events": ("coordinates in the bin of events from x on", f"PaperSpec {_FEW}"),
+    "tail excess by events": ("their mean tau", f"PaperSpec {_FEW}"),
+    "1 / (12 events) by events": ("their mean of 1 / (12 events)", f"PaperSpec {_FEW}"),
+    "tail excess of a coordinate": ("tau of one coordinate of x events", _FEW),
+    "events (correlation of the halves)": ("correlation of ln(events) on two halves of the images", _FEW),
+    "images by norm": ("effective number of images by the norms of their gradients", _FEW),
+    "1/alpha (Hill, norms)": ("1/alpha^ of these norms by Hill's estimator", _FEW),
+    "unit norms: tail excess": ("mean tau where the gradient of every image has norm one", _FEW),
+    "unit norms: log-scale": ("log-scale of that noise", _FEW),
+    "cut norms: tail excess": ("mean tau where the gradient of every image is cut to the median norm", _FEW),
+    "cut norms: log-scale": ("log-scale of that noise", _FEW),
     # Controls
     "1/alpha (images, measured)": (
         "joint 1/alpha^ of noise that the images alone decide, at K1 = x pixels",

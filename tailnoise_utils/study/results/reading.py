@@ -16,6 +16,8 @@ DATA = {
     "cifar100": "CIFAR-100",
     "digits": "digits",
     "digits32": "digits (32 x 32 x 3)",
+    "mnist, permuted labels": "permuted MNIST",
+    "digits, permuted labels": "permuted digits",
 }
 LOSSES = {"nll": "cross-entropy", "hinge": "hinge"}
 BEFORE, AFTER = "before training", "after training"
