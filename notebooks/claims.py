@@ -45,7 +45,7 @@ glue("claims_share", networks["share"].max(), display=False)
 # **Finding.** Of {glue:text}`count_claims:.0f` claims of the paper {glue:text}`count_holds:.0f` hold as numbers, {glue:text}`count_holds_partly:.0f` in part, {glue:text}`count_does_not_hold:.0f` do not.
 # {glue:text}`count_cannot_be_judged_here:.0f` cannot be judged here.
 #
-# **Evidence.** Heavier-than-Gaussian noise goes with the fit, not with α̂: such tails add {glue:text}`claims_share:.2f` at most to $1/\hat\alpha$.
+# **Evidence.** Networks that fit have noise heavier than Gaussian, and such tails add {glue:text}`claims_share:.2f` at most to $1/\hat\alpha$.
 #
 # **Limits.** These rules were written after the results were known.
 # ```

@@ -95,14 +95,17 @@ def lines_of_a_new_process(*lines):
     )
 
 
-def test_memory_is_the_most_in_use_beyond_what_was_there():
+def test_memory_is_the_most_in_use_beyond_what_was_there_and_a_killed_process_is_an_error():
     done = lines_of_a_new_process(
         "cost.WAYS['measure'] = lambda model, batches: (np.ones(2**23), None)[1] or np.ones(2**22)",  # 64 MiB, let go of
         "print(TINY.peak('plain loop'), TINY.peak('measure'))",
+        "cost.WAYS['measure'] = lambda model, batches: os.kill(os.getpid(), 9)",
+        "cost._in_forks(replace(TINY, ways=('plain loop', 'measure')))",
     )
     nothing, peak = map(int, done.stdout.split())
     assert nothing < 2**22
     assert peak == pytest.approx(2**26, rel=0.05)
+    assert "RuntimeError: the process of 'measure' ended with -9" in done.stderr
 
 
 def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch):
@@ -118,14 +121,6 @@ def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch)
         replace(TINY, ways=("by hand",))._peaks()
     monkeypatch.setattr(cost, "_PEAK", files.Path("/nowhere"))  # another system than Linux
     assert not TINY._peaks()
-
-
-def test_a_process_that_is_killed_is_an_error():
-    done = lines_of_a_new_process(
-        "cost.WAYS['measure'] = lambda model, batches: os.kill(os.getpid(), 9)",
-        "cost._in_forks(replace(TINY, ways=('plain loop', 'measure')))",
-    )
-    assert "RuntimeError: the process of 'measure' ended with -9" in done.stderr
 
 
 def test_the_estimate_of_a_small_network_can_be_had_again(tmp_path):

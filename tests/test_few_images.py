@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from tailnoise_utils import stable
 from tailnoise_utils.diagnosis import log_scale, tail_excess
 from tailnoise_utils.measurement.one_call import NothingAlive
-from tailnoise_utils.noise.gradient import gradient
+from tailnoise_utils.noise.gradient import minibatch_gradient
 from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.noise.parameters import slices
 from tailnoise_utils.study import experiments
@@ -44,7 +44,7 @@ def naive():
     """Gradients one by one in the order of the partition, at the sampled coordinates, and all of their norms."""
     model = SPEC.train.build()
     batches = [(x, y) for xs, ys in SPEC._batches() for x, y in zip(xs.split(1), ys.split(1), strict=True)]
-    G = torch.stack([gradient(model, cross_entropy, batch).flat() for batch in batches]).double()
+    G = torch.stack([minibatch_gradient(model, cross_entropy, batch).flat() for batch in batches]).double()
     columns, scopes = stratified(slices(model), 60, 6 * 10**6)
     return G[:, columns], G.norm(dim=1), scopes
 

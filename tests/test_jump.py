@@ -20,7 +20,7 @@ from tailnoise_utils.study.figures import jump
 from tailnoise_utils.study.networks import models, snapshots
 from tailnoise_utils.study.networks.curvature import extreme_eigenvalues
 from tailnoise_utils.study.networks.snapshots import Snapshots
-from tailnoise_utils.study.networks.train import train
+from tailnoise_utils.study.networks.train import sgd
 
 STEPS = tuple(range(0, 13, 2))
 TRAIN = made_up.tiny(batch_size=200, order="data", iterations=12, snapshots=STEPS, lr=1.0, width=16)
@@ -40,7 +40,7 @@ def table(rows):
 def test_a_step_of_all_images_is_gradient_descent():
     pictures, model, other = SPEC._images(), TRAIN.build(), TRAIN.build()
     settings = {"batch_size": 200, "order": "data", "lr": 0.5, "iterations": 3, "snapshots": (3,)}
-    list(train(model, cross_entropy, pictures, **settings, seed=5))
+    list(sgd(model, cross_entropy, pictures, **settings, seed=5))
     weights = list(other.parameters())
     for _ in range(3):
         gradient = torch.autograd.grad(cross_entropy(other(pictures.x_train), pictures.y_train), weights)
@@ -53,7 +53,7 @@ def test_a_step_of_all_images_is_gradient_descent():
 def test_ends_of_the_spectrum_are_those_of_the_explicit_hessian(sign):
     model, images = models.fcn(64, 4, 3, 10, seed=0), SPEC._images()
     x, y = images.x_train[:40], images.y_train[:40]
-    list(train(model, cross_entropy, images, batch_size=20, lr=0.5, iterations=30, snapshots=(), seed=0))
+    list(sgd(model, cross_entropy, images, batch_size=20, lr=0.5, iterations=30, snapshots=(), seed=0))
     shapes = {name: w.shape for name, w in model.named_parameters()}
     sizes = [shape.numel() for shape in shapes.values()]
 

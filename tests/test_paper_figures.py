@@ -9,7 +9,7 @@ import pytest
 
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
-from tailnoise_utils.study.figures import interactive, iterations, paper
+from tailnoise_utils.study.figures import iterations, paper
 from tailnoise_utils.study.results import store
 
 mpl.use("agg")
@@ -175,21 +175,6 @@ def test_noise_beside_its_twin():
     expected |= {"gap": 1 / 0.6 - 1 / 0.62, "later": 0.6}
     assert {name: numbers[f"mnist_{name}"] for name in expected} == pytest.approx(expected)
     assert np.isnan([numbers[f"cifar10_{name}"] for name in expected]).all()
-
-
-def test_the_interactive_figure_has_every_line_of_a_network(results):
-    figure = interactive.along_training(results)
-    [menu] = figure.layout.updatemenus
-    assert [button.label for button in menu.buttons] == [
-        "FCN 512 × 9, CIFAR-10",
-        "FCN 512 × 9, MNIST",
-        "CNN 64 filters, CIFAR-10",
-    ]
-    assert len(figure.data) == 3 * 8
-    assert {trace.meta for trace in figure.data if trace.visible} == {("FCN 512 × 9, CIFAR-10",)}
-    alpha = next(t for t in figure.data if t.meta == ("FCN 512 × 9, MNIST",) and t.name == "Gaussian twin")
-    assert (alpha.yaxis, alpha.x[0], alpha.x[1]) == ("y", interactive._START, 100)
-    assert alpha.y[1] == pytest.approx(1 / np.mean([1 / (1.12 + 0.01 * seed) for seed in range(3)]))
 
 
 def test_what_the_laptop_measures_in_data_order_is_drawn():

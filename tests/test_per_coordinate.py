@@ -257,7 +257,7 @@ LAWS = {
 def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
     """Under the sample covariance they would never be rejected where directions are many, with p-values near 1."""
     values, nulls, p = [], [], []
-    for seed in range(150):
+    for seed in range(100):
         rng = np.random.default_rng([38, seed])
         U = LAWS[law](rng)
         G = diagnosis.gram(centred(U).double())
@@ -274,7 +274,7 @@ def test_norms_of_gaussian_noise_have_the_size_of_the_test(law):
 def test_norms_of_gaussian_noise_are_seldom_beyond_all_twins(law):
     """A conclusion asks for p = .01 with 99 twins; few strong directions reach it more often, but not much."""
     beyond = []
-    for seed in range(1500):
+    for seed in range(800):
         rng = np.random.default_rng([52, seed])
         U = LAWS[law](rng)[:40]
         G = diagnosis.gram(centred(U).double())

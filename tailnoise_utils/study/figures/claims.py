@@ -18,8 +18,9 @@ _COLOURS = dict(zip(VERDICTS, (COLOURS[0], COLOURS[4], COLOURS[1], "#999999"), s
 def strips(judged: Sequence[Verdict]) -> Figure:
     """Draw a strip a claim in its own unit: the range of each cell with its median, and the paper's range as a band."""
     shown = [v for v in judged if v.cells["value"].notna().any()]
-    drawn, panels = plt.subplots(len(shown), 1, figsize=(WIDTH, 0.85 * len(shown)), squeeze=False)
-    for axes, v in zip(panels[:, 0], shown, strict=True):
+    rows = max(len(shown), 1)  # an empty figure where nothing could be judged
+    drawn, panels = plt.subplots(rows, 1, figsize=(WIDTH, 0.85 * rows), squeeze=False)
+    for axes, v in zip(panels[:, 0], shown, strict=False):
         cells = v.cells.dropna(subset="value")
         y = -np.arange(len(cells))
         ends = [cells["low"].min(), cells["high"].max(), *(v.band or ())]

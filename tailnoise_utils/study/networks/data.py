@@ -40,7 +40,7 @@ from ..results import files
 
 _Arrays = dict[str, np.ndarray]
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
-PERMUTED = ", permuted labels"  #: after the name of a data set: its training labels say nothing of the images
+PERMUTED = ", permuted labels"  # after the name of a data set: its training labels say nothing of the images
 _SECONDS = 60  # without a sign of life from the server
 _NETWORK = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 _declared: list[Library] = []  # kept, because what a Library declares goes with it
