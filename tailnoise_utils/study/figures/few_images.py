@@ -58,7 +58,7 @@ def against_events(results: Results, scaling: Results | None = None) -> Figure:
     curve = compound_poisson(events, _BATCHES)
     axes.plot(events, curve, color="#777777", linestyle="--", label="compound Poisson")
     axes.set(xscale="log", yscale="log", ylim=(1e-3, 3), xlabel="images per coordinate and minibatch (events)")
-    axes.set_ylabel("tail excess on the other half of the images")
+    axes.set_ylabel("tail excess on the other half")
     if scaling is not None:
         exponents(panels[0, 1], scaling)
     for axes in panels.flat:
