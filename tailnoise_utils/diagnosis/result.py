@@ -20,7 +20,7 @@ _REPORT = """\
 {parts}{doubtful}{rounding}
   correlation: of coordinates within a minibatch; order: of the parameters;
   scales: their unequal sizes; tails: heavy tails of single coordinates, which
-  are (tau - tau_Y) / ln K1. Each part may be negative. s.e.: standard error over
+  are (tau - tau_Y) / ln K1. A part may be negative. s.e.: standard error over
   the minibatches, of the last three parts only of the shuffle that they need.
   K1: length of a block. tau looks across the minibatches: 0 for Gaussian noise,
   larger if heavier (p of each layer by itself); tau_Y: of block sums.
