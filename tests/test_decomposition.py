@@ -1,10 +1,11 @@
 """The parts of the joint estimate on noise whose answer is known, and its curve against the block length."""
 
-import importlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 import torch
 from problems import COLUMNS, LN_Z, P, centred, elliptical, latent, normal, sas, torch_seed
@@ -31,59 +32,90 @@ def assert_parts(parts, **expected):
         assert se < 0.02, (name, se)  # or the comparison says nothing
 
 
-def offset(alpha, K1):
-    """What the error of the scales adds to e_2."""
-    return diagnosis.expected_scaled(P, K1, alpha) - 1 / alpha
+LAWS = {
+    "Gaussian": lambda shape, seed: normal(shape, 7, seed),
+    "Gaussian, unequal scales": lambda shape, seed: normal(shape, 7, seed) * np.exp(0.8 * normal(shape[1], 6)),
+    "SaS 1.8": lambda shape, seed: sas(1.8, shape, 7, seed),
+    "SaS 1.5": lambda shape, seed: sas(1.5, shape, 7, seed),
+    "SaS 1.8, unequal scales": lambda shape, seed: sas(1.8, shape, 7, seed) * np.exp(0.8 * normal(shape[1], 6)),
+    "Student t 5": lambda shape, seed: np.random.default_rng([12, seed]).standard_t(5, shape),
+    "correlated Gaussian": lambda shape, seed: normal((shape[0], 1), 8, seed) + normal(shape, 9, seed),
+    "compound Poisson": lambda shape, seed: (
+        normal(shape, 7, seed) * np.sqrt(np.random.default_rng([1, seed]).poisson(0.5, shape))
+    ),
+    "few heavy columns": lambda shape, seed: np.where(
+        np.arange(shape[1]) % 100 == 0,
+        30 * np.random.default_rng([3, seed]).standard_t(3, shape),
+        normal(shape, 2, seed),
+    ),
+}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("tau", [0.0, 0.5])
-@pytest.mark.parametrize("alpha", [1.2, 1.5, 1.8, 2.0])
-def test_parts_of_independent_noise_are_its_scales_and_its_tails(alpha, tau):
-    # Lognormal scales, columns in no order: ln E[s^alpha] / alpha = alpha tau^2 / 2.
-    scales = np.exp(tau * normal(COLUMNS, 6))
-    parts = replicates(lambda seed: centred(sas(alpha, (P, COLUMNS), 7, seed) * scales), 24)
-    K1 = parts[0].K1
-    assert math.isqrt(P * COLUMNS) == K1
-    unequal = (math.log(np.mean(scales**alpha)) / alpha - np.log(scales).mean()) / math.log(K1)
-    assert_parts(
-        parts,
-        e_0=1 / alpha - 0.5 + unequal,
-        e_c=1 / alpha - 0.5 + unequal,
-        correlation=0,
-        order=0,
-        scales=unequal + offset(2, K1) - offset(alpha, K1),
-        tails=1 / alpha - 0.5 + offset(alpha, K1) - offset(2, K1),
+@pytest.mark.parametrize("law", LAWS)
+def test_scales_and_tails_are_what_their_formulas_say_and_add_up(law):
+    U, K1 = centred(LAWS[law]((P, 600), 5)), 240  # no entry is left over
+    parts, exact = diagnosis.decompose(U, K1=K1, seed=7), U.double().numpy()
+    s = np.sqrt(np.square(exact).mean(0))
+    entries = diagnosis.shuffle(diagnosis.permute_within_columns(U, 8).view(-1), 9).double().numpy().reshape(-1, K1)
+    sizes = diagnosis.shuffle(torch.from_numpy(s).expand(P, -1).reshape(-1), 9).numpy().reshape(-1, K1)
+    norms = np.sqrt(np.square(sizes).sum(1))
+    c_P = (math.log(P - 1) + scipy.special.digamma(1 / 2) - scipy.special.digamma((P - 1) / 2)) / 2  # E ln|U_ij| / s_j
+    tau, tau_Y = c_P - np.log(np.abs(exact) / s).mean(), LN_Z - np.log(np.abs(entries.sum(1)) / norms).mean()
+    J = (np.log(norms).mean() - np.log(s).mean()) / math.log(K1) - 0.5
+    assert parts.tau == pytest.approx(tau, abs=1e-4)
+    assert parts.tau_Y.value == pytest.approx(tau_Y, abs=1e-4)
+    assert parts.tails.value == pytest.approx((tau - tau_Y) / math.log(K1), abs=1e-4)
+    assert parts.scales.value == pytest.approx(J - (c_P - LN_Z) / math.log(K1), abs=1e-6)
+    assert J >= 0
+    total = parts.correlation.value + parts.order.value + parts.scales.value + parts.tails.value
+    assert total == pytest.approx(parts.e_0.value, abs=1e-12)
+    if law == "SaS 1.5":
+        assert not parts.identified
+    elif "SaS" not in law and "heavy" not in law:
+        assert parts.identified
+    rows = {row["quantity"]: row["value"] for row in parts.rows()}
+    assert rows["decomposition: tau_Y"] == parts.tau_Y.value
+
+
+@pytest.mark.parametrize(("tau_Y", "se", "identified"), [(0.02, 0.0, True), (0.03, 0.0, False), (0.03, 0.006, True)])
+def test_parts_are_told_apart_where_the_sums_are_a_tenth_as_heavy_as_the_entries(tau_Y, se, identified):
+    parts = replace(
+        diagnosis.decompose(centred(normal((P, 50), 7))), tau=0.2, tau_Y=diagnosis.joint.Estimate(tau_Y, se)
     )
+    assert parts.identified == identified
 
 
-def test_reference_of_the_scaled_differences_is_the_documented_one():
-    assert diagnosis.expected_scaled(120, 5792) - 0.5 == pytest.approx(0.00494, abs=1e-5)
-    for alpha in (1.2, 2.0):
-        k2 = stable.log_cumulants(alpha)[1]
-        first_order = 1 / alpha + alpha * k2 / (2 * 300 * math.log(1000))
-        assert diagnosis.expected_scaled(1200, 1000, alpha) == pytest.approx(first_order, abs=2e-5)
+@pytest.mark.parametrize("rows", [6, P])
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_unequal_scales_of_gaussian_noise_are_scales(rows, spread):
+    # ln E[s^2] / 2 - E[ln s]; with few rows the s_j are known badly, and that is taken away.
+    scales = np.exp(spread * normal(COLUMNS, 6))
+    parts = replicates(lambda seed: centred(normal((rows, COLUMNS), 7, seed) * scales), 5, K1=300)
+    unequal = (math.log(np.mean(scales**2)) / 2 - np.log(scales).mean()) / math.log(300)
+    assert all(abs(one.scales.value - unequal) < 0.002 for one in parts)
+    assert abs(mean_and_se(parts, "tails")[0]) < 4 * parts[0].tails.se / math.sqrt(5)
 
 
-@pytest.mark.slow
-def test_what_a_stable_law_would_show_is_beside_the_parts():
-    parts = replicates(lambda seed: centred(sas(1.5, (P, COLUMNS), 9, seed) * np.exp(normal(COLUMNS, 6) / 2)), 24)
-    mean, se = mean_and_se(parts, "tails")
-    assert abs(mean - parts[0].stable_tails) < 4 * se + 0.002
-    rows = {row["quantity"]: row["value"] for row in parts[0].rows()}
-    assert rows["decomposition: tails (stable 1.5)"] == parts[0].stable_tails == pytest.approx(1 / 6, abs=0.01)
+def test_what_changes_no_scale_changes_no_scales():
+    U = centred(normal((P, 300), 7) * np.exp(normal(300, 6)))
+    parts = diagnosis.decompose(U, seed=1)
+    rows, signs = torch.randperm(P, generator=torch_seed(2)), torch.randn(300, generator=torch_seed(3)).sign()
+    for other in (U[rows], U * signs, 4 * U):
+        again = diagnosis.decompose(other, seed=1)
+        assert again.scales.value == pytest.approx(parts.scales.value, abs=1e-6)
+        assert again.tau == pytest.approx(parts.tau, abs=1e-6)
+    again = diagnosis.decompose(U[:, torch.randperm(300, generator=torch_seed(4))], seed=1)
+    assert abs(again.scales.value - parts.scales.value) < 6 * parts.scales.se < 0.1
+    assert again.tau == pytest.approx(parts.tau, abs=1e-6)
 
 
-@pytest.mark.slow
-def test_unequal_halves_enter_the_reference():
-    parts = replicates(lambda seed: centred(normal((18, 4000), 8, seed)), 40)  # 9 pairs: 4 and 5
-    mean, se = mean_and_se(parts, "tails")
-    assert abs(mean) < 4 * se + 0.002
-    assert parts[0].reference > 0.04
-    # The 4 pairs of the first half take their scale from 5, the 5 of the second from 4.
-    moments = {m: stable.absolute_moment(-2 / m, 2) ** m for m in (4, 5)}
-    exact = (math.log((4 * moments[5] + 5 * moments[4]) / 9) / 2 + stable.log_cumulants(2)[0]) / math.log(parts[0].K1)
-    assert parts[0].reference == pytest.approx(exact, rel=1e-9)
+def test_standard_errors_of_scales_and_tails_are_those_of_the_shuffle():
+    U = centred(normal((P, 300), 7) * np.exp(0.8 * normal(300, 6)))
+    parts = [diagnosis.decompose(U, seed=100 * seed) for seed in range(40)]
+    spread = {name: np.std([getattr(one, name).value for one in parts], ddof=1) for name in ("scales", "tails")}
+    assert np.mean([one.scales.se for one in parts]) == pytest.approx(spread["scales"], rel=0.35)
+    assert np.mean([one.tails.se for one in parts]) == pytest.approx(spread["tails"], rel=0.35)
+    assert parts[0].tau_Y.se == pytest.approx(parts[0].tails.se * math.log(parts[0].K1))
 
 
 @pytest.mark.slow
@@ -115,7 +147,6 @@ def test_correlation_is_dependence():
 @pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.05, 0.5])
 def test_correlation_of_all_columns_is_dependence_and_no_tails(rho):
-    # The mean over all differences of a minibatch is not zero then, however they are shuffled: their signs must be drawn.
     def make(seed):
         shared = math.sqrt(rho) * normal((P, 1), 12, seed)
         return centred(shared + math.sqrt(1 - rho) * normal((P, COLUMNS), 13, seed))
@@ -126,72 +157,13 @@ def test_correlation_of_all_columns_is_dependence_and_no_tails(rho):
 
 
 @pytest.mark.slow
-def test_tails_are_those_of_the_heaviest_columns():
-    # Half of the entries of every tenth column are tiny: its mean square is large beside its geometric mean.
-    heavy = np.arange(COLUMNS) % 10 == 0
-
-    def make(seed):
-        U = normal((P, COLUMNS), 14, seed)
-        small = np.random.default_rng([15, seed]).random((P, COLUMNS)) < 0.5
-        return centred(np.where(heavy & small, 1e-2 * U, U))
-
-    parts = replicates(make, 10)
-    T = [
-        float(diagnosis.tail_excess(make(seed)).double().mul(2).exp().mean().log()) / 2 / math.log(parts[0].K1)
-        for seed in range(10)
-    ]
-    tau = [float(diagnosis.tail_excess(make(seed)).mean()) / math.log(parts[0].K1) for seed in range(10)]
-    assert mean_and_se(parts, "tails")[0] == pytest.approx(np.mean(T), abs=0.02)
-    assert np.mean(T) > 2 * np.mean(tau)
-    assert mean_and_se(parts, "scales")[0] < -0.02
-
-
-def test_what_share_of_the_columns_makes_half_of_the_tails():
-    U = centred(normal((P, COLUMNS), 57))
-    assert 0.35 < diagnosis.decompose(U).half < 0.45
-    U[:, :10] = centred(sas(0.8, (P, 10), 58))
-    parts = diagnosis.decompose(U)
-    squares = np.sort(diagnosis.scaled_differences(U).double().square().sum(0).numpy())[::-1]
-    least = next(k for k in range(1, COLUMNS + 1) if squares[:k].sum() >= squares.sum() / 2)
-    assert parts.half == pytest.approx(least / COLUMNS)
-    assert parts.half <= 0.001
-    assert {"quantity": "decomposition: tails (columns of half)", "value": parts.half} in parts.rows()
-
-
-@pytest.mark.slow
-def test_columns_of_many_exact_zeros_are_in_scales():
-    # A fifth of the columns is zero in nine tenths of the minibatches: zeros have no logarithm, and tau sees them.
-    def make(seed):
-        U = normal((P, COLUMNS), 16, seed)
-        U[:, ::5] *= np.random.default_rng([17, seed]).random((P, COLUMNS // 5)) < 0.1
-        return centred(U)
-
-    parts = replicates(make, 10)
-    assert mean_and_se(parts, "scales")[0] > 0.05
-    assert abs(mean_and_se(parts, "tails")[0]) < 0.02
-    assert float(diagnosis.tail_excess(make(0)).mean()) > 0.2
-
-
-@pytest.mark.slow
 def test_elliptical_tails_are_hidden_by_dependence_and_seen_as_far_as_the_rows_go():
     # P rows have P scales, however many the entries: for K1 above P the mean of the A_i, P^(2 / alpha - 1) A in law, is
     # all that a block of mixed entries sees. (Not centred: the mean over the rows would be common to all of them.)
     parts = replicates(lambda seed: elliptical(1.5, seed, centre=False), 40)
-    K1 = parts[0].K1
-    seen = {rows: (1 / 1.5 - 0.5) * math.log(rows) / math.log(K1) for rows in (P, P // 2)}
-    assert_parts(parts, e_0=0, correlation=-seen[P], order=0)
-    assert mean_and_se(parts, "tails")[0] == pytest.approx(seen[P // 2], abs=0.04)
-    assert_parts(replicates(lambda seed: elliptical(2.0, seed, centre=False), 10), e_0=0, correlation=0, tails=0)
-
-
-@pytest.mark.slow
-def test_latent_stable_noise_has_tails_and_dependence():
-    parts = replicates(lambda seed: latent(1.5, 200, seed), 24)
-    mean, se = mean_and_se(parts, "tails")
-    assert abs(mean - 1 / 6) < 4 * se < 0.1
-    gaussian = replicates(lambda seed: latent(2.0, 200, seed), 24)
-    assert_parts(gaussian, order=0, tails=0)
-    # Not centred, the joint estimate sees none of the tails: correlation takes away what tails add.
+    seen = (1 / 1.5 - 0.5) * math.log(P) / math.log(parts[0].K1)
+    assert_parts(parts, e_0=0, correlation=-seen, order=0, e_1=seen)
+    # So do those of factors that all coordinates share.
     generator = np.random.default_rng(18)
     noise = [known_laws.noise_of("latent", 1.5, (P, COLUMNS), generator) for _ in range(24)]
     parts = replicates(lambda seed: torch.from_numpy(noise[seed]).float(), 24, K1=500)
@@ -205,9 +177,10 @@ def test_students_tails_are_no_stable_ones():
     parts = {K1: replicates(make, 10, K1=K1) for K1 in (50, 1000)}
     expected = known_laws.law("student").block_inverse(3, 1000, "corrected") - 0.5
     assert mean_and_se(parts[1000], "e_1")[0] == pytest.approx(expected, abs=0.015)
-    assert mean_and_se(parts[50], "tails")[0] > mean_and_se(parts[1000], "tails")[0] + 0.01 > 0.03
-    # Differences are nearer to Gaussian than entries: a little of the tails of entries is left to the scales.
-    assert 0 < mean_and_se(parts[1000], "scales")[0] < 0.02
+    assert mean_and_se(parts[1000], "tails")[0] == pytest.approx(parts[1000][0].tau / math.log(1000), abs=0.02)
+    for name, sign in (("tau_Y", 1), ("scales", 1), ("tails", -1)):  # sums of few entries are heavy-tailed too
+        few, many = (sign * mean_and_se(parts[K1], name)[0] for K1 in (50, 1000))
+        assert few > (many + 0.01 if name == "tau_Y" else -1), name
     lengths = diagnosis.column_lengths(P)
     inverse = torch.stack([diagnosis.column_inverse(make(seed), lengths).mean(1) for seed in range(4)]).mean(0)
     assert inverse[0] > inverse[-1] + 0.02 > 0.52
@@ -223,35 +196,24 @@ def test_e_0_is_the_corrected_estimate_and_dead_columns_do_not_take_part():
     alive = U[:, (U != 0).any(0)]
     assert parts.p == alive.shape[1]
     assert parts == diagnosis.decompose(alive)
-    assert diagnosis.decompose(1e-6 * U).e_2.value == pytest.approx(parts.e_2.value, abs=1e-5)
-    total = parts.correlation.value + parts.order.value + parts.scales.value + parts.tails.value
-    assert total == pytest.approx(parts.e_0.value, rel=1e-9)
+    assert diagnosis.decompose(1e-6 * U).tails.value == pytest.approx(parts.tails.value, abs=1e-5)
 
 
 def test_parts_are_the_corrected_estimate_of_the_permuted_entries():
     U = centred(sas(1.5, (P, 50), 36))
     mixed = diagnosis.permute_within_columns(U, 8)
-    scaled = diagnosis.scaled_differences(U)
-    entries = {
-        "e_pi": mixed.view(-1),
-        "e_1": diagnosis.shuffle(mixed.view(-1), 9),
-        "e_2": diagnosis.shuffle(diagnosis.random_signs(scaled.view(-1), 11), 10),
-    }
-    parts = diagnosis.decompose(U, K1=700, seed=7)  # 400 of 6000 entries, or 200 of 3000, are left over
+    entries = {"e_pi": mixed.view(-1), "e_1": diagnosis.shuffle(mixed.view(-1), 9)}
+    parts = diagnosis.decompose(U, K1=700, seed=7)  # 400 of 6000 entries are left over
     for name, x in entries.items():
         assert getattr(parts, name).value == pytest.approx(tail_index.mohammadi(x, 700).inverse - 0.5, abs=1e-5), name
     assert parts.order.se == pytest.approx(math.hypot(parts.e_pi.se, parts.e_1.se))
-    assert parts.scales.se == pytest.approx(math.hypot(parts.e_1.se, parts.e_2.se))
-    D = U[::2] - U[1::2]
-    for half, other in ((slice(30), slice(30, 60)), (slice(30, 60), slice(30))):
-        assert torch.allclose(scaled[half], D[half] / D[other].abs().log().mean(0).exp(), rtol=1e-4)
 
 
 @pytest.mark.slow
 def test_standard_errors_are_the_spread_over_independent_matrices():
     # Not centred: means over the rows are common to all of them, and where the variance is infinite these count.
     parts = replicates(lambda seed: torch.from_numpy(sas(1.5, (P, COLUMNS), 14, seed)).float(), 64)
-    for name in ("e_0", "e_c", "e_pi", "e_1", "e_2", "correlation", "order", "scales"):
+    for name in ("e_0", "e_c", "e_pi", "e_1", "correlation", "order"):
         spread = np.std([getattr(one, name).value for one in parts], ddof=1)
         assert np.mean([getattr(one, name).se for one in parts]) == pytest.approx(spread, rel=0.3), name
     k2, K1 = stable.log_cumulants(1.5)[1], parts[0].K1
@@ -330,20 +292,6 @@ def test_columns_that_are_constant_are_dead_whatever_their_value():
     alive = torch.cat([U[:, :7], U[:, 30:]], 1)
     assert diagnosis.decompose(U, K1=50) == diagnosis.decompose(alive, K1=50)
     assert diagnosis.curve(U) == diagnosis.curve(alive)
-
-
-def test_scales_leave_zeros_out(monkeypatch):
-    monkeypatch.setattr(
-        importlib.import_module("tailnoise_utils.diagnosis.decomposition"), "CHUNK", 16
-    )  # two columns at a time
-    U = torch.from_numpy(normal((16, 9), 52)).float()
-    U[4:6, 3] = 0.5  # one pair without a difference
-    U[:8, 6] = 0.25  # no scale for the second half
-    D = U[::2] - U[1::2]
-    logs = torch.where(D != 0, D.abs().log(), math.nan)
-    scales = torch.cat([logs[4:].nanmean(0).expand(4, -1), logs[:4].nanmean(0).expand(4, -1)]).exp()
-    kept = torch.arange(9) != 6
-    assert torch.allclose(diagnosis.scaled_differences(U), (D / scales)[:, kept], rtol=1e-4)
 
 
 @pytest.mark.slow

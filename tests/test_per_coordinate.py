@@ -171,13 +171,9 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
     g = torch.from_numpy(rng.standard_normal((P, 300)) * 2e-10)
     g[rng.integers(P, size=300), torch.arange(300)] = 1.0
     U = g - g.mean(0)
-    exact = diagnosis.decompose(U)
-    assert diagnosis.decompose(U.float()).tails.value < exact.tails.value - 0.5
-    parts = diagnosis.decompose(U.float(), gradients=g.float())
-    assert parts.half == pytest.approx(exact.half, abs=0.01)
-    assert diagnosis.decompose(U.float()).half != pytest.approx(exact.half, abs=0.05)
-    assert parts.tails.value == pytest.approx(exact.tails.value, rel=1e-3)
-    assert parts.e_1.value == pytest.approx(exact.e_1.value, abs=1e-3)
+    exact, parts = diagnosis.decompose(U), diagnosis.decompose(U.float())
+    for name in ("e_1", "scales", "tails"):  # take no differences
+        assert getattr(parts, name).value == pytest.approx(getattr(exact, name).value, abs=1e-3)
     result = diagnosis.diagnose(
         g.float(), groups={"a": [slice(0, 100)], "b": [slice(100, 300)]}, centred=False, draws=19
     )
@@ -186,8 +182,6 @@ def test_gradients_keep_the_digits_of_differences_that_centring_takes():
         value = float(diagnosis.column_inverse(U, [K1]).mean())
         assert float(diagnosis.column_inverse(U.float(), [K1]).nanmean()) != pytest.approx(value, rel=0.01)
         assert result.tests["all", "1/alpha (per coordinate)", K1].value == pytest.approx(value, rel=1e-3)
-    assert result.decomposition["all"].tails.value == pytest.approx(exact.tails.value, rel=1e-3)
-    assert result.decomposition["b"].tails.value == pytest.approx(diagnosis.decompose(U[:, 100:]).tails.value, rel=1e-2)
     assert diagnosis.diagnose(U.float(), draws=19).unresolved == {}
 
 
@@ -429,14 +423,12 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
     bad = U.clone()
     bad[3, 4] = math.nan
     cases = [
-        (lambda: diagnosis.decompose(U[:15]), "P = 15 rows are too few.* 16 or more"),
+        (lambda: diagnosis.diagnose(U[:15]), "P = 15 rows are too few.* 16 or more"),
         (lambda: diagnosis.decompose(bad), r"1 NaN and 0 infinite entries, the first at index \(3, 4\)"),
         (lambda: diagnosis.decompose(0 * U), "nothing is alive"),
-        (lambda: diagnosis.decompose(U, K1=1), r"K1 = 1 is not within 2\.\.1500"),
-        (lambda: diagnosis.decompose(U, K1=1501), r"K1 = 1501 is not within 2\.\.1500"),
+        (lambda: diagnosis.decompose(U, K1=1), r"K1 = 1 is not within 2\.\.3000"),
+        (lambda: diagnosis.decompose(U, K1=3001), r"K1 = 3001 is not within 2\.\.3000"),
         (lambda: diagnosis.curve(U, lengths=(15,)), "K1 = 15 is no multiple of 10"),
-        (lambda: diagnosis.expected_scaled(15, 100), "P = 15 rows are too few"),
-        (lambda: diagnosis.scaled_differences(torch.eye(P)[:, :1] * 0 + 1), "no scales to divide by"),
         (lambda: diagnosis.column_inverse(U, [5, 1]), r"K1 = 1 is not within 2\.\.60"),
         (lambda: diagnosis.column_inverse(U, [61]), r"K1 = 61 is not within 2\.\.60"),
         (

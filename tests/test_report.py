@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import diagnosis, stable
 from tailnoise_utils.diagnosis import Comparison, conclude, counted
+from tailnoise_utils.diagnosis.joint import Estimate
 from tailnoise_utils.measurement import one_call as module
 from tailnoise_utils.measurement.one_call import measure
 from tailnoise_utils.noise.minibatches import Minibatches
@@ -83,24 +84,15 @@ def test_tests_that_find_something_are_listed_with_commas() -> None:
 
 
 @pytest.mark.slow
-def test_how_few_make_the_tails_and_how_many_differences_are_rounding_is_printed() -> None:
-    g = torch.randn(40, 600, generator=torch.Generator().manual_seed(6))
-    g[:, :300] = 1.0  # dead
-    g[0, 400] = 1e6
-    result = diagnosis.diagnose(g, centred=False, draws=19)
-    assert "Half of what tails weigh is of 1 of 300 live coordinates: tails, and scales with" in " ".join(
-        repr(result).split()
-    )
+def test_whether_scales_and_tails_are_told_apart_and_how_many_differences_are_rounding_is_printed() -> None:
     result = diagnosis.diagnose(
         torch.randn(40, 600, generator=torch.Generator().manual_seed(7)), centred=False, draws=19
     )
-    most = round(result.decomposition["all"].half * 600)
-    assert 100 < most < 300
-    assert "Half of what tails weigh" not in repr(result)
-    for half, words in ((0.0115, False), (0.0099, True)):
-        parts = result.decomposition | {"all": replace(result.decomposition["all"], half=half)}
-        text = repr(replace(result, decomposition=parts))
-        assert (f"Half of what tails weigh is of {round(half * 600)} of 600" in text) == words
+    for tau_Y, words in ((0.02, False), (0.03, True)):
+        parts = replace(result.decomposition["all"], tau=0.2, tau_Y=Estimate(tau_Y, 0.0))
+        text = repr(replace(result, decomposition={"all": parts}))
+        assert ("scales and tails are not told apart" in " ".join(text.split())) == words
+        assert re.search(rf"^  all .* {tau_Y:.3f} ", text, re.M)
     for share, words in ((1.9e-4, False), (2.1e-4, True)):
         text = " ".join(repr(replace(result, unresolved={"all": share})).split())
         assert ("Of the differences between minibatches 0.02% may be rounding errors" in text) == words
@@ -247,9 +239,10 @@ def test_differences_of_a_measurement_are_of_gradients_before_they_are_centred()
     g[torch.randint(60, (200,), generator=generator), torch.arange(200)] = 1.0
     batches = [(row[None], torch.zeros(1)) for row in g.float()]
     report = measure(nn.Linear(200, 1, bias=False), lambda outputs, _: outputs.mean(), batches, seed=3, draws=19)
-    exact = diagnosis.decompose(g - g.mean(0), seed=3).tails.value
-    assert report.diagnosis.decomposition["all"].tails.value == pytest.approx(exact, rel=1e-3)
-    assert diagnosis.decompose((g - g.mean(0)).float(), seed=3).tails.value < exact - 0.3
+    exact = float(diagnosis.column_inverse(g, [2]).mean())
+    assert report.diagnosis.tests["all", "1/alpha (per coordinate)", 2].value == pytest.approx(exact, rel=1e-3)
+    centred = (g - g.mean(0)).float()
+    assert float(diagnosis.column_inverse(centred, [2]).nanmean()) != pytest.approx(exact, rel=0.01)
 
 
 def test_groups_keep_their_order_where_one_is_dead() -> None:
@@ -271,7 +264,6 @@ def rare(outputs: Tensor, y: Tensor) -> Tensor:
 def test_only_too_little_noise_is_a_reason_for_no_diagnosis(monkeypatch) -> None:
     x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64)
     model, batches = nn.Linear(6, 3), Minibatches(x, y, 2, seed=0)
-    assert "no scales to divide by" in measure(model, rare, batches).no_diagnosis
     assert (
         "limit = 1 is below the 2 pieces"
         in measure(model, lambda o, _: o.square().mean(), batches, entries=32).no_diagnosis

@@ -117,17 +117,6 @@ def test_sampled_columns_are_contiguous_in_every_piece():
     assert torch.equal(diagnosis.sample_columns(1000, groups, 1000), torch.arange(1000))
 
 
-def test_every_entry_has_a_sign_of_its_own():
-    x = torch.arange(1.0, 20_001.0)
-    signs = diagnosis.random_signs(x, 3) / x
-    assert set(signs.tolist()) == {-1.0, 1.0}
-    assert abs(float(signs.mean())) < 4 / len(x) ** 0.5
-    assert abs(float((signs[1:] * signs[:-1]).mean())) < 4 / len(x) ** 0.5
-    assert torch.equal(diagnosis.random_signs(x, 3), signs * x)
-    assert not torch.equal(diagnosis.random_signs(x, 4), signs * x)
-    assert torch.equal(x, torch.arange(1.0, 20_001.0))
-
-
 def noise(P, p, *seed):
     """Correlated columns of unequal scales."""
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ Gaussian twin. The joint statistic knows the correlation of coordinates and not 
 from .assembly import Diagnosis, diagnose
 from .batch_scaling import log_scale, scaling_exponent, stable_log_scale
 from .conclusion import conclude, counted, doubt, heavier, order, unresolved
-from .decomposition import decompose, expected_scaled, scaled_differences
+from .decomposition import decompose
 from .joint import TooFew, curve
 from .per_coordinate import (
     Comparison,
@@ -33,4 +33,4 @@ from .per_coordinate import (
     tail_excess,
 )
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
-from .twins import gaussian_twin, permute_within_columns, random_signs, sample_columns, shuffle, stable_twin
+from .twins import gaussian_twin, permute_within_columns, sample_columns, shuffle, stable_twin

@@ -12,13 +12,14 @@ from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index.logs import chosen
 
 from .conclusion import doubt, order, order_doubt, unresolved
-from .decomposition import FEWEST_ROWS, decompose
+from .decomposition import decompose
 from .joint import TooFew, alive, curve
 from .per_coordinate import check_draws, gram
 from .result import Diagnosis
 from .tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
 from .twins import sample_columns
 
+FEWEST_ROWS = 16  # fewer say little of what is across them
 _UNITS = 1024  # most units of the whole network to look at
 
 
@@ -48,15 +49,14 @@ def diagnose(
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. The parts of all
             groups together are taken from half as many.
         centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
-            differences have all their digits (`decompose`), and noise of whole numbers is recognised: of it nothing
+            differences have all their digits (`column_inverse`), and noise of whole numbers is recognised: of it nothing
             is concluded. U itself is not changed.
 
     Returns:
         The diagnosis.
 
     Raises:
-        TooFew: fewer than 16 rows, nothing alive, no column with differences in both halves of the pairs, or `max_entries`
-            that do not give every layer one coordinate.
+        TooFew: fewer than 16 rows, nothing alive, or `max_entries` that do not give every layer one coordinate.
         ValueError: fewer than 19 draws, NaN or infinity, K1 or a slice out of range.
     """
     start = time.perf_counter()
@@ -78,7 +78,7 @@ def diagnose(
     del taken
     network_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the corrected estimate has it
     longest = max(math.isqrt(live.numel()), len(live[0]) // 4)  # a block spans a small part of a row, sampled or not
-    network = decompose(live, K1=K1 or min(network_K1, longest), seed=seed, gradients=gradients)
+    network = decompose(live, K1=K1 or min(network_K1, longest), seed=seed)
     neurons = _units(units, columns, mask.cpu(), seed)
     columns = columns[mask.cpu()]
     members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
@@ -87,7 +87,7 @@ def diagnose(
     for name, places in members.items():
         try:
             some = places[sample_columns(len(places), None, limit, seed=seed)].to(live.device)
-            decompositions[name] = decompose(live[:, some], K1=K1, seed=seed, gradients=gradients[:, some])
+            decompositions[name] = decompose(live[:, some], K1=K1, seed=seed)
         except ValueError as error:
             problems[name] = str(error)
     members = {name: places for name, places in members.items() if len(places)}

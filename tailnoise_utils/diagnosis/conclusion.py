@@ -125,7 +125,7 @@ def doubt(shares: Mapping[str, float], dtype: torch.dtype) -> str:
         f"{shares['all']:.1%} of the differences between minibatches"
         + (f" ({groups[worst]:.1%} in the group {worst!r})" if worst else "")
         + " may be rounding errors, of gradients that would be equal in exact arithmetic, such as counts of a class behind "
-        "a dead layer, or sums over much the same samples. tau, the index per coordinate, scales and tails take "
+        "a dead layer, or sums over much the same samples. tau, the index per coordinate and tails take "
         "logarithms of them. Leave layers behind a dead one out, with requires_grad_(False), and measure again."
     )
 

@@ -6,25 +6,24 @@ from textwrap import fill
 from typing import Any
 
 from .conclusion import conclude, counted
-from .decomposition import STABLE, Decomposition
+from .decomposition import Decomposition
 from .joint import Estimate
 from .per_coordinate import Comparison
+from .twins import STABLE
 
 FEW = 100  # live coordinates
-_FEW_TAILS = 0.01  # share of the live coordinates
 _SHOWN = 2e-4  # share of unresolved differences
 _WIDTHS = (9, 12, 7, 7, 7)  # of the columns of the parts
 _REPORT = """\
 {doubt}Diagnosis of alpha^: P = {self.P} minibatches, p = {self.p:,} coordinates{looked_at},
 {few}  dead {self.dead_share:.1%}. 1/alpha^ - 1/2 as it is (0: alpha^ = 2), the sum of four parts:
-{parts}{half}{rounding}
+{parts}{doubtful}{rounding}
   correlation: of coordinates within a minibatch; order: of the parameters;
-  scales: their unequal sizes; tails: heavy tails of single coordinates, the
-  heaviest most; of independent stable noise of index {stable} they
-  would be {stable_tails:+.3f}. Each part may be negative. s.e.: standard error over the
-  minibatches, of the last three parts only of the shuffle that they need.
+  scales: their unequal sizes; tails: heavy tails of single coordinates, which
+  are (tau - tau_Y) / ln K1. A part may be negative. s.e.: standard error over
+  the minibatches, of the last three parts only of the shuffle that they need.
   K1: length of a block. tau looks across the minibatches: 0 for Gaussian noise,
-  larger if heavier (p of each layer by itself).
+  larger if heavier (p of each layer by itself); tau_Y: of block sums.
 Across the minibatches, with {self.draws} Gaussian twins (same covariance; mean +-
   s.d.; p = (1 + those that reach the value) / {values}, so {smallest:.2g} or more) and
   stable ones of index {stable} (mean). Heavier tails have larger values:
@@ -38,13 +37,12 @@ Across the minibatches, with {self.draws} Gaussian twins (same covariance; mean 
   5 % by chance; units: the weights into one neuron):
 {shares}
 {conclusion}"""
-_HALF = """
-  Half of what tails weigh is of {most:,} of {live:,} live coordinates: tails, and scales
-  with the opposite sign, are of these few and not of the noise as a whole. tau
-  is of all."""
+_DOUBTFUL = """
+  tau_Y is not small beside tau: sums over a block are heavy-tailed too, and
+  scales and tails are not told apart (their sum stands)."""
 _ROUNDING = """
   Of the differences between minibatches {share:.2%} may be rounding errors; they
-  would be in scales, tails and tau."""
+  would be in tau, tails and the index per coordinate."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +95,7 @@ class Diagnosis:
 
     def __repr__(self) -> str:
         network = self.decomposition["all"]
-        live, most = network.p, max(1, round(network.half * network.p))
+        live = network.p
         share, taken = self.unresolved.get("all", 0.0), sum(stop - start for start, stop in self.segments)
         shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.not_normal.items() if scope == "all")
         conclusion = conclude(self.tests, self.draws, self.doubt)
@@ -113,10 +111,9 @@ class Diagnosis:
             looked_at="" if taken == self.p else f"\n  ({taken:,} of them looked at)",
             few=few,
             parts="\n".join(self._parts()),
-            half=_HALF.format(most=most, live=live) if most <= _FEW_TAILS * live else "",
+            doubtful="" if network.identified else _DOUBTFUL,
             rounding=_ROUNDING.format(share=share) if share > _SHOWN else "",
             stable=STABLE,
-            stable_tails=network.stable_tails,
             values=self.draws + 1,
             smallest=1 / (self.draws + 1),
             tests="\n".join(self._tests()),
@@ -128,7 +125,7 @@ class Diagnosis:
         """Print the parts and tau of every scope a line, below those of the network their standard errors."""
         scopes = ("all", *self.groups)
         width = max(map(len, [*scopes, "s.e."]))
-        yield f"  {'':{width}} as it is correlation  order scales  tails     K1     tau     p"
+        yield f"  {'':{width}} as it is correlation  order scales  tails     K1  tau_Y    tau     p"
         for scope in scopes:
             if scope in self.problems:
                 yield fill(f"  {scope:{width}}  none: {self.problems[scope]}", 80, subsequent_indent=" " * (width + 4))
@@ -137,9 +134,14 @@ class Diagnosis:
             parts = list(zip((one.e_0, one.correlation, one.order, one.scales, one.tails), _WIDTHS, strict=True))
             test = self.tests.get((scope, "tail excess", None))
             tau = f"{test.value:>7.3f}{test.p:>6.2g}" if test else ""
-            yield f"  {scope:{width}}" + "".join(f"{part.value:>+{n}.3f}" for part, n in parts) + f"{one.K1:>7}{tau}"
+            yield (
+                f"  {scope:{width}}"
+                + "".join(f"{part.value:>+{n}.3f}" for part, n in parts)
+                + f"{one.K1:>7}{one.tau_Y.value:>7.3f}{tau}"
+            )
             if scope == "all":
-                yield f"  {'s.e.':{width}}" + "".join(f"{part.se:>{n}.3f}" for part, n in parts)
+                errors = "".join(f"{part.se:>{n}.3f}" for part, n in (*parts, (one.tau_Y, 14)))
+                yield f"  {'s.e.':{width}}{errors}"
 
     def _tests(self) -> Iterator[str]:
         """Print every test of the whole network a line."""

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from .decomposition import STABLE
 from .joint import Estimate
 from .per_coordinate import (
     Comparison,
@@ -22,6 +21,7 @@ from .per_coordinate import (
     tail_excess,
 )
 from .projections import anderson_darling, discoveries, excess_kurtosis, leading_projections, random_projections
+from .twins import STABLE
 
 COLUMNS = 4096  # live columns of the whole network that the tests look at; twice as many take twice the time
 GROUP_COLUMNS = 256  # of every group

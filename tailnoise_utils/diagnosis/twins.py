@@ -19,6 +19,7 @@ from tailnoise_utils import stable
 
 from .joint import TooFew
 
+STABLE = 1.5  # index of the stable law that noise is compared with
 Groups = Mapping[str, Sequence[slice]]
 _COLUMNS = 2**14  # taken at a time
 _PERMUTED = 2048  # columns permuted at a time: 1 MB at P = 120
@@ -107,7 +108,7 @@ def twin_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int], *, epsilon: fl
         sums = row.cumsum(0, dtype=torch.float64)
         for start, stop, total in zip(first, last, squares, strict=True):
             total += (sums[stop] - sums[start] + row[start].double()).square().numpy() / P
-    scales = torch.cat([block.double().square().mean(0) for block in U.split(_COLUMNS, 1)]).sqrt().cpu().numpy()
+    scales = root_mean_squares(U).cpu().numpy()
     means = []
     for K1, cut, pieces in zip(lengths, cuts, squares, strict=True):
         blocks = np.add.reduceat(pieces, np.searchsorted(cut, np.arange(0, cut[-1], K1)))
@@ -115,6 +116,11 @@ def twin_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int], *, epsilon: fl
         log_X = _logs(scales, epsilon) * rows + _logs(scales[:rest], epsilon)
         means.append(float((_logs(np.sqrt(blocks), epsilon) / len(blocks) - log_X / cut[-1]) / np.log(K1)))
     return means
+
+
+def root_mean_squares(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
+    """Compute the root of the mean square of every column."""
+    return torch.cat([block.double().square().mean(0) for block in U.split(_COLUMNS, 1)]).sqrt_()
 
 
 def _logs(scales: Float64[np.ndarray, " n"], epsilon: float) -> float:
@@ -156,13 +162,6 @@ def permute_within_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, 
         keys = torch.rand(block.shape, generator=generator, device=U.device)
         mixed.copy_(block.gather(0, keys.argsort(0)))
     return out
-
-
-def random_signs(x: Float[Tensor, "..."], seed: int) -> Float[Tensor, "..."]:
-    """Give every entry a sign of its own, + or - with equal probability, in a new tensor."""
-    generator = torch.Generator(x.device).manual_seed(seed)
-    signs = torch.randint(2, x.shape, generator=generator, device=x.device, dtype=torch.int8)
-    return x * signs.mul_(2).sub_(1)
 
 
 def shuffle(x: Float[Tensor, " K"], seed: int) -> Float[Tensor, " K"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tailnoise_utils.diagnosis import Diagnosis
-from tailnoise_utils.diagnosis.decomposition import FEWEST_ROWS
+from tailnoise_utils.diagnosis.assembly import FEWEST_ROWS
 from tailnoise_utils.diagnosis.result import FEW
 from tailnoise_utils.tail_index import TailIndex
 

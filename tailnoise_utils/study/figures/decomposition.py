@@ -5,12 +5,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from tailnoise_utils.diagnosis.decomposition import STABLE
-
 from ..results.reading import AFTER, FITS, ends, with_configurations
 from ..results.store import Results
 from ..style import MARKERS, PART_COLOURS, figure
-from .panels import KINDS, PARTS, errorbars, facets, stack, total
+from .panels import KINDS, PARTS, errorbars, facets
 
 _GAP = r"$1/\hat\alpha - 1/2$"
 _INDICES = {
@@ -26,7 +24,6 @@ _COLUMNS = {
     **_INDICES,
     "gap": ("decomposition: e_0", 0),
     **{part: (f"decomposition: {part}", 0) for part in PARTS},
-    "columns of half": ("decomposition: tails (columns of half)", 0),
     "unresolved": ("diagnosis unresolved", 0),
     "tail excess": ("tail excess", 0),
     "norms": ("sd of ln norm", 0),
@@ -44,40 +41,33 @@ def of_networks(results: Results) -> pd.DataFrame:
     return table[(table["scope"] == "all") & (table["split"] == "train")]
 
 
-def _parts(means: pd.DataFrame) -> pd.DataFrame:
-    """Return the parts by their short names."""
-    return means.rename(columns=lambda name: name.removeprefix("decomposition: ")).reindex(columns=PARTS)
-
-
 @figure
 def waterfall(results: Results) -> Figure:
     """Draw the parts of the gap of each configuration, before and after training: means over seeds, thin lines: range."""
     table = of_networks(results)
     configurations = list(table["configuration"].cat.categories)
-    y, last = np.arange(len(configurations)), len(configurations)
+    y = np.arange(len(configurations))
     time = pd.concat([rows.assign(when=when) for when, rows in ends(table)])
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         by_seed = rows.pivot_table(index=["configuration", "seed"], columns="quantity", values="value", observed=True)
         groups = by_seed.groupby("configuration", observed=True)
         means, low, high = (groups.agg(how).reindex(configurations) for how in ("mean", "min", "max"))
-        parts, gap, tails = _parts(means), "decomposition: e_0", "decomposition: tails"
-        stack(axes, y, parts)
-        start = parts.clip(lower=0).drop(columns="tails").sum(axis=1)
+        up, down = np.zeros(len(y)), np.zeros(len(y))
+        for part, colour in PART_COLOURS.items():  # negative ones to the left, tails last
+            start, width = up, means[f"decomposition: {part}"].fillna(0).to_numpy()
+            axes.barh(y, width, left=np.where(width >= 0, up, down), height=0.7, color=colour, label=part)
+            up, down = up + width.clip(0), down + width.clip(None, 0)
+        gap, tails = "decomposition: e_0", "decomposition: tails"
         axes.hlines(y, low[gap], high[gap], color="k", linewidth=1.2)
         axes.hlines(y + 0.24, low[tails] + start, high[tails] + start, color="#555555", linewidth=1.2)
-        total(axes, means[gap], y, "gap")
-        # Independent entries of a stable law have no correlation and no order; what their tails leave is scales.
-        stable = means[f"{tails} (stable {STABLE})"].mean()
-        law = pd.DataFrame({"scales": [1 / STABLE - 0.5 - stable], "tails": stable}).reindex(columns=PARTS)
-        stack(axes, np.array([last]), law, outline=True)
-        total(axes, [1 / STABLE - 0.5], [last])
+        axes.plot(means[gap], y, "k|", markersize=11, markeredgewidth=1.6, label="gap")
         axes.axvline(0, color="#555555", linewidth=0.8)
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": _GAP, "legend": 5}
-    drawn, panels = facets(time, draw, height=1.2 + 0.27 * last, **layout)
-    panels[0, 0].set_yticks([*y, last], [*configurations, f"independent SαS, α = {STABLE}"])
-    panels[0, 0].set_ylim(last + 0.6, -0.6)
+    drawn, panels = facets(time, draw, height=1.2 + 0.27 * len(y), **layout)
+    panels[0, 0].set_yticks(y, configurations)
+    panels[0, 0].set_ylim(len(y) - 0.4, -0.6)
     return drawn
 
 
@@ -143,7 +133,8 @@ def numbers(results: Results) -> dict[str, float]:
     names = table.index.get_level_values("configuration").astype(str)
     is_after = table.index.get_level_values("when") == AFTER
     cross, cifar = names.str.contains(" MNIST, cross"), names.str.startswith("FCN") & names.str.contains("CIFAR-10")
-    fraction = table["correlation / gap"]
+    fraction, tails = table["correlation / gap"], table["tails"] / table["gap"]
+    fitted = tails[cross & is_after & (table["accuracy"] >= FITS)]
     return {
         "configurations": float(is_after.sum()),
         "dependence_share_before": float(fraction[~is_after].mean()),
@@ -151,5 +142,7 @@ def numbers(results: Results) -> dict[str, float]:
         "dependence_share_least": float(fraction.min()),
         "dependence_share_cifar": float(fraction[cifar].min()),
         "tails_before": float(table.loc[~is_after, "tails"].max()),
-        "columns_of_half": float(table.loc[cross & is_after, "columns of half"].max()),
+        "tails_fitted_low": float(fitted.min()),
+        "tails_fitted_high": float(fitted.max()),
+        "tails_cifar": float(tails[cifar].max()),
     }

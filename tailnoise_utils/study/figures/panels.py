@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..results.reading import DATA, LOSSES
-from ..style import PART_COLOURS, WIDTH
+from ..style import WIDTH
 
 PARTS = ("correlation", "order", "scales", "tails")
 KINDS = {"rows": ("model", "dataset"), "columns": ("loss",), "title": "{model}, {dataset}, {loss}"}  # of networks
@@ -118,18 +118,3 @@ def errorbars(axes: plt.Axes, rows: pd.DataFrame, *, by: str = "width", inverse:
 def band(axes: plt.Axes, values: pd.DataFrame, colour: Any) -> None:
     """Draw the range of the columns, one a run, as a band."""
     axes.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.22, linewidth=0)
-
-
-def stack(axes: plt.Axes, y: np.ndarray, parts: pd.DataFrame, height: float = 0.7, *, outline: bool = False) -> None:
-    """Draw the parts of the gap as stacked horizontal bars, negative ones to the left; hatched if `outline`."""
-    up, down = np.zeros(len(y)), np.zeros(len(y))
-    for part, colour in PART_COLOURS.items():
-        width = parts[part].fillna(0).to_numpy()
-        style = {"fill": False, "edgecolor": colour, "hatch": "/////"} if outline else {"color": colour, "label": part}
-        axes.barh(y, width, left=np.where(width >= 0, up, down), height=height, **style)
-        up, down = up + np.clip(width, 0, None), down + np.clip(width, None, 0)
-
-
-def total(axes: plt.Axes, x: Any, y: Any, label: str | None = None) -> None:
-    """Mark the whole gap on its stacked bar."""
-    axes.plot(x, y, "k|", markersize=11, markeredgewidth=1.6, label=label)
