@@ -22,13 +22,13 @@ class Verdict:
     claim: str  #: its number in the book
     statement: str  #: what it says, as we understand the paper
     rule: str  #: what has to hold in a cell
-    recurs: str  #: one of ``VERDICTS``: does the paper's number recur?
+    recurs: str  #: one of ``VERDICTS``, for whether the paper's number recurs
     paper: str  #: the paper's value or range
     unit: str  #: of the values in the cells
     band: tuple[float, float] | None  #: the paper's range in that unit, or the rule's
     cells: (
         pd.DataFrame
-    )  #: cell, low, value (median), high, n, holds; corrected: the same range without dead coordinates
+    )  #: cell, low, value (median), high, n, holds, and `corrected`, the range without dead coordinates
     tails: str = ""  #: is the noise heavier than Gaussian across the minibatches? A word or two
     evidence: str = ""  #: for that
     experiments: tuple[str, ...] = ()  #: whose results were judged

@@ -52,7 +52,7 @@ class FewImagesSpec(Measured):
     points: tuple[int, ...]  #: which snapshots
     sizes: tuple[int, ...]  #: minibatch sizes of the log-scale, multiples of the first that divide n / 2, as b is
     coordinates: int  #: how many are sampled
-    planted: float  #: index of independent SaS numbers that stand in for the gradients by image (9 10^6); 0: none do
+    planted: float  #: index of independent SaS numbers in place of the gradients by image (9 10^6), 0 for none
     once: ClassVar[tuple[str, ...]] = (*Measured.once, "tail excess of a coordinate")
 
     @property
