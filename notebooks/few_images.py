@@ -48,7 +48,8 @@ for when in ("before", "after"):
 # %% [markdown]
 # ```{admonition} In short
 # **Finding.** A coordinate is heavier than Gaussian where few images of a minibatch have a gradient in it.
-# Counts on half of the images predict the tail excess $\tau$ on the other half; of planted stable noise they predict nothing.
+# Counts on half of the images order the tail excess $\tau$ on the other half, to a factor of about two at the end.
+# Of planted stable noise of one index they predict nothing.
 #
 # **Evidence.** Between 0.3 and 4 images $\tau$ is {glue:text}`few_start_min:.2f` to {glue:text}`few_start_max:.2f` times 1/(12 images) before training, {glue:text}`few_after_min:.2f` to {glue:text}`few_after_max:.2f` times after it.
 #
@@ -57,7 +58,7 @@ for when in ("before", "after"):
 #
 # Let $g_{ij}$ be the gradient of image $i$ in coordinate $j$.
 # A coordinate sees $n_{\mathrm{eff},j} = (\sum_i g_{ij}^2)^2 / \sum_i g_{ij}^4$ of the $n$ images, and $b\, n_{\mathrm{eff},j} / n$ of a minibatch: its *events*.
-# A sum of independent images has the excess kurtosis 1/events.
+# A sum of $b$ independent images has the excess kurtosis 1/events $- 3/b$, and the second term is small where events are few.
 # Edgeworth's expansion then gives, with no constant fitted,
 #
 # $$\tau_j \approx \frac{1}{12\, \mathrm{events}_j}.$$
@@ -78,7 +79,7 @@ Markdown(runner.missing("few_images", profile) + untrained(scaling))
 
 # %% [markdown]
 # A random half of the images gives the events.
-# The other half alone gives $\tau$, so no image is used twice.
+# The other half alone gives $\tau$, so no image is used twice in the left panel.
 #
 # * **Networks.** The events of the halves agree: their logarithms correlate by {glue:text}`few_agree_min:.2f` to {glue:text}`few_agree_max:.2f`.
 #   Where a few hard images decide, a half has few of them, the counts agree less, and $\tau$ falls less steeply than the rule.

@@ -13,7 +13,7 @@ from ..results.store import Results
 from .batch_size import c6, o3
 from .estimators import c2
 from .exits import c9
-from .iterations import c7
+from .iterations import at_the_dip, c7
 from .norms import c1, same_covariance
 from .sizes import c3, c4a, c4b, c5, c8
 from .tails import configurations, heavier, o1, o2, scaling
@@ -31,7 +31,7 @@ RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...], Callable[..., An
     "C4b": (c4b, ("fcn_size",), heavier, ("fcn_size",)),
     "C5": (c5, ("cnn_size",), heavier, ("cnn_size",)),
     "C6": (c6, ("batch_size",), scaling, ("batch_scaling",)),
-    "C7": (c7, ("iterations",), heavier, ("iterations",)),
+    "C7": (c7, ("iterations",), at_the_dip, ("iterations",)),
     "C8": (c8, _SIZES, heavier, _SIZES),
     "C9": (c9, ("metastability", "metastability_limit"), None, ()),
     "O1": (o1, ("fcn_size",), heavier, ("fcn_size",)),

@@ -104,9 +104,9 @@ def without_noise(results: Results) -> np.ndarray:
 
 
 def c9(wells: Results, limit: Results) -> Verdict:
-    """C9: Exit times under Levy noise depend on the width of a well, not on its depth; most time is spent in wide wells.
+    """C9: Exit times depend on the width of a well under Levy noise, and exponentially on its depth under Brownian noise.
 
-    Under Brownian noise they depend exponentially on the depth.
+    The Levy-driven process spends most of its time in wide wells.
 
     The rule: slopes of the logarithm of the exit time in ln width, ln noise and depth, exit rates, rates of moves and the
     share of the time in each well are those of the theory within .05, rates relatively; rates of moves at the largest index

@@ -1,10 +1,23 @@
 """C3, C4, C5 and C8: alpha^ over the sizes of the networks, losses, data sets and seeds."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results.reading import CONFIGURATION, DATA, LOSSES, at_end, at_start, in_data_order, late_values, name_of, values
+from ..results.reading import (
+    CONFIGURATION,
+    DATA,
+    LOSSES,
+    at_end,
+    at_start,
+    fixed_length,
+    in_data_order,
+    late_values,
+    name_of,
+    values,
+)
 from ..results.store import Results
 from .verdict import Cell, Verdict, cell, judge
 
@@ -19,6 +32,15 @@ def late_alpha(*results: Results, quantity: str = PUBLISHED) -> pd.DataFrame:
     """Return late alpha^ of training images with the settings of each run, and whether it left chance and fits."""
     tables = [values(late_values(one), quantity).assign(alpha=lambda rows: 1 / rows["value"]) for one in results]
     return pd.concat(tables, ignore_index=True)
+
+
+def at_one_length(results: Results) -> pd.DataFrame:
+    """Return late corrected alpha^ at K1 = 1000, or the largest below it that all runs have."""
+    table = late_values(results).query("split == 'train'")
+    joint, K1 = fixed_length(table)
+    at_paper = table["quantity"] == "1/alpha (corrected, K1 = 1000)"
+    chosen = table[at_paper | ((table["quantity"] == joint) & (table["x"] == K1))]
+    return chosen.assign(alpha=1 / chosen["value"])
 
 
 def _beside(rows: pd.DataFrame, corrected: pd.DataFrame) -> pd.Series:
@@ -51,26 +73,25 @@ def c4a(fcn: Results) -> Verdict:
     """C4a: FCN on MNIST: alpha^ falls as the network grows, the more the deeper it is.
 
     The rule: among networks that fit, alpha^ falls with each doubling of the width, by two standard errors of the slope or
-    more, at every depth; and the slope falls with the depth.
+    more, at every depth; and so does the slope from the shallowest to the deepest. K1 grows with the network as published;
+    `corrected` is the slope at one K1.
     """
     rows = late_alpha(fcn).query("dataset == 'mnist' and fits")
-    corrected = late_alpha(fcn, quantity=CORRECTED)
+    corrected = at_one_length(fcn)
     cells: list[Cell] = []
     for loss, of_loss in rows.groupby("loss", sort=False):
         slopes = {}
         for depth, group in of_loss.groupby("depth"):
             if group["width"].nunique() > 1 and len(group) > 2:
-                line, other = (
-                    stats.linregress(np.log2(part["width"]), part["alpha"])
-                    for part in (group, corrected[corrected["run"].isin(group["run"])])
-                )
-                slopes[depth], half = line.slope, _ERRORS * line.stderr
+                line = stats.linregress(np.log2(group["width"]), group["alpha"])
+                same = corrected[corrected["run"].isin(group["run"])]  # streamed noise has no other K1
+                other = stats.linregress(np.log2(same["width"]), same["alpha"]).slope if len(same) > 2 else math.nan
+                slopes[depth], half = (line.slope, line.stderr), _ERRORS * line.stderr
                 ends = (line.slope - half, line.slope, line.slope + half)
-                cells.append(
-                    cell(f"{LOSSES[loss]}, depth {depth}", ends, ends[-1] < 0, (other.slope,)) | {"n": len(group)}
-                )
+                cells.append(cell(f"{LOSSES[loss]}, depth {depth}", ends, ends[-1] < 0, (other,)) | {"n": len(group)})
         if len(slopes) > 1:
-            falls = bool((np.diff(list(slopes.values())) < 0).all())
+            (first, error), *_, (last, other_error) = slopes.values()
+            falls = last - first < -_ERRORS * np.hypot(error, other_error)
             cells.append(cell(f"{LOSSES[loss]}: more so the deeper", (), falls))
     return judge(c4a, cells, "change of alpha^ with twice the width", "falls", (-np.inf, 0.0))
 
@@ -119,11 +140,9 @@ def c8(fcn: Results, cnn: Results) -> Verdict:
     tenths of the configurations that fit.
     """
     rows, corrected = (late_alpha(fcn, cnn, quantity=name).query("fits") for name in (PUBLISHED, CORRECTED))
-    cells = []
-    for names, group in rows.groupby(["model", "dataset", "loss"], sort=False):
-        spreads, other = (_spreads(part) for part in (group, corrected[corrected["run"].isin(group["run"])]))
-        if len(spreads):
-            cells.append(cell(name_of(*names), spreads, float((spreads <= _SD).mean()) >= _SHARE, other))
+    spreads, other = _spreads(rows), _spreads(corrected[corrected["run"].isin(rows["run"])])
+    holds = float((spreads <= _SD).mean()) >= _SHARE
+    cells = [cell("all that fit", spreads, holds, other)] if len(spreads) else []
     return judge(c8, cells, "sd of alpha^ over seeds", "about .03", (0.0, _SD))
 
 

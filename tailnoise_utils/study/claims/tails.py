@@ -11,6 +11,7 @@ from .verdict import Verdict, cell, judge, span
 
 RULER = {0.051: 1.95, 0.105: 1.9, 0.22: 1.8, 0.64: 1.5}  #: tau of independent SaS entries in 120 rows, and their index
 _LEVEL = 0.05
+_RISE = 0.02  # of a scaling exponent from small to larger minibatches; finite data give stable noise less
 _CLEAR = 0.05  # tau that counts as heavier where it was not set against Gaussian twins: a stable index of 1.95
 
 
@@ -57,13 +58,14 @@ def heavier(*results: Results) -> tuple[str, str]:
         if group.empty:
             continue
         count, low, high = int(group["heavier"].sum()), group["tau"].min(), group["tau"].max()
-        words.append({0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}"))
+        word = {0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}")
+        words.append(f"{word} (tau {span(low, high)})")
         indices = " to ".join(dict.fromkeys((stable_index(low), stable_index(high))))
         sentences.append(
             f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {span(low, high)} "
             f"(a stable index of {indices} has the same tau)."
         )
-    sentences.append(f"To 1/alpha^ such tails add {table['share'].max():.2f} at most; second moments give the rest.")
+    sentences.append(f"To 1/alpha^ such tails add {table['share'].max():.2f} at most; the Gaussian twin has the rest.")
     both = "where networks fit: {}; elsewhere: {}" if len(words) == 2 else "{}"
     return both.format(*words), " ".join(sentences)
 
@@ -74,7 +76,11 @@ def scaling(results: Results) -> tuple[str, str]:
     if table.empty:
         return "not measured", "Not measured."
     (a, b), (c, d) = ((table[name].min(), table[name].max()) for name in ("small", "large"))
-    return "no single index", f"Scaling exponent {a:.2f} to {b:.2f} from 10 to 100 samples, {c:.2f} to {d:.2f} to 1000."
+    rises = int((table["large"] - table["small"] > _RISE).sum())
+    word = {0: "one index fits", len(table): "no single index"}.get(
+        rises, f"no single index in {rises} of {len(table)}"
+    )
+    return word, f"Scaling exponent {a:.2f} to {b:.2f} from 10 to 100 samples, {c:.2f} to {d:.2f} to 1000."
 
 
 def o1(fcn: Results) -> Verdict:

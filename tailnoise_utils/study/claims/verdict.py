@@ -76,11 +76,12 @@ def judge(
 
 
 def stated(rule: Callable) -> tuple[str, str]:
-    """Return what a claim says and its rule: the first paragraph of the docstring, and that which begins "The rule: "."""
-    first, *others = [" ".join(text.split()) for text in (inspect.getdoc(rule) or "").split("\n\n")]
-    rules = [text for text in others if text.startswith("The rule: ")]
+    """Return what a claim says and its rule: the docstring up to the paragraph that begins "The rule: ", and that one."""
+    paragraphs = [" ".join(text.split()) for text in (inspect.getdoc(rule) or "").split("\n\n")]
+    rules = [text for text in paragraphs if text.startswith("The rule: ")]
     if len(rules) != 1:
         raise ValueError(
             f"the docstring of {rule.__name__} has {len(rules)} paragraphs that begin 'The rule: '; give one"
         )
-    return first.partition(": ")[2], rules[0].removeprefix("The rule: ")
+    statement = " ".join(paragraphs[: paragraphs.index(rules[0])])
+    return statement.partition(": ")[2], rules[0].removeprefix("The rule: ")

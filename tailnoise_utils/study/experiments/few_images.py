@@ -40,9 +40,9 @@ class FewImagesSpec(Measured):
         n_{\mathrm{eff},j}^A = \frac{(\sum_{i \in A} g_{ij}^2)^2}{\sum_{i \in A} g_{ij}^4}, \qquad
         \tau_j \approx \frac{1}{12\, \mathrm{events}_j}.
 
-    The sum of b independent images has an excess kurtosis of 1 / events, and the mean logarithm falls by a twelfth of it
-    (Edgeworth). How ln(events) of the halves correlate says how far such a count repeats. Rows are of sampled coordinates,
-    as many of each layer (6 10^6), and means over them.
+    The sum of b independent images has an excess kurtosis of 1 / events (less 3 / b), and the mean logarithm falls by a
+    twelfth of it (Edgeworth). How ln(events) of the halves correlate says how far such a count repeats. Rows are of sampled
+    coordinates, as many of each layer (6 10^6), and means over them.
 
     Names that begin with "unit norms" or "cut norms" are of another noise: the gradient of every image is first divided by
     its norm, or cut to the median norm of all images.

@@ -90,6 +90,9 @@ def numbers(results: Results) -> dict[str, float]:
     names, stable = noise.index.get_level_values("name"), events[events["planted"] > 0]
     agree = noise["events (correlation of the halves)"].groupby(names.str.startswith("planted"))
     judged = events[(events["planted"] == 0) & events["x"].between(*_JUDGED)]
+    judged = judged[
+        (judged["iteration"] == 0) | (judged["iteration"] == judged.groupby("name")["iteration"].transform("max"))
+    ]
     sums = judged[[_TAU, _RULE]].mul(judged["coordinates by events"], axis=0)
     sums = sums.groupby([judged["name"], judged["iteration"] > 0]).agg("sum")
     ratio = (sums[_TAU] / sums[_RULE]).groupby(level="iteration")

@@ -19,7 +19,7 @@ def extreme_eigenvalues(
 ) -> tuple[float, float]:
     """Compute the smallest and the largest eigenvalue of the Hessian of the mean loss, by products with vectors alone.
 
-    The residual bounds the error by 2 % of the larger magnitude; usually it is far less.
+    Some eigenvalue is within 2 % of the larger magnitude of each, usually far nearer; Ritz values err inwards.
     """
     parameters = trainable(model)
     with as_found(model):
