@@ -38,7 +38,7 @@ for word in claims.VERDICTS:
     glue(f"count_{word.replace(' ', '_')}", count, display=False)
 glue("count_claims", sum(v.claim.startswith("C") for v in verdicts), display=False)
 networks = claims.configurations(runner.choose("fcn_size", profile)[1])
-glue("claims_share", networks["share"].max(), display=False)
+glue("claims_share", float(networks["share"].max()), display=False)
 
 # %% [markdown]
 # ```{admonition} In short

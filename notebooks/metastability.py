@@ -33,7 +33,7 @@ svg_in_notebooks()
 asked = profile
 profile, results = runner.choose("metastability", asked)
 checks = theory.checks(results)
-glue("meta_holds", theory.near(checks["off"]).sum(), display=False)
+glue("meta_holds", int(theory.near(checks["off"]).sum()), display=False)
 glue("meta_checks", len(checks), display=False)
 failed = theory.rate_ratios(results).query("kind == 'move'")["ratio"].max()
 glue("meta_failed", float(failed), display=False)

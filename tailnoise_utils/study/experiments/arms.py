@@ -67,7 +67,7 @@ class ArmSpec(Measured):
 
     @property
     def noise_batch_size(self) -> int:
-        """Return the size of the minibatches whose noise is measured: those of the training."""
+        """Return the size of minibatches whose noise is measured, as in training."""
         return self.train.batch_size
 
     def rows(self, progress: Progress) -> list[Row]:
