@@ -90,7 +90,7 @@ class Decomposition:
 
     @property
     def identified(self) -> bool:
-        """Whether scales and tails can be told apart, that is tau_Y is at most a tenth of tau, or within two standard errors."""
+        """Whether scales and tails can be told apart, tau_Y being a tenth of tau or less, up to two standard errors."""
         return self.tau_Y.value - 2 * self.tau_Y.se <= self.tau / 10
 
     def rows(self) -> list[dict[str, Any]]:

@@ -134,7 +134,7 @@ def minibatch_gradient(
 def gradients(
     model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, mode: str = "eval", seed: int = 0
 ) -> Iterator[Gradient]:
-    """Compute the gradients of all minibatches by :func:`minibatch_gradient`; refuse a loss that sums, or different sizes."""
+    """Compute the gradients of all minibatches by :func:`minibatch_gradient`; refuse a loss that sums, or unequal sizes."""
     if not callable(loss_fn):
         raise ValueError(
             f"the loss is of type {type(loss_fn).__name__} and cannot be called: give model, loss_fn, batches in this order"
