@@ -8,7 +8,8 @@ were fixed beforehand, and their verdicts, are in the book's appendix.
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..experiments import check_profile, runner
+from .. import experiments
+from ..experiments import runner
 from ..results.store import Results
 from .batch_size import c6, o3
 from .estimators import c2
@@ -64,6 +65,6 @@ def _stored(experiment: str, profile: str) -> tuple[str, Results] | None:
     try:
         if profile == "book":
             return runner.choose(experiment, profile)
-        return check_profile(profile), runner.stored(experiment, profile, complete=False)
+        return experiments.check_profile(profile), runner.stored(experiment, profile, complete=False)
     except runner.MissingResults:
         return None
