@@ -11,9 +11,9 @@ from matplotlib.colors import to_hex
 
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.figures import paper, sizes
-from tailnoise_utils.study.figures.paper import PALE, PUBLISHED, TWIN
+from tailnoise_utils.study.figures.paper import PALE
 from tailnoise_utils.study.results import store
-from tailnoise_utils.study.results.reading import in_data_order, late_values
+from tailnoise_utils.study.results.reading import PUBLISHED, TWIN, in_data_order, late_values
 
 mpl.use("agg")
 

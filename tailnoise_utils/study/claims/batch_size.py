@@ -3,9 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from ..results.reading import AFTER, BEFORE, CONFIGURATION, DATA, at_end, at_start, name_of
+from ..results.reading import (
+    AFTER,
+    BEFORE,
+    CONFIGURATION,
+    CORRECTED,
+    DATA,
+    PUBLISHED,
+    at_end,
+    at_start,
+    late_values,
+    name_of,
+)
 from ..results.store import Results
-from .sizes import CORRECTED, PUBLISHED, late_values
 from .verdict import Verdict, cell, judge
 
 _RISE = 0.1
@@ -42,7 +52,7 @@ def c6(results: Results) -> Verdict:
         cell(
             f"{DATA[names[0]]}, depth {names[1]}, {names[2]}",
             group["rise"],
-            bool((group["rise"] <= _RISE).all()),
+            (group["rise"] <= _RISE).all(),
             corrected.get(names, ()),
         )
         for names, group in table.groupby(keys, sort=False)
@@ -70,7 +80,7 @@ def o3(results: Results) -> Verdict:
     a stable law both slopes are nearly equal.
     """
     cells = [
-        cell(f"{name_of('', dataset, loss)}, {when}", group["value"], bool((group["value"] > 0).all()))
+        cell(f"{name_of('', dataset, loss)}, {when}", group["value"], (group["value"] > 0).all())
         for (dataset, loss, when), group in exponents(results).groupby(["dataset", "loss", "when"], sort=False)
     ]
     return judge(o3, cells, "rise of the scaling exponent", "0 if stable", None)

@@ -117,7 +117,7 @@ def c9(wells: Results, limit: Results) -> Verdict:
         cell(
             f"{'Brownian' if alpha == 2 else f'alpha = {alpha:g}'}, {kind}",
             group["off"],
-            bool(near(group["off"]).all()),
+            near(group["off"]).all(),
         )
         for (alpha, kind), group in table.groupby(["alpha", "kind"], sort=False)
     ]

@@ -2,13 +2,12 @@
 
 import pandas as pd
 
-from ..results.reading import DATA, in_data_order
+from ..experiments.paper import EARLY
+from ..results.reading import CORRECTED, DATA, PUBLISHED, in_data_order
 from ..results.store import Results
-from .sizes import CORRECTED, PUBLISHED
 from .verdict import Cell, Verdict, cell, judge
 
 FALLS = {"mnist": 0.43, "cifar10": 0.31}  # of alpha^ in the paper's Figure 7
-EARLY = 1500  # the paper's dip is before it
 _POINTS, _WINDOW, _HIGHER = 0.05, 300, 1.01
 
 
@@ -20,31 +19,38 @@ def c7(results: Results) -> Verdict:
     more, within 300 iterations of an alpha^ so low, and both recover, alpha^ by half of its fall; the loss is higher there
     than before, by 1 % or more, as where a process jumps. Windows and shares were chosen when the runs were known.
     """
-    runs = results.runs.query("model == 'fcn' and width == 512 and depth == 9 and batch_size == 500")
-    rows = in_data_order(results.rows[results.rows["scope"] == "all"]).query("split == 'train'")
     cells: list[Cell] = []
-    for dataset, theirs in FALLS.items():
-        longest = runs[(runs["dataset"] == dataset)].drop_duplicates("seed")
-        parts = [landmarks_of(rows[rows["run"] == run], theirs / 2) for run in longest["run"]]
-        if not parts:
-            continue
-        table, name = pd.DataFrame(parts), DATA[dataset]
-        held = table["fall"].ge(theirs / 2) & table["recovers"]
-        cells.append(cell(f"{name}: fall of alpha^", table["fall"], held.all(), table["corrected"]))
-        near = table["apart"].le(_WINDOW) & table["back"]
-        cells.append(
-            cell(f"{name}: drop of the accuracy", table["drop"], bool((near & table["drop"].ge(_POINTS)).all()))
+    for dataset, trainings in _figure7(results).items():
+        table, name, enough = (
+            pd.DataFrame([_marks(one, dataset) for one in trainings]),
+            DATA[dataset],
+            FALLS[dataset] / 2,
         )
+        held = table["fall"].ge(enough) & table["recovers"]
+        cells.append(cell(f"{name}: fall of alpha^", table["fall"], held.all(), table["corrected"]))
+        near = table["apart"].le(_WINDOW) & table["back"] & table["drop"].ge(_POINTS)
+        cells.append(cell(f"{name}: drop of the accuracy", table["drop"], near.all()))
         cells.append(cell(f"{name}: rise of the loss", table["rise"], table["rise"].ge(_HIGHER - 1).all()))
     return judge(c7, cells, "fall, drop, relative rise", ".43 and .31; to chance; a jump", None)
 
 
-def landmarks_of(rows: pd.DataFrame, enough: float) -> dict[str, float | bool]:
+def _figure7(results: Results) -> dict[str, list[pd.DataFrame]]:
+    """Return, by data set, the longest training of Figure 7's network of each seed, a row an iteration."""
+    runs = results.runs.query("model == 'fcn' and width == 512 and depth == 9 and batch_size == 500")
+    rows = in_data_order(results.rows[results.rows["scope"] == "all"]).query("split == 'train' and x != x")
+    trainings: dict[str, list[pd.DataFrame]] = {}
+    for dataset in FALLS:
+        for run in runs[runs["dataset"] == dataset].drop_duplicates("seed")["run"]:  # as they come in the grid
+            table = rows[rows["run"] == run].pivot(index="iteration", columns="quantity", values="value")
+            trainings.setdefault(dataset, []).append(table)
+    return trainings
+
+
+def _marks(table: pd.DataFrame, dataset: str) -> dict[str, float | bool]:
     """Return the fall of alpha^, the drop of the accuracy below its earlier maximum, and the rise of the loss at it.
 
-    `apart` is how many iterations the drop is away from the nearest alpha^ that has fallen `enough`.
+    `apart` is how many iterations the drop is away from the nearest alpha^ that has fallen by half of the paper's fall.
     """
-    table = rows[rows["x"].isna()].pivot(index="iteration", columns="quantity", values="value")
     alpha, accuracy = 1 / table[PUBLISHED], table["accuracy"]
     dip, first = alpha.loc[:EARLY].idxmin(), alpha.iloc[0]
     below = accuracy - accuracy.cummax()
@@ -55,7 +61,7 @@ def landmarks_of(rows: pd.DataFrame, enough: float) -> dict[str, float | bool]:
         "corrected": corrected.iloc[0] - corrected.loc[:EARLY].min(),
         "recovers": bool(alpha.loc[dip:].max() >= (first + alpha[dip]) / 2),
         "drop": -below[low],
-        "apart": min(abs(alpha.index[first - alpha >= enough] - low), default=_WINDOW + 1),
+        "apart": min(abs(alpha.index[first - alpha >= FALLS[dataset] / 2] - low), default=_WINDOW + 1),
         "back": bool(accuracy.loc[low:].max() >= accuracy.loc[:low].max()),
         "rise": table["loss"][low] / table["loss"].loc[:low].iloc[:-1].min() - 1 if low else 0.0,
     }
@@ -63,18 +69,11 @@ def landmarks_of(rows: pd.DataFrame, enough: float) -> dict[str, float | bool]:
 
 def at_the_dip(results: Results) -> tuple[str, str]:
     """Say whether the noise of Figure 7's network is heavier at the dip of alpha^ than before training, by tau."""
-    rows = in_data_order(results.rows[results.rows["scope"] == "all"]).query("split == 'train' and x != x")
     words, heavier = [], []
-    for dataset in FALLS:
-        runs = results.runs.query("width == 512 and depth == 9 and batch_size == 500 and dataset == @dataset")["run"]
-        for run in runs.iloc[:1]:
-            table = rows[rows["run"] == run].pivot(index="iteration", columns="quantity", values="value")
-            tau, dip = table["tail excess"], table[PUBLISHED].loc[:EARLY].idxmax()
-            heavier.append(tau[dip] > tau.iloc[0])
-            words.append(
-                f"{DATA[dataset]}: tau goes from {tau.iloc[0]:.2f} before training to {tau[dip]:.2f} at the dip."
-            )
-    word = (
-        "not measured" if not words else "heavier at the dip" if any(heavier) else "no heavier at the dip than before"
-    )
-    return word, " ".join(words) or "Not measured."
+    for dataset, (table, *_) in _figure7(results).items():
+        tau, dip = table["tail excess"], table[PUBLISHED].loc[:EARLY].idxmax()
+        heavier.append(tau[dip] > tau.iloc[0])
+        words.append(f"{DATA[dataset]}: tau goes from {tau.iloc[0]:.2f} before training to {tau[dip]:.2f} at the dip.")
+    if not words:
+        return "not measured", "Not measured."
+    return "heavier at the dip" if any(heavier) else "no heavier at the dip than before", " ".join(words)

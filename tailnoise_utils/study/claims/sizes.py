@@ -8,8 +8,10 @@ from scipy import stats
 
 from ..results.reading import (
     CONFIGURATION,
+    CORRECTED,
     DATA,
     LOSSES,
+    PUBLISHED,
     at_end,
     at_start,
     fixed_length,
@@ -21,16 +23,19 @@ from ..results.reading import (
 from ..results.store import Results
 from .verdict import Cell, Verdict, cell, judge
 
-PUBLISHED, CORRECTED = "1/alpha (published)", "1/alpha (corrected)"
 _FAR = 1.75
 _LEVEL, _CNN, _FEW = (1.05, 1.25), (1.0, 1.1), 8
 _SD, _SHARE = 0.032, 0.9  # the square root of the paper's variance of .001
 _ERRORS = 2.0  # standard errors
 
 
-def late_alpha(*results: Results, quantity: str = PUBLISHED) -> pd.DataFrame:
-    """Return late alpha^ of training images with the settings of each run, and whether it left chance and fits."""
-    tables = [values(late_values(one), quantity).assign(alpha=lambda rows: 1 / rows["value"]) for one in results]
+def late_alpha(*results: Results) -> pd.DataFrame:
+    """Return late `alpha`, as published, and `corrected` of training images, with the settings and fate of each run."""
+    tables = []
+    for table in map(late_values, results):
+        corrected = values(table, CORRECTED).set_index("run")["value"]
+        rows = values(table, PUBLISHED)
+        tables.append(rows.assign(alpha=1 / rows["value"], corrected=1 / rows["run"].map(corrected)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -41,11 +46,6 @@ def at_one_length(results: Results) -> pd.DataFrame:
     at_paper = table["quantity"] == "1/alpha (corrected, K1 = 1000)"
     chosen = table[at_paper | ((table["quantity"] == joint) & (table["x"] == K1))]
     return chosen.assign(alpha=1 / chosen["value"])
-
-
-def _beside(rows: pd.DataFrame, corrected: pd.DataFrame) -> pd.Series:
-    """Return the corrected alpha^ of the same runs."""
-    return corrected.loc[corrected["run"].isin(rows["run"]), "alpha"]
 
 
 def c3(fcn: Results, cnn: Results) -> Verdict:
@@ -101,15 +101,11 @@ def c4b(fcn: Results) -> Verdict:
 
     The rule: alpha^ of every size that left chance (mean over its seeds) is 1.05 to 1.25.
     """
-    rows, corrected = (
-        late_alpha(fcn, quantity=name).query("dataset == 'cifar10' and left") for name in (PUBLISHED, CORRECTED)
-    )
-    cells = []
+    rows, cells = late_alpha(fcn).query("dataset == 'cifar10' and left"), []
     for (loss, depth), group in rows.groupby(["loss", "depth"]):
-        sizes, other = (
-            part.groupby("width")["alpha"].mean() for part in (group, corrected[corrected["run"].isin(group["run"])])
-        )
-        cells.append(cell(f"{LOSSES[loss]}, depth {depth}", sizes, sizes.between(*_LEVEL).all(), other))
+        sizes = group.groupby("width")[["alpha", "corrected"]].mean()
+        holds = sizes["alpha"].between(*_LEVEL).all()
+        cells.append(cell(f"{LOSSES[loss]}, depth {depth}", sizes["alpha"], holds, sizes["corrected"]))
     return judge(c4b, cells, "alpha^ of a size", "1.1 to 1.2", _LEVEL)
 
 
@@ -119,17 +115,14 @@ def c5(cnn: Results) -> Verdict:
     The rule: with cross-entropy, networks of 8 filters or fewer have the lowest alpha^, and those that fit have 1.0 to 1.1;
     it takes a size that fits.
     """
-    rows, corrected = (late_alpha(cnn, quantity=name).query("loss == 'nll'") for name in (PUBLISHED, CORRECTED))
     cells = []
-    for dataset, group in rows.groupby("dataset"):
+    for dataset, group in late_alpha(cnn).query("loss == 'nll'").groupby("dataset"):
         large = group[group["fits"] & (group["width"] > _FEW)]
         means = group.groupby("width")["alpha"].mean()
         if len(large):
             lowest = means[means.index <= _FEW].max() < means[means.index > _FEW].min()
             sizes = large.groupby("width")["alpha"].mean()
-            cells.append(
-                cell(DATA[dataset], sizes, bool(lowest and sizes.between(*_CNN).all()), _beside(large, corrected))
-            )
+            cells.append(cell(DATA[dataset], sizes, lowest and sizes.between(*_CNN).all(), large["corrected"]))
     return judge(c5, cells, "alpha^ of a size that fits", "1.0 to 1.1", _CNN)
 
 
@@ -139,14 +132,8 @@ def c8(fcn: Results, cnn: Results) -> Verdict:
     The rule: the standard deviation over three seeds or more is .032 or less (the paper's variance is about .001) in nine
     tenths of the configurations that fit.
     """
-    rows, corrected = (late_alpha(fcn, cnn, quantity=name).query("fits") for name in (PUBLISHED, CORRECTED))
-    spreads, other = _spreads(rows), _spreads(corrected[corrected["run"].isin(rows["run"])])
-    holds = float((spreads <= _SD).mean()) >= _SHARE
-    cells = [cell("all that fit", spreads, holds, other)] if len(spreads) else []
+    by = late_alpha(fcn, cnn).query("fits").groupby(CONFIGURATION)
+    spreads = by[["alpha", "corrected"]].std()[by.size() >= 3]
+    holds = (spreads["alpha"] <= _SD).mean() >= _SHARE
+    cells = [cell("all that fit", spreads["alpha"], holds, spreads["corrected"])] if len(spreads) else []
     return judge(c8, cells, "sd of alpha^ over seeds", "about .03", (0.0, _SD))
-
-
-def _spreads(rows: pd.DataFrame) -> pd.Series:
-    """Return the sd of alpha^ of each configuration with three seeds or more."""
-    by = rows.groupby(CONFIGURATION)["alpha"]
-    return by.std()[by.size() >= 3]

@@ -96,7 +96,7 @@ def o1(fcn: Results) -> Verdict:
     correlation, gap = parts
     shares = (correlation / gap).rename("share").reset_index()
     cells = [
-        cell(name_of(*names), group["share"], bool((group["share"] > 0.5).all()))
+        cell(name_of(*names), group["share"], (group["share"] > 0.5).all())
         for names, group in shares.groupby(["model", "dataset", "loss"], sort=False)
     ]
     return judge(o1, cells, "correlation, fraction of the gap", "(ours) more than half", (0.5, 1.0))

@@ -26,9 +26,7 @@ class Verdict:
     paper: str  #: the paper's value or range
     unit: str  #: of the values in the cells
     band: tuple[float, float] | None  #: the paper's range in that unit, or the rule's
-    cells: (
-        pd.DataFrame
-    )  #: cell, low, value (median), high, n, holds, and `corrected`, the range without dead coordinates
+    cells: pd.DataFrame  #: cell, low, value (median), high, n, holds; and corrected, the range without dead coordinates
     tails: str = ""  #: is the noise heavier than Gaussian across the minibatches? A word or two
     evidence: str = ""  #: for that
     experiments: tuple[str, ...] = ()  #: whose results were judged
@@ -57,7 +55,8 @@ def span(low: float, high: float) -> str:
 
 def cell(name: str, values: Iterable[float], holds: bool | np.bool_, corrected: Iterable[float] = ()) -> Cell:
     """Return a cell: the range and the median of its values, how many they are, and whether the rule holds."""
-    numbers, others = np.fromiter(values, float), np.fromiter(corrected, float)
+    numbers, others = (np.fromiter(some, float) for some in (values, corrected))
+    others = others[~np.isnan(others)]
     low, value, high = np.quantile(numbers, (0, 0.5, 1)) if len(numbers) else (np.nan,) * 3
     beside = span(others.min(), others.max()) if len(others) else ""
     columns = {"cell": name, "low": low, "value": value, "high": high, "n": len(numbers), "holds": bool(holds)}

@@ -7,16 +7,15 @@ from matplotlib.figure import Figure
 
 from ..experiments.controls import pixel_signs
 from ..networks import data
-from ..results.reading import AFTER, BEFORE, DATA, with_configurations
+from ..results.reading import AFTER, BEFORE, CORRECTED, DATA, PUBLISHED, with_configurations
 from ..results.store import Results
 from ..style import LOOK, WIDTH, figure
 from .panels import facets
 
-_INDEX = "1/alpha (corrected)"
 _SHOWN = ("half", "checkerboard")  # flips whose images are shown
 
 
-def control_table(results: Results, quantity: str = _INDEX) -> pd.DataFrame:
+def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
     """Return alpha^ of the noise, its twin and every control, by configuration, before and after training; and tau.
 
     Means of 1/alpha^ over the seeds (and over the halves of the pixels; "low" and "high" are their extremes).
@@ -51,7 +50,7 @@ def flipped_images(results: Results) -> Figure:
     for axes, name, title in zip(panels, ("all", *_SHOWN), titles, strict=True):
         seen = (1 + image * flips.get(name, 1) / np.abs(image).max()) / 2
         axes.imshow(seen.transpose(1, 2, 0) if len(seen) == 3 else seen[0], cmap="gray", vmin=0, vmax=1)
-        index = rows[(rows["scope"] == name) & (rows["quantity"] == "1/alpha (published)")].sort_values("x")["value"]
+        index = rows[(rows["scope"] == name) & (rows["quantity"] == PUBLISHED)].sort_values("x")["value"]
         axes.set(title=title, xticks=[], yticks=[])
         axes.set_xlabel(rf"$\hat\alpha$ = {1 / index.iloc[0]:.2f}", fontsize=15, color=LOOK["joint"]["color"])
         axes.grid(visible=False)

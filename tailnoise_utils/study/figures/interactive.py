@@ -13,11 +13,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from ..results.reading import DATA, LOSSES, fixed_length, late_values
+from ..results.reading import CORRECTED, DATA, LOSSES, PUBLISHED, TWIN, fixed_length, late_values
 from ..results.store import Results
 from ..style import MARKERS, series
 from .panels import mean_and_range, ranges
-from .paper import PUBLISHED, TWIN
 
 if TYPE_CHECKING:  # only the book needs it: experiments run without
     import plotly.graph_objects as go
@@ -104,7 +103,7 @@ def fcn_size(results: Results) -> go.Figure:
     table = late_values(results).query("split == 'train'")
     joint, K1 = fixed_length(table)
     accuracy = table[table["quantity"] == "accuracy"].set_index("run")["value"]
-    names = {PUBLISHED: "published", "1/alpha (corrected)": "corrected", TWIN: "Gaussian twin"}
+    names = {PUBLISHED: "published", CORRECTED: "corrected", TWIN: "Gaussian twin"}
     names |= {"1/alpha (corrected, K1 = 1000)": "K1 = 1000", joint: f"K1 = {K1:.0f}"}
     table = table[table["x"].isna() | (table["x"] == K1)]
     table = table.assign(what=table["quantity"].map(names)).dropna(subset="what")

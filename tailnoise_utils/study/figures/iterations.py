@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from ..experiments.paper import EARLY
-from ..results.reading import DATA, in_data_order, late
+from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN, in_data_order, late
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import band, facets, legend_below
@@ -16,10 +16,10 @@ ALPHA = r"$\hat\alpha$, joint"
 PANELS = {"alpha": ALPHA, "accuracy": "accuracy", "loss": "loss (nats)", "dead": "dead\ncoordinates"}
 _PALE = {"color": PALE, "linewidth": 3.5, "zorder": 1}  # the paper's own curves
 LINES = {  # line: quantity, split, panel, look
-    "training images": ("1/alpha (published)", "train", "alpha", LOOK["joint"]),
-    "test images": ("1/alpha (published)", "test", "alpha", LOOK["joint"] | {"linestyle": "--"}),
-    "Gaussian twin": ("twin 1/alpha (published)", "train", "alpha", LOOK["Gaussian"] | {"linewidth": 2, "zorder": 3}),
-    "corrected": ("1/alpha (corrected)", "train", "alpha", {"color": "#8C3A00", "linewidth": 0.7}),
+    "training images": (PUBLISHED, "train", "alpha", LOOK["joint"]),
+    "test images": (PUBLISHED, "test", "alpha", LOOK["joint"] | {"linestyle": "--"}),
+    "Gaussian twin": (TWIN, "train", "alpha", LOOK["Gaussian"] | {"linewidth": 2, "zorder": 3}),
+    "corrected": (CORRECTED, "train", "alpha", {"color": "#8C3A00", "linewidth": 0.7}),
 } | {
     f"{panel}, {split}": (quantity, split, panel, {"color": "black", "linestyle": "--" if split == "test" else "-"})
     for panel, quantity in {"accuracy": "accuracy", "loss": "loss", "dead": "dead share"}.items()
@@ -123,11 +123,11 @@ def landmarks(results: Results) -> pd.DataFrame:
     marks = {}
     for run, rows in table.groupby("run", sort=False):
         value = rows.set_index(["quantity", "split", "iteration"])["value"].sort_index()
-        index = 1 / value["1/alpha (published)", "train"]
+        index = 1 / value[PUBLISHED, "train"]
         dip, last, first = index[index.index <= EARLY].idxmin(), index.index.max(), rows.iloc[0]
         early = index.index[index.index >= min(100, last)].min()
         ends = not last == first["iterations"] < first.get("horizon", 0)
-        test = 1 / value.get(("1/alpha (published)", "test"), pd.Series([np.nan], [early]))
+        test = 1 / value.get((PUBLISHED, "test"), pd.Series([np.nan], [early]))
         accuracy = value["accuracy", "train"].loc[_DROP:EARLY].min()
         of_run = means.query("run == @run and quantity == '1/alpha (published)' and split == 'train'")["value"]
         marks[run] = [index[early], test[early], index[dip], dip, test.loc[:EARLY].min(), accuracy]

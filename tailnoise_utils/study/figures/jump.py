@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import DATA
+from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN
 from ..results.store import Results
 from ..style import figure
 from .panels import facets
@@ -16,7 +16,7 @@ DESCENT = "gradient descent"
 _LINES = (("black", 2.2), ("#009E73", 1.3), ("#CC79A7", 1.0))  # of the arms
 _PANELS = {"accuracy": "accuracy", "loss": "loss (nats)", "largest eigenvalue": "largest eigenvalue"}
 _RUN = ["data", "images", "seed", "arm"]
-_NOISE = {"published": "1/alpha (published)", "twin": "twin 1/alpha (published)", "corrected": "1/alpha (corrected)"}
+_NOISE = {"published": PUBLISHED, "twin": TWIN, "corrected": CORRECTED}
 
 
 def records(results: Results) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def short_table(results: Results) -> pd.DataFrame:
 
 def noise_table(results: Results) -> pd.DataFrame:
     """Return alpha^ of the noise at the start, where it is lowest, and at the end, for gradient descent and one SGD."""
-    table = _fewest(records(results).dropna(subset="1/alpha (published)").reset_index())
+    table = _fewest(records(results).dropna(subset=PUBLISHED).reset_index())
     table = table[table["arm"].cat.codes < 2]
     alphas = {name: 1 / table[quantity] for name, quantity in _NOISE.items()}
     table = table.rename(columns={"tail excess": "tau", "dead share": "dead"}).assign(**alphas)

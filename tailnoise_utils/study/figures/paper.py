@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..results.reading import PUBLISHED, TWIN
+
 _ONE_SEED = 0.05  # how far apart two values may be where one seed says nothing of their spread
 _ITERATIONS = ",.0f"  # format of iterations: those may differ by a tenth
 
 # A line of a comparison: what it is, the paper's value or range (None: not known), ours (one a seed), the format.
 Line = tuple[str, float | tuple[float, float] | None, Iterable[float], str]
 PALE = "#F0C9AE"  # what is the paper's: its own curves, the ranges that it claims
-PUBLISHED, TWIN = "1/alpha (published)", "twin 1/alpha (published)"
 
 
 def figure7() -> pd.DataFrame:

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ..results.reading import DATA, late_values
+from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN, late_values
 from ..results.store import Results
 from ..style import LOOK, WIDTH, figure, series
 from .iterations import ALPHA, LINES, PANELS, lines
 from .panels import errorbars, facets, legend_below, mean_and_range
-from .paper import PALE, PUBLISHED, TWIN, comparison
+from .paper import PALE, comparison
 
 # What the paper's text claims, as recalled. C4b: FCNs on CIFAR-10. C5: CNNs of more filters than a few. C6: no numbers.
 _FCN, _CNN, _FEW = (1.1, 1.2), (1.0, 1.1), 8
@@ -21,7 +21,7 @@ _RANGE = {"the paper's range": {"color": PALE, "linewidth": 8}}
 _TWIN = LINES["Gaussian twin"][3]
 _HOLLOW = {"markerfacecolor": "white"}
 _ONE = {"linestyle": "--", "linewidth": 0.8}
-_SHOWN = (PUBLISHED, TWIN, "1/alpha (corrected)", "tail excess", "dead share", "accuracy")
+_SHOWN = (PUBLISHED, TWIN, CORRECTED, "tail excess", "dead share", "accuracy")
 
 
 def late_table(results: Results) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def against_tails(results: Results) -> Figure:
     for (dataset, fits), rows in table.groupby(["dataset", "fits"], sort=False):
         look = {"color": "black", "linestyle": "none", "marker": "o"} | LOOK.get(dataset, {})
         look |= {"label": f"{DATA[dataset]}, {'fits' if fits else 'does not fit'}"}
-        axes.plot(1 / rows["1/alpha (corrected)"], rows["tail excess"], **look | ({} if fits else _HOLLOW))
+        axes.plot(1 / rows[CORRECTED], rows["tail excess"], **look | ({} if fits else _HOLLOW))
     axes.set_yscale("symlog", linthresh=0.01)
     axes.set(xlabel=ALPHA + ", corrected", ylabel=r"mean tail excess $\tau$ of the coordinates")
     legend_below(drawn, [axes], 4)

@@ -10,6 +10,9 @@ FITS = 0.95  # training accuracy from which on a network fits its data
 _LATE = 10_000  # iterations over which late values are averaged
 FIXED_K1 = 1000  # the fixed K1, where the noise is large enough for it
 
+# The joint estimate as the paper publishes it, without dead coordinates and epsilon, and of the Gaussian twin.
+PUBLISHED, CORRECTED, TWIN = "1/alpha (published)", "1/alpha (corrected)", "twin 1/alpha (published)"
+
 DATA = {
     "mnist": "MNIST",
     "cifar10": "CIFAR-10",
