@@ -42,8 +42,8 @@ glue("claims_share", float(networks["share"].max()), display=False)
 
 # %% [markdown]
 # ```{admonition} In short
-# **Finding.** Of {glue:text}`count_claims:.0f` claims of the paper {glue:text}`count_holds:.0f` hold as numbers, {glue:text}`count_holds_partly:.0f` in part, {glue:text}`count_does_not_hold:.0f` do not.
-# {glue:text}`count_cannot_be_judged_here:.0f` cannot be judged here.
+# **Finding.** Of the paper's {glue:text}`count_claims:.0f` claims {glue:text}`count_holds:.0f` hold as numbers and {glue:text}`count_holds_partly:.0f` in part.
+# Not holding: {glue:text}`count_does_not_hold:.0f`; not to be judged here: {glue:text}`count_cannot_be_judged_here:.0f`.
 #
 # **Evidence.** Networks that fit have noise heavier than Gaussian, and such tails add {glue:text}`claims_share:.2f` at most to $1/\hat\alpha$.
 #

@@ -53,7 +53,7 @@ for when in ("before", "after"):
 #
 # **Evidence.** Between 0.3 and 4 images $\tau$ is {glue:text}`few_start_min:.2f` to {glue:text}`few_start_max:.2f` times 1/(12 images) before training, {glue:text}`few_after_min:.2f` to {glue:text}`few_after_max:.2f` times after it.
 #
-# **Limits.** Short trainings, {glue:text}`few_seeds:.0f` seeds.
+# **Limits.** Short trainings. Seeds: {glue:text}`few_seeds:.0f`.
 # ```
 #
 # Let $g_{ij}$ be the gradient of image $i$ in coordinate $j$.
@@ -65,7 +65,7 @@ for when in ("before", "after"):
 #
 # ## Half of the images predict the other half
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-events", "caption": "Left: tail excess on half of the images against events on the other half, before training (open) and at its end (filled); circles MNIST, squares CIFAR-10; bars: range over the seeds; values below 0.001 are not drawn. Line: the rule. Dashed: images that have either a normal gradient in a coordinate or none. Stars: stable numbers in place of the gradients. Right: scaling exponent of fully connected networks with cross-entropy, means over sizes and seeds; bands: range."}, "image": {"alt": "Two panels. Left, on logarithmic axes, marks of all networks before training fall along the line 1 over 12 events over two decades; marks of networks that fit fall less steeply at few events; black stars of planted stable noise form a horizontal line near 0.17. Right, the scaling exponent against the minibatch size: before training it reaches one half near b = 100, after training on MNIST only near 10,000; a stable law of index 1.5 would stay near one third."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-events", "caption": "Left: tail excess on half of the images against events on the other half, before training (open) and at its end (filled); circles MNIST, squares CIFAR-10; bars: range over seeds, where there are several; values below 0.001 are not drawn. Line: the rule. Dashed: images that have either a normal gradient in a coordinate or none. Stars: stable numbers in place of the gradients. Right: scaling exponent of fully connected networks with cross-entropy, means over sizes and seeds; bands: range."}, "image": {"alt": "Two panels. Left, on logarithmic axes, marks of all networks before training fall along the line 1 over 12 events over two decades; marks of networks that fit fall less steeply at few events; black stars of planted stable noise form a horizontal line near 0.17. Right, the scaling exponent against the minibatch size: before training it reaches one half near b = 100, after training on MNIST only near 10,000; a stable law of index 1.5 would stay near one third."}}
 few_images.against_events(results, scaling)
 
 # %% tags=["remove-input"]
