@@ -3,6 +3,7 @@
 PROFILE ?= book
 PYTHON ?= python3
 BIN ?= .venv/bin
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
 # Notebooks that are executed at a time, each with one thread.
 JOBS ?= 2
 MAKEFLAGS += --jobs=$(JOBS)
@@ -24,7 +25,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help install book check test lint reproduce notebooks lab clean force
+.PHONY: help install book pdf check test lint reproduce notebooks lab clean force
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
@@ -32,6 +33,11 @@ help:  ## this list
 
 book: $(INDEX)  ## execute the notebooks on the stored results, build the book, print where it is
 	@echo "The book ($(PROFILE)): $(CURDIR)/$(INDEX)"
+
+pdf: $(INDEX)  ## print the whole book into book/_build/book.pdf, with Chromium
+	$(BIN)/jupyter-book build book --builder singlehtml --quiet -W -n --keep-going
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --disable-background-networking --virtual-time-budget=60000 \
+	  --no-pdf-header-footer --print-to-pdf=book/_build/book.pdf file://$(CURDIR)/book/_build/singlehtml/index.html
 
 check: lint  ## lint, the house's floors, and the tests that take no time
 	$(BIN)/python -m pytest -m "not slow"

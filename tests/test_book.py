@@ -99,6 +99,22 @@ def test_pages(book: Path) -> None:
         assert name == "index" or f'href="{name}.html"' in (book / "index.html").read_text()
 
 
+def test_pages_are_light_and_have_an_icon(book: Path) -> None:
+    for path in [*book.glob("*.html"), *book.glob("executed/*.html")]:
+        page = Page(path.read_text())
+        figures = [(path.parent / src).resolve() for src, _ in page.images if not src.startswith("data:")]
+        assert path.stat().st_size + sum(figure.stat().st_size for figure in figures) < 3e6, path.name
+        assert any(url.endswith("favicon.svg") for url in page.links + page.assets), path.name
+
+
+def test_terms_are_defined_where_they_are_first_used(book: Path) -> None:
+    page = (book / "executed" / "decomposition.html").read_text()
+    links = re.findall(r'<a class="term[^"]*" href="\.\./glossary\.html" title="([^"]*)">([^<]*)', page)
+    defined = re.findall(r"^(.+)\n: (.+)$", (ROOT / "book" / "glossary.md").read_text(), flags=re.M)
+    assert {(title, word.lower().removesuffix("s")) for title, word in links} <= {(b, a.lower()) for a, b in defined}
+    assert len(links) == len(set(links)) > 2
+
+
 @pytest.mark.parametrize("folder", ["results", "networks", "exits", "experiments", "figures"])
 def test_every_module_of_the_study_has_a_place_on_a_page(folder: str) -> None:
     page = (ROOT / "book" / "api" / f"{folder}.md").read_text()

@@ -58,6 +58,9 @@ addEventListener("load", async () => {
     errors: document.querySelectorAll("mjx-merror, [data-mjx-error]").length,
     images: images.length,
     lost: images.filter((image) => !image.naturalWidth).map((image) => image.src),
+    // A point is 4/3 px: below 3/4 of its size text of 10 points has less than 10 px.
+    shrunk: images.filter((image) => image.clientWidth < 0.75 * image.naturalWidth).map((image) => image.src),
+    cut: [...document.querySelectorAll("table")].filter((table) => table.scrollWidth > table.clientWidth).length,
     outside: outside,
     interactive: interactive,
     buttons: [...document.querySelectorAll(".modebar-btn")].map((button) => button.dataset.title),
@@ -186,6 +189,20 @@ def test_figures_are_shown(facts: dict[str, dict[str, Any]]) -> None:
     assert facts["executed/iterations.html"]["images"]
 
 
+def test_text_of_figures_is_large_enough_and_no_table_is_cut(facts: dict[str, dict[str, Any]], book: Path) -> None:
+    """At 1280 px."""
+    assert not faults(facts, "shrunk")
+    assert not faults(facts, "cut")
+    texts = {path.name: text_sizes(path.read_text()) for path in book.glob("_images/*.svg")}
+    assert texts
+    assert not {name: min(sizes) for name, sizes in texts.items() if min(sizes) < 10}
+
+
+def text_sizes(svg: str) -> list[float]:
+    """The sizes in points of the texts of a figure, which matplotlib draws as outlines of size 100, scaled."""
+    return [100 * float(scale) for scale in re.findall(r'<g [^>]*transform="translate[^"]* scale\(([\d.]+) -', svg)]
+
+
 def test_interactive_figures_are_drawn_and_follow_their_menus(facts: dict[str, dict[str, Any]]) -> None:
     # The small data of smoke is one set for FCNs: there the last menu, of conventions, changes what is drawn.
     name, menu = "executed/fcn_size.html", 3
@@ -217,7 +234,11 @@ def test_the_visit_finds_faults(tmp_path: Path) -> None:
     (tmp_path / "bad.html").write_text(
         '<head></head><img src="lost.png"><img src="http://cdn.example/x.png"><script src="https://cdn.example/x.js"></script>'
         '<span class="math">\\(x\\)</span><div style="width: 5000px">x</div><script>nowhere()</script>'
+        '<table style="display: block; width: 50px; overflow: auto"><td>unbreakable</td></table>'
+        '<img width="70" src="wide.svg">'
     )
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="100" height="9"/>'
+    (tmp_path / "wide.svg").write_text(svg)
     (tmp_path / "wide.html").write_text('<head></head><div style="width: 500px">x</div>')
     seen, failed = visit(tmp_path, ["good.html", "bad.html", "wide.html"], tmp_path / "profile")
     good, bad, wide = seen.values()
@@ -226,6 +247,7 @@ def test_the_visit_finds_faults(tmp_path: Path) -> None:
     assert set(bad["remote"]) == {"http://cdn.example/x.png", "https://cdn.example/x.js"}
     assert failed == ["/lost.png"]
     assert len(bad["lost"]) == 2
-    assert bad["unset"] == 1
+    assert bad["unset"] == bad["cut"] == len(bad["shrunk"]) == 1
+    assert not good["cut"]
     assert min(bad["outside"], wide["narrow"]) > 0
     assert any("nowhere is not defined" in line for line in bad["complaints"])

@@ -159,10 +159,16 @@ def test_a_drop_while_the_loss_rises_is_of_kind_b():
 
 
 def test_one_kind_after_the_other_is_two_drops():
-    loss, accuracy = [2.3, 2.29, 2.2, 1.9, 2.5, 1.0, 0.9], [0.1, 0.34, 0.3, 0.24, 0.13, 0.9, 0.84]
+    loss, accuracy = [2.3, 2.29, 2.2, 2.1, 2.5, 1.0, 0.9], [0.1, 0.34, 0.3, 0.24, 0.13, 0.9, 0.84]
     drops = jump.drops(**series(loss=loss, accuracy=accuracy))
-    assert drops[["kind", "from", "to"]].to_numpy().tolist() == [["A", 10, 30], ["B", 30, 40], ["A", 50, 60]]
-    assert drops["depth"].tolist() == pytest.approx([0.1, 0.11, 0.06])
+    assert drops[["kind", "from", "to"]].to_numpy().tolist() == [["A", 10, 30], ["B", 30, 40]]
+    assert drops["depth"].tolist() == pytest.approx([0.1, 0.11])
+
+
+def test_later_falls_while_the_loss_falls_are_wiggles():
+    loss, accuracy = [2.3, 2.29, 2.28, 1.9, 1.0, 2.2, 2.1], [0.1, 0.3, 0.2, 0.9, 0.5, 0.5, 0.4]
+    drops = jump.drops(**series(loss=loss, accuracy=accuracy))
+    assert drops[["kind", "from", "to"]].to_numpy().tolist() == [["A", 10, 20]]  # not the deeper one, nor after a rise
 
 
 def test_small_falls_and_small_rises_do_not_count():

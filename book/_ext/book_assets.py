@@ -1,8 +1,10 @@
-"""What the pages carry: version and profile, of MathJax no more than they load, the script of interactive figures."""
+"""What the pages carry: version, profile, definitions, of MathJax no more than they load, plotly's script."""
 
+import re
 import shutil
 from pathlib import Path
 
+from docutils import nodes
 from plotly.offline import get_plotlyjs
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -27,6 +29,36 @@ def add_notices(app: Sphinx, config: Config) -> None:
             f"Figures and numbers of this copy are of the profile {profile}; the "
             "sentences about them were written for the book's own results."
         )
+
+
+def define_terms(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Link the first use of each term on a page to the glossary, with its definition as the hover text.
+
+    Args:
+        app: the Sphinx application.
+        doctree: the page, changed in place.
+        page: its name.
+    """
+    if page == "glossary" or page.startswith("api"):
+        return
+    definitions = dict(re.findall(r"^(.+)\n: (.+)$", (Path(app.srcdir) / "glossary.md").read_text(), flags=re.M))
+    target = app.builder.get_relative_uri(page, "glossary")
+    for term, definition in definitions.items():
+        for text in doctree.findall(nodes.Text):
+            match = re.search(rf"\b{re.escape(term)}s?\b", text, flags=re.I)
+            around = {type(node) for node in _ancestors(text)}
+            if match and nodes.paragraph in around and not around & {nodes.reference, nodes.math}:
+                link = nodes.reference(
+                    "", match[0], internal=True, refuri=target, reftitle=definition, classes=["term"]
+                )
+                before, after = nodes.Text(text[: match.start()]), nodes.Text(text[match.end() :])
+                text.parent.replace(text, [before, link, after])
+                break
+
+
+def _ancestors(node: nodes.Node) -> list[nodes.Node]:
+    """Return what a node lies in, from near to far."""
+    return [] if node.parent is None else [node.parent, *_ancestors(node.parent)]
 
 
 def trim_mathjax(app: Sphinx, exception: Exception | None) -> None:
@@ -57,7 +89,7 @@ def write_plotly(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect all three.
+    """Connect all four.
 
     Args:
         app: the Sphinx application.
@@ -66,6 +98,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         That pages may be read and written in parallel.
     """
     app.connect("config-inited", add_notices)
+    app.connect("doctree-resolved", define_terms)
     app.connect("build-finished", trim_mathjax, priority=900)  # after the copying
     app.connect("build-finished", write_plotly, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,6 +12,7 @@ from .panels import facets
 
 FALL = 0.05  # of the accuracy, which is a drop
 RISE = 0.01  # nats of the loss, below which it counts as unchanged
+PLATEAU = 0.9  # of the first loss: below that the plateau is over
 DESCENT = "gradient descent"
 _LINES = (("black", 2.2), ("#009E73", 1.3), ("#CC79A7", 1.0))  # of the arms
 _PANELS = {"accuracy": "accuracy", "loss": "loss (nats)", "largest eigenvalue": "largest eigenvalue"}
@@ -33,8 +34,9 @@ def records(results: Results) -> pd.DataFrame:
 def drops(loss: pd.Series, accuracy: pd.Series) -> pd.DataFrame:
     """Find the drops of the accuracy in a record by step: from where to where, how deep, and what the loss does.
 
-    The record is cut where the loss turns, into stretches in which it falls (kind A) or rises (kind B) by `RISE` or more.
-    In each of them the largest fall of the accuracy from an earlier maximum is a drop, if it is `FALL` or more.
+    The record is cut where the loss turns, into stretches in which it falls or rises by `RISE` or more. In each of them
+    the largest fall of the accuracy from an earlier maximum is a drop, if it is `FALL` or more: of kind B where the loss
+    rises; of kind A where it falls, as long as it is on its first `PLATEAU`. Later, while the loss falls, none counts.
     """
     turns, direction, extreme = [loss.index[0]], -1, loss.index[0]
     for step, value in loss.items():
@@ -46,8 +48,10 @@ def drops(loss: pd.Series, accuracy: pd.Series) -> pd.DataFrame:
     rows = []
     for k, (start, end) in enumerate(zip(turns, [*turns[1:], loss.index[-1]], strict=True)):
         stretch = accuracy.loc[start:end]
+        if k % 2 == 0:
+            stretch = stretch[loss.loc[:end].cummin().loc[start:] >= PLATEAU * loss.iloc[0]]
         fall = stretch.cummax() - stretch
-        if fall.max() >= FALL:
+        if len(fall) and fall.max() >= FALL:
             bottom = fall.idxmax()
             top = stretch.loc[:bottom].idxmax()
             rows.append(("AB"[k % 2], top, bottom, fall.max(), loss[top], loss[bottom] - loss[top]))
