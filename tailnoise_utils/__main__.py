@@ -1,15 +1,11 @@
 """The command line: ``python -m tailnoise_utils``. Each command imports what it needs, so that ``--help`` is quick."""
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tailnoise_utils._version import __version__
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 # For the help alone; a test compares them with those of `study.experiments`, whose import takes seconds.
 PROFILES = "smoke, laptop, constant, paper, full"
@@ -79,18 +75,17 @@ def run(
                 total = len(experiments.grid(name, profile))
                 layout = "{l_bar}{bar}| {n:.1f}/{total_fmt} runs [{elapsed}<{remaining}]"
                 with tqdm(total=total, desc=f"{name} ({profile})", bar_format=layout) as bar:
-                    runner.run(name, profile, client=client, progress=partial(_advance, bar))
+
+                    def advance(share: float, bar: tqdm = bar) -> None:
+                        bar.update(min(share, bar.total - bar.n))  # shares add up to 1 only up to rounding
+
+                    runner.run(name, profile, client=client, progress=advance)
                 typer.echo(store.path_of(name, profile))
     except KeyboardInterrupt:
         typer.echo(
             "Stopped. Finished runs and checkpoints are stored; the same command (without --fresh) goes on.", err=True
         )
         raise typer.Exit(130) from None
-
-
-def _advance(bar: "tqdm", share: float) -> None:
-    """Move the bar on, not past its end: the shares of a run add up to 1 only up to rounding."""
-    bar.update(min(share, bar.total - bar.n))
 
 
 @app.command()

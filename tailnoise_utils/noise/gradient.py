@@ -122,7 +122,8 @@ def minibatch_gradient(
     except Exception as error:
         _explain(error, loss_fn, batch, pair, outputs, y, index)
         raise
-    if bad := sum(_not_finite(part) for part in parts):
+    # One pass and no copy where all is well; a finite gradient whose sum overflows has no bad entry.
+    if bad := sum(int((~part.isfinite()).sum()) for part in parts if not part.sum().isfinite()):
         raise FloatingPointError(
             f"{bad} of the {sum(part.numel() for part in parts)} entries of the gradient of minibatch {index} are NaN or "
             "infinite: weights or data are not finite, or training has diverged (take an earlier snapshot or a smaller lr)"
@@ -208,10 +209,3 @@ def _check_labels(y: Any, outputs: Any, index: int, cause: Exception | None = No
             f"minibatch {index} has the label {int(y[bad][0])}, which is no class: with {classes} outputs, the classes are "
             f"0 to {classes - 1}"
         ) from cause
-
-
-def _not_finite(gradient: Float[Tensor, "..."]) -> int:
-    """Count the entries that are NaN or infinite."""
-    if gradient.sum().isfinite():  # one pass and no copy; a finite gradient whose sum overflows is counted below
-        return 0
-    return int((~gradient.isfinite()).sum())

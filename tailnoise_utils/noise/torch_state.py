@@ -2,23 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import nn
 
 
-@contextmanager
-def private_randomness(device: torch.device | str = "cpu") -> Iterator[None]:
+def private_randomness(device: torch.device | str = "cpu") -> AbstractContextManager[None]:
     """Restore torch's global random state, of the CPU and of a CUDA device in use, when the block ends."""
-    cpu = torch.default_generator.get_state()
-    cuda = torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else None
-    try:
-        yield
-    finally:
-        torch.default_generator.set_state(cpu)
-        if cuda is not None:
-            torch.cuda.set_rng_state(cuda, device)
+    return torch.random.fork_rng([device] if torch.device(device).type == "cuda" else [], device_type="cuda")
 
 
 def seed_torch(seed: int, index: int, device: torch.device | str = "cpu") -> None:

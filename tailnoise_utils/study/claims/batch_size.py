@@ -27,11 +27,11 @@ def rises(results: Results, quantity: str = PUBLISHED) -> pd.DataFrame:
     """Return by how much alpha^ rises from the smallest b to n / 10, of one network and of networks trained at each b."""
     table = late_values(results).query("quantity == @quantity and split == 'train' and left")
     table = table.fillna({"x": table["batch_size"]}).query(f"x <= n_train / {_LARGE}")
-    readings = {"one network": ["run"], "trained at each b": []}
-    rows = []
-    for reading, more in readings.items():
-        chosen = table if more else table[table["x"] == table["batch_size"]]
-        for names, group in chosen.groupby(["dataset", "depth", "width", "seed", *more]):
+    keys, rows = ["dataset", "depth", "width", "seed"], []
+    readings = {"one network": table.groupby([*keys, "run"])}
+    readings["trained at each b"] = table[table["x"] == table["batch_size"]].groupby(keys)
+    for reading, groups in readings.items():
+        for names, group in groups:
             alpha = 1 / group.set_index("x")["value"].sort_index()
             if len(alpha) > 2:
                 rows.append((*names[:3], reading, alpha.iloc[-1] - alpha.iloc[0]))
@@ -48,15 +48,10 @@ def c6(results: Results) -> Verdict:
     table, other = rises(results), rises(results, CORRECTED)
     keys = ["dataset", "depth", "reading"]
     corrected = {names: group["rise"] for names, group in other.groupby(keys)}
-    cells = [
-        cell(
-            f"{DATA[names[0]]}, depth {names[1]}, {names[2]}",
-            group["rise"],
-            (group["rise"] <= _RISE).all(),
-            corrected.get(names, ()),
-        )
-        for names, group in table.groupby(keys, sort=False)
-    ]
+    cells = []
+    for names, group in table.groupby(keys, sort=False):
+        name, holds = f"{DATA[names[0]]}, depth {names[1]}, {names[2]}", (group["rise"] <= _RISE).all()
+        cells.append(cell(name, group["rise"], holds, corrected.get(names, ())))
     return judge(c6, cells, "rise of alpha^ with b", "no rise", (-np.inf, _RISE))
 
 

@@ -114,11 +114,7 @@ def c9(wells: Results, limit: Results) -> Verdict:
     """
     table = checks(wells, limit)
     cells = [
-        cell(
-            f"{'Brownian' if alpha == 2 else f'alpha = {alpha:g}'}, {kind}",
-            group["off"],
-            near(group["off"]).all(),
-        )
+        cell(f"{'Brownian' if alpha == 2 else f'alpha = {alpha:g}'}, {kind}", group["off"], near(group["off"]).all())
         for (alpha, kind), group in table.groupby(["alpha", "kind"], sort=False)
     ]
     return judge(c9, cells, "simulation less theory", "the theory", (-_TOLERANCE, _TOLERANCE))

@@ -21,12 +21,8 @@ def c7(results: Results) -> Verdict:
     """
     cells: list[Cell] = []
     for dataset, trainings in _figure7(results).items():
-        table, name, enough = (
-            pd.DataFrame([_marks(one, dataset) for one in trainings]),
-            DATA[dataset],
-            FALLS[dataset] / 2,
-        )
-        held = table["fall"].ge(enough) & table["recovers"]
+        table, name = pd.DataFrame([_marks(one, dataset) for one in trainings]), DATA[dataset]
+        held = table["fall"].ge(FALLS[dataset] / 2) & table["recovers"]
         cells.append(cell(f"{name}: fall of alpha^", table["fall"], held.all(), table["corrected"]))
         near = table["apart"].le(_WINDOW) & table["back"] & table["drop"].ge(_POINTS)
         cells.append(cell(f"{name}: drop of the accuracy", table["drop"], near.all()))

@@ -49,13 +49,9 @@ def c1(results: Results) -> Verdict:
     """
     D = distances(results)
     covariance, gaussian, stable = (D[law] for law in LAWS)
-    cells = []
-    if len(D):
-        least = stable.le(_NEAR) & stable.le(np.minimum(covariance, gaussian))
-        cells = [
-            cell("not Gaussian", gaussian, gaussian.gt(_NEAR).all()),
-            cell("stable", stable, least.all()),
-        ]
+    least = stable.le(_NEAR) & stable.le(np.minimum(covariance, gaussian))
+    cells = [cell("not Gaussian", gaussian, gaussian.gt(_NEAR).all()), cell("stable", stable, least.all())]
+    cells = cells if len(D) else []
     return judge(c1, cells, "D to that law", "like stable, unlike Gaussian noise", None)
 
 

@@ -77,9 +77,8 @@ def scaling(results: Results) -> tuple[str, str]:
         return "not measured", "Not measured."
     (a, b), (c, d) = ((table[name].min(), table[name].max()) for name in ("small", "large"))
     rises = int((table["large"] - table["small"] > _RISE).sum())
-    word = {0: "one index fits", len(table): "no single index"}.get(
-        rises, f"no single index in {rises} of {len(table)}"
-    )
+    words = {0: "one index fits", len(table): "no single index"}
+    word = words.get(rises, f"no single index in {rises} of {len(table)}")
     return word, f"Scaling exponent {a:.2f} to {b:.2f} from 10 to 100 samples, {c:.2f} to {d:.2f} to 1000."
 
 
@@ -89,11 +88,8 @@ def o1(fcn: Results) -> Verdict:
     The rule: before training correlation is more than half of the gap in each configuration (means over the seeds).
     """
     start = at_start(fcn)
-    parts = (
-        values(start, f"decomposition: {name}").groupby(CONFIGURATION)["value"].mean()
-        for name in ("correlation", "e_0")
-    )
-    correlation, gap = parts
+    names = ("decomposition: correlation", "decomposition: e_0")
+    correlation, gap = (values(start, name).groupby(CONFIGURATION)["value"].mean() for name in names)
     shares = (correlation / gap).rename("share").reset_index()
     cells = [
         cell(name_of(*names), group["share"], (group["share"] > 0.5).all())

@@ -69,9 +69,6 @@ def exit_times(
     come late. To first order in the size of a step, an edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further
     inside (`shifted`) makes up for that. There is no such shift for alpha < 2, where particles jump across. Source:
     Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349 (the shift).
-
-    Raises:
-        ValueError: a number out of range, or a shift for alpha < 2.
     """
     if shifted and alpha != 2:
         raise ValueError(f"shifted at alpha = {alpha}: the shift of the edge is for Brownian noise, alpha = 2, only")
@@ -118,9 +115,6 @@ def visits(
 
     They are looked at every fifth step. A particle has moved to a well when it is seen no further from the minimum than
     three quarters of the way to a maximum: one that dithers on a maximum does not count as moving to and fro.
-
-    Raises:
-        ValueError: a number out of range.
     """
     m, s, r = np.asarray(landscape.minima), np.asarray(landscape.maxima), len(landscape.minima)
     _check(time=time)

@@ -50,11 +50,6 @@ class BatchSizeSpec(Measured):
         one = isinstance(self.minibatches, int)
         return (self.minibatches,) * len(self.batch_sizes) if one else self.minibatches
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count the images whose gradient is taken at a snapshot."""
-        return self.train.n_train + sum(b * count for b, count in zip(self.batch_sizes, self._counts(), strict=True))
-
     def _mean_gradient(self, model: nn.Module, chosen: Int64[Tensor, " b"]) -> Float[Tensor, " p"]:
         """Return the gradient of the mean loss of some training images, dropout off; of many images in float64."""
         (x, y), total = self._split("train"), None
@@ -66,33 +61,27 @@ class BatchSizeSpec(Measured):
             total = g if total is None else total.add_(g)
         return total
 
-    def _centre(self, model: nn.Module, progress: Progress) -> Float[Tensor, " p"]:
+    def _centre(self, model: nn.Module) -> Float[Tensor, " p"]:
         """Return the full gradient; refuse sizes that are none of minibatches, and fewer than two minibatches of a size."""
         n, sizes, counts = self.train.n_train, self.batch_sizes, self._counts()
         if len(sizes) != len(counts) or min(counts) < 2 or min(sizes) < 1 or max(sizes) > n // 2:
             raise ValueError(
                 f"{self.minibatches} minibatches of {sizes}: take 2 or more, of sizes from 1 to half of the {n} images"
             )
-        centre = self._mean_gradient(model, torch.arange(n))
-        progress(n / self.pictures_per_point)
-        return centre
+        return self._mean_gradient(model, torch.arange(n))
 
     def _noise(
         self, model: nn.Module, centre: Float[Tensor, " p"], progress: Progress
     ) -> Iterator[tuple[int, Iterator[Float[Tensor, " p"]]]]:
         """Yield each size, and the noise of its minibatches, to be taken before the next size."""
-
-        def noise(b: int, count: int) -> Iterator[Float[Tensor, " p"]]:
-            for chosen in draw(self.train.n_train, b, count, self.train.seed):
-                yield deviation(self._mean_gradient(model, chosen), centre)
-                progress(b / self.pictures_per_point)
-
         for b, count in zip(self.batch_sizes, self._counts(), strict=True):
-            yield b, noise(b, count)
+            drawn = draw(self.train.n_train, b, count, self.train.seed)
+            yield b, (deviation(self._mean_gradient(model, chosen), centre) for chosen in drawn)
+            progress(1 / len(self.batch_sizes))
 
     def matrices(self, model: nn.Module, progress: Progress) -> Iterator[tuple[int, Float[Tensor, "P p"]]]:
         """Yield each size with the noise matrix of its minibatches, which that of the next size overwrites."""
-        centre = self._centre(model, progress)
+        centre = self._centre(model)
         U = centre.new_empty(self.minibatches, len(centre), dtype=torch.float32)
         for b, noises in self._noise(model, centre, progress):
             for row, noise in zip(U, noises, strict=True):
@@ -143,7 +132,7 @@ class ScalingSpec(BatchSizeSpec):
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return log-scales (`x` is the size) and the live share, of the network and each layer; loss and accuracy."""
-        centre = self._centre(model, progress)
+        centre = self._centre(model)
         rows = self._performance(model, "train")
         live = centre != 0
         if not bool(live.any()):

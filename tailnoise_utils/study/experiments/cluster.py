@@ -28,11 +28,6 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Iterat
 
     There are `workers` processes on this machine (one that dies is replaced), or those of the Dask scheduler at `address`,
     such as ``"tcp://node1:8786"``; None is given if neither is asked for: everything is computed in this process.
-
-    Raises:
-        ValueError: both, fewer than one worker, or an address without a port.
-        ImportError: Dask is not installed.
-        ConnectionError: there is no scheduler at the address.
     """
     if workers is None and address is None:
         yield None
@@ -58,10 +53,7 @@ def connect(*, workers: int | None = None, address: str | None = None) -> Iterat
     # Dask's memory limit would kill workers for matrices that fit; any free port, for there may be another cluster.
     options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
     options["silence_logs"] = logging.CRITICAL
-    with (
-        LocalCluster(n_workers=workers, **options) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster, set_as_default=False) as client:
         client.register_plugin(_leave_interrupts_to_the_parent())
         yield client
 

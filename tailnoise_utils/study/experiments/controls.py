@@ -42,11 +42,6 @@ class ControlsSpec(Measured):
     halves: int  #: random halves of the pixels
     once: ClassVar[tuple[str, ...]] = ("seconds", "diverged", "image")
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every image once, and once as white noise."""
-        return 2 * self.train.n_train
-
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return the rows of every control."""
         seed, loss_fn, first = self.train.seed, self._loss(), trainable(model)[0]

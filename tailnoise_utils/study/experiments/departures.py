@@ -35,11 +35,6 @@ class DeparturesSpec(Measured):
     noise_mode: str  #: ``"eval"`` (dropout off) or ``"train"``; its masks come from 3 10^6 + the run's seed
     points: tuple[int, ...]  #: which snapshots
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every image once."""
-        return self.train.n_train
-
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return 1/alpha^ and K1 in each of the ways, the share of dead coordinates, loss and accuracy."""
         batches, masks = self._batches(self.noise_order), 3 * 10**6 + self.train.seed

@@ -21,9 +21,10 @@ _WELLS = {"minima": (-1.0, 1.2, 3.1, 4.7), "maxima": (0.0, 2.4, 3.8), "depths": 
 class _Simulated(Drawn):
     """What simulations have in common."""
 
-    def _generator(self) -> np.random.Generator:
-        """Return a generator that no other run shares, whatever their common seed."""
-        return np.random.default_rng(int(store.digest(self)[:32], 16))
+    def _settings(self) -> dict[str, Any]:
+        """Return what each is told, with a generator that no other run shares, whatever their common seed."""
+        settings = {name: getattr(self, name) for name in ("alpha", "eps", "dt", "particles")}
+        return settings | {"generator": np.random.default_rng(int(store.digest(self)[:32], 16))}
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,8 @@ class ExitSpec(_Simulated):
 
     def rows(self, progress: Progress) -> list[Row]:
         """Return mean exit time and standard deviation over mean, with standard errors, and what theory says."""
-        times = exit_times(
-            SymmetricWell(self.half_width, self.height),
-            self.edge * self.half_width,
-            alpha=self.alpha,
-            eps=self.eps,
-            dt=self.dt,
-            particles=self.particles,
-            generator=self._generator(),
-            shifted=self.shifted,
-        )
+        well, edge = SymmetricWell(self.half_width, self.height), self.edge * self.half_width
+        times = exit_times(well, edge, shifted=self.shifted, **self._settings())
         progress(1.0)
         mean, sd, n = times.mean(), times.std(ddof=1), len(times)
         z = (times - mean) / sd
@@ -101,15 +94,7 @@ class WellsSpec(_Simulated):
     def rows(self, progress: Progress) -> list[Row]:
         """Return for each well the share of time in it and the rates of moves to each well x, and what theory says."""
         landscape = Landscape(self.minima, self.maxima, self.depths)
-        stays = visits(
-            landscape,
-            alpha=self.alpha,
-            eps=self.eps,
-            dt=self.dt,
-            time=self.time,
-            particles=self.particles,
-            generator=self._generator(),
-        )
+        stays = visits(landscape, time=self.time, **self._settings())
         progress(1.0)
         if self.alpha < 2:
             chain = theory.generator_matrix(self.minima, self.maxima, self.alpha, self.eps)

@@ -55,11 +55,6 @@ class FewImagesSpec(Measured):
     planted: float  #: index of independent SaS numbers in place of the gradients by image (9 10^6), 0 for none
     once: ClassVar[tuple[str, ...]] = (*Measured.once, "tail excess of a coordinate")
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every image twice, for its norm and for its gradient."""
-        return 2 * self.train.n_train
-
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return loss, accuracy, the images by norm; tail excess of three noises, in bins of events, and log-scales."""
         n, b, base, seed = self.train.n_train, self.noise_batch_size, self.sizes[0], self.train.seed

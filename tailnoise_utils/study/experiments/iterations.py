@@ -23,11 +23,6 @@ class _Noise(Measured):
     noise_batch_size: int  #: images in a minibatch when noise is measured
     diagnosed: ClassVar[bool] = False
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every image once for each order."""
-        return len(self.noise_orders) * self.train.n_train
-
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return a report's rows for each order (in data order the names say so), loss and accuracy on both splits."""
         rows = self._performance(model, "test")

@@ -36,11 +36,6 @@ class JumpSpec(Measured):
     points: tuple[int, ...]  #: which snapshots have their Hessian measured
     noisy: tuple[int, ...]  #: which of these have their noise measured too
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count an image twice in each product of the Hessian with a vector."""
-        return 60 * self.curved
-
     def _first(self, count: int) -> tuple[Tensor, Tensor]:
         """Return the first training images and their classes."""
         x, y = self._split("train")

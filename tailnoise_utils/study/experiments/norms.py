@@ -30,11 +30,6 @@ class NormsSpec(Measured):
     points: tuple[int, ...]  #: which snapshots
     partitions: int  #: number of random partitions of the data
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every image once for each partition."""
-        return self.partitions * self.train.n_train
-
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return a row a norm (`x` is its number), loss and accuracy, and 1/alpha^ of the stable reference."""
         norms: list[float] = []

@@ -57,11 +57,6 @@ class PaperSpec(Measured):
         """Return all snapshots of the training; the last one measured may be another, where the training stops."""
         return self.train.snapshots
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every image once."""
-        return self.train.n_train + self.train.n_test
-
     def rows(self, progress: Progress) -> list[Row]:
         """Train, measuring as training goes on, and take the details; the row "stopped" names the last snapshot."""
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())

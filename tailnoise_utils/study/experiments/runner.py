@@ -69,12 +69,7 @@ def run(
     """Make what is missing of an experiment's results, each run stored as soon as it ends; return those of its grid.
 
     The workers of `client` (of ``cluster.connect``) make the runs, else this process; `progress` is told after each piece
-    of work how many runs' worth it was.
-
-    Raises:
-        ValueError: an unknown experiment or profile, or stored runs on another copy of the data.
-        OSError: of this machine, a full disk or an absent data set, say; the message says how to go on.
-        FailedRuns: runs ended with another error, or one of their worker's machine; the others are stored.
+    of work how many runs' worth it was. Errors of this machine (OSError: a full disk, an absent data set) end all of it.
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     records = _records(path)
@@ -160,12 +155,7 @@ def choose(experiment: str, profile: str) -> tuple[str, store.Results]:
 
 
 def stored(experiment: str, profile: str, *, complete: bool = True) -> store.Results:
-    """Read the stored results of exactly the present grid, in its order, not those of an older one in the same file.
-
-    Raises:
-        MissingResults: a run of the grid is not stored, or, unless `complete`, none is; the message holds the command.
-        ValueError: an unknown experiment or profile, or a file that is not what it should be.
-    """
+    """Read the results of exactly the present grid, in its order; MissingResults where one, or not `complete` all, lack."""
     path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]
     results = store.read(path) if path.exists() else None
     finished = set(results.runs["spec_digest"] if results else ())
@@ -206,11 +196,6 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
     Where weights are larger than a snapshot may be (1 MB), it is iteration 0 of the first run that has it, from the seed.
     The difference is over the value, or over 0.1 where that is larger: differences of logarithms may be near zero. It is
     NaN where one of the two is.
-
-    Raises:
-        MissingResults: nothing is stored.
-        DataNotFound: the data set is not there.
-        ValueError: an unknown name, the data differ from those of the run, or stored and new rows are not the same ones.
     """
     results = stored(experiment, profile, complete=False)
     finished = set(results.runs["spec_digest"])

@@ -24,14 +24,9 @@ class SplitsSpec(DiagnosisSpec):
     one are left out. There are fewer minibatches than of the training images: compare alpha^ of both at one block length.
     """
 
-    @property
-    def pictures_per_point(self) -> int:
-        """Count every training image once in each order, and every test image."""
-        return super().pictures_per_point + self.train.n_test
-
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return what a `DiagnosisSpec` has, and `indices` on the test images, or that nothing is alive there."""
-        share = self.train.n_test / self.pictures_per_point
+        share = self.train.n_test / (2 * self.train.n_train + self.train.n_test)
         rows = super().measure(model, lambda part: progress(part * (1 - share)))
         try:
             on_test = indices(noise_matrix(model, self._loss(), self._batches(split="test")))

@@ -81,9 +81,9 @@ class Spec(Protocol):
 class Measured:
     """Train a network, then measure each of some snapshots of it.
 
-    A kind adds its settings, `points` (which snapshots), `pictures_per_point` (images whose gradient is taken at one) and
-    `measure` (a pure function of weights, data and settings). Where all gradients are equal the only row is "nothing
-    alive". A run that diverged has the snapshots before it did, and a row "diverged" with the last of them.
+    A kind adds its settings, `points` (which snapshots) and `measure` (a pure function of weights, data and settings).
+    Where all gradients are equal the only row is "nothing alive". A run that diverged has the snapshots before it did, and
+    a row "diverged" with the last of them.
     """
 
     train: TrainSpec
@@ -136,8 +136,9 @@ class Measured:
     def rows(self, progress: Progress) -> list[Row]:
         """Train, as far as it has not been done, and measure; a killed run goes on from the last checkpoint."""
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
-        work = spec.iterations * spec.batch_size + len(self.points) * self.pictures_per_point  # in images
-        share = self.pictures_per_point / work
+        images_of_point = 2 * spec.n_train  # whose gradient a measurement takes, about
+        work = spec.iterations * spec.batch_size + len(self.points) * images_of_point
+        share = images_of_point / work
         diverged = bool(snapshots.train(lambda steps: progress(steps * spec.batch_size / work)))
         rows: list[Row] = []
 

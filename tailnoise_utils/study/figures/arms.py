@@ -27,6 +27,7 @@ LABELS = {
     "stable weights 1.7": "stable weights, 1.7",
 }
 _BY = ["network", "lr", "arm"]
+_MEASURED = ["accuracy", "loss", "largest eigenvalue", "tail excess", "norm ratio"]
 
 
 def runs_at_end(results: Results) -> pd.DataFrame:
@@ -36,12 +37,10 @@ def runs_at_end(results: Results) -> pd.DataFrame:
     """
     table, runs = results.table(), results.runs.set_index("run")
     end = last_snapshot(table[table["quantity"] != "diverged"])
-    lines = runs[["lr", "arm", "seed"]].assign(
-        network=[name_of(*pair) for pair in zip(runs["model"], runs["dataset"], strict=True)],
-        diverged=runs["status"] == "diverged",
-        accuracy=values(end, "accuracy", split="test").set_index("run")["value"],
-    )
+    network = [name_of(*pair) for pair in zip(runs["model"], runs["dataset"], strict=True)]
+    lines = runs[["lr", "arm", "seed"]].assign(network=network, diverged=runs["status"] == "diverged")
     chance = runs["dataset"].map(lambda name: 1 / KINDS[name].classes)
+    lines["accuracy"] = values(end, "accuracy", split="test").set_index("run")["value"]
     lines["accuracy"] = lines["accuracy"].where(~lines["diverged"], chance)
     for name in ("loss", "largest eigenvalue", "tail excess"):
         lines[name] = values(end, name).set_index("run")["value"]
@@ -59,12 +58,9 @@ def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
     by = paired.groupby(_BY)["value"]
     means = pd.DataFrame({"mean": by.mean(), "seeds": by.size()})
     half = stats.t.ppf(0.975, (means["seeds"] - 1).replace(0, np.nan)) * by.sem()
-    others = lines.groupby(_BY, sort=False)[
-        ["accuracy", "loss", "largest eigenvalue", "tail excess", "norm ratio"]
-    ].mean()
-    diverged = lines.groupby(_BY)["diverged"].sum()
+    others = lines.groupby(_BY, sort=False).agg(dict.fromkeys(_MEASURED, "mean") | {"diverged": "sum"})
     means = means.assign(low=means["mean"] - half, high=means["mean"] + half)
-    return others.join([diverged, means]).reset_index()  # also arms that lack a reference
+    return others.join(means).reset_index()  # also arms that lack a reference
 
 
 @figure
@@ -101,17 +97,12 @@ def arms(results: Results, *steps: float) -> Figure:
 
 def short_table(results: Results) -> pd.DataFrame:
     """Return what the page shows: the arms of the last fully connected network at step 0.1, means over the seeds."""
-    table = differences(results)
-    table = table[(table["lr"] == 0.1) & (table["network"] == _networks(table)[-1])]
+    table = _connected(differences(results))
+    table = table[table["network"] == table["network"].unique()[-1]]
     table = table.set_index("arm").reindex([arm for arm in ARMS if arm in set(table["arm"])]).rename(index=LABELS)
     names = {"accuracy": "test accuracy", "loss": "training loss", "largest eigenvalue": "sharpness"}
-    names |= {"tail excess": "tail excess", "norm ratio": "norm over SGD's", "diverged": "diverged"}
-    return table[list(names)].rename(columns=names)
-
-
-def _networks(table: pd.DataFrame) -> list[str]:
-    """Name the fully connected networks."""
-    return [name for name in table["network"].unique() if name.startswith("FCN")]
+    names |= {"norm ratio": "norm over SGD's"}
+    return table[[*_MEASURED, "diverged"]].rename(columns=names)
 
 
 def numbers(results: Results) -> dict[str, float]:
@@ -125,10 +116,15 @@ def numbers(results: Results) -> dict[str, float]:
     }
     text: dict[str, float] = {"seeds": float(results.runs["seed"].nunique())}
     for name, (reference, chosen) in groups.items():
-        table = differences(results, reference)
-        table = table[(table["lr"] == 0.1) & table["network"].isin(_networks(table)) & table["arm"].isin(chosen)]
-        half, norm = (table["high"] - table["mean"]).max(), table["norm ratio"]
-        ends = {"low": table["mean"].min(), "high": table["mean"].max(), "half": half}
-        ends |= {"norm_low": norm.min(), "norm_high": norm.max(), "lost": table["diverged"].sum()}
+        table = _connected(differences(results, reference))
+        table = table[table["arm"].isin(chosen)]
+        ends = {"half": (table["high"] - table["mean"]).max(), "lost": table["diverged"].sum()}
+        for prefix, column in (("", "mean"), ("norm_", "norm ratio")):
+            ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
         text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
     return text
+
+
+def _connected(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of fully connected networks at step 0.1."""
+    return table[(table["lr"] == 0.1) & table["network"].str.startswith("FCN")]

@@ -159,24 +159,22 @@ def against_twin(results: Results) -> dict[str, float]:
 
     `gap` is the largest difference in 1/alpha^; numbers that were not measured are NaN.
     """
-    names = {"dip": "training images", "twin": "Gaussian twin", "corrected": "corrected", "dead": "dead, train"}
-    numbers = {
-        f"{dataset}_{name}": np.nan
-        for dataset in _FIGURE7
-        for name in (*names, "start", "at", "accuracy", "later", "gap")
-    }
-    table = curves(results)
-    for dataset, rows in table[table["model"] == "fcn"].groupby("dataset", sort=False):
-        line = rows.groupby(["line", "iteration"])["value"].mean().unstack("line").reindex(columns=list(LINES))
-        at = line["training images"].loc[:EARLY].idxmax()
-        values = {name: line.loc[at, of_name] ** (1 if name == "dead" else -1) for name, of_name in names.items()}
-        values["corrected"] = 1 / line["corrected"].loc[:EARLY].max()  # at its own dip, which may be another point
-        values |= {
+    of_dataset, table = {}, curves(results).query("model == 'fcn'")
+    for dataset, rows in table.groupby("dataset"):
+        line = rows.pivot_table("value", "iteration", "line").reindex(columns=list(LINES))
+        noise, early = line["training images"], line.loc[:EARLY]
+        at = early["training images"].idxmax()
+        of_dataset[dataset] = {
+            "dip": 1 / noise[at],
+            "twin": 1 / line.loc[at, "Gaussian twin"],
+            "corrected": 1 / early["corrected"].max(),  # at its own dip, which may be another point
+            "dead": line.loc[at, "dead, train"],
             "at": at,
-            "accuracy": line["accuracy, train"].loc[_DROP:EARLY].min(),
-            "start": 1 / line["training images"].iloc[0],
+            "accuracy": early.loc[_DROP:, "accuracy, train"].min(),
+            "start": 1 / noise.iloc[0],
+            "later": 1 / noise.loc[EARLY + 1 :].max(),
+            "gap": (noise - line["Gaussian twin"]).abs().max(),
         }
-        values["later"] = 1 / line["training images"].loc[EARLY + 1 :].max()
-        values["gap"] = (line["training images"] - line["Gaussian twin"]).abs().max()
-        numbers |= {f"{dataset}_{name}": float(value) for name, value in values.items()}
-    return numbers
+    names = ["dip", "twin", "corrected", "dead", "at", "accuracy", "start", "later", "gap"]
+    numbers = pd.DataFrame(of_dataset, names, list(_FIGURE7)).unstack()
+    return {f"{dataset}_{name}": float(value) for (dataset, name), value in numbers.items()}

@@ -21,26 +21,21 @@ ENTRIES = 3  # independent Gaussian entries whose norm spreads as that of the pa
 _STABLE = 1.1  # index of panel (c): the paper's of convolutional networks
 
 
-def _pool(results: Results) -> tuple[pd.DataFrame, str, str]:
-    """Return the rows of the first run that kept every norm of its noise and of the twins, and the names of both."""
-    for noise, twin in _PAIRS:
-        rows = results.rows[results.rows["quantity"].isin([noise, twin])]
-        runs = rows.loc[rows["quantity"] == twin, "run"]
-        if len(runs):
-            return rows[rows["run"] == runs.iloc[0]], noise, twin
-    return results.rows[:0], "", ""
+def pools(results: Results) -> tuple[pd.Series, pd.Series]:
+    """Return all norms, by iteration, of the first run that kept those of its noise and of the twins; empty if none did."""
+    for names in _PAIRS:
+        rows = results.rows.set_index("iteration")
+        runs = rows.loc[rows["quantity"] == names[1], "run"]
+        rows = rows[rows["run"].isin(runs[:1])]
+        noise, twin = (rows.loc[rows["quantity"] == name, "value"] for name in names)
+        if len(twin):
+            break
+    return noise, twin
 
 
 def has_norms(results: Results) -> bool:
     """Tell whether the norm of every minibatch was kept."""
-    return len(_pool(results)[0]) > 0
-
-
-def pools(results: Results) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-    """Return all norms of the noise over the training of the first run that kept them, and those of its twins."""
-    rows, *names = _pool(results)
-    noise, twin = (rows.loc[rows["quantity"] == name, "value"].to_numpy() for name in names)
-    return noise, twin
+    return len(pools(results)[1]) > 0
 
 
 def as_drawn(count: int, mean: float, median: float) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
@@ -63,9 +58,8 @@ def pooled(results: Results) -> Figure:
         bins = np.linspace(0, values.max(), 60)
         axes.hist(values, bins=bins, color=LOOK["joint"]["color"] if values is noise else "#777777")
         if values is noise:
-            axes.hist(
-                twin, bins=bins, histtype="step", color="black", linestyle=":", linewidth=1.4, label="its Gaussian twin"
-            )
+            look = {"histtype": "step", "color": "black", "linestyle": ":", "linewidth": 1.4}
+            axes.hist(twin, bins=bins, label="its Gaussian twin", **look)
         axes.set(yscale="log", title=title)
     panels[1].set_xlabel("norm")
     panels[0].set_ylabel("number of minibatches")
@@ -108,11 +102,7 @@ def norm_table(results: Results) -> pd.DataFrame:
 
 def pool_numbers(results: Results) -> dict[str, float]:
     """Return how many norms and iterations a pool has, and sd / mean of the noise, of its twins and of the drawn laws."""
-    rows, noise, twin = _pool(results)
-    values = {
-        name: rows.loc[rows["quantity"] == quantity, "value"] for name, quantity in (("noise", noise), ("twin", twin))
-    }
-    gaussian, _ = as_drawn(100_000, 1.0, 1.0)
-    spreads = {f"{name}_spread": float(of_law.std() / of_law.mean()) for name, of_law in values.items()}
-    counts = {"count": float(len(values["noise"])), "points": float(rows["iteration"].nunique())}
-    return counts | spreads | {"drawn_spread": float(gaussian.std() / gaussian.mean())}
+    noise, twin = pools(results)
+    laws = {"noise": noise, "twin": twin, "drawn": as_drawn(100_000, 1.0, 1.0)[0]}
+    spreads = {f"{name}_spread": float(of_law.std() / of_law.mean()) for name, of_law in laws.items()}
+    return spreads | {"count": float(len(noise)), "points": float(noise.index.nunique())}

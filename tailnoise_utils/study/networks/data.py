@@ -100,11 +100,6 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
 
     The order is fixed: the files' own, or that of one shuffle for the digits (1500 training, 297 test images).
     A subset is the first ``n_train`` and ``n_test`` images in that order, so a smaller one is part of a larger one.
-
-    Raises:
-        DataNotFound: if the data set is not there and cannot be downloaded.
-        ValueError: for an unknown name, a number of images below 1 or above what there is, or a malformed file.
-        OSError: if a download cannot be kept in the cache folder.
     """
     plain = name.removesuffix(PERMUTED)
     if plain not in KINDS:
@@ -121,15 +116,10 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
             arrays[key] = np.ascontiguousarray(arrays[key][:count])
     if plain != name:  # one order, whatever the seed of a run: the data of all runs are the same
         arrays["y_train"] = np.random.RandomState(1906).permutation(arrays["y_train"])
-    return Dataset(
-        name=name,
-        x_train=_normalise(arrays["x_train"], kind),
-        y_train=torch.from_numpy(arrays["y_train"].astype(np.int64)),
-        x_test=_normalise(arrays["x_test"], kind),
-        y_test=torch.from_numpy(arrays["y_test"].astype(np.int64)),
-        classes=kind.classes,
-        sha256={key: _sha256(arrays[key]) for key in _KEYS},
-    )
+    images = {key: _normalise(arrays[key], kind) for key in ("x_train", "x_test")}
+    labels = {key: torch.from_numpy(arrays[key].astype(np.int64)) for key in ("y_train", "y_test")}
+    sha256 = {key: _sha256(arrays[key]) for key in _KEYS}
+    return Dataset(name=name, **images, **labels, classes=kind.classes, sha256=sha256)
 
 
 def _digits(shape: tuple[int, int, int]) -> _Arrays:
@@ -221,10 +211,8 @@ def _fetch(name: str, folder: Path) -> _Arrays:
             arrays |= {f"x_{split}": np.ascontiguousarray(images), f"y_{split}": np.asarray(half.targets, np.uint8)}
     except (RuntimeError, *_NETWORK) as error:
         corrupted = isinstance(error, RuntimeError) and "corrupted" in str(error)  # torchvision's own words
-        problem = (
-            "what was downloaded is not the original (its MD5 sum differs)" if corrupted else "the download failed"
-        )
-        raise ConnectionError(f"{problem}: {_one_line(error)}") from error
+        problem = "is not the original (its MD5 sum differs)" if corrupted else "failed"
+        raise ConnectionError(f"the download {problem}: {_one_line(error)}") from error
     except OSError as error:
         raise files.unwritable(folder, error) from error
     finally:

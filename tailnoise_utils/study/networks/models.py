@@ -3,13 +3,14 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+from tailnoise_utils.noise.torch_state import private_randomness
 
 
 def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.Sequential:
@@ -19,8 +20,8 @@ def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.S
 
     An image is flattened first. There are ``inputs * width + (depth - 2) * width**2 + width * classes`` parameters, in
     the order :math:`W_1, \ldots, W_d`, each matrix outputs x inputs and row-major. They start as torch's ``nn.Linear``
-    does by default, uniform on :math:`\pm 1 / \sqrt{\text{fan in}}`, drawn on the CPU from a generator of their own:
-    the seed alone decides them, and the global random state is not touched.
+    does by default, uniform on :math:`\pm 1 / \sqrt{\text{fan in}}`, drawn on the CPU: the seed alone decides them, and
+    the global random state stays as it was.
 
     Examples:
         >>> model = fcn(784, 128, 3, 10, seed=0)
@@ -32,11 +33,12 @@ def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.S
     _check_sizes(inputs=inputs, width=width, classes=classes)
     sizes = [inputs, *[width] * (depth - 1), classes]
     layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
-    for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
-        layers[f"linear{i}"] = nn.utils.skip_init(nn.Linear, fan_in, fan_out, bias=False)
-        layers[f"relu{i}"] = nn.ReLU()
+    with private_randomness():
+        torch.default_generator.manual_seed(seed)
+        for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+            layers |= {f"linear{i}": nn.Linear(fan_in, fan_out, bias=False), f"relu{i}": nn.ReLU()}
     del layers[f"relu{depth}"]  # none after the last
-    return _initialised(nn.Sequential(OrderedDict(layers)), seed)
+    return nn.Sequential(OrderedDict(layers))
 
 
 def cnn(filters: int, classes: int, *, seed: int) -> nn.Sequential:
@@ -52,20 +54,19 @@ def cnn(filters: int, classes: int, *, seed: int) -> nn.Sequential:
         22810
     """
     _check_sizes(filters=filters, classes=classes)
-    hidden = filters * math.floor(1 + math.log2(filters))
-
-    convolution = partial(nn.utils.skip_init, nn.Conv2d)
-    linear = partial(nn.utils.skip_init, nn.Linear)
-    layers: dict[str, nn.Module] = {"conv1": convolution(3, filters, 4, stride=2, padding=2), "relu1": nn.ReLU()}
-    layers |= {"pool1": nn.MaxPool2d(3, 2), "conv2": convolution(filters, filters, 5, padding=2), "relu2": nn.ReLU()}
-    layers["pool2"] = nn.MaxPool2d(3, 2)
-    for i in (3, 4, 5):
-        layers |= {f"conv{i}": convolution(filters, filters, 3, padding=1), f"relu{i}": nn.ReLU()}
-    layers |= {"pool3": nn.MaxPool2d(3, 2), "flatten": nn.Flatten()}
-    layers |= {"dropout1": nn.Dropout(0.5), "linear1": linear(filters, hidden), "relu6": nn.ReLU()}
-    layers |= {"dropout2": nn.Dropout(0.5), "linear2": linear(hidden, hidden), "relu7": nn.ReLU()}
-    layers["linear3"] = linear(hidden, classes)
-    return _initialised(nn.Sequential(OrderedDict(layers)), seed)
+    c, hidden = filters, filters * math.floor(1 + math.log2(filters))
+    with private_randomness():
+        torch.default_generator.manual_seed(seed)
+        layers: dict[str, nn.Module] = {"conv1": nn.Conv2d(3, c, 4, stride=2, padding=2), "relu1": nn.ReLU()}
+        layers |= {"pool1": nn.MaxPool2d(3, 2), "conv2": nn.Conv2d(c, c, 5, padding=2), "relu2": nn.ReLU()}
+        layers["pool2"] = nn.MaxPool2d(3, 2)
+        for i in (3, 4, 5):
+            layers |= {f"conv{i}": nn.Conv2d(c, c, 3, padding=1), f"relu{i}": nn.ReLU()}
+        layers |= {"pool3": nn.MaxPool2d(3, 2), "flatten": nn.Flatten()}
+        layers |= {"dropout1": nn.Dropout(0.5), "linear1": nn.Linear(c, hidden), "relu6": nn.ReLU()}
+        layers |= {"dropout2": nn.Dropout(0.5), "linear2": nn.Linear(hidden, hidden), "relu7": nn.ReLU()}
+        layers["linear3"] = nn.Linear(hidden, classes)
+    return nn.Sequential(OrderedDict(layers))
 
 
 def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
@@ -99,15 +100,3 @@ def _check_sizes(**sizes: int) -> None:
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"{name} = {value}: take 1 or more")
-
-
-def _initialised(model: nn.Sequential, seed: int) -> nn.Sequential:
-    """Fill the weights and biases as torch's layers do when they are built, from a generator of their own."""
-    generator = torch.Generator().manual_seed(seed)
-    for layer in model:
-        if isinstance(layer, nn.Linear | nn.Conv2d):
-            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
-            if layer.bias is not None:
-                bound = 1 / math.sqrt(layer.weight[0].numel())
-                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-    return model

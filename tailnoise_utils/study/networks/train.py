@@ -53,14 +53,8 @@ def sgd(
     after one and two thirds of `horizon` (None: of `iterations`), as the paper's batch script does; `order` "data" takes
     the same minibatches in data order in every epoch, as its code does; training stops before the first step whose number
     is a multiple of `look` and at which every training image is classified correctly. `start` is the number of steps that
-    the weights have behind them, and `each` is told the number of steps after every one.
-
-    Yields:
-        The number of steps taken, at each of `snapshots` in ascending order, and where training stops.
-
-    Raises:
-        ValueError: for settings that do not fit (when the first point is asked for).
-        Diverged: if the loss, or a weight at a snapshot or at the end, is NaN or infinite; what came before stays good.
+    the weights have behind them, and `each` is told the number of steps after every one. What comes is the number of steps
+    taken, at each of `snapshots` in ascending order, and where training stops; a run that diverged was good until then.
     """
     x, y = data.x_train, data.y_train
     check_batch_size(len(x), batch_size)
@@ -146,10 +140,7 @@ def _fits(model: nn.Module, x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]) 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module,
-    loss_fn: Callable[[Tensor, Tensor], Tensor],
-    x: Shaped[Tensor, "n ..."],
-    y: Int64[Tensor, " n"],
+    model: nn.Module, loss_fn: Callable[[Tensor, Tensor], Tensor], x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]
 ) -> tuple[float, float]:
     """Compute mean loss and accuracy over all the samples given, in eval mode; the model's mode stays as it was."""
     if not len(x):

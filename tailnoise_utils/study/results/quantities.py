@@ -6,6 +6,7 @@ the p-value against them; a random partition is the one fixed for a run, and dat
 """
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 _ALONG = "NoiseSpec DiagnosisSpec SplitsSpec"
@@ -52,21 +53,11 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "decomposition: K1": ("block length of the decomposition", _DIAGNOSIS),
     "decomposition: p": ("live coordinates in the decomposition", _DIAGNOSIS),
     "tail excess": ("mean tau of the coordinates", f"{_DIAGNOSIS} {_PAPER} ArmSpec {_FEW}"),
-    "tail excess (twin)": ("mean tau of Gaussian twins", _DIAGNOSIS),
-    "tail excess (p)": ("its p-value", _DIAGNOSIS),
     "1/alpha (per coordinate)": ("mean 1/alpha^ along the minibatches of one coordinate, K1 = x", _DIAGNOSIS),
-    "1/alpha (per coordinate) (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
-    "1/alpha (per coordinate) (p)": ("its p-value", _DIAGNOSIS),
     "1/alpha (per coordinate) (stable 1.5)": ("the same of stable twins of index 1.5", _DIAGNOSIS),
     "kurtosis (random projections)": ("mean excess kurtosis of random projections", _DIAGNOSIS),
-    "kurtosis (random projections) (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
-    "kurtosis (random projections) (p)": ("its p-value", _DIAGNOSIS),
     "kurtosis (leading projections)": ("mean excess kurtosis along the other half's leading directions", _DIAGNOSIS),
-    "kurtosis (leading projections) (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
-    "kurtosis (leading projections) (p)": ("its p-value", _DIAGNOSIS),
     "sd of ln norm": ("standard deviation of the logarithm of the noise's norm", f"{_DIAGNOSIS} PaperSpec"),
-    "sd of ln norm (twin)": ("the same of Gaussian twins", _DIAGNOSIS),
-    "sd of ln norm (p)": ("its p-value", _DIAGNOSIS),
     "not normal (coordinates)": ("share of single coordinates that a test of normality rejects", _DIAGNOSIS),
     "not normal (units)": ("the same of sums over a unit", _DIAGNOSIS),
     "not normal (random projections)": ("the same of random projections", _DIAGNOSIS),
@@ -92,32 +83,12 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "1/alpha (published, K1 = 1000)": ("as 1/alpha (published), at K1 = 1000", _PAPER),
     "1/alpha (published, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
     "1/alpha (corrected, own b)": ("the same of minibatches as large as in training", "PaperSpec"),
-    "twin 1/alpha (published)": ("1/alpha (published) of the Gaussian twin, closed form", _PAPER),
-    "twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", _PAPER),
-    "twin 1/alpha (corrected)": ("1/alpha (corrected) of the Gaussian twin, closed form", _PAPER),
-    "twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", _PAPER),
     "norm (each)": ("norm of the noise of minibatch x", "PaperSpec"),
     "norm (each, twin)": ("the same of one drawn twin", "PaperSpec"),
-    "random partition: 1/alpha (published)": ("1/alpha (published) of a random partition", "PaperSpec"),
-    "random partition: 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "random partition: 1/alpha (corrected)": ("1/alpha (corrected) of a random partition", "PaperSpec"),
-    "random partition: 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "random partition: twin 1/alpha (published)": ("of its Gaussian twin, closed form", "PaperSpec"),
-    "random partition: twin 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "random partition: twin 1/alpha (corrected)": ("of its Gaussian twin, closed form", "PaperSpec"),
-    "random partition: twin 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
     "random partition: K1 (published)": ("block length", "PaperSpec"),
     "random partition: K1 (corrected)": ("block length", "PaperSpec"),
     "random partition: dead share": ("dead share of a random partition", "PaperSpec"),
     "random partition: tail excess": ("mean tau of a random partition", "PaperSpec"),
-    "drawn twin: 1/alpha (published)": ("mean 1/alpha (published) of three drawn twins", "PaperSpec"),
-    "drawn twin: 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "drawn twin: 1/alpha (corrected)": ("mean 1/alpha (corrected) of three drawn twins", "PaperSpec"),
-    "drawn twin: 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "signs: 1/alpha (published)": ("1/alpha (published) with random signs of the coordinates", "PaperSpec"),
-    "signs: 1/alpha (published, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
-    "signs: 1/alpha (corrected)": ("1/alpha (corrected) with random signs of the coordinates", "PaperSpec"),
-    "signs: 1/alpha (corrected, K1 = 1000)": ("the same at K1 = 1000", "PaperSpec"),
     "events (quantile)": ("quantile x of the images per minibatch that a coordinate lives on", f"PaperSpec {_FEW}"),
     "coordinates by events": ("coordinates in the bin of events from x on", f"PaperSpec {_FEW}"),
     "tail excess by events": ("their mean tau", f"PaperSpec {_FEW}"),
@@ -166,6 +137,21 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "seconds": ("wall time of one call", "EstimatorSpec CostSpec"),
     "bytes": ("peak of the memory of a process", "CostSpec"),
 }
+
+# What is tested against Gaussian twins.
+for _name in ("tail excess", "1/alpha (per coordinate)", "sd of ln norm", *(n for n in QUANTITIES if "kurtosis" in n)):
+    QUANTITIES[f"{_name} (twin)"] = f"mean of {_name} over Gaussian twins", _DIAGNOSIS
+    QUANTITIES[f"{_name} (p)"] = f"p-value of {_name} against Gaussian twins", _DIAGNOSIS
+# The joint estimate of other noise than that of the minibatches in data order; the first two of a twin in closed form.
+for _convention, _length in product(("published", "corrected"), ("", ", K1 = 1000")):
+    _name = f"1/alpha ({_convention}{_length})"
+    QUANTITIES |= {
+        f"twin {_name}": (f"{_name} of the Gaussian twin", _PAPER),
+        f"random partition: twin {_name}": (f"{_name} of the Gaussian twin of a random partition", "PaperSpec"),
+        f"random partition: {_name}": (f"{_name} of a random partition", "PaperSpec"),
+        f"drawn twin: {_name}": (f"mean {_name} of three drawn twins", "PaperSpec"),
+        f"signs: {_name}": (f"{_name} with random signs of the coordinates", "PaperSpec"),
+    }
 
 
 def check(rows: Iterable[dict[str, Any]]) -> None:
