@@ -165,7 +165,8 @@ def claims_(
         typer.echo(
             f"{v.claim} {v.statement}\n  Recurs? {v.recurs}. Paper: {v.paper or '-'}. {v.unit or 'Ours'}: {v.ours}."
         )
-        typer.echo(f"  Heavier than Gaussian? {v.tails}. {v.evidence}")
+        typer.echo(f"  Heavier than Gaussian? {v.tails}.")
+    typer.echo("\n".join(pages.evidence(verdicts)))
     if write:
         changed = pages.write(verdicts)
         typer.echo("\n".join(map(str, changed)) or "The pages say so already.")

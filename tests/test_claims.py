@@ -438,7 +438,7 @@ def test_heavier_tells_networks_that_fit_from_others_and_leaves_out_those_at_cha
         "K1 (corrected)": 100.0,
     }
     word, words = claims.heavier(networks(1.2, data=("mnist",), accuracy=accuracy, **diagnosed))
-    assert word == "where networks fit: yes (tau 0.3); elsewhere: no (tau 0.01)"
+    assert word == "yes where networks fit; no elsewhere"
     assert "Networks that fit: heavier than Gaussian in 2 of 2 configurations, tau 0.3 (a stable" in words
     assert "9" not in words.partition("add")[0].replace("1.99", "")
 
@@ -507,11 +507,26 @@ def test_each_rule_takes_its_experiments_and_a_page_its_profile(monkeypatch):
             raise runner.MissingResults
         return "paper", table
 
+    def stored(name, profile, complete):
+        return choose(name, profile)[1]
+
     monkeypatch.setattr(runner, "choose", choose)
+    monkeypatch.setattr(runner, "stored", stored)
     by = {v.claim: v for v in claims.verdicts()}
     assert set(asked) == {name for _, judged, _, others in claims.RULES.values() for name in (*judged, *others)}
     assert (by["C4b"].recurs, by["C4b"].profiles, by["C4b"].experiments) == (HOLDS, ("paper",), ("fcn_size",))
     assert (by["C3"].recurs, by["C1"].tails) == (OPEN, "not measured")
+
+
+def test_a_claim_that_paper_cannot_judge_is_judged_on_laptop(monkeypatch):
+    few, many = networks(1.2, accuracy=0.5), networks(1.2)
+    monkeypatch.setattr(runner, "choose", lambda name, profile: ("paper", few))
+    monkeypatch.setattr(runner, "stored", lambda name, profile, complete: many)
+    monkeypatch.setattr(claims, "RULES", {name: (*claims.RULES[name][:2], None, ()) for name in ("C4b", "C8")})
+    by = {v.claim: v for v in claims.verdicts()}
+    assert (by["C8"].profiles, by["C4b"].profiles) == (("laptop",), ("paper",))
+    assert by["C8"].recurs != OPEN
+    assert claims.verdicts("laptop")[1].profiles == ("laptop",)
 
 
 def test_judge():
@@ -549,12 +564,16 @@ def two():
 
 
 def test_tables_by_hand(two):
-    assert pages.table(two, formulas=False).splitlines()[2:] == [
+    assert pages.table(two, formulas=False).splitlines()[2:4] == [
         "| C4b | FCN on CIFAR-10: size has no clear effect, alpha^ is about 1.1 to 1.2. | **holds partly** | yes |",
         "| C5 | CNN: alpha^ is lowest for very small networks, and 1.0 to 1.1 once a network performs reasonably. "
         "| **cannot be judged here** | yes |",
     ]
     assert r"$\hat\alpha$ is about" in pages.table(two, formulas=True)
+    two[0] = replace(two[0], profiles=("paper",))
+    assert pages.table(two, formulas=False).splitlines()[-1].startswith("At the paper's settings: C4b. The others")
+    one = [replace(v, evidence="tau 0.1") for v in two]
+    assert pages.evidence([*one, replace(two[0], claim="C9")]) == ["C4b, C5: tau 0.1"]
     assert pages.numbers(two).splitlines()[2:] == [
         r"| C4b | $\hat\alpha$ of a size | 1.1 to 1.2 | 1 to 1.1 (6 values); not: cross-entropy, depth 4 | holds partly |",
         r"| C5 | $\hat\alpha$ of a size that fits | 1.0 to 1.1 | no run that the rule needs | cannot be judged here |",

@@ -6,6 +6,7 @@ were fixed beforehand, and their verdicts, are in the book's appendix.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from .. import experiments
@@ -42,29 +43,38 @@ RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...], Callable[..., An
 
 
 def verdicts(profile: str = "book") -> list[Verdict]:
-    """Judge every claim by the finished runs of a profile; "book" is `paper` where it has any, else `laptop`."""
-    names = {name for _, judged, _, others in RULES.values() for name in (*judged, *others)}
-    stored = {name: one for name in sorted(names) if (one := _stored(name, profile))}
-    results = {name: chosen for name, (_, chosen) in stored.items()}
+    """Judge every claim by the finished runs of a profile.
+
+    "book" is `paper` where an experiment has runs there, else `laptop`; and `laptop` for a claim whose rule needs runs that
+    `paper` does not have yet.
+    """
+    profiles = ("book", "laptop") if profile == "book" else (experiments.check_profile(profile),)
+    names = sorted({name for _, judged, _, others in RULES.values() for name in (*judged, *others)})
+    tried = [_stored(names, one) for one in profiles]
     verdicts = []
     for claim, (rule, needed, answer, others) in RULES.items():
-        missing = not results.keys() >= {*needed}
-        verdict = judge(rule, [], "", "") if missing else rule(*(results[name] for name in needed))
-        tails, evidence = NO_NOISE, ""
-        if answer:
-            have = results.keys() >= {*others}
-            tails, evidence = answer(*(results[name] for name in others)) if have else ("not measured", "Not measured.")
-        profiles = tuple(dict.fromkeys(stored[name][0] for name in needed if name in stored))
-        more = {"claim": claim, "experiments": needed, "profiles": profiles, "tails": tails, "evidence": evidence}
-        verdicts.append(replace(verdict, **more))
+        judged = []
+        for stored in tried:
+            ready = stored.keys() >= {*needed}
+            verdict = rule(*(stored[name][1] for name in needed)) if ready else judge(rule, [], "", "")
+            used = tuple(dict.fromkeys(stored[name][0] for name in needed if name in stored))
+            tails, evidence = NO_NOISE, ""
+            if answer:
+                have = stored.keys() >= {*others}
+                tails, evidence = answer(*(stored[name][1] for name in others)) if have else ("not measured", "")
+            more = {"claim": claim, "experiments": needed, "profiles": used, "tails": tails, "evidence": evidence}
+            judged.append(replace(verdict, **more))
+        verdicts.append(next((verdict for verdict in judged if verdict.recurs != OPEN), judged[0]))
     return verdicts
 
 
-def _stored(experiment: str, profile: str) -> tuple[str, Results] | None:
-    """Return the profile and the results of an experiment's finished runs, None if there are none."""
-    try:
-        if profile == "book":
-            return runner.choose(experiment, profile)
-        return experiments.check_profile(profile), runner.stored(experiment, profile, complete=False)
-    except runner.MissingResults:
-        return None
+def _stored(names: list[str], profile: str) -> dict[str, tuple[str, Results]]:
+    """Return, of the experiments that have finished runs, the profile of these and the results."""
+    results = {}
+    for name in names:
+        with suppress(runner.MissingResults):
+            if profile == "book":
+                results[name] = runner.choose(name, profile)
+            else:
+                results[name] = profile, runner.stored(name, profile, complete=False)
+    return results

@@ -1,6 +1,6 @@
 """The verdicts as tables in the README and on the first page of the book, between two marks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .verdict import Verdict
@@ -12,12 +12,22 @@ _ROOT = Path(__file__).parents[3]
 PAGES = {_ROOT / "README.md": False, _ROOT / "book" / "index.md": True}
 
 
-def table(verdicts: Iterable[Verdict], *, formulas: bool) -> str:
-    """Return the verdicts as a Markdown table, for the book with formulas."""
+def table(verdicts: Sequence[Verdict], *, formulas: bool) -> str:
+    """Return the verdicts as a Markdown table, for the book with formulas, and which rest on the paper's settings."""
     rows = [["", "Claim, as we understand it", "Does the number recur?", "Heavier than Gaussian, per coordinate?"]]
     rows += [["---"] * 4] + [[v.claim, v.statement, f"**{v.recurs}**", v.tails] for v in verdicts]
     text = "\n".join("".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows)
+    at_paper = ", ".join(v.claim for v in verdicts if "paper" in v.profiles)
+    text += f"\n\nAt the paper's settings: {at_paper or 'none'}. The others rest on smaller runs."
     return with_formulas(text) if formulas else text
+
+
+def evidence(verdicts: Iterable[Verdict]) -> list[str]:
+    """Return how heavy the noise is, a line for all claims about the same noise."""
+    claims: dict[str, list[str]] = {}
+    for v in verdicts:
+        claims.setdefault(v.evidence, []).append(v.claim)
+    return [f"{', '.join(names)}: {words}" for words, names in claims.items() if words]
 
 
 def with_formulas(text: str) -> str:

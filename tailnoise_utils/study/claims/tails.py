@@ -52,29 +52,28 @@ def fisher(p: pd.Series) -> float:
 def heavier(*results: Results) -> tuple[str, str]:
     """Say in a word whether noise is heavier than Gaussian across the minibatches, and how heavy by tau."""
     if (table := configurations(*results)).empty:
-        return "not measured", "Not measured."
+        return "not measured", ""
     words, sentences = [], []
     for name, group in (("that fit", table[table["fits"]]), ("that do not fit", table[~table["fits"]])):
         if group.empty:
             continue
         count, low, high = int(group["heavier"].sum()), group["tau"].min(), group["tau"].max()
         word = {0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}")
-        words.append(f"{word} (tau {span(low, high)})")
+        words.append(word)
         indices = " to ".join(dict.fromkeys((stable_index(low), stable_index(high))))
         sentences.append(
             f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {span(low, high)} "
             f"(a stable index of {indices} has the same tau)."
         )
     sentences.append(f"To 1/alpha^ such tails add {table['share'].max():.2f} at most; the Gaussian twin has the rest.")
-    both = "where networks fit: {}; elsewhere: {}" if len(words) == 2 else "{}"
-    return both.format(*words), " ".join(sentences)
+    return ("{} where networks fit; {} elsewhere" if len(words) == 2 else "{}").format(*words), " ".join(sentences)
 
 
 def scaling(results: Results) -> tuple[str, str]:
     """Say whether the scale of the noise falls with one power of b after training, as that of stable noise would."""
     table = exponents(results).query("when == 'after training'").groupby(CONFIGURATION)[["small", "large"]].mean()
     if table.empty:
-        return "not measured", "Not measured."
+        return "not measured", ""
     (a, b), (c, d) = ((table[name].min(), table[name].max()) for name in ("small", "large"))
     rises = int((table["large"] - table["small"] > _RISE).sum())
     words = {0: "one index fits", len(table): "no single index"}
