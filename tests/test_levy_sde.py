@@ -389,7 +389,7 @@ def test_an_exit_run_has_the_mean_its_error_and_the_theory():
         eps=0.6,
         dt=0.02,
         particles=300,
-        generator=spec._generator(),
+        generator=spec._settings()["generator"],
         shifted=True,
     )
     assert rows["exit time"]["value"] == times.mean()
@@ -408,7 +408,7 @@ def test_a_run_between_wells_has_rates_shares_and_the_theory():
     spec = WellsSpec(WELLS.minima, WELLS.maxima, WELLS.depths, 1.5, 0.1, 0.02, 20.0, 40, seed=0)
     rows = {(row["quantity"], row["scope"], row.get("x")): row for row in spec.rows(lambda share: None)}
     settings = {"alpha": 1.5, "eps": 0.1, "dt": 0.02, "time": 20.0, "particles": 40}
-    visits = levy_sde.visits(WELLS, **settings, generator=spec._generator())
+    visits = levy_sde.visits(WELLS, **settings, generator=spec._settings()["generator"])
     q = theory.generator_matrix(WELLS.minima, WELLS.maxima, 1.5, 0.1)
     rate, se = visits.rates()
     assert rows["rate", "well 3", 1.0]["value"] == rate[2, 0]

@@ -1,17 +1,18 @@
 """Gradients of single samples at some coordinates: how many samples a coordinate of the gradient sees."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .gradient import Loss
 from .torch_state import as_found
 
 
 def _by_layer(
-    model: nn.Module, loss_fn: Callable[[Tensor, Tensor], Tensor], x: Float[Tensor, "n ..."], y: Int64[Tensor, " n"]
+    model: nn.Module, loss_fn: Loss, x: Float[Tensor, "n ..."], y: Int64[Tensor, " n"]
 ) -> Iterator[tuple[nn.Module, list[nn.Parameter], Float[Tensor, "n o places"], Float[Tensor, "n i places"]]]:
     """Yield each layer, its trainable parameters, the derivative of every sample's loss by its output, and its input."""
     # In a linear layer, dl_i / dW_oq = delta_io a_iq with its input a and the derivative delta of the loss by its output. A
@@ -49,11 +50,7 @@ def _by_layer(
 
 
 def per_sample_gradients(
-    model: nn.Module,
-    loss_fn: Callable[[Tensor, Tensor], Tensor],
-    x: Float[Tensor, "n ..."],
-    y: Int64[Tensor, " n"],
-    columns: Int64[Tensor, " c"],
+    model: nn.Module, loss_fn: Loss, x: Float[Tensor, "n ..."], y: Int64[Tensor, " n"], columns: Int64[Tensor, " c"]
 ) -> Float[Tensor, "n c"]:
     """Compute the gradient of every sample's own loss at increasing coordinates of a row, in eval mode."""
     parts, start = [], 0
@@ -72,7 +69,7 @@ def per_sample_gradients(
 
 
 def per_sample_norms(
-    model: nn.Module, loss_fn: Callable[[Tensor, Tensor], Tensor], x: Float[Tensor, "n ..."], y: Int64[Tensor, " n"]
+    model: nn.Module, loss_fn: Loss, x: Float[Tensor, "n ..."], y: Int64[Tensor, " n"]
 ) -> Float64[Tensor, " n"]:
     """Compute the norm of the gradient of every sample's own loss, of all coordinates, in eval mode."""
     # Of sum_s delta_s a_s^T, s the places of the output: the square is sum_st (delta_s . delta_t) (a_s . a_t).
@@ -95,7 +92,7 @@ def effective_number(blocks: Iterable[Float[Tensor, "samples c"]]) -> Float64[Te
 
 def images_per_coordinate(
     model: nn.Module,
-    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    loss_fn: Loss,
     x: Float[Tensor, "n ..."],
     y: Int64[Tensor, " n"],
     columns: Int64[Tensor, " c"],

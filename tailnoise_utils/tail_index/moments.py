@@ -161,13 +161,8 @@ def koutrouvelis(x: Sample) -> TailIndex:
     if not math.isfinite(2 / (high - low)):
         raise ValueError(f"the interquartile range {high - low:g} is too small to divide by; rescale the data")
     t = np.linspace(0.1, 1.0, 10)
-    phi = np.zeros(len(t), dtype=complex)
-    for part in np.array_split(values * (2 / (high - low)), len(values) // 2**16 + 1):
-        step = np.exp(0.1j * part)
-        power = np.ones_like(step)
-        for i in range(len(t)):
-            power *= step
-            phi[i] += power.sum()
+    parts = np.array_split(values * (2 / (high - low)), len(values) // 2**16 + 1)
+    phi = sum(np.exp(1j * np.outer(t, part)).sum(1) for part in parts)
     modulus = np.abs(phi) / len(values)
     design = np.log(t) - np.log(t).mean()
     form = design / (design @ design)

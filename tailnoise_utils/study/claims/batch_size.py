@@ -3,18 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..results.reading import (
-    AFTER,
-    BEFORE,
-    CONFIGURATION,
-    CORRECTED,
-    DATA,
-    PUBLISHED,
-    at_end,
-    at_start,
-    late_values,
-    name_of,
-)
+from ..results import reading
 from ..results.store import Results
 from .verdict import Verdict, cell, judge
 
@@ -23,18 +12,18 @@ _INTERVALS = ((10, 100), (100, 1000))
 _LARGE = 10  # a minibatch is small if the data are so many times as large
 
 
-def rises(results: Results, quantity: str = PUBLISHED) -> pd.DataFrame:
+def rises(results: Results, quantity: str = reading.PUBLISHED) -> pd.DataFrame:
     """Return by how much alpha^ rises from the smallest b to n / 10, of one network and of networks trained at each b."""
-    table = late_values(results).query("quantity == @quantity and split == 'train' and left")
+    table = reading.late_values(results).query("quantity == @quantity and split == 'train' and left")
     table = table.fillna({"x": table["batch_size"]}).query(f"x <= n_train / {_LARGE}")
     keys, rows = ["dataset", "depth", "width", "seed"], []
     readings = {"one network": table.groupby([*keys, "run"])}
     readings["trained at each b"] = table[table["x"] == table["batch_size"]].groupby(keys)
-    for reading, groups in readings.items():
+    for how, groups in readings.items():
         for names, group in groups:
             alpha = 1 / group.set_index("x")["value"].sort_index()
             if len(alpha) > 2:
-                rows.append((*names[:3], reading, alpha.iloc[-1] - alpha.iloc[0]))
+                rows.append((*names[:3], how, alpha.iloc[-1] - alpha.iloc[0]))
     return pd.DataFrame(rows, columns=["dataset", "depth", "width", "reading", "rise"])
 
 
@@ -45,12 +34,12 @@ def c6(results: Results) -> Verdict:
     values were known), in one network measured at several sizes b and in networks trained at each b; at half of the data
     both minibatches of a partition have the same noise but for its sign.
     """
-    table, other = rises(results), rises(results, CORRECTED)
+    table, other = rises(results), rises(results, reading.CORRECTED)
     keys = ["dataset", "depth", "reading"]
     corrected = {names: group["rise"] for names, group in other.groupby(keys)}
     cells = []
     for names, group in table.groupby(keys, sort=False):
-        name, holds = f"{DATA[names[0]]}, depth {names[1]}, {names[2]}", (group["rise"] <= _RISE).all()
+        name, holds = f"{reading.DATA[names[0]]}, depth {names[1]}, {names[2]}", (group["rise"] <= _RISE).all()
         cells.append(cell(name, group["rise"], holds, corrected.get(names, ())))
     return judge(c6, cells, "rise of alpha^ with b", "no rise", (-np.inf, _RISE))
 
@@ -58,14 +47,14 @@ def c6(results: Results) -> Verdict:
 def exponents(results: Results) -> pd.DataFrame:
     """Compute scaling exponents from 10 to 100 samples and from 100 to 1000, and `value`, by how much they rise."""
     rows = []
-    for when, table in ((BEFORE, at_start(results)), (AFTER, at_end(results))):
+    for when, table in ((reading.BEFORE, reading.at_start(results)), (reading.AFTER, reading.at_end(results))):
         scales = table[(table["quantity"] == "log-scale") & (table["n_train"] >= _LARGE * _INTERVALS[-1][1])]
-        for names, run in scales.groupby([*CONFIGURATION, "seed"]):
+        for names, run in scales.groupby([*reading.CONFIGURATION, "seed"]):
             L = run.set_index("x")["value"]
             if {b for pair in _INTERVALS for b in pair} <= set(L.index):
                 small, large = ((L[low] - L[high]) / np.log(high / low) for low, high in _INTERVALS)
                 rows.append((*names, when, small, large, large - small))
-    return pd.DataFrame(rows, columns=[*CONFIGURATION, "seed", "when", "small", "large", "value"])
+    return pd.DataFrame(rows, columns=[*reading.CONFIGURATION, "seed", "when", "small", "large", "value"])
 
 
 def o3(results: Results) -> Verdict:
@@ -75,7 +64,7 @@ def o3(results: Results) -> Verdict:
     a stable law both slopes are nearly equal.
     """
     cells = [
-        cell(f"{name_of('', dataset, loss)}, {when}", group["value"], (group["value"] > 0).all())
+        cell(f"{reading.name_of('', dataset, loss)}, {when}", group["value"], (group["value"] > 0).all())
         for (dataset, loss, when), group in exponents(results).groupby(["dataset", "loss", "when"], sort=False)
     ]
     return judge(o3, cells, "rise of the scaling exponent", "0 if stable", None)

@@ -42,12 +42,10 @@ def exit_slopes(results: Results) -> pd.DataFrame:
 
 def _line(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[float, float]:
     """Return the slope of a weighted least-squares line, and its standard error."""
-    weight = 1 / se**2
-    from_mean = x - np.average(x, weights=weight)
-    square = (weight * from_mean**2).sum()
-    if not square > 0:
+    if not np.ptp(x) > 0:
         return np.nan, np.inf
-    return float((weight * from_mean * y).sum() / square), float(square**-0.5)
+    (slope, _), covariance = np.polyfit(x, y, 1, w=1 / se, cov="unscaled")
+    return float(slope), float(covariance[0, 0] ** 0.5)
 
 
 def rate_ratios(results: Results) -> pd.DataFrame:
@@ -94,13 +92,9 @@ def rates_by_noise(results: Results) -> pd.DataFrame:
 def without_noise(results: Results) -> np.ndarray:
     """Extrapolate rates of moves over the theory's to no noise, along a line in eps^alpha, at the largest time step."""
     ratio, alpha = rates_by_noise(results).reset_index(), results.runs["alpha"].iloc[0]
-    ratio = ratio[ratio["dt"] == ratio["dt"].max()]
-    ends = []
-    for _, rows in ratio.groupby(["scope", "x"]):
-        x, y, se = (rows[name].to_numpy() for name in ("eps", "value", "se"))
-        slope, _ = _line(x**alpha, y, se)
-        ends.append(np.average(y - slope * x**alpha, weights=1 / se**2))
-    return np.array(ends)
+    groups = ratio[ratio["dt"] == ratio["dt"].max()].groupby(["scope", "x"])
+    lines = [np.polyfit(rows["eps"] ** alpha, rows["value"], 1, w=1 / rows["se"]) for _, rows in groups]
+    return np.array([at_zero for _, at_zero in lines])
 
 
 def c9(wells: Results, limit: Results) -> Verdict:

@@ -6,20 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results.reading import (
-    CONFIGURATION,
-    CORRECTED,
-    DATA,
-    LOSSES,
-    PUBLISHED,
-    at_end,
-    at_start,
-    fixed_length,
-    in_data_order,
-    late_values,
-    name_of,
-    values,
-)
+from ..results import reading
 from ..results.store import Results
 from .verdict import Cell, Verdict, cell, judge
 
@@ -32,17 +19,17 @@ _ERRORS = 2.0  # standard errors
 def late_alpha(*results: Results) -> pd.DataFrame:
     """Return late `alpha`, as published, and `corrected` of training images, with the settings and fate of each run."""
     tables = []
-    for table in map(late_values, results):
-        corrected = values(table, CORRECTED).set_index("run")["value"]
-        rows = values(table, PUBLISHED)
+    for table in map(reading.late_values, results):
+        corrected = reading.values(table, reading.CORRECTED).set_index("run")["value"]
+        rows = reading.values(table, reading.PUBLISHED)
         tables.append(rows.assign(alpha=1 / rows["value"], corrected=1 / rows["run"].map(corrected)))
     return pd.concat(tables, ignore_index=True)
 
 
 def at_one_length(results: Results) -> pd.DataFrame:
     """Return late corrected alpha^ at K1 = 1000, or the largest below it that all runs have."""
-    table = late_values(results).query("split == 'train'")
-    joint, K1 = fixed_length(table)
+    table = reading.late_values(results).query("split == 'train'")
+    joint, K1 = reading.fixed_length(table)
     at_paper = table["quantity"] == "1/alpha (corrected, K1 = 1000)"
     chosen = table[at_paper | ((table["quantity"] == joint) & (table["x"] == K1))]
     return chosen.assign(alpha=1 / chosen["value"])
@@ -54,14 +41,16 @@ def c3(fcn: Results, cnn: Results) -> Verdict:
     The rule: every alpha^, before and late in training, is below 1.75 by two standard errors or more (1.75 was chosen when
     the values were known).
     """
-    ordered = [Results(in_data_order(one.rows), one.runs) for one in (fcn, cnn)]
-    tables = [table for one in ordered for table in (at_start(one), at_end(one, trained=False))]
-    rows, corrected = (pd.concat(values(table, name) for table in tables) for name in (PUBLISHED, CORRECTED))
+    ordered = [Results(reading.in_data_order(one.rows), one.runs) for one in (fcn, cnn)]
+    tables = [table for one in ordered for table in (reading.at_start(one), reading.at_end(one, trained=False))]
+    rows, corrected = (
+        pd.concat(reading.values(table, name) for table in tables) for name in (reading.PUBLISHED, reading.CORRECTED)
+    )
     cells = []
     for names, group in rows.groupby(["model", "dataset", "loss"], sort=False):
         holds = (group["value"] - _ERRORS * group["se"].fillna(0) > 1 / _FAR).all()
         others = 1 / corrected.loc[corrected["run"].isin(group["run"]), "value"]
-        cells.append(cell(name_of(*names), 1 / group["value"], holds, others))
+        cells.append(cell(reading.name_of(*names), 1 / group["value"], holds, others))
     return judge(c3, cells, "alpha^", "far below 2", (0.0, _FAR))
 
 
@@ -84,11 +73,13 @@ def c4a(fcn: Results) -> Verdict:
                 other = stats.linregress(np.log2(same["width"]), same["alpha"]).slope if len(same) > 2 else math.nan
                 slopes[depth], half = (line.slope, line.stderr), _ERRORS * line.stderr
                 ends = (line.slope - half, line.slope, line.slope + half)
-                cells.append(cell(f"{LOSSES[loss]}, depth {depth}", ends, ends[-1] < 0, (other,)) | {"n": len(group)})
+                cells.append(
+                    cell(f"{reading.LOSSES[loss]}, depth {depth}", ends, ends[-1] < 0, (other,)) | {"n": len(group)}
+                )
         if len(slopes) > 1:
             (first, error), *_, (last, other_error) = slopes.values()
             falls = last - first < -_ERRORS * np.hypot(error, other_error)
-            cells.append(cell(f"{LOSSES[loss]}: more so the deeper", (), falls))
+            cells.append(cell(f"{reading.LOSSES[loss]}: more so the deeper", (), falls))
     return judge(c4a, cells, "change of alpha^ with twice the width", "falls", (-np.inf, 0.0))
 
 
@@ -101,7 +92,7 @@ def c4b(fcn: Results) -> Verdict:
     for (loss, depth), group in rows.groupby(["loss", "depth"]):
         sizes = group.groupby("width")[["alpha", "corrected"]].mean()
         holds = sizes["alpha"].between(*_LEVEL).all()
-        cells.append(cell(f"{LOSSES[loss]}, depth {depth}", sizes["alpha"], holds, sizes["corrected"]))
+        cells.append(cell(f"{reading.LOSSES[loss]}, depth {depth}", sizes["alpha"], holds, sizes["corrected"]))
     return judge(c4b, cells, "alpha^ of a size", "1.1 to 1.2", _LEVEL)
 
 
@@ -118,7 +109,7 @@ def c5(cnn: Results) -> Verdict:
         if len(large):
             lowest = means[means.index <= _FEW].max() < means[means.index > _FEW].min()
             sizes = large.groupby("width")["alpha"].mean()
-            cells.append(cell(DATA[dataset], sizes, lowest and sizes.between(*_CNN).all(), large["corrected"]))
+            cells.append(cell(reading.DATA[dataset], sizes, lowest and sizes.between(*_CNN).all(), large["corrected"]))
     return judge(c5, cells, "alpha^ of a size that fits", "1.0 to 1.1", _CNN)
 
 
@@ -128,7 +119,7 @@ def c8(fcn: Results, cnn: Results) -> Verdict:
     The rule: the standard deviation over three seeds or more is .032 or less (the paper's variance is about .001) in nine
     tenths of the configurations that fit.
     """
-    by = late_alpha(fcn, cnn).query("fits").groupby(CONFIGURATION)
+    by = late_alpha(fcn, cnn).query("fits").groupby(reading.CONFIGURATION)
     spreads = by[["alpha", "corrected"]].std()[by.size() >= 3]
     holds = (spreads["alpha"] <= _SD).mean() >= _SHARE
     cells = [cell("all that fit", spreads["alpha"], holds, spreads["corrected"])] if len(spreads) else []

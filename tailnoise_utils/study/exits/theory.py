@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.integrate import cumulative_simpson
+from scipy.integrate import cumulative_simpson, quad
 from scipy.linalg import null_space
 
 from .landscape import Landscape, SymmetricWell
@@ -96,14 +96,11 @@ def stationary_law(q: Float64[np.ndarray, "r r"]) -> Float64[np.ndarray, " r"]:
 
 def gibbs_law(landscape: Landscape, eps: float) -> Float64[np.ndarray, " r"]:
     r"""Return the probabilities of the wells under Brownian noise, in proportion to their integrals of :math:`e^{-f/D}`."""
-    left, right = landscape.ends
     lowest = -max(landscape.depths)
-    weights = []
-    for low, high in pairwise([left, *landscape.maxima, right]):
-        x = np.linspace(low, high, 4001)
-        weights.append(float(cumulative_simpson(np.exp((lowest - landscape.value(x)) / eps**2), x=x)[-1]))
-    for well, end in ((0, left), (-1, right)):  # the linear tails
-        at = np.array([end])
-        slope = abs(float(landscape.gradient(at)[0]))
-        weights[well] += eps**2 / slope * math.exp((lowest - float(landscape.value(at)[0])) / eps**2)
-    return np.array(weights) / np.sum(weights)
+
+    def density(x: float) -> float:
+        return math.exp((lowest - float(landscape.value(np.array([x]))[0])) / eps**2)
+
+    edges = [-np.inf, *landscape.maxima, np.inf]
+    weights = np.array([quad(density, low, high)[0] for low, high in pairwise(edges)])
+    return weights / weights.sum()

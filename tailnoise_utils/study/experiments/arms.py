@@ -1,6 +1,5 @@
 """Does the distribution of the noise matter for training? SGD, and full gradients with noise made up: `training`."""
 
-import json
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
@@ -125,10 +124,6 @@ class ArmSpec(Measured):
 
     def _arm(self, model: nn.Module) -> "Arm":
         return Arm(self.arm, model.eval(), *self._split("train"), self.train.batch_size, self.train.seed)
-
-    def seconds(self) -> float:
-        """Return the wall time of all pieces of the run."""
-        return sum(json.loads(path.read_text())["seconds"] for path in self._rows_folder().glob("[!.]*.json"))
 
     def sample(self, rows: list[Row]) -> None:
         """Need no weights: `again` trains."""

@@ -64,7 +64,7 @@ class ControlsSpec(Measured):
         progress(0.3)
         generator = torch.Generator().manual_seed(9 * 10**6 + seed)
         white = torch.randn(x.shape, generator=generator).to(x)
-        U = noise_matrix(model, loss_fn, Minibatches(white, y, self.noise_batch_size, seed=2 * 10**6 + seed))
+        U = noise_matrix(model, loss_fn, self._batches(of=(white, y)))
         rows += _in("white noise", joint_rows(U, "", twin=False))
         del U
         progress(0.2)

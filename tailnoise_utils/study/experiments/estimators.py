@@ -11,7 +11,7 @@ from tailnoise_utils import diagnosis, tail_index
 from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index import known_laws
 
-from .spec import Drawn, Progress, Row
+from .spec import Progress, Row, Spec
 
 _FAST = ("mohammadi", "mohammadi (published)", "mohammadi_order", "log_moment", "fractional_moment", "koutrouvelis")
 _FAST += ("mcculloch", "hill")
@@ -27,7 +27,7 @@ _NOISE = {  # law of noise matrices: coordinates, and their index
 
 
 @dataclass(frozen=True)
-class EstimatorSpec(Drawn):
+class EstimatorSpec(Spec):
     """Apply estimators to independent samples of one synthetic law (:mod:`tailnoise_utils.tail_index.known_laws`)."""
 
     law: str

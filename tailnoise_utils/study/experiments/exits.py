@@ -10,7 +10,7 @@ from ..exits import theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..exits.levy_sde import exit_times, visits
 from ..results import store
-from .spec import Drawn, Progress, Row
+from .spec import Progress, Row, Spec
 
 _QUICK = 10**9  # steps of a particle that `verify` may repeat: less than a minute
 # Four wells: of medium width; wide and shallow; narrow and deep; of medium width.
@@ -18,7 +18,7 @@ _WELLS = {"minima": (-1.0, 1.2, 3.1, 4.7), "maxima": (0.0, 2.4, 3.8), "depths": 
 
 
 @dataclass(frozen=True)
-class _Simulated(Drawn):
+class _Simulated(Spec):
     """What simulations have in common."""
 
     def _settings(self) -> dict[str, Any]:

@@ -27,18 +27,17 @@ class _Noise(Measured):
         """Return a report's rows for each order (in data order the names say so), loss and accuracy on both splits."""
         rows = self._performance(model, "test")
         for order in self.noise_orders:
-            report = measure(
-                model,
-                self._loss(),
-                self._batches(order),
-                mode=self.noise_mode,
-                seed=3 * 10**6 + self.train.seed,
-                groups=None if order == "random" else {},
-                diagnosis=self.diagnosed and order == "random",
-                memory=_MATRIX,
-                entries=2**25,
-                progress=lambda part: progress(part / len(self.noise_orders)),
-            )
+            settings = {
+                "mode": self.noise_mode,
+                "seed": 3 * 10**6 + self.train.seed,
+                "memory": _MATRIX,
+                "entries": 2**25,
+            }
+            settings["progress"] = lambda part: progress(part / len(self.noise_orders))
+            if order == "data":
+                settings["groups"] = {}
+            diagnosed = self.diagnosed and order == "random"
+            report = measure(model, self._loss(), self._batches(order), diagnosis=diagnosed, **settings)
             for row in report.rows():
                 name = row["quantity"]
                 if order == "data":  # the tail indices only, which say so

@@ -9,14 +9,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from tailnoise_utils.noise.matrix import noise_matrix
-from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.noise.parameters import slices
 from tailnoise_utils.noise.torch_state import as_found
 
 from ..networks.curvature import extreme_eigenvalues
 from ..networks.snapshots import Snapshots, TrainSpec
 from .paper import coordinate_rows, joint_rows
-from .spec import Measured, Progress, Row
+from .spec import Measured, Pair, Progress, Row
 from .trainings import training
 
 
@@ -36,7 +35,7 @@ class JumpSpec(Measured):
     points: tuple[int, ...]  #: which snapshots have their Hessian measured
     noisy: tuple[int, ...]  #: which of these have their noise measured too
 
-    def _first(self, count: int) -> tuple[Tensor, Tensor]:
+    def _first(self, count: int) -> Pair:
         """Return the first training images and their classes."""
         x, y = self._split("train")
         return x[:count], y[:count]
@@ -59,8 +58,7 @@ class JumpSpec(Measured):
 
     def noise(self, model: nn.Module) -> list[Row]:
         """Return what minibatches show of the noise."""
-        batches = Minibatches(*self._first(self.looked), self.noise_batch_size, seed=2 * 10**6 + self.train.seed)
-        U = noise_matrix(model, self._loss(), batches)
+        U = noise_matrix(model, self._loss(), self._batches(of=self._first(self.looked)))
         rows = joint_rows(U, "", twin=True) + coordinate_rows(U, slices(model, None), "")
         return [row | {"split": "train"} for row in rows]
 

@@ -123,9 +123,9 @@ class PaperSpec(Measured):
 
     def details(self, model: nn.Module) -> list[Row]:
         """Return what some snapshots have: a random partition, random signs, drawn twins, images per coordinate."""
-        pictures, loss_fn, seed = self._images(), self._loss(), self.train.seed
-        x, y, b, parts = pictures.x_train, pictures.y_train, self.noise_batch_size, slices(model, None)
-        U = noise_matrix(model, loss_fn, Minibatches(x, y, b, seed=2 * 10**6 + seed))
+        loss_fn, seed = self._loss(), self.train.seed
+        (x, y), b, parts = self._split("train"), self.noise_batch_size, slices(model, None)
+        U = noise_matrix(model, loss_fn, self._batches())
         rows = joint_rows(U, "random partition: ", twin=True) + coordinate_rows(U, parts, "random partition: ")
         columns = sample_columns(U.shape[1], parts, _COORDINATES, seed=6 * 10**6 + seed)
         columns = columns[alive(U[:, columns])]
@@ -135,7 +135,7 @@ class PaperSpec(Measured):
             within = np.isin(columns.numpy(), np.concatenate([np.r_[part] for part in group]))
             rows += [row | {"scope": scope} for row in binned(events[within], tau[within])]
         del U
-        U = noise_matrix(model, loss_fn, Minibatches(x, y, b, order="data"))
+        U = noise_matrix(model, loss_fn, self._batches("data"))
         generator = torch.Generator().manual_seed(5 * 10**6 + seed)
         draws = [joint_rows(gaussian_twin(U, generator), "drawn twin: ", twin=False) for _ in range(_DRAWS)]
         for same in zip(*draws, strict=True):

@@ -13,7 +13,7 @@ from tailnoise_utils import diagnosis
 from tailnoise_utils.noise.matrix import centre
 from tailnoise_utils.tail_index import known_laws
 
-from .spec import Drawn, Progress, Row
+from .spec import Progress, Row, Spec
 
 _LENGTHS = (3, 30)  # block lengths, per coordinate
 _TESTS: dict[str, tuple[str, str, int | None]] = {
@@ -33,7 +33,7 @@ _QUICK = 3 * 10**8  # entries of twins in all: a quarter of a minute
 
 
 @dataclass(frozen=True)
-class PowerSpec(Drawn):
+class PowerSpec(Spec):
     r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
     So does the conclusion of a report (:func:`tailnoise_utils.diagnosis.conclusion.heavier`), for which all tests together

@@ -1,4 +1,4 @@
-"""What a run is: a frozen spec that makes rows, and the two bases that specs are built on, `Measured` and `Drawn`."""
+"""What a run is: a frozen spec that makes rows; `Measured`, which those that train a network are built on."""
 
 import json
 import shutil
@@ -30,6 +30,7 @@ from ..results import files, quantities, store
 from ..results.reading import FIXED_K1
 
 Row = dict[str, Any]
+Pair = tuple[Tensor, Tensor]  # images and their classes
 Progress = Callable[[float], object]  # told the share of a run that was done since it was last told
 _SMALL = 10**6  # bytes of weights that may lie in the repository
 
@@ -66,8 +67,14 @@ class Spec(Protocol):
         """Return the content of a small file that `again` needs beside the results, None if it needs none."""
         return None
 
+    @property
+    def quick(self) -> bool:
+        """Tell whether the whole run may be made again just to be verified."""
+        return False
+
     def again(self, path: Path) -> list[Row] | None:
         """Return rows of the run, made again, with what `sample` put at `path`; None where that cannot be done soon."""
+        return self.rows(lambda share: None) if self.quick else None
 
     def alone(self) -> AbstractContextManager:
         """Hold the run against other processes, where they share something."""
@@ -78,7 +85,7 @@ class Spec(Protocol):
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Spec):
     """Train a network, then measure each of some snapshots of it.
 
     A kind adds its settings, `points` (which snapshots) and `measure` (a pure function of weights, data and settings).
@@ -103,17 +110,18 @@ class Measured:
     def _loss(self) -> Callable[[Tensor, Tensor], Tensor]:
         return models.LOSSES[self.train.loss]
 
-    def _split(self, split: str) -> tuple[Tensor, Tensor]:
+    def _split(self, split: str) -> Pair:
         """Return the images of a split and their classes."""
         pictures = self._images()
         return getattr(pictures, f"x_{split}"), getattr(pictures, f"y_{split}")
 
-    def _batches(self, order: str = "random", *, split: str = "train", partition: int = 0) -> Minibatches:
+    def _batches(
+        self, order: str = "random", *, split: str = "train", partition: int = 0, of: Pair | None = None
+    ) -> Minibatches:
         """Return minibatches of `noise_batch_size` images; random ones have seed 2 10^6 + 1000 partition + the run's."""
+        x, y = of or self._split(split)
         seed = 2 * 10**6 + 1000 * partition + self.train.seed
-        return Minibatches(
-            *self._split(split), self.noise_batch_size, order=order, seed=seed, drop_last=split == "test"
-        )
+        return Minibatches(x, y, self.noise_batch_size, order=order, seed=seed, drop_last=split == "test")
 
     def _performance(self, model: nn.Module, split: str) -> list[Row]:
         """Return the loss and the accuracy of a network on the images of a split."""
@@ -222,18 +230,6 @@ class Measured:
         at_end = [r["value"] for r in rows if (r.get("iteration", 0), r.get("split"), r["quantity"]) == keys]
         trained = not self.train.iterations or (at_end and at_end[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
-
-
-@dataclass(frozen=True)
-class Drawn(Spec):
-    """Draw from known laws.
-
-    A kind of run adds its settings, `quick` (whether it may be made again just to be verified) and `rows`.
-    """
-
-    def again(self, path: Path) -> list[Row] | None:
-        """Make the run again where that is quick; `path` is not used."""
-        return self.rows(lambda share: None) if self.quick else None
 
 
 def forget_rows(runs: Iterable[str]) -> None:

@@ -18,23 +18,11 @@ def training(model: str, dataset: str, profile: str, *, iterations: int, depth: 
     n_train, n_test = _SIZES[dataset]  # all images, of CIFAR-100 a part
     if dataset == "cifar100" and profile in ("constant", "paper", "full"):
         n_train = 50_000
-    settings: dict[str, Any] = {
-        "loss": "nll",
-        "batch_size": 50 if profile == "smoke" else 500,
-        "lr": 0.1,
-        "schedule": "constant",
-        "order": "random",
-        "snapshots": along(iterations, profile),
-    }
-    return TrainSpec(
-        dataset=dataset,
-        n_train=n_train,
-        n_test=n_test,
-        model=model,
-        depth=depth if model == "fcn" else 0,
-        iterations=iterations,
-        **settings | more,
-    )
+    settings: dict[str, Any] = {"dataset": dataset, "n_train": n_train, "n_test": n_test, "iterations": iterations}
+    settings |= {"model": model, "depth": depth if model == "fcn" else 0, "loss": "nll", "lr": 0.1}
+    settings |= {"batch_size": 50 if profile == "smoke" else 500, "schedule": "constant", "order": "random"}
+    settings |= {"snapshots": along(iterations, profile)}
+    return TrainSpec(**settings | more)
 
 
 def along(iterations: int, profile: str) -> tuple[int, ...]:

@@ -15,11 +15,6 @@ from .panels import band, legend_below
 _STABLE = 1.5  # index of the law that is drawn for comparison
 
 
-def _scales(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the log-scale: one row a size, one column a run."""
-    return rows.pivot(index="x", columns="run", values="value")
-
-
 def _exponents(scales: pd.DataFrame) -> pd.DataFrame:
     """Return the scaling exponent at the geometric middle of each interval of sizes, from one row a size."""
     b = scales.index.to_numpy()
@@ -28,17 +23,17 @@ def _exponents(scales: pd.DataFrame) -> pd.DataFrame:
 
 
 def _log_scales(results: Results) -> pd.DataFrame:
-    """Return the log-scales with their names."""
-    table = with_configurations(results)
-    return table[table["quantity"] == "log-scale"]
+    """Return the log-scales of whole networks with their names."""
+    return with_configurations(results).query("quantity == 'log-scale' and scope == 'all'")
 
 
 def exponents(axes: plt.Axes, results: Results) -> None:
     """Draw it for FCNs with cross-entropy, a line a data set: means over sizes and seeds, and as a band their range."""
-    table = _log_scales(results).query("scope == 'all' and model == 'fcn' and loss == 'nll'")
+    table = _log_scales(results).query("model == 'fcn' and loss == 'nll'")
     for dataset, rows in table.groupby("dataset", sort=False):
         for (when, at), time in zip(ends(rows), ("before", "after"), strict=True):
-            values, style = _exponents(_scales(at)), LOOK["per coordinate"] | LOOK.get(dataset, {}) | LOOK[time]
+            values = _exponents(at.pivot(index="x", columns="run", values="value"))
+            style = LOOK["per coordinate"] | LOOK.get(dataset, {}) | LOOK[time]
             axes.plot(values.mean(axis=1), **style, label=f"{DATA[dataset]}, {when}")
             band(axes, values, style["color"])
     b, n = np.sort(table["x"].unique()), int(table["n_train"].max())
@@ -59,11 +54,10 @@ def batch_scaling(results: Results) -> Figure:
 
 def exponent_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
     """Return mean and sd over the seeds of the scaling exponents of the intervals that begin at some sizes."""
-    table = _log_scales(results)
     lines = {}
-    for configuration, rows in table[table["scope"] == "all"].groupby("configuration", observed=True):
+    for configuration, rows in _log_scales(results).groupby("configuration", observed=True):
         for when, at in ends(rows):
-            scales = _scales(at)
+            scales = at.pivot(index="x", columns="run", values="value")
             exponents = _exponents(scales).set_axis(scales.index[:-1])
             exponents = exponents.loc[list(sizes if set(sizes) <= set(exponents.index) else (5, 10, 50))]
             columns = {"exponent": exponents.mean(axis=1), "sd": exponents.std(axis=1)}

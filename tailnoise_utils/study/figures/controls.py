@@ -38,9 +38,8 @@ def flipped_images(results: Results) -> Figure:
     runs = results.runs[(results.runs["model"] == "fcn") & (results.runs["seed"] == 0)]
     dataset = "cifar10" if "cifar10" in set(runs["dataset"]) else runs["dataset"].iloc[0]
     # Neither the network that a flip moves most nor the one that it moves least: of few layers, and wide.
-    run = (
-        runs[runs["dataset"] == dataset].sort_values(["depth", "width"], ascending=[True, False], kind="stable").iloc[0]
-    )
+    runs = runs[runs["dataset"] == dataset]
+    run = runs.sort_values(["depth", "width"], ascending=[True, False], kind="stable").iloc[0]
     rows = results.rows[(results.rows["run"] == run["run"]) & (results.rows["iteration"] == 0)]
     shape = data.KINDS[dataset].shape
     image = rows[rows["quantity"] == "image"].sort_values("x")["value"].to_numpy().reshape(shape)
@@ -66,9 +65,8 @@ def dumbbells(results: Results) -> Figure:
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         y = rows["configuration"].map(names.index).to_numpy()
         axes.hlines(y, rows["noise"], rows["half"], color="#cccccc", linewidth=2, zorder=1)
-        axes.hlines(
-            y, rows["low"], rows["high"], color="#009E73", linewidth=5, label="random halves of the pixels flipped"
-        )
+        look = {"color": "#009E73", "linewidth": 5, "label": "random halves of the pixels flipped"}
+        axes.hlines(y, rows["low"], rows["high"], **look)
         axes.plot(rows["signs"], y, "x", color="black", label="random signs of the coordinates")
         axes.plot(rows["noise"], y, "o", color=LOOK["joint"]["color"], label="noise")
         ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none", "color": "#777777"}
@@ -93,15 +91,17 @@ def short_table(results: Results) -> pd.DataFrame:
 def numbers(results: Results) -> dict[str, float | str]:
     """Return the numbers of the text, of FCNs of depth 3 and 6 on CIFAR-10, or on digits where there are none."""
     table = control_table(results)
-    dense = table[[name.startswith("FCN") for name in table.index.get_level_values("configuration")]]
-    chosen = "CIFAR-10" if dense.index.get_level_values(0).str.contains("CIFAR-10").any() else "digits"
-    convolution = table.reindex(columns=["conv1", "conv1, half", "conv1, checkerboard"]).xs(BEFORE, level="when").mean()
-    dense = dense[~dense.index.get_level_values("configuration").str.contains("× 9")]
-    start = dense[dense.index.get_level_values(0).str.contains(chosen)].xs(BEFORE, level="when")
+    names = table.index.get_level_values("configuration").astype(str)
+    dense = names.str.startswith("FCN")
+    chosen = "CIFAR-10" if (dense & names.str.contains("CIFAR-10")).any() else "digits"
+    dense &= ~names.str.contains("× 9")
+    start = table[dense & names.str.contains(chosen)].xs(BEFORE, level="when")
+    before, dense = table.xs(BEFORE, level="when"), table[dense]
+    convolution = before.reindex(columns=["conv1", "conv1, half", "conv1, checkerboard"]).mean()
     images = results.table()
     images = images[images["dataset"].map(DATA) == chosen].groupby("quantity")["value"].mean()
     return {
-        "count": float(table.index.get_level_values("configuration").nunique()),
+        "count": float(names.nunique()),
         "noise": float(1 / (1 / start["noise"]).mean()),
         "half": float(1 / (1 / start["half"]).mean()),
         "seeds": float(results.runs["seed"].nunique()),

@@ -100,9 +100,8 @@ def decomposition_table(results: Results) -> pd.DataFrame:
     lines = []
     for when, rows in ends(table.assign(name=[names.get(key) for key in keys])):
         is_p = rows["quantity"].str.endswith(" (p)")
-        value, p = (
-            group.groupby(["configuration", "name"], observed=True)["value"] for group in (rows[~is_p], rows[is_p])
-        )
+        keys = ["configuration", "name"]
+        value, p = (group.groupby(keys, observed=True)["value"] for group in (rows[~is_p], rows[is_p]))
         columns = {"": value.mean(), ", sd": value.std(), ", p": p.max()}
         wide = pd.concat([column.unstack().add_suffix(end) for end, column in columns.items()], axis=1)
         lines.append(wide.assign(when=when).set_index("when", append=True))

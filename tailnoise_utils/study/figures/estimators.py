@@ -31,9 +31,8 @@ _LABELS = {
 def _looks(results: Results, *, likelihood: bool = False) -> dict[str, dict[str, str]]:
     """Return colour, mark and label of the estimators that run on every law, and of maximum likelihood if asked for."""
     names = dict.fromkeys([*_LABELS, *results.rows["scope"]])  # an estimator without a label has its own name
-    marks = (
-        MARKERS[(i + i // len(MARKERS)) % len(MARKERS)] for i in itertools.count()
-    )  # the tenth has the second mark
+    # The tenth has the second mark.
+    marks = (MARKERS[(i + i // len(MARKERS)) % len(MARKERS)] for i in itertools.count())
     looks = zip(names, itertools.cycle(COLOURS), marks, strict=False)
     table = {name: {"color": c, "marker": m, "label": _LABELS.get(name, name)} for name, c, m in looks}
     return {name: look for name, look in table.items() if likelihood or name != "maximum_likelihood"}
@@ -41,14 +40,12 @@ def _looks(results: Results, *, likelihood: bool = False) -> dict[str, dict[str,
 
 def _stable_rows(results: Results) -> pd.DataFrame:
     """Return the rows on stable samples."""
-    table = results.table()
-    return table[table["law"] == "sas"]
+    return results.table().query("law == 'sas'")
 
 
 def _other_laws(results: Results, quantity: str = "1/alpha") -> pd.DataFrame:
     """Return 1/alpha^ on the largest samples that are not stable, or its closed form: rows are laws, columns estimators."""
-    table = results.table()
-    table = table[(table["law"] != "sas") & (table["size"] == table["size"].max()) & (table["quantity"] == quantity)]
+    table = results.table().query("law != 'sas' and size == size.max() and quantity == @quantity")
     wide = table.pivot(index=["law", "parameter"], columns="scope", values="value")
     wide = wide.reindex(table.set_index(["law", "parameter"]).index.unique())
     return wide.set_axis([known_laws.law(law).label.format(parameter) for law, parameter in wide.index])
@@ -177,11 +174,9 @@ def bias_table(results: Results, alpha: float = 1.5, size: int = 10_000) -> pd.D
 
 def closed_form_table(results: Results) -> pd.DataFrame:
     """Return alpha^ of the block estimators on data that are not stable, measured and in closed form, by convention."""
-    columns = {}
-    for name, convention in (("mohammadi", "corrected"), ("mohammadi (published)", "published")):
-        columns[convention, "measured"] = 1 / _other_laws(results)[name]
-        columns[convention, "closed form"] = 1 / _other_laws(results, "1/alpha, closed form")[name]
-    return pd.DataFrame(columns)
+    tables = {"measured": _other_laws(results), "closed form": _other_laws(results, "1/alpha, closed form")}
+    names = {"corrected": "mohammadi", "published": "mohammadi (published)"}
+    return pd.DataFrame({(c, which): 1 / table[name] for c, name in names.items() for which, table in tables.items()})
 
 
 def unstable_table(results: Results) -> pd.DataFrame:

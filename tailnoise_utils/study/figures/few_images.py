@@ -79,9 +79,14 @@ def noise_table(results: Results) -> pd.DataFrame:
 def short_table(results: Results) -> pd.DataFrame:
     """Return what the page shows of `noise_table`: the start and the end of each training."""
     noises = [f"{noise}{name}" for noise in ("", "unit norms: ", "cut norms: ") for name in ("tail excess", "exponent")]
-    table = noise_table(results)[[*noises, "images by norm"]]
-    iteration = table.index.get_level_values("iteration").to_series(table.index)
-    return table[(iteration == 0) | (iteration == iteration.groupby("name").transform("max"))]
+    table = _ends(noise_table(results)[[*noises, "images by norm"]].reset_index())
+    return table.set_index(["name", "iteration"])
+
+
+def _ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines at the start and at the end of each training."""
+    last = table.groupby("name")["iteration"].transform("max")
+    return table[(table["iteration"] == 0) | (table["iteration"] == last)]
 
 
 def numbers(results: Results) -> dict[str, float]:
@@ -89,10 +94,7 @@ def numbers(results: Results) -> dict[str, float]:
     noise, events = noise_table(results), event_table(results).reset_index()
     names, stable = noise.index.get_level_values("name"), events[events["planted"] > 0]
     agree = noise["events (correlation of the halves)"].groupby(names.str.startswith("planted"))
-    judged = events[(events["planted"] == 0) & events["x"].between(*_JUDGED)]
-    judged = judged[
-        (judged["iteration"] == 0) | (judged["iteration"] == judged.groupby("name")["iteration"].transform("max"))
-    ]
+    judged = _ends(events[(events["planted"] == 0) & events["x"].between(*_JUDGED)])
     sums = judged[[_TAU, _RULE]].mul(judged["coordinates by events"], axis=0)
     sums = sums.groupby([judged["name"], judged["iteration"] > 0]).agg("sum")
     ratio = (sums[_TAU] / sums[_RULE]).groupby(level="iteration")

@@ -110,10 +110,13 @@ def drops_along_training(results: Results) -> Figure:
         for (arm, line), (colour, width) in zip(rows.groupby("arm", observed=True), _LINES, strict=False):
             axes.plot(line["step"], line["value"], color=colour, linewidth=width, label=arm)
             if panel == "accuracy" and arm == DESCENT:
-                style = {"color": "black", "linestyle": ":", "linewidth": 1}
-                axes.plot(
-                    line["step"], line["commonest prediction"], **style, label="share of its commonest prediction"
-                )
+                style = {
+                    "color": "black",
+                    "linestyle": ":",
+                    "linewidth": 1,
+                    "label": "share of its commonest prediction",
+                }
+                axes.plot(line["step"], line["commonest prediction"], **style)
         if panel == "largest eigenvalue":
             axes.axhline(limit, color="black", linewidth=0.8, linestyle="--", label=f"2 / step = {limit:g}")
             axes.set_yscale("log")

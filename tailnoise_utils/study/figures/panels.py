@@ -30,10 +30,8 @@ def facets(
     **layout: Any,
 ) -> tuple[Figure, np.ndarray]:
     """Draw a grid of panels with shared axes, one for each combination of some columns of a table."""
-    down, across = (
-        list(table[list(names)].drop_duplicates().itertuples(index=False)) if names else [()]
-        for names in (rows, columns)
-    )
+    keys = (table[list(names)].drop_duplicates() for names in (rows, columns))
+    down, across = (list(key.itertuples(index=False)) or [()] for key in keys)
     if len(down) * len(across) > most:
         raise ValueError(f"{len(down)} x {len(across)} panels are more than {most}; draw fewer, or set `most`")
     size = (WIDTH, height * len(down) + 0.8)
@@ -41,9 +39,7 @@ def facets(
     figure, panels = plt.subplots(len(down), len(across), squeeze=False, **layout)
     for (i, j), axes in np.ndenumerate(panels):
         values = dict(zip((*rows, *columns), (*down[i], *across[j]), strict=True))
-        of_panel = pd.Series(True, table.index)
-        for column, value in values.items():
-            of_panel &= table[column] == value
+        of_panel = (table[list(values)] == list(values.values())).all(axis=1)
         axes.set_title(title.format(**{column: _words(column, value) for column, value in values.items()}))
         if i and axes.get_title() == panels[0, j].get_title():
             axes.set_title("")

@@ -18,13 +18,8 @@ from .panels import facets, legend_below
 
 _LEVEL = 0.01  # the smallest p-value that 99 Gaussian twins can give
 _INDEX = "stable index of the same tail excess"
-_SHADES = [
-    "#e4ebf2",
-    "#a9c9e2",
-    "#5fa0cc",
-    "#0072B2",
-    "#00304f",
-]  # from below the first tick of the ruler to above the last
+# From below the first tick of the ruler to above the last.
+_SHADES = ["#e4ebf2", "#a9c9e2", "#5fa0cc", "#0072B2", "#00304f"]
 
 
 def _points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -76,11 +71,11 @@ def layer_table(results: Results) -> pd.DataFrame:
     table = with_configurations(results)
     table = table[(table["scope"] != "all") & (table["quantity"] == "tail excess")]
     layer = table.groupby("configuration", observed=True)["scope"].transform(lambda names: pd.factorize(names)[0] + 1)
-    rows = pd.concat([at.assign(when=when) for when, at in ends(table.assign(layer=layer))])
-    table = rows.pivot_table(
-        index=["configuration", "when"], columns="layer", values="value", observed=True, sort=False
+    rows, keys = (
+        pd.concat([at.assign(when=when) for when, at in ends(table.assign(layer=layer))]),
+        ["configuration", "when"],
     )
-    return table.sort_index(axis=1)
+    return rows.pivot_table("value", keys, "layer", observed=True, sort=False).sort_index(axis=1)
 
 
 @figure

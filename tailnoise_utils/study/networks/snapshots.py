@@ -168,8 +168,8 @@ class Snapshots:
         return json.loads(self._end.read_text())
 
     def seconds(self) -> float:
-        """Return the wall time of the finished training, all its parts together."""
-        return self._outcome()["seconds"]
+        """Return the wall time of the finished training, all its parts together; 0 if there was none."""
+        return self._outcome()["seconds"] if self._end.exists() else 0.0
 
     def iterations(self) -> int | None:
         """Return the last snapshot of the finished training; None if an earlier version trained it."""

@@ -104,18 +104,14 @@ def untrained(results: Results) -> str:
     runs = with_configurations(results).drop_duplicates("run")
     totals = runs.groupby("configuration", observed=True).size()
     lost = runs[runs["status"] != "complete"].groupby("configuration", observed=True).size()
-    totals = totals.reindex(lost.index)
-    words = {
-        " Left out after training, for they did not leave chance: ": lost[lost < totals],
-        " Of these configurations no run left chance, and all are shown: ": lost[lost == totals],
-    }
-    return "".join(
-        start
-        + "; ".join(f"{configuration} ({count} of {totals[configuration]})" for configuration, count in counts.items())
-        + "."
-        for start, counts in words.items()
-        if len(counts)
-    )
+    totals, sentences = totals.reindex(lost.index), ""
+    for words, counts in (
+        ("Left out after training, for they did not leave chance", lost[lost < totals]),
+        ("Of these configurations no run left chance, and all are shown", lost[lost == totals]),
+    ):
+        names = "; ".join(f"{name} ({count} of {totals[name]})" for name, count in counts.items())
+        sentences += f" {words}: {names}." if names else ""
+    return sentences
 
 
 def values(table: pd.DataFrame, quantity: str, x: float | None = None, split: str = "train") -> pd.DataFrame:
