@@ -299,12 +299,11 @@ def test_differences_are_paired_and_a_lost_run_counts_as_chance():
 
 def test_figure_table_and_numbers():
     axes = drawn.arms(results()).axes
-    assert [a.get_title() for a in axes] == ["FCN, MNIST\nstep 0.1"]
+    assert [a.get_title() for a in axes] == ["FCN, MNIST\nstep 0.1", "FCN, MNIST\nstep 0.3"]
     joint = next(line for line in axes[0].get_lines() if line.get_color() == "#D55E00" and line.get_marker() == "o")
     assert joint.get_xydata()[0] == pytest.approx([-3.6, arms.ARMS.index("joint fit")])
     assert [text.get_text() for text in axes[0].texts] == ["4.00", "4.00", "4.00", "5.00"]
-    assert len(drawn.arms(results(), 0.1, 0.3).axes) == 2
-    assert [text.get_text() for text in drawn.arms(results(), 0.3).axes[0].texts] == ["2.50", "2.50", "2.50†", "3.50"]
+    assert [text.get_text() for text in axes[1].texts] == ["2.50", "2.50", "2.50†", "3.50"]
     table = drawn.short_table(results())
     assert list(table.index) == [drawn.LABELS[name] for name in ("gaussian", "gradient", "joint fit", "layer fits")]
     assert table["sharpness"].tolist() == [20] * 4
@@ -312,7 +311,7 @@ def test_figure_table_and_numbers():
     assert numbers["help_low"] == numbers["help_high"] == pytest.approx(1.2)
     assert numbers["fit_low"] == pytest.approx(-3.6)
     assert (numbers["fit_norm_low"], numbers["fit_norm_high"]) == pytest.approx((4, 5))
-    assert numbers["seeds"] == 5
+    assert (numbers["seeds"], numbers["networks"]) == (5, "FCN, MNIST")
     assert math.isnan(numbers["law_low"])  # no such runs yet
     assert set(drawn.LABELS) == set(arms.ARMS)
 

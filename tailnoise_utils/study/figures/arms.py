@@ -64,11 +64,9 @@ def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
 
 
 @figure
-def arms(results: Results, *steps: float) -> Figure:
-    """Draw the test accuracy of the arms less that of the Gaussian one, a panel a network and step size (default: 0.1)."""
+def arms(results: Results) -> Figure:
+    """Draw the test accuracy of the arms less that of the Gaussian one, a panel a network and step size."""
     table = differences(results).sort_values("lr", kind="stable")
-    wanted = table["lr"].isin(steps or (0.1,))
-    table = table[wanted] if wanted.any() else table
     places = {arm: i for i, arm in enumerate(ARMS)}
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
@@ -105,7 +103,7 @@ def short_table(results: Results) -> pd.DataFrame:
     return table[[*_MEASURED, "diverged"]].rename(columns=names)
 
 
-def numbers(results: Results) -> dict[str, float]:
+def numbers(results: Results) -> dict[str, float | str]:
     """Return the numbers of the text: of fully connected networks at step 0.1, in points of test accuracy."""
     groups = {
         "help": ("gradient", ["gaussian"]),
@@ -114,7 +112,10 @@ def numbers(results: Results) -> dict[str, float]:
         "fit": ("gaussian", INDEPENDENT[3:]),
         "coupled": ("gaussian", ["stable weights", "stable weights 1.7"]),
     }
-    text: dict[str, float] = {"seeds": float(results.runs["seed"].nunique())}
+    table = _connected(differences(results))
+    tau = table[table["arm"] == "batches"]["tail excess"]
+    text = {"seeds": float(table["seeds"].min()), "tau_low": float(tau.min()), "tau_high": float(tau.max())}
+    text["networks"] = " and ".join(table["network"].unique())
     for name, (reference, chosen) in groups.items():
         table = _connected(differences(results, reference))
         table = table[table["arm"].isin(chosen)]
