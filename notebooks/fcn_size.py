@@ -87,10 +87,11 @@ Markdown(f"{runner.missing('fcn_size', profile)} {beside_twin(late_values(result
 # Of {glue:text}`fcn_runs:,` networks {glue:text}`fcn_lost:,` never left chance.
 # The lowest published values come from dead coordinates, whose exact zeros enter as $\log\epsilon \approx -36$.
 #
-# The same figure with other estimates to choose from:
+# More sizes, trained for fewer iterations, and other estimates to choose from:
 
 # %% tags=["remove-input"]
-HTML(interactive.html(interactive.fcn_size(results), "alpha-hat against the width, with menus"))
+more = runner.choose("fcn_size", "laptop")[1] if profile == "paper" else results
+HTML(interactive.html(interactive.fcn_size(more), "alpha-hat against the width, with menus"))
 
 # %% [markdown]
 # ## Does α̂ follow the tails?
