@@ -59,7 +59,8 @@ addEventListener("load", async () => {
     images: images.length,
     lost: images.filter((image) => !image.naturalWidth).map((image) => image.src),
     // A point is 4/3 px: below 3/4 of its size text of 10 points has less than 10 px.
-    shrunk: images.filter((image) => image.clientWidth < 0.75 * image.naturalWidth).map((image) => image.src),
+    shrunk: images.filter((image) => image.src.endsWith("svg") && image.clientWidth < 0.75 * image.naturalWidth).map(
+      (image) => image.src),
     cut: [...document.querySelectorAll("table")].filter((table) => table.scrollWidth > table.clientWidth).length,
     outside: outside,
     interactive: interactive,
