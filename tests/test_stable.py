@@ -265,7 +265,7 @@ def test_quantiles_invert_the_distribution(alpha):
 
 @pytest.mark.parametrize("alpha", [0.05, 0.9, 1.5, 1.9, 1.99])
 def test_quantiles_take_few_steps(alpha, monkeypatch):
-    """Newton's steps, not bisection alone, which would take over forty."""
+    """Interpolation, not bisection alone, which would take over forty."""
     calls = []
     cdf = density.cdf
     monkeypatch.setattr(density, "cdf", lambda *args: calls.append(1) or cdf(*args))

@@ -1,8 +1,9 @@
-"""The look of every figure: colours by concept, size, `@figure`."""
+"""The look of every figure: colours by concept, size, `@figure`; what else is common is in ``book.mplstyle``."""
 
 import functools
 import itertools
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -30,35 +31,8 @@ LOOK = {
 # What the joint estimate reads is in its colour, what tau reads is in that of the coordinates.
 PART_COLOURS = {"correlation": "#D55E00", "order": "#E69F00", "scales": "#009E73", "tails": "#0072B2"}
 WIDTH = 6.9  # inches, the column of the book
-STYLE = {
-    "axes.prop_cycle": mpl.cycler(color=COLOURS),
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e0e0e0",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 4.5,
-    "errorbar.capsize": 2,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "figure.figsize": (WIDTH, 4.2),
-    "figure.dpi": 100,
-    "savefig.dpi": 150,
-    "savefig.facecolor": "white",
-    "savefig.bbox": None,
-    "svg.hashsalt": "tailnoise_utils",  # the same file each time
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.labelsize": 10,
-    "figure.labelsize": 10,
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "legend.handlelength": 1.6,
-    "legend.columnspacing": 1.4,
-}
+STYLE = mpl.rc_params_from_file(Path(__file__).with_name("book.mplstyle"), use_default_template=False)
+STYLE |= {"axes.prop_cycle": mpl.cycler(color=COLOURS), "figure.figsize": (WIDTH, 4.2)}
 
 
 def figure(draw: Callable[P, Figure]) -> Callable[P, Figure]:

@@ -2,16 +2,14 @@
 
 import math
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.optimize import minimize
 
 from tailnoise_utils import stable
 
 from .result import Sample, TailIndex, as_sample, check_spread
-
-if TYPE_CHECKING:
-    from scipy.interpolate import CubicSpline
 
 _MOST_LIKELIHOOD = 2000  # every step of the search needs the density of all entries
 
@@ -55,7 +53,7 @@ def mcculloch(x: Sample) -> TailIndex:
 
 
 @cache
-def _curves() -> "tuple[CubicSpline, CubicSpline]":
+def _curves() -> tuple[CubicSpline, CubicSpline]:
     """Compute log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
     knots = np.linspace(0.5, 5.0, 91)
     p = np.array([0.05, 0.25, 0.75, 0.95])
@@ -68,8 +66,6 @@ def _curves() -> "tuple[CubicSpline, CubicSpline]":
         covariance = (np.minimum.outer(p, p) - np.outer(p, p)) / np.outer(density, density)
         log_nu.append(math.log(wide / narrow))
         sd.append(math.sqrt(gradient @ covariance @ gradient))
-    from scipy.interpolate import CubicSpline  # a third of a second of import, needed only here
-
     return CubicSpline(knots, log_nu), CubicSpline(knots, sd)
 
 
@@ -166,8 +162,6 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         )
     if np.ptp(values) == 0:
         raise ValueError(f"all {len(values)} entries equal {values[0]:g}: a constant has no likelihood to maximise")
-    from scipy.optimize import minimize  # a fifth of a second of import, needed only here
-
     scale = float(np.median(np.abs(values)) or np.abs(values).mean())
 
     def surprise(parameters: np.ndarray) -> float:

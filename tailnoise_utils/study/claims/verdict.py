@@ -79,8 +79,7 @@ def stated(rule: Callable) -> tuple[str, str]:
     paragraphs = [" ".join(text.split()) for text in (inspect.getdoc(rule) or "").split("\n\n")]
     rules = [text for text in paragraphs if text.startswith("The rule: ")]
     if len(rules) != 1:
-        raise ValueError(
-            f"the docstring of {rule.__name__} has {len(rules)} paragraphs that begin 'The rule: '; give one"
-        )
+        count = f"{len(rules)} paragraphs that begin 'The rule: '"
+        raise ValueError(f"the docstring of {rule.__name__} has {count}; give one")
     statement = " ".join(paragraphs[: paragraphs.index(rules[0])])
     return statement.partition(": ")[2], rules[0].removeprefix("The rule: ")

@@ -3,15 +3,16 @@
 import ctypes
 import json
 import math
-import os
 import pickle
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -159,16 +160,11 @@ def _in_forks(spec: CostSpec) -> dict[str, float]:
     torch.set_num_threads(1)  # a fork has the calling thread alone, and torch would wait for the others
     peaks = {}
     for way in spec.ways:
-        reader, writer = os.pipe()
-        if not os.fork():
-            os.write(writer, str(spec.peak(way)).encode())
-            os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader) as pipe:
-            peak = pipe.read()
-        if status := os.wait()[1]:
-            raise RuntimeError(f"the process of {way!r} ended with {os.waitstatus_to_exitcode(status)}")
-        peaks[way] = float(peak)
+        with ProcessPoolExecutor(1, get_context("fork")) as fork:
+            try:
+                peaks[way] = float(fork.submit(spec.peak, way).result())
+            except BrokenExecutor as error:
+                raise RuntimeError(f"the process of {way!r} was killed") from error
     return peaks
 
 

@@ -63,17 +63,16 @@ def _brownian_exits(panel: Axes, runs: pd.DataFrame) -> None:
     """Draw exit times against H / D, by series, over the exact mean and the limit."""
     runs = runs.assign(barrier=runs["height"] / runs["eps"] ** 2)
     for i, (vary, rows) in enumerate(runs.sort_values("barrier").groupby("vary"), _BROWNIAN):
-        first = rows.iloc[0]
-        barriers = np.linspace(first["barrier"], rows["barrier"].max(), 40)
+        barriers = np.linspace(rows["barrier"].iloc[0], rows["barrier"].max(), 40)
+        a, H, eps, edge = rows[["half_width", "height", "eps", "edge"]].iloc[0].astype(float)
         if vary == "eps":
-            label = f"ε varies (H = {first['height']:g})"
-            heights, scales = np.full(40, first["height"]), np.sqrt(first["height"] / barriers)
+            label, wells = (
+                f"ε varies (H = {H:g})",
+                [(SymmetricWell(a, H), np.sqrt(H / barrier)) for barrier in barriers],
+            )
         else:
-            label = f"H varies (D = {first['eps'] ** 2:g})"
-            heights, scales = barriers * first["eps"] ** 2, np.full(40, first["eps"])
-        wells = [(SymmetricWell(first["half_width"], H), eps) for H, eps in zip(heights, scales, strict=True)]
-        edge = first["edge"] * first["half_width"]
-        exact = [theory.brownian_exit_time(well, edge, eps) for well, eps in wells]
+            label, wells = f"H varies (D = {eps**2:g})", [(SymmetricWell(a, D * eps**2), eps) for D in barriers]
+        exact = [theory.brownian_exit_time(well, edge * a, eps) for well, eps in wells]
         panel.plot(barriers, exact, color=COLOURS[i], linewidth=1.2)
         panel.plot(barriers, [theory.eyring_kramers(*well) for well in wells], ":", color=COLOURS[i])
         _points(panel, rows["barrier"], rows["exit time"], rows["se"], i, label=label)
@@ -118,10 +117,10 @@ def _against_step(panel: Axes, rows: pd.DataFrame, law: str, number: int, **styl
 
 def slope_table(results: Results) -> pd.DataFrame:
     """Return slopes of ln T with their 95 % intervals; `judged` says whether claim C9 rests on them."""
-    slopes = exit_slopes(results)
-    varies = slopes["series"].map({"half_width": "a", "height": "H", "eps": "ε"})
-    table = slopes.assign(noise=slopes["alpha"].map(noise_name), varies=varies)
-    table = table.assign(low=table["slope"] - _Z * table["se"], high=table["slope"] + _Z * table["se"])
+    table = exit_slopes(results)
+    varies = table["series"].map({"half_width": "a", "height": "H", "eps": "ε"})
+    ends = {"low": table["slope"] - _Z * table["se"], "high": table["slope"] + _Z * table["se"]}
+    table = table.assign(noise=table["alpha"].map(noise_name), varies=varies, **ends)
     table["slope of ln T in"] = table["against"].str.replace("eps", "ε")
     return table.set_index(["noise", "varies", "slope of ln T in"])[["slope", "low", "high", "expected", "judged"]]
 
@@ -200,7 +199,7 @@ def move_rates(results: Results) -> Figure:
 def toward_the_limit(results: Results) -> Figure:
     """Draw rates between neighbouring wells over the theory against the noise; hollow what has a smaller time step."""
     ratio = rates_by_noise(results).reset_index()
-    ratio = ratio.assign(start=ratio["scope"].str.removeprefix("well ").astype(float))
+    ratio["start"] = ratio["scope"].str.removeprefix("well ").astype(float)
     neighbours = ratio[(ratio["start"] - ratio["x"]).abs() == 1]
     drawn, panel = plt.subplots(figsize=(WIDTH, 4))
     _over_theory(panel)
@@ -218,14 +217,12 @@ def toward_the_limit(results: Results) -> Figure:
 def occupation_table(results: Results) -> pd.DataFrame:
     """Return by noise and well its half-width and depth, the share of time in it, the error, and what theory says."""
     table = results.table().set_index(["alpha", "scope"])
-    shares = table[table["quantity"] == "occupation"]
-    expected = table[table["quantity"] == "occupation, limit"]["value"]
+    shares, limits = (table[table["quantity"] == name] for name in ("occupation", "occupation, limit"))
     wells, _ = _wells(results)
     number = shares.index.get_level_values("scope").str.removeprefix("well ").astype(int) - 1
     columns = {"half-width": wells.widths[number], "depth": np.array(wells.depths)[number], "share": shares["value"]}
-    columns |= {"se": shares["se"], "theory": expected.reindex(shares.index)}
-    joined = pd.DataFrame(columns, index=shares.index).rename_axis(["noise", "well"])
-    return joined.rename(index=noise_name, level="noise")
+    joined = pd.DataFrame(columns | {"se": shares["se"], "theory": limits["value"]}, shares.index)
+    return joined.rename_axis(["noise", "well"]).rename(index=noise_name, level="noise")
 
 
 @figure

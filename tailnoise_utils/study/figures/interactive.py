@@ -39,20 +39,14 @@ plot.on("plotly_buttonclicked", () => {
 
 def html(figure: go.Figure, description: str) -> str:
     """Return the figure as a part of a page, at most one a page; without scripts a sentence stands there instead."""
-    part = figure.to_html(
-        full_html=False,
-        include_plotlyjs=PLOTLY,
-        div_id="interactive",
-        post_script=_SCRIPT,
-        default_height=f"{figure.layout.height}px",
-        config={"displaylogo": False, "showSendToCloud": False},  # no button that sends the figure elsewhere
-    )
+    settings = {"full_html": False, "include_plotlyjs": PLOTLY, "div_id": "interactive", "post_script": _SCRIPT}
+    settings["config"] = {"displaylogo": False, "showSendToCloud": False}  # no button that sends the figure elsewhere
+    part = figure.to_html(default_height=f"{figure.layout.height}px", **settings)
     missing = (
         "An interactive figure stands here in the built book; it needs JavaScript. The figure above shows the same."
     )
-    return (
-        f'<div role="group" aria-label="{description}"><p id="interactive-missing"><em>{missing}</em></p>{part}</div>'
-    )
+    words = f'<p id="interactive-missing"><em>{missing}</em></p>'
+    return f'<div role="group" aria-label="{description}">{words}{part}</div>'
 
 
 def _figure(traces: Sequence[dict[str, Any]], menus: dict[str, list[str]], layout: dict[str, Any]) -> go.Figure:

@@ -30,8 +30,8 @@ def facets(
     **layout: Any,
 ) -> tuple[Figure, np.ndarray]:
     """Draw a grid of panels with shared axes, one for each combination of some columns of a table."""
-    keys = (table[list(names)].drop_duplicates() for names in (rows, columns))
-    down, across = (list(key.itertuples(index=False)) or [()] for key in keys)
+    keys = (table[[*names]].drop_duplicates().itertuples(index=False) if names else [()] for names in (rows, columns))
+    down, across = map(list, keys)
     if len(down) * len(across) > most:
         raise ValueError(f"{len(down)} x {len(across)} panels are more than {most}; draw fewer, or set `most`")
     size = (WIDTH, height * len(down) + 0.8)

@@ -52,10 +52,8 @@ def comparison(lines: Iterable[Line]) -> pd.DataFrame:
 
 def beside_twin(table: pd.DataFrame) -> str:
     """Say how far 1/alpha^, as published, of noise and Gaussian twin are apart, over the networks that left chance."""
-    left = table[table["left"]].fillna({"x": 0})
-    noise, twin = (
-        left[left["quantity"] == name].set_index(["run", "split", "x"])["value"] for name in (PUBLISHED, TWIN)
-    )
+    left = table[table["left"]].fillna({"x": 0}).set_index(["run", "split", "x"])
+    noise, twin = (left.loc[left["quantity"] == name, "value"] for name in (PUBLISHED, TWIN))
     gap = (noise - twin).abs().dropna()
     if gap.empty:
         return "The Gaussian twin was not measured in these runs."

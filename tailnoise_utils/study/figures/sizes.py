@@ -167,10 +167,8 @@ def beside_figure4(results: Results) -> pd.DataFrame:
     lines = [("CIFAR-10, smallest α̂", _FCN, alpha.min(), ".2f"), ("CIFAR-10, largest α̂", _FCN, alpha.max(), ".2f")]
     table["log2"], falls = np.log2(table["width"]), (-np.inf, 0.0)
     slopes = _slopes(table.query("dataset == 'mnist' and fits"), ["depth", "seed"], "log2", "alpha")
-    lines += [
-        (f"MNIST, depth {depth}: change of α̂ with twice the width", falls, ours, ".3f")
-        for depth, ours in slopes.groupby("depth")
-    ]
+    for depth, ours in slopes.groupby("depth"):
+        lines.append((f"MNIST, depth {depth}: change of α̂ with twice the width", falls, ours, ".3f"))
     deeper = _slopes(slopes.reset_index(name="slope"), ["seed"], "depth", "slope")
     return comparison([*lines, ("MNIST: change of that with each layer", falls, deeper, ".3f")])
 

@@ -109,9 +109,8 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
     for split, count in (("train", n_train), ("test", n_test)):
         available = len(arrays[f"x_{split}"])
         if count is not None and not 1 <= count <= available:
-            raise ValueError(
-                f"n_{split} = {count}, but {name} has {available} {split} images: take 1 to {available}, or None for all"
-            )
+            has = f"{name} has {available} {split} images"
+            raise ValueError(f"n_{split} = {count}, but {has}: take 1 to {available}, or None for all")
         for key in (f"x_{split}", f"y_{split}"):
             arrays[key] = np.ascontiguousarray(arrays[key][:count])
     if plain != name:  # one order, whatever the seed of a run: the data of all runs are the same
@@ -155,8 +154,9 @@ def _prepared(name: str, kind: _Kind) -> _Arrays:
     path = (Path(given).expanduser() if given else cache_folder() / "data") / f"{name}.npz"
     if not path.is_file():
         if given:
-            problem = f"there is no file {path}, and nothing is downloaded while TAILNOISE_DATA is set"
-            raise DataNotFound(f"no data for {name!r}: {problem}. {_ways(path, kind)}")
+            raise _not_found(
+                path, kind, f"there is no file {path}, and nothing is downloaded while TAILNOISE_DATA is set"
+            )
         _download(path, kind)
     remedy = "make the file again as the book's page 'Reproduce' shows" if given else "delete it to download it again"
     try:
@@ -168,14 +168,14 @@ def _prepared(name: str, kind: _Kind) -> _Arrays:
     return arrays
 
 
-def _ways(path: Path, kind: _Kind) -> str:
-    """List the ways to get the data, for an error message."""
-    return (
-        f"The ways to get them: with a network and without TAILNOISE_DATA, {path.stem} is downloaded when first used. Or "
-        f"set TAILNOISE_DATA to a folder that holds {path.name}, with the uint8 arrays x_train and x_test "
-        f"(N x {' x '.join(map(str, kind.shape))}), y_train and y_test (N): the book's page 'Reproduce' shows how to "
-        "make it, or copy it from the cache of a machine with a network. "
-        "Or take the data set 'digits' (the profile 'smoke'), which needs no file."
+def _not_found(path: Path, kind: _Kind, problem: object) -> DataNotFound:
+    """Return the error of data that cannot be had, with the ways to get them."""
+    return DataNotFound(
+        f"no data for {path.stem!r}: {problem}. The ways to get them: with a network and without TAILNOISE_DATA, "
+        f"{path.stem} is downloaded when first used. Or set TAILNOISE_DATA to a folder that holds {path.name}, with the "
+        f"uint8 arrays x_train and x_test (N x {' x '.join(map(str, kind.shape))}), y_train and y_test (N): the book's "
+        "page 'Reproduce' shows how to make it, or copy it from the cache of a machine with a network. Or take the data "
+        "set 'digits' (the profile 'smoke'), which needs no file."
     )
 
 
@@ -193,7 +193,7 @@ def _download(path: Path, kind: _Kind) -> None:
             with files.atomic(path) as file:
                 np.savez(file, **arrays)
         except (ImportError, ConnectionError) as error:
-            raise DataNotFound(f"no data for {path.stem!r}: {error}. {_ways(path, kind)}") from error
+            raise _not_found(path, kind, error) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
@@ -254,17 +254,15 @@ def _check(arrays: _Arrays, kind: _Kind, where: str, remedy: str) -> None:
         array, wanted = arrays[key], kind.shape if key.startswith("x") else ()
         if array.dtype != np.uint8 or array.ndim == 0 or len(array) == 0 or array.shape[1:] != wanted:
             shape = " x ".join(map(str, ("N", *wanted)))
-            raise ValueError(
-                f"{where}: {key} is {array.dtype} of shape {array.shape}, not uint8 of shape {shape}: {remedy}"
-            )
+            found = f"{array.dtype} of shape {array.shape}"
+            raise ValueError(f"{where}: {key} is {found}, not uint8 of shape {shape}: {remedy}")
     for split in ("train", "test"):
         images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
         if len(images) != len(labels):
             raise ValueError(f"{where}: {len(images)} images in x_{split}, {len(labels)} labels in y_{split}: {remedy}")
         if labels.max() >= kind.classes:
-            raise ValueError(
-                f"{where}: y_{split} holds the label {labels.max()}, above the last class {kind.classes - 1}: {remedy}"
-            )
+            last = f"above the last class {kind.classes - 1}"
+            raise ValueError(f"{where}: y_{split} holds the label {labels.max()}, {last}: {remedy}")
 
 
 def _normalise(images: UInt8[np.ndarray, "n c h w"], kind: _Kind) -> Float32[Tensor, "n c h w"]:

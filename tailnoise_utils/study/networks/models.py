@@ -82,9 +82,8 @@ def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) ->
     if y.device.type == "cpu":  # reading from a GPU would wait for it; torch itself stops, with an assertion
         for label in (int(y.min()), int(y.max())) if len(y) else ():
             if not 0 <= label < classes:
-                raise ValueError(
-                    f"the label {label} is no class: with {classes} outputs, the classes are 0 to {classes - 1}"
-                )
+                known = f"with {classes} outputs, the classes are 0 to {classes - 1}"
+                raise ValueError(f"the label {label} is no class: {known}")
     signed = outputs.scatter(1, y[:, None], -outputs.gather(1, y[:, None]))  # -t f
     return (1 + signed).clamp_min(0).mean()
 
