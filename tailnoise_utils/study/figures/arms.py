@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when they are first used
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from scipy import stats
 
 from ..experiments.arms import ARMS, INDEPENDENT
 from ..networks.data import KINDS
@@ -58,7 +58,7 @@ def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
     paired = (100 * wide.sub(wide[reference], axis=0)).stack().dropna().rename("value").reset_index()
     by = paired.groupby(_BY)["value"]
     means = pd.DataFrame({"mean": by.mean(), "seeds": by.size()})
-    half = stats.t.ppf(0.975, (means["seeds"] - 1).replace(0, np.nan)) * by.sem()
+    half = scipy.stats.t.ppf(0.975, (means["seeds"] - 1).replace(0, np.nan)) * by.sem()
     others = lines.groupby(_BY, sort=False)[
         ["accuracy", "loss", "largest eigenvalue", "tail excess", "norm ratio"]
     ].mean()
