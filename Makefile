@@ -14,7 +14,7 @@ EXECUTED := $(TOPICS:%=book/executed/%.ipynb)
 PACKAGE := $(shell find tailnoise_utils -name '*.py')
 # In smoke the notebooks compute their results themselves; in book each has its own default.
 RESULTS := $(filter-out notebooks/results/smoke/%,$(wildcard notebooks/results/$(if $(filter book,$(PROFILE)),*,$(PROFILE))/*))
-PARAMETERS := $(if $(filter-out book,$(PROFILE)),-p profile $(PROFILE))
+PARAMETERS := $(if $(filter-out book,$(PROFILE)),profile="$(PROFILE)")
 INSTALLED := $(if $(filter .venv/bin,$(BIN)),.venv/installed)
 INDEX := book/_build/html/index.html
 
@@ -78,9 +78,11 @@ book/executed/profile: force
 	@mkdir -p $(@D)
 	@echo $(PROFILE) | cmp --silent - $@ || echo $(PROFILE) > $@
 
+# What jupytext and papermill do as commands, in one process: each start takes most of a second.
 book/executed/%.ipynb: notebooks/%.py $(PACKAGE) $(RESULTS) book/executed/profile $(INSTALLED)
-	$(BIN)/jupytext --quiet --to ipynb --output $@.part.ipynb $<
-	OMP_NUM_THREADS=1 $(BIN)/papermill $@.part.ipynb $@.part.ipynb $(PARAMETERS) -k python3 --cwd notebooks --no-progress-bar
+	OMP_NUM_THREADS=1 $(BIN)/python -c 'import jupytext, papermill; part = "$@.part.ipynb"; \
+	  jupytext.write(jupytext.read("$<"), part); \
+	  papermill.execute_notebook(part, part, dict($(PARAMETERS)), kernel_name="python3", cwd="notebooks", progress_bar=False)'
 	mv $@.part.ipynb $@
 
 # Always from scratch: Sphinx does not repeat the warnings of pages that it has read before.

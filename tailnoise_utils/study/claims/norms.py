@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp
+import scipy  # its parts load when they are first used
 
 from ..results.reading import last_snapshot
 from ..results.store import Results
@@ -36,7 +36,7 @@ def distances(results: Results) -> pd.DataFrame:
     lines = {}
     for iteration, rows in scaled(results).groupby("iteration"):
         norms = {name: of_law["scaled"] for name, of_law in rows.groupby("quantity")}
-        lines[iteration] = {law: ks_2samp(norms["norm"], norms[law]).statistic for law in LAWS}
+        lines[iteration] = {law: scipy.stats.ks_2samp(norms["norm"], norms[law]).statistic for law in LAWS}
     return pd.DataFrame.from_dict(lines, orient="index", columns=list(LAWS))
 
 

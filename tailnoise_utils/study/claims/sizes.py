@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..results import reading
 from ..results.store import Results
@@ -61,6 +60,8 @@ def c4a(fcn: Results) -> Verdict:
     more, at every depth; and so does the slope from the shallowest to the deepest. K1 grows with the network as published;
     `corrected` is the slope at one K1.
     """
+    from scipy import stats  # half a second of import, needed only here
+
     rows = late_alpha(fcn).query("dataset == 'mnist' and fits")
     corrected = at_one_length(fcn)
     cells: list[Cell] = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its parts load when they are first used
 
 from ..results.reading import CONFIGURATION, FITS, at_end, at_start, name_of, values
 from ..results.store import Results
@@ -40,13 +40,13 @@ def configurations(*results: Results) -> pd.DataFrame:
     table = table.groupby(level=CONFIGURATION).agg({"tau": "mean", "share": "mean", "fits": "all"})
     table["p"] = p.groupby(level=CONFIGURATION).agg(fisher).reindex(table.index)
     if (tested := table["p"].notna()).any():
-        table.loc[tested, "p"] = stats.false_discovery_control(table.loc[tested, "p"].to_numpy())
+        table.loc[tested, "p"] = scipy.stats.false_discovery_control(table.loc[tested, "p"].to_numpy())
     return table.assign(heavier=np.where(tested, table["p"] <= _LEVEL, table["tau"] > _CLEAR)).reset_index()
 
 
 def fisher(p: pd.Series) -> float:
     """Return one p-value for independent tests of one hypothesis, by Fisher (1932); 0 is one below what floats hold."""
-    return float(stats.combine_pvalues(np.maximum(p, 1e-300), method="fisher").pvalue)
+    return float(scipy.stats.combine_pvalues(np.maximum(p, 1e-300), method="fisher").pvalue)
 
 
 def heavier(*results: Results) -> tuple[str, str]:

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import scipy  # its parts load when they are first used
 from jaxtyping import Float64
-from scipy.interpolate import BPoly
 
 _Points = Float64[np.ndarray, "..."]
 _NATURAL = math.pi**2 / 2  # curvature at the ends of a half cosine of unit height and length
@@ -101,7 +101,7 @@ class Landscape:
         return points
 
     @cached_property
-    def _spline(self) -> BPoly:
+    def _spline(self) -> "scipy.interpolate.BPoly":
         """The objective between its two linear tails."""
         x, depths = self._critical, np.asarray(self.depths)
         gaps = np.diff(x)  # from minimum to maximum, to minimum, ...
@@ -117,7 +117,7 @@ class Landscape:
         left, right = x[outer] + sign * length
         first, last = np.stack([high, sign * steep, np.zeros(2)], 1)
         inner = np.stack([values, np.zeros(len(x)), curvatures], 1)
-        return BPoly.from_derivatives([left, *x, right], [first, *inner, last])
+        return scipy.interpolate.BPoly.from_derivatives([left, *x, right], [first, *inner, last])
 
     @property
     def ends(self) -> tuple[float, float]:

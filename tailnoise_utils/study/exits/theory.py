@@ -12,9 +12,8 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import scipy  # its parts load when they are first used
 from jaxtyping import Float64
-from scipy.integrate import cumulative_simpson, quad
-from scipy.linalg import null_space
 
 from .landscape import Landscape, SymmetricWell
 
@@ -45,8 +44,8 @@ def brownian_exit_time(well: SymmetricWell, edge: float, eps: float) -> float:
     x = np.linspace(0, edge, 20_001)
     exponent = well.value(x) / eps**2
     with np.errstate(over="ignore", invalid="ignore"):
-        inner = cumulative_simpson(np.exp(-exponent), x=x, initial=0)
-        time = cumulative_simpson(np.exp(exponent) * inner, x=x)[-1] / eps**2
+        inner = scipy.integrate.cumulative_simpson(np.exp(-exponent), x=x, initial=0)
+        time = scipy.integrate.cumulative_simpson(np.exp(exponent) * inner, x=x)[-1] / eps**2
     return float(time) if math.isfinite(time) else math.inf
 
 
@@ -88,7 +87,7 @@ def stationary_law(q: Float64[np.ndarray, "r r"]) -> Float64[np.ndarray, " r"]:
     off = q - np.diag(np.diag(q))
     if np.any(off < 0) or not np.allclose(q.sum(1), 0, atol=1e-12 * np.abs(q).max()):
         raise ValueError(f"{q.tolist()} is no generator: rates must not be negative, and rows must sum to zero")
-    law = null_space(q.T / np.abs(q).max())
+    law = scipy.linalg.null_space(q.T / np.abs(q).max())
     if law.shape[1] != 1:
         raise ValueError(f"the chain has {law.shape[1]} stationary laws: some well cannot be reached from another")
     return law[:, 0] / law.sum()
@@ -102,5 +101,5 @@ def gibbs_law(landscape: Landscape, eps: float) -> Float64[np.ndarray, " r"]:
         return math.exp((lowest - float(landscape.value(np.array([x]))[0])) / eps**2)
 
     edges = [-np.inf, *landscape.maxima, np.inf]
-    weights = np.array([quad(density, low, high)[0] for low, high in pairwise(edges)])
+    weights = np.array([scipy.integrate.quad(density, low, high)[0] for low, high in pairwise(edges)])
     return weights / weights.sum()

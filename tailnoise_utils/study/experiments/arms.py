@@ -6,9 +6,9 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
+import scipy  # its parts load when they are first used
 import torch
 from jaxtyping import Float, Float64
-from scipy.optimize import brentq
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -245,7 +245,7 @@ def independent_noise(
         return float((entries * math.exp(log_factor)).clamp(-bound, bound).norm()) - norm
 
     low = math.log(norm / float(entries.norm()))  # where nothing were cut
-    return IndependentNoise(parts, sd * math.exp(brentq(excess, low - 1, low + 50)), bound)
+    return IndependentNoise(parts, sd * math.exp(scipy.optimize.brentq(excess, low - 1, low + 50)), bound)
 
 
 def training_grid(profile: str) -> tuple[ArmSpec, ...]:

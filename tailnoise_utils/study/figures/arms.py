@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when they are first used
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from scipy import stats
 
 from ..experiments.arms import ARMS, INDEPENDENT
 from ..networks.data import KINDS
@@ -57,7 +57,7 @@ def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
     paired = (100 * wide.sub(wide[reference], axis=0)).stack().dropna().rename("value").reset_index()
     by = paired.groupby(_BY)["value"]
     means = pd.DataFrame({"mean": by.mean(), "seeds": by.size()})
-    half = stats.t.ppf(0.975, (means["seeds"] - 1).replace(0, np.nan)) * by.sem()
+    half = scipy.stats.t.ppf(0.975, (means["seeds"] - 1).replace(0, np.nan)) * by.sem()
     others = lines.groupby(_BY, sort=False).agg(dict.fromkeys(_MEASURED, "mean") | {"diverged": "sum"})
     means = means.assign(low=means["mean"] - half, high=means["mean"] + half)
     return others.join(means).reset_index()  # also arms that lack a reference
