@@ -164,8 +164,6 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         raise ValueError(
             f"K = {len(values)} is above {_MOST_LIKELIHOOD}: the density takes minutes there; use a subsample or log_moment"
         )
-    if np.ptp(values) == 0:
-        raise ValueError(f"all {len(values)} entries equal {values[0]:g}: a constant has no likelihood to maximise")
     from scipy.optimize import minimize  # a fifth of a second of import, needed only here
 
     scale = float(np.median(np.abs(values)) or np.abs(values).mean())
