@@ -570,7 +570,7 @@ def test_samples_that_the_loss_ignores_do_not_count_for_the_accuracy() -> None:
         hits = model(x).argmax(1) == y
     ignored = y.clone()
     ignored[::2] = -100
-    report = measure(model, cross_entropy, Minibatches(x, ignored, 4, seed=0), diagnosis=False)
+    report = measure(model, cross_entropy, Minibatches(x, ignored, 10, seed=0), diagnosis=False)
     assert report.accuracy == pytest.approx(hits[1::2].double().mean().item())
     loss_fn, x, y = nn.CrossEntropyLoss(ignore_index=1), x[:40], y[:40]  # all right, also those of the ignored class
     assert (y == 1).any()
