@@ -189,8 +189,8 @@ def _lost(model: nn.Module, lost: Bool[Tensor, " p"], share: float) -> str:
     shares = {name: float(lost[part].double().mean()) for name, [part] in parts.items()}
     worst = max(shares, key=lambda name: shares[name])
     return (
-        f"{share:.1%} of the live coordinates ({shares[worst]:.0%} of {worst}) are rounding errors of zero: other roundings "
-        "change them. Before normalisation a bias is so, and what reads an input that never changes: leave these out, the "
+        f"{share:.1%} of the live coordinates ({shares[worst]:.0%} of {worst}) are rounding errors of zero: other "
+        "roundings change them. Before normalisation a bias is so, and what reads an input that never changes: leave these out, "
         "parameters with requires_grad_(False)."
     )
 
