@@ -62,10 +62,19 @@ report = measure(model, loss_fn, batches)
 report
 
 # %% [markdown]
-# The model is left as it was: weights, gradients, modes, buffers, random state. The report is a dataclass; `report.to_frame()`
-# is a table of all its numbers (the first 30 of them below), `report.plot()` a figure.
+# The model is left as it was: weights, gradients, modes, buffers, random state.
+#
+# * `joint alpha^` is the corrected estimate, the paper's arithmetic in brackets.
+# * `its Gaussian twin` is the same number of Gaussian noise of the same covariance, in closed form.
+#   Where the two agree, $\hat\alpha$ holds nothing beyond second moments, and says nothing of tails.
+# * `random signs` gives every coordinate a sign of its own, which removes correlation and no tail.
+# * `tail excess tau` looks across the minibatches; in brackets the index of stable noise of the same tau.
+# * The conclusion comes from tests. As data: `report.heavier` (True, False, None) and `report.scalars()`.
+#
+# `report.to_frame()` is a table of all numbers (the first 30 of them below), `report.plot()` a figure.
+# `report.details()` prints every layer, the parts of the gap, and the tests.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels: the tail index of the whole network in three ways and of each layer with standard errors, beside the dotted line at 2; and a histogram of the norms of the noise."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels: the tail index of the whole network in three ways, of its Gaussian twin, with random signs, and of each layer with standard errors, beside the dotted line at 2; and a histogram of the norms of the noise."}}
 report.plot()
 
 # %% tags=["hide-input"]
@@ -73,11 +82,15 @@ frame = report.to_frame()
 network = frame[frame["scope"] == "all"].drop(columns="scope")
 network.head(30).style.format(precision=4, na_rep="").hide(axis="index")
 
+# %% tags=["hide-input"]
+print(report.details())
+
 # %% [markdown]
 # ## Dropout on, batch statistics
 #
 # `mode="train"` measures with dropout on and batch normalisation by the statistics of each minibatch, as SGD meets them; the
-# masks are a function of the seed.
+# masks are a function of the seed. A few pixels of the digits never change. In front of batch normalisation their weights then have the
+# gradient zero, and rounding errors for it in float32. The report counts them and concludes nothing: they lower $\hat\alpha$.
 
 # %% tags=["hide-input"]
 measure(model, loss_fn, batches, mode="train", groups={})
@@ -86,7 +99,8 @@ measure(model, loss_fn, batches, mode="train", groups={})
 # ## Batches of another form
 #
 # A batch that is no pair is handed to the loss whole, together with the model. Where P × p numbers do not fit the memory
-# (`memory=`, by default a quarter of what is free), the data is gone through twice instead, with the same result but without the diagnosis.
+# (`memory=`, by default a quarter of what is free), the data is gone through twice instead. Joint estimates, twin, signs and tau are the same.
+# The tests need the matrix: there is no p, and no conclusion.
 
 # %% tags=["hide-input"]
 dictionaries = [{"pixels": x, "labels": y} for x, y in batches]
@@ -106,9 +120,10 @@ print(f"matrix: {report.corrected}, two passes: {other.corrected}")
 # * `permuted` is the same noise with the parameters listed in another order. What moves there is no tail.
 # * A value below 2 is no evidence of heavy tails by itself: dependent coordinates, unequal scales and dead units lower it too
 #   ([](../methods.md)); and heavy tails that all coordinates of a minibatch share leave it at 2.
-# * The last sentence is what five tests across the minibatches found, those with a star: tau, the index per coordinate,
+# * The conclusion is what five tests across the minibatches found, those with a star in the details: tau, the index per coordinate,
 #   the kurtosis along random and along leading directions, the spread of the norms. One of them has to be beyond all 99
 #   Gaussian twins ($p \le 0.05/5$) for the noise to be called heavier than Gaussian. If none is, the noise may still not
 #   be Gaussian: [](power.ipynb) shows what such tests find, and what they miss.
+# * Nothing is concluded where minibatches are no random partition, or where gradients are rounding errors of zero.
 # * Fewer than 16 minibatches are too few for these tests, and standard errors are then rough.
 # * The standard errors speak of the minibatches drawn, not of another seed or partition. Measure several.

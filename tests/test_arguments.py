@@ -147,3 +147,16 @@ def test_a_shuffling_loader_is_a_random_partition_if_it_is_gone_through_once() -
     assert measure(MODEL, cross_entropy, loader, method="matrix", diagnosis=False).P == 10
     with pytest.raises(ValueError, match=r"second pass differs.*without shuffling"):
         measure(MODEL, cross_entropy, loader, method="streaming", diagnosis=False)
+
+
+def test_sizes_and_seeds_are_integers() -> None:
+    with pytest.raises(TypeError, match=r"batch_size = 50\.0 is of type float, no integer: give 50$"):
+        Minibatches(X, Y, 50.0, seed=0)
+    with pytest.raises(TypeError, match=r"batch_size = '6' is of type str, no integer: give one"):
+        Minibatches(X, Y, "6", seed=0)
+    with pytest.raises(TypeError, match=r"seed = 0\.5 is of type float, no integer: give one"):
+        Minibatches(X, Y, 6, seed=0.5)
+    assert len(Minibatches(X, Y, np.int64(6), seed=np.int64(3))) == 10
+    for name in ("seed", "draws", "entries"):
+        with pytest.raises(TypeError, match=f"{name} = 10000000.0 is of type float, no integer: give 10000000$"):
+            measure(MODEL, cross_entropy, BATCHES, **{name: 1e7})

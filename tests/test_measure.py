@@ -433,7 +433,7 @@ def test_small_gradients_are_joined_large_ones_come_alone(joined: int, monkeypat
     sizes = [40, 10, 12, 9, 50, 3]
     parts = [torch.arange(size, dtype=torch.float64 if size == 12 else torch.float32).view(1, -1) for size in sizes]
     flat = torch.cat([part.flatten() for part in parts])
-    pieces = list(Gradient(list(parts), 0.0, None, None, None).pieces())
+    pieces = list(Gradient(list(parts), 0.0, None, None, None, None).pieces())
     expected = {0: sizes, 30: [40, 22, 9, 50, 3], 10**6: [124]}[joined]
     assert [len(piece) for _, piece in pieces] == expected
     assert all(torch.equal(flat[at], piece.double()) for at, piece in pieces)
@@ -449,7 +449,7 @@ def test_a_group_without_an_estimate_says_why_and_does_not_stop_the_others() -> 
     assert "nothing is alive" in report.groups["0"].problem
     assert report.groups["0"].dead_share == 1
     assert report.groups["4"].corrected is not None
-    assert "none (nothing is alive" in repr(report)
+    assert "none (nothing is alive" in report.details()
     assert {row["scope"] for row in report.rows() if "scope" in row} == {"0", "2", "3", "4"}
     report.plot()
 
@@ -490,7 +490,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
 @pytest.mark.slow
 def test_the_report_reads_well() -> None:
     report = measure(everything(), cross_entropy, Minibatches(*samples(), 4, seed=1))
-    text = repr(report)
+    text = report.details()
     assert (
         f"Gradient noise in eval mode: p = {report.p:,} parameters,\n  P = 15 minibatches of 4 samples (60 in all)\n"
         in text
@@ -570,7 +570,7 @@ def test_samples_that_the_loss_ignores_do_not_count_for_the_accuracy() -> None:
         hits = model(x).argmax(1) == y
     ignored = y.clone()
     ignored[::2] = -100
-    report = measure(model, cross_entropy, Minibatches(x, ignored, 4, seed=0), diagnosis=False)
+    report = measure(model, cross_entropy, Minibatches(x, ignored, 10, seed=0), diagnosis=False)
     assert report.accuracy == pytest.approx(hits[1::2].double().mean().item())
     loss_fn, x, y = nn.CrossEntropyLoss(ignore_index=1), x[:40], y[:40]  # all right, also those of the ignored class
     assert (y == 1).any()
@@ -613,11 +613,11 @@ def test_the_diagnosis_comes_with_the_report_unless_it_cannot() -> None:
     assert ("all", "units") in report.diagnosis.not_normal
     part = measure(everything(), cross_entropy, batches, draws=19, entries=report.P * 100).diagnosis
     assert 90 < sum(stop - start for start, stop in part.segments) <= 100 < report.p
-    assert "Diagnosis of alpha^: P = 40 minibatches" in repr(report)
+    assert "Diagnosis of alpha^: P = 40 minibatches" in report.details()
     assert {"decomposition: tails", "tail excess (p)"} <= set(report.to_frame()["quantity"])
     for options, reason in (
-        ({"diagnosis": False}, "not asked for"),
-        ({"method": "streaming"}, r"the noise is streamed, and they need its matrix"),
+        ({"diagnosis": False}, "no diagnosis was asked for"),
+        ({"method": "streaming"}, r"the noise is streamed, and tests across the minibatches need its matrix"),
     ):
         without = measure(everything(), cross_entropy, batches, **options)
         assert without.diagnosis is None
@@ -658,3 +658,41 @@ def test_the_face_is_lazy_and_gives_callables() -> None:
     assert set(second.split()) == {"True"}
     with pytest.raises(AttributeError, match="module 'tailnoise_utils' has no attribute 'measured'"):
         _ = tailnoise_utils.measured
+
+
+@pytest.mark.parametrize("form", ["pair", "list of inputs", "edges first", "tokens", "dictionary", "scales"])
+def test_samples_are_counted_where_the_batches_tell(form: str) -> None:
+    """20 minibatches of 3 samples; a first tensor need not be one of samples."""
+    x, y = samples()
+    table = torch.zeros(2, 7, dtype=torch.int64)  # such as the edges of a graph
+    made = {
+        "pair": lambda x, y: (x, y),
+        "list of inputs": lambda x, y: ([x, x.flip(0)], y),
+        "edges first": lambda x, y: ({"edges": table, "x": x}, y),
+        "tokens": lambda x, y: (x, y.repeat_interleave(2)),
+        "dictionary": lambda x, y: {"x": x, "y": y},
+        "scales": lambda x, y: {"edges": table, "x": x, "y": y},
+    }[form]
+    model = nn.Linear(16, 3)
+
+    def inputs(batch: Any) -> Tensor:
+        while not isinstance(batch, Tensor):
+            batch = batch["x"] if isinstance(batch, dict) else batch[0]
+        return batch
+
+    class Takes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = model
+
+        def forward(self, x: Any) -> Tensor:
+            return self.linear(inputs(x))
+
+    def loss(outputs: Any, _: Any) -> Tensor:
+        outputs = outputs if isinstance(outputs, Tensor) else outputs(_)
+        return outputs.square().mean()
+
+    batches = [made(*pair) for pair in Minibatches(x, y, 3, seed=0)]
+    report = measure(Takes(), loss, batches, diagnosis=False)
+    assert report.samples == (None if form == "scales" else 60)
+    assert ("of 3 samples" in repr(report)) == (form != "scales")

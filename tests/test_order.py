@@ -81,17 +81,21 @@ def test_what_is_no_random_partition_gets_no_conclusion(kind: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 10))
     report = measure(model, cross_entropy, batches(kind))
-    text = " ".join(repr(report).split())
+    text = " ".join(report.details().split())
     reasons = {
-        "sorted": "none, for the minibatches do not look like a random partition of the data: neighbours are more",
+        "sorted": "none, for neighbouring minibatches are more, or less, alike than in any of 999 random orders",
         "repeated": "none, for 14.3% of the samples are in another minibatch too",
-        "random": "across the minibatches, if they are a random partition of the data,",
-    }
-    reasons |= {
         "overlapping": "none, for 48.2% of the samples are in another minibatch too",
-        "pure": reasons["random"],
-    }  # the last is not seen, as its docstring says
-    assert f"Conclusion: {reasons[kind]}" in text
+    }
+    if kind in reasons:
+        assert report.conclusion.startswith(reasons[kind])
+        assert report.heavier is None
+    else:  # minibatches of one class each are not seen, as the docstring says
+        assert "if the minibatches are a random partition" in report.conclusion
+        assert isinstance(report.heavier, bool)
+    assert f"Conclusion: {report.conclusion}" in text
+    assert f"Conclusion: {report.conclusion}" in " ".join(repr(report).split())
+    assert len(repr(report).splitlines()) <= 10
     assert (report.diagnosis.order <= 1e-3) == (kind in ("sorted", "overlapping"))
     assert ("NOTHING CAN BE CONCLUDED" in text) == (kind not in ("random", "pure"))
     frame = report.to_frame().set_index("quantity")["value"]
@@ -178,7 +182,7 @@ def test_copies_are_counted_where_the_data_can_be_seen(kind: str, seen: bool) ->
     for copies in (0, 2):
         minibatches = [parted(kind, 100 * i) for i in range(20)]
         minibatches[18:18] = [parted(kind, 0), parted(kind, 100)][:copies]
-        text = " ".join(repr(measure(model, loss, minibatches, draws=19)).split())
+        text = measure(model, loss, minibatches, draws=19).conclusion
         assert ("9.1% of the samples are in another minibatch too" in text) == (seen and copies == 2)
         assert ("in another minibatch too" in text) == (seen and copies == 2)
 

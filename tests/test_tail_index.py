@@ -431,7 +431,7 @@ def test_what_does_not_fit_a_floating_point_type_is_said():
     with pytest.raises(ValueError, match="underflows to zero"):
         tail_index.mohammadi(1e-60 * x, convention="published")
     with pytest.raises(ValueError, match="leave the range of their floating-point type"):
-        tail_index.mohammadi(np.full(100, 1e308))
+        tail_index.mohammadi(np.where(x < 0, 1e308, 1.1e308))
 
 
 def test_lists_views_and_other_numbers_are_taken():
@@ -449,7 +449,7 @@ def test_lists_views_and_other_numbers_are_taken():
 
 def test_other_errors_name_the_way_out():
     x = sas(1.5, 100)
-    with pytest.raises(ValueError, match="all 100 entries equal 1: a constant"):
+    with pytest.raises(ValueError, match="all 100 entries of the sample equal 1: a constant"):
         tail_index.maximum_likelihood(np.ones(100))
     with pytest.raises(ValueError, match=r"K1 = 30 does not divide K = 100.* 25 and 50"):
         tail_index.mohammadi(x, K1=30, convention="published")
@@ -479,3 +479,32 @@ def test_other_errors_name_the_way_out():
         tail_index.hill(mostly_zero, k=40)
     with pytest.raises(ValueError, match="only 3 of 100 entries are not zero"):
         tail_index.log_moment(np.where(np.arange(100) < 3, 1.0, 0.0))
+
+
+def test_what_is_no_noise_about_zero_does_not_pass_without_a_word():
+    ones, x = np.ones(100), np.random.default_rng(0).standard_normal(10**4)
+    for name, function in tail_index.ESTIMATORS.items():
+        with pytest.raises(ValueError, match="all 100 entries of the sample equal 1: a constant has no tail"):
+            function(ones)
+        hidden = np.ma.array(sas(1.5, 100), mask=np.arange(100) < 7)
+        with pytest.raises(ValueError, match=r"7 of the 100 entries are masked.*x\.compressed\(\)"):
+            function(hidden)
+        nothing_hidden = np.ma.array(hidden.data, mask=False)
+        assert function(nothing_hidden).alpha == function(hidden.data).alpha, name
+        assert function(hidden.compressed()).info == function(hidden.data[7:]).info
+    with pytest.raises(ValueError, match="all 100 entries of the noise matrix equal 1"):
+        tail_index.mohammadi(ones.reshape(10, 10), convention="published")
+    for estimator in (tail_index.mohammadi, tail_index.mohammadi_order):
+        for convention in tail_index.CONVENTIONS:
+            for shifted in (x + 0.1, x[:100] + 1.0, 1.0 + np.arange(100) % 3):
+                with pytest.warns(
+                    UserWarning, match=r"the mean of the entries is not zero \(\d+\.\d standard errors\)"
+                ):
+                    estimator(shifted, convention=convention)
+            with pytest.warns(UserWarning, match="the means of the columns are not zero"):
+                estimator((x + np.arange(10**4) % 100 - 50).reshape(100, 100), convention=convention)
+            assert abs(estimator(x, convention=convention).alpha - 2) < 0.4  # and no warning, which is an error here
+            heavy = sas(0.7, (30, 400))
+            heavy[:, 0] = np.arange(30) == 3  # a coordinate that one minibatch reaches
+            for quiet in (heavy, heavy - heavy.mean(0), heavy.ravel(), np.repeat(heavy[:, :1], 400, 1) + 1e-9 * heavy):
+                estimator(quiet, convention=convention)

@@ -17,7 +17,7 @@ Gaussian twin. The joint statistic knows the correlation of coordinates and not 
 
 from .assembly import Diagnosis, diagnose
 from .batch_scaling import log_scale, scaling_exponent, stable_log_scale
-from .conclusion import conclude, counted, doubt, heavier, order, unresolved
+from .conclusion import conclude, counted, doubt, heavier, order, unresolved, verdict
 from .decomposition import decompose
 from .joint import TooFew, curve
 from .per_coordinate import (
@@ -29,6 +29,7 @@ from .per_coordinate import (
     gram,
     judge,
     norm_spread,
+    stable_index,
     stable_null,
     tail_excess,
 )

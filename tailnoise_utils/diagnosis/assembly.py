@@ -27,6 +27,7 @@ def diagnose(
     U: Float[Tensor, "P p"],
     *,
     groups: Mapping[str, Sequence[slice]] | None = None,
+    layers: Mapping[str, Sequence[slice]] | None = None,
     units: Sequence[slice] = (),
     seed: int = 0,
     draws: int = 99,
@@ -39,7 +40,8 @@ def diagnose(
     Args:
         U: noise matrix, one row a minibatch, on any device; rows in an order that says nothing (a random partition of the
             data; in data order neighbouring rows may be alike, and all of this means something else).
-        groups: name to slices of a row.
+        groups: name to slices of a row, to be shown; if `layers` are given, no test of the whole network depends on them.
+        layers: name to slices of a row; of each, some coordinates are looked at. `groups` by default.
         units: slices of a row, one for the incoming weights of each neuron or filter.
         seed: of all permutations, twins, directions and samples of coordinates.
         draws: Gaussian twins, 19 or more.
@@ -67,7 +69,8 @@ def diagnose(
         )
     check_draws(draws)
     groups = groups or {}
-    columns = sample_columns(p, groups, max(1, max_entries // P), seed=seed)
+    layers = groups if layers is None else layers
+    columns = sample_columns(p, layers, max(1, max_entries // P), seed=seed)
     segments = _runs(columns)
     dtype = U.dtype
     U = U.float() if torch.finfo(dtype).bits < 32 else U
@@ -81,7 +84,7 @@ def diagnose(
     network = decompose(live, K1=K1 or min(network_K1, longest), seed=seed)
     neurons = _units(units, columns, mask.cpu(), seed)
     columns = columns[mask.cpu()]
-    members = {name: torch.cat([_within(columns, part) for part in slices]) for name, slices in groups.items()}
+    members, owned = ({name: _within(columns, slices) for name, slices in some.items()} for some in (groups, layers))
     limit = max(1, max_entries // (2 * max(1, len(members)) * P))
     decompositions, problems = {"all": network}, {}
     for name, places in members.items():
@@ -93,8 +96,13 @@ def diagnose(
     members = {name: places for name, places in members.items() if len(places)}
     generator = torch.Generator().manual_seed(seed)
     picks = {"all": torch.randperm(live.shape[1], generator=generator)[:COLUMNS]}
-    for name, places in members.items():
-        picks[name] = places[torch.randperm(len(places), generator=generator)[:GROUP_COLUMNS]]
+    for name, places in owned.items():
+        if len(places):
+            picks[name] = places[torch.randperm(len(places), generator=generator)[:GROUP_COLUMNS]]
+    if groups != layers:  # the twins of the network's tests are the same, whatever is shown
+        picks, shown = {"all": picks["all"]}, torch.Generator().manual_seed(seed + 1)
+        for name, places in members.items():
+            picks[name] = places[torch.randperm(len(places), generator=shown)[:GROUP_COLUMNS]]
     tests, control, stable_tail_excess = tests_of_columns(live, gradients, picks, draws, generator)
     G = gram(live).cpu()
     row_tests, shares = tests_of_rows(live, G, members, draws, generator)
@@ -154,7 +162,7 @@ def _runs(columns: Int64[Tensor, " columns"]) -> tuple[tuple[int, int], ...]:
     return tuple((int(columns[a]), int(columns[b]) + 1) for a, b in zip(starts, stops, strict=True))
 
 
-def _within(columns: Int64[Tensor, " columns"], part: slice) -> Int64[Tensor, " part"]:
-    """Give the places of the columns that lie in a slice."""
-    first, last = torch.searchsorted(columns, torch.tensor([part.start, part.stop])).tolist()
-    return torch.arange(first, last)
+def _within(columns: Int64[Tensor, " columns"], slices: Sequence[slice]) -> Int64[Tensor, " places"]:
+    """Give the places of the columns that lie in slices."""
+    ends = [torch.searchsorted(columns, torch.tensor([part.start, part.stop])).tolist() for part in slices]
+    return torch.cat([torch.arange(first, last) for first, last in ends])

@@ -21,7 +21,7 @@ _LEVEL = 0.05  # of all tests together
 # is nearer to 1/2 the larger K1 is, yet with fewer blocks a test finds less: of 120 x 200 SaS entries of index 1.5 with
 # latent factors 87, 72 and 53 % at K1 = 3, 30 and 50.
 _LONGEST = 30
-_UNRESOLVED = 2e-3  # share of the differences: above what any continuous law has
+UNRESOLVED = 2e-3  # share of the differences: above what any continuous law has
 _ROUNDINGS = 64  # by how many roundings equal gradients differ after sums over a minibatch, at most as a rule
 _SMALL = 1e-3  # of the median difference of a column
 _PERMUTATIONS = 999
@@ -50,6 +50,14 @@ def _p_values(tests: Tests) -> dict[str, float]:
     return {name: tests[key].p for name, key in counted(tests).items()}
 
 
+def verdict(tests: Tests, draws: int, doubt: str = "") -> bool | None:
+    """Tell whether the noise is found heavier than Gaussian: True, False (not told from it), None (no conclusion)."""
+    m = len(_p_values(tests))
+    if doubt or not m:
+        return None
+    return bool(heavier(tests)) or (False if draws >= 20 * m - 1 else None)
+
+
 def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
     """Say in one sentence what was found across the minibatches, of the whole network.
 
@@ -67,27 +75,28 @@ def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
         One sentence: heavier, cannot be told apart, or none (for `doubt`, or with fewer than the 20 m - 1 twins needed).
     """
     p_values = _p_values(tests)
-    m = len(p_values)
+    m, found = len(p_values), verdict(tests, draws, doubt)
     if not m:
-        return "Conclusion: none, for no test across the minibatches has a p-value."
+        return "none, for no test across the minibatches has a p-value."
     if doubt:
-        return f"Conclusion: none, for {doubt}"
-    across = "Conclusion: across the minibatches, if they are a random partition of the data,"
-    each = f"{m} tests (*), each at the level {_LEVEL} / {m}"
-    if names := [f"{name} (p = {p:.2g})" for name, p in heavier(tests).items()]:
+        return f"none, for {doubt}"
+    each, partition = f"{m} tests, each at the level {_LEVEL} / {m}", "if the minibatches are a random partition"
+    if found is None:
         return (
-            f"{across} the noise of the whole network is heavier than Gaussian noise of the same covariance by "
-            f"{_listed(names)}, of {each}; this does not make it stable, nor say how heavy it is."
-        )
-    if draws < 20 * m - 1:
-        return (
-            f"Conclusion: none, for with {draws} twins no p-value can be below {1 / (draws + 1):.2g}: {each}, need "
+            f"none, for with {draws} twins no p-value can be below {1 / (draws + 1):.2g}: {each}, need "
             f"draws = {20 * m - 1} or more."
+        )
+    if found:
+        names = heavier(tests)
+        p = f"{'=' if len(set(names.values())) == 1 else '<='} {max(names.values()):.2g}"
+        return (
+            f"heavier than Gaussian noise of the same covariance by {_listed(list(names))} (p {p}), of {each}, {partition}."
+            " This does not make it stable."
         )
     smallest = min(p_values, key=lambda name: p_values[name])
     return (
-        f"{across} none of {each}, can tell the noise of the whole network from Gaussian noise of the same covariance "
-        f"(smallest p = {p_values[smallest]:.2g}, {smallest}); the book's page power shows what such tests miss."
+        f"not told from Gaussian noise of the same covariance by {each}, {partition} (smallest p = "
+        f"{p_values[smallest]:.2g}, {smallest}). This does not make it Gaussian."
     )
 
 
@@ -117,16 +126,15 @@ def doubt(shares: Mapping[str, float], dtype: torch.dtype) -> str:
             f"gradients in {str(dtype).removeprefix('torch.')} have too few digits for the differences between "
             "minibatches: measure in float32, with model.float() and inputs of that type."
         )
-    if not shares.get("all", 0.0) > _UNRESOLVED:
+    if not shares.get("all", 0.0) > UNRESOLVED:
         return ""
     groups = {name: share for name, share in shares.items() if name != "all"}
     worst = max(groups, key=lambda name: groups[name], default="")
     return (
         f"{shares['all']:.1%} of the differences between minibatches"
         + (f" ({groups[worst]:.1%} in the group {worst!r})" if worst else "")
-        + " may be rounding errors, of gradients that would be equal in exact arithmetic, such as counts of a class behind "
-        "a dead layer, or sums over much the same samples. tau, the index per coordinate and tails take "
-        "logarithms of them. Leave layers behind a dead one out, with requires_grad_(False), and measure again."
+        + " may be rounding errors of gradients that would be equal. Leave layers behind a dead one out, with "
+        "requires_grad_(False), and measure again."
     )
 
 
@@ -148,7 +156,6 @@ def order_doubt(p: float) -> str:
     if p > _CHANCE:
         return ""
     return (
-        "the minibatches do not look like a random partition of the data: neighbours are more, or less, alike than in any "
-        f"of {_PERMUTATIONS} random orders (p = {p:.2g}). Shuffle the samples once, cut them into disjoint minibatches, "
-        "and measure again."
+        f"neighbouring minibatches are more, or less, alike than in any of {_PERMUTATIONS} random orders (p = {p:.2g}): "
+        "shuffle the samples once, cut them into disjoint minibatches, and measure again."
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from .conclusion import conclude, counted
+from .conclusion import conclude, counted, verdict
 from .decomposition import Decomposition
 from .joint import Estimate
 from .per_coordinate import Comparison
@@ -93,12 +93,22 @@ class Diagnosis:
     problems: dict[str, str]
     seconds: float
 
+    @property
+    def conclusion(self) -> str:
+        """What the tests found, in one sentence."""
+        return conclude(self.tests, self.draws, self.doubt)
+
+    @property
+    def heavier(self) -> bool | None:
+        """Whether the noise is found heavier than Gaussian; False: not told from it; None: nothing is concluded."""
+        return verdict(self.tests, self.draws, self.doubt)
+
     def __repr__(self) -> str:
         network = self.decomposition["all"]
         live = network.p
         share, taken = self.unresolved.get("all", 0.0), sum(stop - start for start, stop in self.segments)
         shares = ", ".join(f"{name} {share:.1%}" for (scope, name), share in self.not_normal.items() if scope == "all")
-        conclusion = conclude(self.tests, self.draws, self.doubt)
+        conclusion = f"Conclusion: {self.conclusion}"
         doubt = few = ""
         if self.doubt:
             doubt = "NOTHING CAN BE CONCLUDED from the diagnosis that follows: see its last lines.\n"

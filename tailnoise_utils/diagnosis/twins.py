@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64, Int8, Int64
 from torch import Tensor
 
 from tailnoise_utils import stable
@@ -97,25 +97,59 @@ def twin_inverse(U: Float[Tensor, "P p"], lengths: Sequence[int], *, epsilon: fl
         The mean of 1/alpha^ at each block length.
     """
     P, p = U.shape
-    cuts, first, last, squares = [], [], [], []
-    for K1 in lengths:
-        end = P * p // K1 * K1
-        cuts.append(np.union1d(np.arange(0, end + 1, K1), np.arange(0, end, p)))  # pieces: blocks, cut where a row ends
-        first.append(torch.from_numpy(cuts[-1][:-1] % p))
-        last.append(torch.from_numpy((cuts[-1][1:] - 1) % p))
-        squares.append(np.zeros(len(first[-1])))
+    blocks = TwinBlocks(P, p, lengths)
     for row in U.cpu():
-        sums = row.cumsum(0, dtype=torch.float64)
-        for start, stop, total in zip(first, last, squares, strict=True):
-            total += (sums[stop] - sums[start] + row[start].double()).square().numpy() / P
-    scales = root_mean_squares(U).cpu().numpy()
-    means = []
-    for K1, cut, pieces in zip(lengths, cuts, squares, strict=True):
-        blocks = np.add.reduceat(pieces, np.searchsorted(cut, np.arange(0, cut[-1], K1)))
-        rows, rest = divmod(int(cut[-1]), p)
-        log_X = _logs(scales, epsilon) * rows + _logs(scales[:rest], epsilon)
-        means.append(float((_logs(np.sqrt(blocks), epsilon) / len(blocks) - log_X / cut[-1]) / np.log(K1)))
-    return means
+        blocks.add(row)
+    scales = root_mean_squares(U).cpu()
+    return [blocks.inverse(scales, K1, epsilon=epsilon) for K1 in lengths]
+
+
+class TwinBlocks:
+    """Compute :func:`twin_inverse` of a noise matrix that is seen a row at a time; memory does not grow with the rows.
+
+    Args:
+        P: number of rows to come.
+        p: entries of a row.
+        lengths: block lengths K1.
+    """
+
+    def __init__(self, P: int, p: int, lengths: Sequence[int]) -> None:
+        self.P, self.p = P, p
+        self._cuts, ends = {}, {}
+        for K1 in lengths:
+            end = P * p // K1 * K1
+            cuts = np.union1d(np.arange(0, end + 1, K1), np.arange(0, end, p))  # pieces: blocks, cut where a row ends
+            self._cuts[K1], ends[K1] = cuts, (cuts[:-1] % p, (cuts[1:] - 1) % p + 1)
+        self._at = np.unique(np.concatenate([places for both in ends.values() for places in both]))
+        self._ends = {K1: [torch.from_numpy(np.searchsorted(self._at, x)) for x in both] for K1, both in ends.items()}
+        self._sums = torch.zeros(len(self._at), dtype=torch.float64)  # of the present row, up to each of these places
+        self._squares = {K1: torch.zeros(len(first), dtype=torch.float64) for K1, (first, _) in ends.items()}
+        self._in_row, self._sum = 0, 0.0
+
+    def add(self, piece: Float[Tensor, " k"]) -> None:
+        """Take the next entries of a row; a full row ends."""
+        if not len(piece):
+            return
+        first, last = np.searchsorted(self._at, (self._in_row, self._in_row + len(piece)), side="right")
+        ends = self._at[first:last] - self._in_row
+        starts = np.append(0, ends[ends < len(piece)])
+        sums = np.add.reduceat(piece.double().cpu().numpy(), starts).cumsum() + self._sum
+        self._sums[first:last] = torch.from_numpy(sums[: len(ends)])
+        self._in_row, self._sum = self._in_row + len(piece), float(sums[-1])
+        if self._in_row == self.p:
+            for K1, (start, stop) in self._ends.items():
+                self._squares[K1] += (self._sums[stop] - self._sums[start]).square_().div_(self.P)
+            self._in_row, self._sum = 0, 0.0
+
+    def inverse(self, scales: Float64[Tensor, " p"], K1: int, *, epsilon: float = 0.0) -> float:
+        """Give the mean of 1/alpha^ over the twins at one block length, once all rows have been seen, with all s_j."""
+        cuts, s = self._cuts[K1], scales.numpy()
+        blocks = np.sqrt(np.add.reduceat(self._squares[K1].numpy(), np.searchsorted(cuts, np.arange(0, cuts[-1], K1))))
+        if not epsilon and not (blocks := blocks[blocks > 0]).size:
+            raise ValueError(f"all block sums (K1 = {K1}) are exactly zero: no logarithm to average")
+        rows, rest = divmod(int(cuts[-1]), self.p)
+        log_X = _logs(s, epsilon) * rows + _logs(s[:rest], epsilon)
+        return float((_logs(blocks, epsilon) / len(blocks) - log_X / cuts[-1]) / np.log(K1))
 
 
 def root_mean_squares(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
@@ -144,8 +178,13 @@ def _smooth_part() -> tuple[np.ndarray, np.ndarray]:
 
 def flip_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, "P p"]:
     """Give every column a random sign, in place: independent symmetric components would keep their law."""
-    signs = torch.randint(2, (U.shape[1],), generator=torch.Generator().manual_seed(seed)).mul_(2).sub_(1)
-    return U.mul_(signs.to(U))
+    return U.mul_(random_signs(U.shape[1], seed).to(U))
+
+
+def random_signs(p: int, seed: int) -> Int8[Tensor, " p"]:
+    """Draw the sign of every column, in 8 bits, because it stays in memory."""
+    signs = torch.randint(2, (p,), generator=torch.Generator().manual_seed(seed), dtype=torch.int8)
+    return signs.mul_(2).sub_(1)
 
 
 def permute_within_columns(U: Float[Tensor, "P p"], seed: int) -> Float[Tensor, "P p"]:

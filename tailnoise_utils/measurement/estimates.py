@@ -5,17 +5,23 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from tailnoise_utils.diagnosis.per_coordinate import gaussian_mean_log
+from tailnoise_utils.diagnosis.twins import TwinBlocks, random_signs
 from tailnoise_utils.tail_index import TailIndex
-from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
+from tailnoise_utils.tail_index.blocks import CANCELLED, PUBLISHED_EPSILON
 from tailnoise_utils.tail_index.logs import CHUNK, chosen, sum_of_logs
 from tailnoise_utils.tail_index.streaming import PermutedRowBlocks, RowBlocks
 
 from .report import Group
+
+_LOST = 0.03  # of the s.d. of a coordinate: if other roundings move it by more, it is little else; real noise by 1e-4
 
 
 class _Scope:
@@ -41,10 +47,8 @@ class _Scope:
 
     def result(self, convention: str) -> TailIndex:
         """Return an estimate, once all rows have been seen."""
-        blocks = self._blocks[convention]
-        if isinstance(blocks, str):
-            raise ValueError(blocks)
-        return blocks.result()
+        self.K1(convention)  # or why there is none
+        return self._blocks[convention].result()
 
     def group(self) -> Group:
         """Return both estimates, or why there are none."""
@@ -54,11 +58,28 @@ class _Scope:
                 estimates[convention] = self.result(convention)
             except ValueError as error:
                 problems.append(str(error))
-        return Group(self.size, self.dead_share, *estimates.values(), "; ".join(dict.fromkeys(problems)))
+        problem = "; ".join(dict.fromkeys(problems))
+        return Group(self.size, self.dead_share, *estimates.values(), problem, self.meaningless())
+
+    def meaningless(self) -> str:
+        """Say which estimates are meaningless, because their block sums cancel; "" if none."""
+        shares = {name: one.cancelled for name, one in self._blocks.items() if isinstance(one, RowBlocks)}
+        return "; ".join(
+            f"{name}: meaningless: {share:.0%} of its sums over K1 = {self.K1(name)} entries are rounding errors of zero"
+            for name, share in shares.items()
+            if share > CANCELLED
+        )
+
+    def K1(self, convention: str) -> int:
+        """Return the block length of an estimate."""
+        blocks = self._blocks[convention]
+        if isinstance(blocks, str):
+            raise ValueError(blocks)
+        return blocks.K1
 
 
 class Estimates:
-    """Estimates of all entries, of groups and under one permutation, from P rows that are each seen once."""
+    """Estimates of all entries, also permuted, of other signs and of the twin, and of groups; each row is seen once."""
 
     def __init__(self, P: int, live: Bool[Tensor, " p"], slices: dict[str, list[slice]], seed: int) -> None:
         self.norms: list[float] = []
@@ -66,6 +87,11 @@ class Estimates:
         self._network = _Scope(P, live)
         p = int(live.count_nonzero())
         self._permuted = PermutedRowBlocks(P, p, _order(p, seed).to(live.device))
+        self._signed, self._signs = _Scope(P, live), random_signs(len(live), seed + 1).to(live.device)
+        columns = {"published": len(live), "corrected": p}
+        self._twins = {name: TwinBlocks(P, size, [self._network.K1(name)]) for name, size in columns.items()}
+        self._P, self._logs = P, np.zeros(2)  # sum and number of ln|X| of live entries
+        self._column_norms: Tensor | None = None  # of every column
         self._groups = {name: _Scope(P, torch.cat([live[part] for part in parts])) for name, parts in slices.items()}
         cuts = {0, len(live), *(cut for parts in slices.values() for part in parts for cut in (part.start, part.stop))}
         starts, self._ends = sorted(cuts)[:-1], sorted(cuts)[1:]
@@ -91,26 +117,62 @@ class Estimates:
         while start < stop:
             last = min(self._ends[i], stop)
             entries, piece = piece[: last - start], piece[last - start :]
-            for x, alive in zip(entries.split(CHUNK), self._live[start:last].split(CHUNK), strict=True):
+            if self._column_norms is None:
+                self._column_norms = piece.new_zeros(
+                    len(self._live), dtype=torch.promote_types(piece.dtype, torch.float32)
+                )
+            columns = (of_all[start:last].split(CHUNK) for of_all in (self._live, self._signs, self._column_norms))
+            for x, alive, signs, norms in zip(entries.split(CHUNK), *columns, strict=True):
                 wide, live = x.double(), x if self._all_live else chosen(x, alive)
                 self._square += float(wide.dot(wide))
                 logs, logs_live = sum_of_logs(x, PUBLISHED_EPSILON), sum_of_logs(live, 0.0)
                 for scope in self._scopes[i]:
                     scope.add(x, logs, live, logs_live)
                 self._permuted.add(live, logs_live)
+                torch.hypot(norms, x.to(norms), out=norms)
+                signed = x * signs
+                live_signed = signed if self._all_live else chosen(signed, alive)
+                self._signed.add(signed, logs, live_signed, logs_live)
+                self._twins["published"].add(x)
+                self._twins["corrected"].add(live)
+                self._logs += logs_live
             start, i = last, i + 1
 
     def published(self) -> TailIndex:
         """Return the published estimate of all entries, summed in float64, once all rows have been seen."""
         return self._network.result("published")
 
-    def results(self) -> tuple[TailIndex, TailIndex, dict[str, Group]]:
-        """Return the corrected estimate, that under the permutation, and the groups, once all rows have been seen."""
+    def results(self) -> dict[str, Any]:
+        """Return what a report has of the noise, by its names there, once all rows have been seen."""
         corrected, permuted = (
             replace(index, info=index.info | {"dead_share": self._network.dead_share})
             for index in (self._network.result("corrected"), self._permuted.result())
         )
-        return corrected, permuted, {name: scope.group() for name, scope in self._groups.items()}
+        scales = (self._column_norms.double() / math.sqrt(self._P)).cpu()
+        live = scales[self._live.cpu()]
+        return {
+            "corrected": corrected,
+            "permuted": permuted,
+            "twin": self._twin("corrected", live, 0.0),
+            "twin_published": self._twin("published", scales, PUBLISHED_EPSILON),
+            "signs": self._signed.result("corrected"),
+            "signs_published": self._signed.result("published"),
+            "tau": gaussian_mean_log(self._P) - float(self._logs[0] / self._logs[1] - live.log().mean()),
+            "meaningless": self._network.meaningless(),
+            "dead_share": self._network.dead_share,
+            "norms": np.array(self.norms),
+            "groups": {name: scope.group() for name, scope in self._groups.items()},
+        }
+
+    def _twin(self, convention: str, scales: Float64[Tensor, " columns"], epsilon: float) -> TailIndex:
+        """Return the mean estimate of the Gaussian twins, which has no standard error."""
+        K1 = self._network.K1(convention)
+        inverse = self._twins[convention].inverse(scales, K1, epsilon=epsilon)
+        return TailIndex.from_inverse(inverse, math.nan, K1=K1)
+
+    def lost(self, rounding: Tensor | float) -> Bool[Tensor, " p"]:
+        """Mark the live coordinates that other roundings move so much that their noise is little else."""
+        return self._live & (rounding > _LOST / math.sqrt(self._P) * self._column_norms)
 
 
 def _order(p: int, seed: int) -> Int[Tensor, " p"]:

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from tailnoise_utils.diagnosis import Diagnosis, TooFew, diagnose, doubt
+from tailnoise_utils.diagnosis.conclusion import UNRESOLVED
 from tailnoise_utils.noise.gradient import Loss, gradients
 from tailnoise_utils.noise.matrix import centre, count, mean_and_live, noise_pieces, stack
+from tailnoise_utils.noise.minibatches import check_integer
 from tailnoise_utils.noise.parameters import slices, trainable, units
 from tailnoise_utils.noise.torch_state import private_randomness
-from tailnoise_utils.tail_index import mohammadi
+from tailnoise_utils.tail_index.blocks import estimate, split
 from tailnoise_utils.tail_index.logs import alive
 
 from .estimates import Estimates
@@ -27,7 +29,10 @@ from .passes import Passes, Progress, repeated, steps_told
 from .report import Report
 
 _METHODS = ("auto", "matrix", "streaming")
-_STREAMED = "the noise is streamed, and they need its matrix (method='matrix', or raise `memory`)"
+_STREAMED = (
+    "the noise is streamed, and tests across the minibatches need its matrix: method='matrix', or raise `memory`."
+)
+_NOT_ASKED = "no diagnosis was asked for (diagnosis=True)."
 _REPEATED = 0.01  # share of the samples that may be in more than one minibatch
 
 
@@ -54,19 +59,22 @@ def measure(
 
     Of the noise matrix (:func:`tailnoise_utils.noise.matrix.noise_matrix`) the report holds :math:`\hat\alpha` by
     :func:`tailnoise_utils.tail_index.mohammadi` in both conventions and, corrected, under one common random permutation
-    of the coordinates; the same for every group of parameters; the share of dead coordinates, norms, loss and accuracy.
-    The diagnosis (:mod:`tailnoise_utils.diagnosis`) says how much of the gap to 2 is correlation, order, scales and tails,
-    and what tests across the minibatches find.
+    of the coordinates; what the same is on its Gaussian twin, in closed form, and with random signs; tau; the same for
+    every group of parameters; the share of dead coordinates, norms, loss and accuracy. The diagnosis
+    (:mod:`tailnoise_utils.diagnosis`) says how much of the gap to 2 is correlation, order, scales and tails, and what tests
+    across the minibatches find. Printed, the report has ten lines; ``report.details()`` has all.
 
     A value below 2 alone is no evidence of heavy tails. Correlation between coordinates, unequal scales, the order of the
     parameters and dead units lower :math:`\hat\alpha` too, and heavy tails that a whole minibatch shares leave it at 2.
 
     Measure in float32. Weights in half precision get no conclusion; half precision within the model (``torch.autocast``,
-    TF32) is not noticed. A bias before batch normalisation has, in ``"train"`` mode, a gradient of rounding errors only,
-    which counts as alive: build such layers without it.
+    TF32) is not noticed. A bias before batch normalisation has, in ``"train"`` mode, a gradient of rounding errors. Such
+    coordinates are found by taking two minibatches again, with a gradient of three times the loss: the report gives their
+    share, and concludes nothing above 0.2 %. They stay in the estimates: leave them out with ``requires_grad_(False)``.
 
     The model is left unchanged. Memory: the matrix (4 P p bytes in float32) and a copy, if the matrix fits the budget; else
-    O(p) in two passes over the minibatches, with the same numbers (published: to rounding of float32).
+    O(p) in two passes over the minibatches, with the same numbers (published: to rounding of float32) but no diagnosis: its
+    tests need the matrix.
 
     Args:
         model: the network, on any device; frozen parameters are left out.
@@ -81,6 +89,7 @@ def measure(
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the coordinates.
         groups: name to names of parameters, in any order; by default a group for every module that owns some; ``{}``: none.
+            What is concluded of the network does not depend on them.
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
         diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why not.
@@ -92,10 +101,11 @@ def measure(
         The report.
 
     Raises:
+        TypeError: a number that has to be an integer, such as `entries`, is none.
         ValueError: as :func:`~tailnoise_utils.noise.matrix.noise_matrix`; settings that do not fit; data that differ in
             the second pass.
         NothingAlive: the gradient is the same in all minibatches.
-        FloatingPointError: a gradient holds NaN or infinity; the message names the minibatch.
+        FloatingPointError: a gradient or a loss holds NaN or infinity; the message names the minibatch.
 
     Example:
         >>> from tailnoise_utils.noise.minibatches import Minibatches
@@ -106,6 +116,8 @@ def measure(
         >>> report.P, report.p, report.samples
         (30, 1152, 600)
     """
+    for name, value in (("seed", seed), ("draws", draws), ("entries", entries)):
+        check_integer(value, name)
     if draws < 19:
         raise ValueError(
             f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
@@ -125,13 +137,14 @@ def measure(
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
     with private_randomness(device), steps_told(progress, P if method == "matrix" else 2 * P) as step:
         passes = Passes(partial(gradients, model, loss_fn, mode=mode, seed=seed), batches, step)
-        explained, problem = None, _STREAMED if diagnosis else "not asked for"
+        explained, problem = None, _STREAMED if diagnosis else _NOT_ASKED
         if method == "matrix":
             matrix = stack(passes.first(marked=diagnosis), P)
             if diagnosis:  # of the gradients before they are centred, which costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
                 settings = {
                     "groups": parts,
+                    "layers": slices(model),
                     "units": units(model),
                     "seed": seed,
                     "draws": draws,
@@ -145,10 +158,13 @@ def measure(
             rows = (noise_pieces(gradient, mean) for gradient in passes.second())
         if not bool(live.any()):
             raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
-        published = mohammadi(U, convention="published") if method == "matrix" else None  # in its own arithmetic
+        published = estimate(split(U, None, "published")) if method == "matrix" else None  # in its own arithmetic
         estimates = Estimates(P, live, parts, seed)
         deque(map(estimates.add, rows), maxlen=0)  # keep no reference to a row while the next one is made: memory
-    corrected, permuted, by_group = estimates.results()
+    lost = estimates.lost(passes.rounding)
+    rounding = float(lost.sum() / live.sum())
+    if explained and not explained.doubt and rounding > UNRESOLVED:
+        explained = replace(explained, doubt=_lost(model, lost, rounding))
     return Report(
         P=P,
         p=p,
@@ -157,16 +173,25 @@ def measure(
         method=method,
         seed=seed,
         published=published or estimates.published(),
-        corrected=corrected,
-        permuted=permuted,
-        dead_share=corrected.info["dead_share"],
-        norms=np.array(estimates.norms),
+        rounding=rounding,
         loss=float(np.mean(passes.losses)),
         accuracy=passes.accuracy(),
-        groups=by_group,
         diagnosis=explained,
         no_diagnosis=problem,
         seconds=time.perf_counter() - start,
+        **estimates.results(),
+    )
+
+
+def _lost(model: nn.Module, lost: Bool[Tensor, " p"], share: float) -> str:
+    """Say which parameters have a gradient of rounding errors."""
+    parts = slices(model, {name: [name] for name, w in model.named_parameters() if w.requires_grad and w.numel()})
+    shares = {name: float(lost[part].double().mean()) for name, [part] in parts.items()}
+    worst = max(shares, key=lambda name: shares[name])
+    return (
+        f"{share:.1%} of the live coordinates ({shares[worst]:.0%} of {worst}) are rounding errors of zero: other "
+        "roundings change them. Before normalisation a bias is so, and what reads an input that never changes. Leave these "
+        "out, parameters with requires_grad_(False)."
     )
 
 
@@ -177,14 +202,14 @@ def _diagnosis(
     try:
         result = diagnose(gradients, centred=False, **settings)
     except TooFew as error:
-        return None, str(error)
+        return None, f"{error}."
     again, samples = repeated
     if again > _REPEATED * samples:
         result = replace(
             result,
             doubt=f"{again / samples:.1%} of the samples are in another minibatch too, which tests can take for tails: cut "
-            "the data into disjoint minibatches, once, and measure again. (If these are samples that are only alike, the "
-            "conclusion is diagnosis.conclude(report.diagnosis.tests, report.diagnosis.draws).)",
+            "the data into disjoint minibatches, once. (Only alike? Then ask "
+            "diagnosis.conclude(report.diagnosis.tests, report.diagnosis.draws).)",
         )
     return replace(result, doubt=result.doubt or doubt({}, coarsest)), ""
 

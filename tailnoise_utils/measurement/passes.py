@@ -11,6 +11,7 @@ from torch.utils import _pytree as tree
 
 from tailnoise_utils.noise.gradient import Gradient
 
+_TWICE = 2  # minibatches whose gradient is taken again, with other roundings
 Progress = Callable[[float], object]
 Marks = np.ndarray | None  # int64, one for each sample, or one for the minibatch; None where its content cannot be seen
 
@@ -44,14 +45,17 @@ class Passes:
         self._hits: int | None = 0
         self._labelled = 0
         self.marks: list[Marks] = []
+        self.rounding: Tensor | float = 0.0  # how far each entry moves with other roundings, at most
 
     def first(self, *, marked: bool = True) -> Iterator[Gradient]:
         """Yield the gradients; take marks of the samples if something asks for them."""
-        for gradient in self._gradients_of(self._marked() if marked else self._batches):
+        for gradient in self._gradients_of(self._marked() if marked else self._batches, twice=_TWICE):
             self.losses.append(gradient.loss)
             self.samples = None if gradient.samples is None else (self.samples or 0) + gradient.samples
             self._labelled += gradient.labelled or 0
             self._hits = None if gradient.hits is None or self._hits is None else self._hits + gradient.hits
+            if gradient.rounding is not None:
+                self.rounding = gradient.rounding.clamp(min=self.rounding)
             self._step()
             yield gradient
 

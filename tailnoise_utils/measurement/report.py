@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from tailnoise_utils.diagnosis import Diagnosis
 from tailnoise_utils.diagnosis.assembly import FEWEST_ROWS
+from tailnoise_utils.diagnosis.per_coordinate import stable_index
 from tailnoise_utils.diagnosis.result import FEW
 from tailnoise_utils.tail_index import TailIndex
 
@@ -39,6 +41,7 @@ class Group:
         published: alpha^ in the paper's arithmetic, or None.
         corrected: alpha^ in the corrected convention, or None.
         problem: why one of them is None, else "".
+        meaningless: why one of them means nothing (its block sums cancel exactly), else "".
     """
 
     p: int
@@ -46,6 +49,7 @@ class Group:
     published: TailIndex | None
     corrected: TailIndex | None
     problem: str
+    meaningless: str
 
     def estimates(self) -> list[tuple[str, TailIndex]]:
         """Return the estimates that there are, with their names."""
@@ -55,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Gradient noise of one model at one point.
+    """Gradient noise of one model at one point; printed in ten lines, :meth:`details` has the rest.
 
     Attributes:
         P: number of minibatches.
@@ -67,6 +71,14 @@ class Report:
         published: alpha^ in the paper's arithmetic.
         corrected: alpha^ in the corrected convention.
         permuted: the same after one common random permutation of the coordinates.
+        twin: what `corrected` is on average on Gaussian noise of the same covariance, in closed form
+            (:func:`~tailnoise_utils.diagnosis.twins.twin_inverse`); equal for every jointly stable noise.
+        twin_published: the same of `published`.
+        signs: `corrected` after every coordinate was given a random sign, which tests independence only.
+        signs_published: the same of `published`.
+        tau: mean tail excess of all live coordinates (:func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`).
+        meaningless: which of the estimates mean nothing, and why, else "".
+        rounding: share of the live coordinates whose noise is rounding errors of zero.
         dead_share: share of the coordinates whose gradient is the same in all minibatches.
         norms: Euclidean norm of each row of the noise matrix, shape (P,).
         loss: mean over the minibatches.
@@ -86,6 +98,13 @@ class Report:
     published: TailIndex
     corrected: TailIndex
     permuted: TailIndex
+    twin: TailIndex
+    twin_published: TailIndex
+    signs: TailIndex
+    signs_published: TailIndex
+    tau: float
+    meaningless: str
+    rounding: float
     dead_share: float
     norms: np.ndarray
     loss: float
@@ -95,7 +114,73 @@ class Report:
     no_diagnosis: str
     seconds: float
 
+    @property
+    def conclusion(self) -> str:
+        """What the tests across the minibatches found, in one sentence, or why there are none."""
+        if self.diagnosis:
+            return self.diagnosis.conclusion
+        rough = "" if self.P >= FEWEST_ROWS else f" A standard error {self._error()}."
+        return f"none, for {self.no_diagnosis}{rough}"
+
+    @property
+    def heavier(self) -> bool | None:
+        """Whether a test finds the noise heavier than Gaussian; False: none does; None: nothing can be concluded."""
+        return self.diagnosis.heavier if self.diagnosis else None
+
+    @property
+    def tau_p(self) -> float:
+        """The p-value of tau on up to 4,096 coordinates against Gaussian twins, NaN without a diagnosis."""
+        return self.diagnosis.tests["all", "tail excess", None].p if self.diagnosis else math.nan
+
+    def scalars(self) -> dict[str, float]:
+        """Give the numbers of the printed report by name, NaN where there is none; `heavier` is 1, 0 or NaN."""
+        names = ("corrected", "published", "twin", "twin_published", "signs", "signs_published")
+        values = {name: index.alpha for name, index in self._indices(names)}
+        values |= {f"{name}_se": index.se for name, index in self._indices(names) if "twin" not in name}
+        values |= {"tau": self.tau, "tau_p": self.tau_p, "tau_index": stable_index(self.tau, self.P)}
+        optional = {"accuracy": self.accuracy, "heavier": self.heavier}
+        return (
+            values
+            | {"dead_share": self.dead_share, "rounding": self.rounding, "loss": self.loss}
+            | {"norm": float(np.median(self.norms))}
+            | {name: math.nan if value is None else float(value) for name, value in optional.items()}
+        )
+
     def __repr__(self) -> str:
+        of = f" of {self.samples // self.P:,} samples" if self.samples else ""
+        live = round(self.p * (1 - self.dead_share))
+        lost = f", {self.rounding:.1%} rounding" if self.rounding else ""
+        few = f" ({live} live: few)" if live < FEW else ""
+        lines = [
+            f"Gradient noise ({self.mode}): p = {self.p:,}, P = {self.P:,} minibatches{of}",
+            f"  loss {self.loss:.4g}"
+            + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}")
+            + f", norm {np.median(self.norms):.3g}; {self.dead_share:.2%} of p dead{few}{lost}",
+        ]
+        said = ("2: i.i.d. Gaussian", "of covariance alone", "correlation removed")
+        if self.meaningless:
+            said = ("MEANINGLESS (details)", *said[1:])
+        names = ("joint alpha^", "its Gaussian twin", "random signs")
+        pairs = ((self.corrected, self.published), (self.twin, self.twin_published), (self.signs, self.signs_published))
+        for name, (index, published), what in zip(names, pairs, said, strict=True):
+            lines.append(f"  {name:17}  {_value(index):16}  (published {published.alpha:.3f})  {what}")
+        ruler = stable_index(self.tau, self.P)
+        known = "(no ruler below 16)" if math.isnan(ruler) else f"(as stable {ruler:.2f})"
+        p = "no p" if math.isnan(self.tau_p) else f"p = {self.tau_p:.2g}"
+        lines.append(f"  {'tail excess tau':17}  {f'{self.tau:.3f}, {p}':16}  {known:17}  0: Gaussian")
+        return "\n".join([*lines, fill(f"Conclusion: {self.conclusion}", 80, subsequent_indent="  ")])
+
+    def _indices(self, names: Sequence[str]) -> list[tuple[str, TailIndex]]:
+        """Give estimates with their names."""
+        return [(name, getattr(self, name)) for name in names]
+
+    def _error(self) -> str:
+        """Say how rough a standard error of few minibatches is."""
+        rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
+        return "needs 3" if self.P < 3 else f"may be wrong by {rough:.0%} or more"
+
+    def details(self) -> str:
+        """Return all that is known, to be printed: every layer, the decomposition, the tests and what they are."""
         size = f" of {self.samples // self.P:,} samples ({self.samples:,} in all)" if self.samples else ""
         live = round(self.p * (1 - self.dead_share))
         few = f";\n  only {live} live: few, so that alpha^ says little" if live < FEW else ""
@@ -112,17 +197,19 @@ class Report:
             f"    corrected  {_value(self.corrected)}  without the dead, and no epsilon in logarithms",
             f"    permuted   {_value(self.permuted)}  corrected, with the parameters in random order",
         ]
+        if self.meaningless:
+            lines.append(fill(self.meaningless, 80, initial_indent="    ", subsequent_indent="    "))
         if self.groups:
             width = max(9, *map(len, self.groups))
             lines.append("  corrected, of each group of parameters:")
             for name, group in self.groups.items():
                 value = _value(group.corrected) if group.corrected else f"none ({group.problem})"
                 lines.append(f"    {name:{width}}  {value}  p = {group.p:,}, dead {group.dead_share:.1%}")
+                if group.meaningless:
+                    lines.append(fill(group.meaningless, 80, initial_indent=" " * 6, subsequent_indent=" " * 6))
         if self.P < FEWEST_ROWS:
-            rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
-            error = "needs 3" if self.P < 3 else f"may be wrong by {rough:.0%} or more"
             lines += [
-                f"  P = {self.P} minibatches are few: a standard error {error}, and",
+                f"  P = {self.P} minibatches are few: a standard error {self._error()}, and",
                 f"  the tests need {FEWEST_ROWS} at least. Take smaller minibatches, or more data.",
             ]
         lines += [
@@ -131,7 +218,7 @@ class Report:
             "  entries can take it above 2.",
             repr(self.diagnosis)
             if self.diagnosis
-            else fill(f"No diagnosis, and no conclusion: {self.no_diagnosis}", 80, subsequent_indent="  "),
+            else fill(f"No diagnosis. Conclusion: {self.conclusion}", 80, subsequent_indent="  "),
         ]
         return "\n".join(lines)
 
@@ -153,7 +240,11 @@ class Report:
         import pandas as pd
 
         rows = self.rows()
-        scopes = {"all": self._network()} | {scope: group.estimates() for scope, group in self.groups.items()}
+        controls = self._indices(("twin", "twin_published", "signs", "signs_published"))
+        rows += [row for name, index in controls for row in index_rows(name.replace("_", ", "), index)]
+        rows += [{"quantity": "tau", "value": self.tau}, {"quantity": "rounding share", "value": self.rounding}]
+        scopes = {"all": self._network() + [(name.replace("_", ", "), index) for name, index in controls]}
+        scopes |= {scope: group.estimates() for scope, group in self.groups.items()}
         for scope, estimates in scopes.items():
             for name, index in estimates:
                 rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
@@ -169,7 +260,8 @@ class Report:
         from matplotlib import pyplot as plt
 
         blue, vermilion = "#0072B2", "#D55E00"
-        points = [(name.replace(", ", ",\n"), index, "o", blue) for name, index in self._network()]
+        network = [*self._network(), ("Gaussian twin", self.twin), ("random signs", self.signs)]
+        points = [(name.replace(", ", ",\n"), index, "o", blue) for name, index in network]
         points += [(name, group.corrected, "s", vermilion) for name, group in self.groups.items()]
         with mpl.rc_context(_STYLE):
             size = (10, max(3.2, 0.9 + 0.28 * len(points)))
@@ -179,7 +271,7 @@ class Report:
                     error = index.se if math.isfinite(index.se) else None
                     indices.errorbar(index.alpha, y, xerr=error, fmt=marker, color=colour, capsize=2)
             indices.set_yticks(range(len(points)), [name for name, *_ in points])
-            indices.axhline(len(self._network()) - 0.5, color="#999999", linewidth=0.8)
+            indices.axhline(len(network) - 0.5, color="#999999", linewidth=0.8)
             indices.axvline(2, color="#555555", linestyle=":", linewidth=1)
             indices.invert_yaxis()
             indices.set_xlabel(r"$\hat\alpha$ ± s.e. (2: i.i.d. Gaussian entries)")

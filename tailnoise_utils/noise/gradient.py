@@ -1,7 +1,7 @@
 """The gradient of one minibatch, of any model and loss; the model is left unchanged."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -18,6 +18,7 @@ from .torch_state import as_found, private_randomness, seed_torch
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
 _JOINED = 2**15  # entries up to which parts of a gradient are joined
+_SCALE = 3.0  # no power of two: all that a backward pass rounds is rounded otherwise
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,21 @@ class Gradient:
     Attributes:
         parts: one tensor for each trainable parameter, in the order of ``model.parameters()``; emptied by :meth:`pieces`.
         loss: the mean loss of the minibatch.
-        samples: their number, None where the batch has no tensor with samples.
+        samples: their number, None where the tensors of the batch do not tell.
+        length: of the first tensor of the batch, None where there is none.
         labelled: number of samples that count for the accuracy (all that the loss does not ignore); None like `hits`.
         hits: number of these with the highest output at their label, None where the model's outputs are not one score for
             each class or the targets are no labels.
+        rounding: how far each entry moves when the gradient is taken again with other roundings; None if it was not.
     """
 
     parts: list[Tensor]
     loss: float
     samples: int | None
+    length: int | None
     labelled: int | None
     hits: int | None
+    rounding: Float[Tensor, " p"] | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -70,7 +75,14 @@ class Gradient:
 
 
 def minibatch_gradient(
-    model: nn.Module, loss_fn: Loss, batch: Any, *, mode: str = "eval", seed: int = 0, index: int = 0
+    model: nn.Module,
+    loss_fn: Loss,
+    batch: Any,
+    *,
+    mode: str = "eval",
+    seed: int = 0,
+    index: int = 0,
+    scale: float = 1.0,
 ) -> Gradient:
     """Compute the gradient of the mean loss of one minibatch at the model's present weights.
 
@@ -86,13 +98,14 @@ def minibatch_gradient(
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: for all that is random in the model; dropout masks are a function of `seed` and `index`.
         index: number of the minibatch, also for messages.
+        scale: a factor of the gradient.
 
     Returns:
         The gradient, the loss, the number of samples and of hits.
 
     Raises:
         ValueError: for an unknown mode, no trainable parameter, a loss that depends on none, or labels out of range.
-        FloatingPointError: if the gradient holds NaN or infinity.
+        FloatingPointError: if the gradient or the loss holds NaN or infinity.
     """
     parameters = trainable(model)
     if mode not in _MODES:
@@ -118,7 +131,8 @@ def minibatch_gradient(
                 )
             if not loss.requires_grad:
                 raise ValueError("the loss depends on no trainable parameter: do not detach or convert the outputs")
-            parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+            factor = None if scale == 1 else torch.full_like(loss, scale)
+            parts = torch.autograd.grad(loss, parameters, factor, allow_unused=True, materialize_grads=True)
     except Exception as error:
         _explain(error, loss_fn, batch, pair, outputs, y, index)
         raise
@@ -128,14 +142,19 @@ def minibatch_gradient(
             f"{bad} of the {sum(part.numel() for part in parts)} entries of the gradient of minibatch {index} are NaN or "
             "infinite: weights or data are not finite, or training has diverged (take an earlier snapshot or a smaller lr)"
         )
-    sized = [leaf for leaf in tree.tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
-    return Gradient(list(parts), loss.item(), len(sized[0]) if sized else None, labelled, hits)
+    if not bool(loss.isfinite()):
+        raise FloatingPointError(
+            f"the loss of minibatch {index} is {loss.item()}, though its gradient is finite: this is no mean over samples. "
+            "Where no label of a minibatch counts (all are ignored), leave these samples out, or take larger minibatches"
+        )
+    lengths = _lengths(batch)
+    return Gradient(list(parts), loss.item(), _samples(batch, pair), lengths[0] if lengths else None, labelled, hits)
 
 
 def gradients(
-    model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, mode: str = "eval", seed: int = 0
+    model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, mode: str = "eval", seed: int = 0, twice: int = 0
 ) -> Iterator[Gradient]:
-    """Compute the gradients of all minibatches by :func:`minibatch_gradient`; refuse a loss that sums, or unequal sizes."""
+    """Compute the gradients of all minibatches, of the first `twice` with other roundings too; refuse unequal sizes."""
     if not callable(loss_fn):
         raise ValueError(
             f"the loss is of type {type(loss_fn).__name__} and cannot be called: give model, loss_fn, batches in this order"
@@ -151,13 +170,29 @@ def gradients(
     first = None
     for index, batch in enumerate(batches):
         current = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
-        first = current.samples if index == 0 else first
-        if current.samples != first:
+        first = current.length if index == 0 else first
+        if current.length != first:
             raise ValueError(
-                f"minibatch {index} has {current.samples} samples, those before it {first}: their mean gradient is then "
+                f"minibatch {index} has {current.length} samples, those before it {first}: their mean gradient is then "
                 "not the full gradient; take a batch size that divides the number of samples, or drop_last=True"
             )
+        if index < twice:
+            again = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index, scale=_SCALE)
+            pairs = zip(again.parts, current.parts, strict=True)
+            current = replace(current, rounding=torch.cat([(a / _SCALE - x).abs().reshape(-1) for a, x in pairs]))
         yield current
+
+
+def _lengths(batch: Any) -> list[int]:
+    """Give the length of every tensor of a batch that has one."""
+    return [len(leaf) for leaf in tree.tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
+
+
+def _samples(batch: Any, pair: bool) -> int | None:
+    """Count the samples: the one length of all tensors, else of a pair that of the inputs, or of the targets."""
+    candidates = [batch, *batch] if pair else [batch]
+    lengths = (set(_lengths(part)) for part in candidates)
+    return next((some.pop() for some in lengths if len(some) == 1), None)
 
 
 def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, int | None]:

@@ -1,6 +1,7 @@
 """The samples cut into disjoint minibatches of one size."""
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ def check_batch_size(n: int, batch_size: int, *, fewest: int = 1) -> None:
     """Refuse a batch size that does not cut n samples into `fewest` minibatches or more; name the nearest that do."""
     if n < fewest:
         raise ValueError(f"{n} samples do not make {fewest} minibatches: give {fewest} samples or more")
+    check_integer(batch_size, "batch_size")
     if batch_size >= 1 and n % batch_size == 0 and n // batch_size >= fewest:
         return
     sizes = [size for size in range(1, n // fewest + 1) if n % size == 0]
@@ -44,7 +46,7 @@ class Minibatches:
         indices: of the samples, one row for each of the ``P = n / b`` minibatches; each of ``0 .. n - 1`` occurs once.
 
     Raises:
-        TypeError: inputs or targets that are no tensor, such as NumPy arrays.
+        TypeError: inputs or targets that are no tensor, such as NumPy arrays; a size or seed that is no integer.
         ValueError: an unknown order, a random one without a seed, inputs and targets that differ in number, or a
             ``batch_size`` that does not fit.
 
@@ -71,6 +73,7 @@ class Minibatches:
         if len(x) != len(y):
             raise ValueError(f"{len(x)} inputs and {len(y)} targets: give one target an input")
         n = len(x)
+        check_integer(batch_size, "batch_size")
         kept = n - n % batch_size if drop_last and batch_size > 0 else n
         # Where nothing fits, the error speaks of all the samples.
         check_batch_size(kept if kept >= 2 * batch_size else n, batch_size, fewest=2)
@@ -79,7 +82,8 @@ class Minibatches:
         elif seed is None:
             raise ValueError("seed = None, but a random order needs one: give an integer, or take order='data'")
         else:
-            permutation = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+            check_integer(seed, "seed")
+            permutation = torch.randperm(n, generator=torch.Generator().manual_seed(int(seed)))
         self.x, self.y = x, y
         self.indices: Int64[Tensor, "P b"] = permutation[:kept].view(-1, batch_size).to(x.device)
 
@@ -89,6 +93,13 @@ class Minibatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in self.indices:
             yield self.x.index_select(0, batch), self.y.index_select(0, batch)
+
+
+def check_integer(value: Any, name: str) -> None:
+    """Refuse what is no integer, such as 50.0."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        way_out = f"give {int(value)}" if isinstance(value, float) and value.is_integer() else "give one"
+        raise TypeError(f"{name} = {value!r} is of type {type(value).__name__}, no integer: {way_out}")
 
 
 def _check_tensor(values: Any, name: str) -> None:

@@ -5,9 +5,11 @@ log|Y| exceeds that of log|X| by (log K1) / alpha. Corollary 2.4 takes the mean,
 """
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,10 +18,16 @@ from torch import Tensor
 from tailnoise_utils import stable
 
 from .logs import CHUNK, alive, all_zero, chosen, lines, log_sums
-from .result import Sample, TailIndex, as_numbers, check_finite
+from .result import Sample, TailIndex, as_numbers, check_finite, check_varies
 
 PUBLISHED_EPSILON = 2.2204e-16
 CONVENTIONS = ("published", "corrected")
+LOOKED = 2**20  # entries in which block sums are looked at: what cancels, does so everywhere
+CANCELLED = 0.02  # share of them that makes an estimate meaningless: 1 / alpha^ is off by about 14 of it over ln K1
+_SHIFTED = 6.0  # sum of block sums over the root of the sum of squares: 2 exp(-18) is the chance for a law about zero
+_SHIFTED_COLUMNS = 16.0  # the same, squared, as a mean over the columns of a matrix: 1 on average, 0 if centred
+_FEWEST_BLOCKS = 10
+_ROUNDING = 1e-5  # of what a sum of independent entries has; of these one in 10^5 is below
 
 
 def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected") -> TailIndex:
@@ -51,6 +59,9 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
     are not i.i.d. stable: dependence within a block, unequal scales and exact zeros (published) move it below 2 without
     heavy tails; heavy tails shared by a whole row (elliptical noise) leave it at 2.
 
+    A warning says so where the data are not of a law about zero (a shift of the mean is added up in every block, which
+    reads as alpha near 1), and where sums over blocks cancel but for rounding errors.
+
     Source: Mohammadi, Mohammadpour and Ogata (2015), Metrika 78, 549-561, Corollary 2.4; arXiv:1901.06053.
 
     Args:
@@ -62,7 +73,8 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
         The estimate; `info` holds K1, K2, zeros (stray exact zeros, corrected), dead_share (corrected, matrix).
 
     Raises:
-        ValueError: K too small, K1 out of range or not a divisor, nothing alive, NaN or inf, unknown convention.
+        ValueError: K too small, K1 out of range or not a divisor, nothing alive, all equal, masked, NaN or inf, unknown
+            convention.
 
     Example:
         >>> from tailnoise_utils import stable
@@ -72,9 +84,15 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
         alpha^ = 1.464 +- 0.026
         alpha^ = 1.507 +- 0.0062
     """
-    blocks = _split(x, K1, convention)
+    blocks = split(x, K1, convention)
+    blocks.warn()
+    return estimate(blocks)
+
+
+def estimate(blocks: "Blocks") -> TailIndex:
+    """Compute `mohammadi` of entries that were cut into blocks."""
     sums = blocks.sums()
-    if convention == "published":
+    if blocks.epsilon:
         inverse = blocks.published()
     else:
         totals = sums.sum(0).tolist()
@@ -124,7 +142,8 @@ def mohammadi_order(
         alpha^ = 1.601 +- 0.16
         alpha^ = 1.446 +- 0.026
     """
-    blocks = _split(x, K1, convention)
+    blocks = split(x, K1, convention)
+    blocks.warn()
     k = math.ceil(blocks.K2 / 2) if k is None else k
     if not isinstance(k, int | np.integer) or not 1 <= k <= blocks.K2:
         raise ValueError(
@@ -148,7 +167,7 @@ def mohammadi_order(
 
 
 @dataclass
-class _Blocks:
+class Blocks:
     """The entries that take part, read row by row, cut into K2 blocks of K1; the remainder takes no part."""
 
     x: Tensor
@@ -167,6 +186,34 @@ class _Blocks:
     def rows(self) -> Tensor:
         """Give the blocks as rows, (K2, K1), a view."""
         return self.flat[: self.K1 * self.K2].view(self.K2, self.K1)
+
+    def warn(self) -> None:
+        """Warn where the estimate means nothing: sums that cancel, a sample or columns that are not about zero."""
+        X = torch.cat(list(islice(self._portions(), max(1, LOOKED // max(CHUNK, self.K1)))))
+        Y = X.sum(1, dtype=torch.float64)
+        share = float(cancel(Y, X.abs().sum(1, dtype=torch.float64), self.K1).double().mean())
+        if share > CANCELLED:
+            warnings.warn(
+                f"{share:.0%} of the sums over K1 = {self.K1} entries are rounding errors of zero: the entries cancel, and "
+                "the estimate is meaningless. Give another K1, or leave out coordinates that add up to zero",
+                stacklevel=3,
+            )
+        if self.p is None:
+            shift = float(Y.sum().abs() / Y.square().sum().sqrt())
+            shifted = len(Y) >= _FEWEST_BLOCKS and shift > min(_SHIFTED, 0.95 * math.sqrt(len(Y)))
+            shifted = shifted and float(Y.mean().square()) > 0.01 * self.K1 * float(X.double().square().mean())
+        else:
+            columns = self.x[:, :: max(1, self.x.numel() // LOOKED)].double()
+            squares = columns.square().sum(0)
+            ratios = columns.sum(0).square()[squares > 0] / squares[squares > 0]
+            shift, shifted = float(ratios.mean().sqrt()), len(ratios) and ratios.mean() > _SHIFTED_COLUMNS
+        if shifted:
+            what = "mean of the entries is" if self.p is None else "means of the columns are"
+            warnings.warn(
+                f"the {what} not zero ({shift:.1f} standard errors), which sums over blocks take for a heavy tail: "
+                "subtract the mean, of a matrix that of every column",
+                stacklevel=3,
+            )
 
     def published(self) -> float:
         """Compute 1 / alpha^ in the dtype of the entries, operation by operation as published."""
@@ -197,6 +244,11 @@ class _Blocks:
             rest = rest[complete * self.K1 :]
 
 
+def cancel(Y: Tensor, sizes: Tensor, K1: int) -> Tensor:
+    """Mark the block sums that are rounding errors of zero: far below independent entries of these absolute values."""
+    return Y.abs() < _ROUNDING / math.sqrt(K1) * sizes
+
+
 def by_row(logs: Tensor, K1: int, p: int) -> Tensor:
     """Add up the numbers of the blocks that begin in the same row of p entries, up to the row of the last block."""
     first = torch.arange(len(logs), device=logs.device) * K1 // p
@@ -223,7 +275,7 @@ def jackknife(sums: Tensor, K1: int) -> tuple[float, float]:
     return float((squares[0] * (P - 1) / P).sqrt()), float((squares[1] * (P - 1) / P).sqrt())
 
 
-def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
+def split(x: Sample, K1: int | None, convention: str) -> Blocks:
     """Check the input, drop what the convention drops, choose K1."""
     x = as_numbers(x)
     if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) < 2):
@@ -232,6 +284,8 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
     check_finite(x, what)
     if all_zero(x):
         raise ValueError(f"nothing is alive: all entries of {what} of shape {tuple(x.shape)} are exactly zero")
+    if x.ndim == 1 or convention == "published":
+        check_varies(x, what)
     info: dict[str, float | int] = {}
     live, p = None, x.shape[1] if x.ndim == 2 else None
     if convention == "published":
@@ -249,7 +303,7 @@ def _split(x: Sample, K1: int | None, convention: str) -> _Blocks:
         raise ValueError("nothing is alive: every column of the noise matrix is constant over the minibatches")
     info["K1"] = K1 = block_length(K, K1, convention)
     info["K2"] = K2 = K // K1
-    return _Blocks(x, live, K1, K2, p, PUBLISHED_EPSILON if convention == "published" else 0.0, info)
+    return Blocks(x, live, K1, K2, p, PUBLISHED_EPSILON if convention == "published" else 0.0, info)
 
 
 def largest_divisor(K: int) -> int:

@@ -160,8 +160,6 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         raise ValueError(
             f"K = {len(values)} is above {_MOST_LIKELIHOOD}: the density takes minutes there; use a subsample or log_moment"
         )
-    if np.ptp(values) == 0:
-        raise ValueError(f"all {len(values)} entries equal {values[0]:g}: a constant has no likelihood to maximise")
     scale = float(np.median(np.abs(values)) or np.abs(values).mean())
 
     def surprise(parameters: np.ndarray) -> float:

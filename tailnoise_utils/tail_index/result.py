@@ -52,6 +52,13 @@ class TailIndex:
 
 def as_numbers(x: Sample) -> Tensor:
     """Take an array, a tensor or a list as a tensor of real floats, a view where that can be."""
+    if isinstance(x, np.ma.MaskedArray):
+        if masked := int(np.ma.getmaskarray(x).sum()):
+            raise ValueError(
+                f"{masked} of the {x.size} entries are masked, and an estimator would see what is behind the mask: give "
+                "x.compressed(), or a matrix without the rows or columns that hold them"
+            )
+        x = x.data
     try:
         values = x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.require(x, requirements=["C", "W"]))
     except (TypeError, ValueError) as error:
@@ -89,7 +96,18 @@ def as_sample(x: Sample, at_least: int) -> np.ndarray:
     values = numbers.cpu().double().numpy()
     if not values.any():
         raise ValueError(f"all {len(values)} entries are exactly zero: nothing is alive, there is no tail to measure")
+    check_varies(numbers, "the sample")
     return values
+
+
+def check_varies(x: Tensor, what: str) -> None:
+    """Refuse a number that is repeated, which has no tail: its block sums grow like those of alpha = 1."""
+    flat = x.reshape(-1)
+    if all(bool((some == flat[0]).all()) for some in (flat[:1000], flat)):
+        raise ValueError(
+            f"all {len(flat)} entries of {what} equal {float(flat[0]):g}: a constant has no tail; give noise, "
+            "with its mean subtracted"
+        )
 
 
 def check_spread(values: np.ndarray, low: float, high: float) -> None:

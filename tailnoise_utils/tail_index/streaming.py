@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from .blocks import PUBLISHED_EPSILON, block_length, inverse_index, jackknife
+from .blocks import LOOKED, PUBLISHED_EPSILON, block_length, cancel, inverse_index, jackknife
 from .logs import CHUNK, chosen, sum_of_logs
 from .result import TailIndex
 
@@ -35,11 +35,22 @@ class RowBlocks:
         self._sums = np.zeros((P, 4))  # of the blocks that begin in each row, as `jackknife` takes them
         self._Y = torch.zeros(0)  # sums of the blocks that the present row reaches, the open one first
         self._open, self._first = 0.0, 0  # sum of the open block before this row; the row in which it began
+        self._sizes, self._open_size = torch.zeros(0), 0.0  # the same of absolute values, in the first rows
+        self._cancelled, self._seen = 0, 0
 
     @property
     def _before(self) -> int:
         """Entries that the open block had before this row."""
         return self._rows * self.p % self.K1
+
+    @property
+    def cancelled(self) -> float:
+        """Share of the block sums, of those that end in the first rows, that are rounding errors of zero."""
+        return self._cancelled / max(1, self._seen)
+
+    @property
+    def _looking(self) -> bool:
+        return self._rows * self.p < LOOKED
 
     @property
     def _left(self) -> int:
@@ -58,6 +69,7 @@ class RowBlocks:
         if not self._in_row:
             reached = (self._before + self.p - 1) // self.K1 + 1
             self._Y = torch.zeros(reached, dtype=torch.float64, device=piece.device)
+            self._sizes = torch.zeros_like(self._Y)
         for part in [piece] if logs else piece.split(CHUNK):
             self._feed(part, logs or sum_of_logs(part, self.epsilon))
             self._in_row += len(part)
@@ -67,7 +79,9 @@ class RowBlocks:
 
     def _feed(self, X: Tensor, logs: tuple[float, int]) -> None:
         """Add the next entries to the sums of their blocks, their logarithms to the row in which the block begins."""
-        self._sum(X)
+        self._sum(X, self._Y)
+        if self._looking:
+            self._sum(X.abs(), self._sizes)
         if self._left < self.p:
             logs = sum_of_logs(self._among(X, self._left), self.epsilon)
         self._sums[self._rows, 2:] += logs
@@ -76,17 +90,17 @@ class RowBlocks:
             self._sums[self._rows, 2:] -= head_logs
             self._sums[self._first, 2:] += head_logs
 
-    def _sum(self, X: Tensor) -> None:
+    def _sum(self, X: Tensor, Y: Tensor) -> None:
         """Add the next entries to the sums of their blocks."""
         block, filled = divmod(self._before + self._in_row, self.K1)
         if filled:
             head, X = X[: self.K1 - filled], X[self.K1 - filled :]
-            self._Y[block] += head.sum(dtype=torch.float64)
+            Y[block] += head.sum(dtype=torch.float64)
             block += 1
         full = len(X) // self.K1
-        self._Y[block : block + full] = X[: full * self.K1].view(full, self.K1).sum(1, dtype=torch.float64)
+        Y[block : block + full] = X[: full * self.K1].view(full, self.K1).sum(1, dtype=torch.float64)
         if len(X) > full * self.K1:
-            self._Y[block + full] += X[full * self.K1 :].sum(dtype=torch.float64)
+            Y[block + full] += X[full * self.K1 :].sum(dtype=torch.float64)
 
     def _among(self, X: Tensor, n: int) -> Tensor:
         """Take those of the next entries that stand among the first n of the row."""
@@ -97,6 +111,11 @@ class RowBlocks:
         self._Y[0] += self._open
         ended = (self._before + min(self.p, self._left)) // self.K1
         finished = self._Y[:ended]
+        if self._looking:
+            self._sizes[0] += self._open_size
+            self._cancelled += int(cancel(finished, self._sizes[:ended], self.K1).sum())
+            self._seen += ended
+            self._open_size = float(self._sizes[ended]) if ended < len(self._sizes) else 0.0
         if ended and self._before:
             self._sums[self._first, :2] += sum_of_logs(finished[:1], self.epsilon)
             finished = finished[1:]
@@ -134,8 +153,8 @@ class PermutedRowBlocks(RowBlocks):
         """Give the places of the next entries."""
         return self._order[self._in_row : self._in_row + len(X)]
 
-    def _sum(self, X: Tensor) -> None:
-        self._Y.index_add_(0, (self._places(X) + self._before) // self.K1, X.double())
+    def _sum(self, X: Tensor, Y: Tensor) -> None:
+        Y.index_add_(0, (self._places(X) + self._before) // self.K1, X.double())
 
     def _among(self, X: Tensor, n: int) -> Tensor:
         return chosen(X, self._places(X) < n)
