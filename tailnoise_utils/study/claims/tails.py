@@ -4,23 +4,17 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
+from tailnoise_utils.diagnosis import stable_index
+
 from ..results.reading import CONFIGURATION, FITS, at_end, at_start, name_of, values
 from ..results.store import Results
 from .batch_size import exponents
 from .verdict import Verdict, cell, judge, span
 
-RULER = {0.051: 1.95, 0.105: 1.9, 0.22: 1.8, 0.64: 1.5}  #: tau of independent SaS entries in 120 rows, and their index
+_ROWS = 120  # minibatches of these measurements
 _LEVEL = 0.05
 _RISE = 0.02  # of a scaling exponent from small to larger minibatches; finite data give stable noise less
 _CLEAR = 0.05  # tau that counts as heavier where it was not set against Gaussian twins: a stable index of 1.95
-
-
-def stable_index(tau: float) -> str:
-    """Say which stable index has the same tau, on the ruler of 120 rows."""
-    if tau <= 0:
-        return "2"
-    index = float(np.interp(tau, [0.0, *RULER], [2.0, *RULER.values()]))
-    return f"below {index:.1f}" if tau > max(RULER) else f"{index:.2f}"
 
 
 def configurations(*results: Results) -> pd.DataFrame:
@@ -60,7 +54,7 @@ def heavier(*results: Results) -> tuple[str, str]:
         count, low, high = int(group["heavier"].sum()), group["tau"].min(), group["tau"].max()
         word = {0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}")
         words.append(word)
-        indices = " to ".join(dict.fromkeys((stable_index(low), stable_index(high))))
+        indices = " to ".join(dict.fromkeys(f"{stable_index(tau, _ROWS):.2f}" for tau in (low, high)))
         sentences.append(
             f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {span(low, high)} "
             f"(a stable index of {indices} has the same tau)."
