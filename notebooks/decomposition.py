@@ -46,7 +46,7 @@ for name, value in decomposition.numbers(results).items():
 # **Limits.** Scales and tails are told apart only where sums over a block are nearly Gaussian.
 # ```
 #
-# One property of the noise after another is destroyed, and $1/\hat\alpha$ is taken again at the same $K_1$ ([](../methods.md)):
+# One property of the noise after another is destroyed, and $1/\hat\alpha$ is taken again at the same $K_1$ ([](../methods/diagnosis.md)):
 #
 # * **Correlation**: the rows of each column are permuted by themselves.
 #   What the coordinates of a minibatch share is gone.

@@ -90,7 +90,7 @@ origin(results, profile, table.reset_index(), "departures")
 # Its batch script `run.py` trains fully connected networks only.
 #
 # The text is [recalled], except $b$, the step size and the seeds; a dash means that we do not know.
-# *Published* and *corrected* are the two conventions of [](../methods.md).
+# *Published* and *corrected* are the two conventions of [](../methods/estimators.md).
 #
 # | | the paper's text | its public code | this book |
 # | --- | --- | --- | --- |

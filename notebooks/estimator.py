@@ -72,7 +72,7 @@ origin(results, profile, estimators.unstable_table(results), "estimator_unstable
 
 # %% [markdown]
 # The block estimators' answers are no accident of simulation.
-# For large $K_1$ they follow from the central limit theorem, with the formulas of [](../methods.md).
+# For large $K_1$ they follow from the central limit theorem, with the formulas of [](../methods/estimators.md).
 
 # %% tags=["hide-input"]
 forms.style.format(precision=3).set_caption(f"alpha^ at N = {results.runs['size'].max():,}, measured and predicted")
@@ -81,7 +81,7 @@ forms.style.format(precision=3).set_caption(f"alpha^ at N = {results.runs['size'
 # ## Stable noise reads as its Gaussian twin
 #
 # A *Gaussian twin* has Gaussian rows, with the covariance that the noise has over its minibatches.
-# For stable noise of any index, however its coordinates depend on each other, $1/\hat\alpha$ has the same expected value on both ([](../methods.md)).
+# For stable noise of any index, however its coordinates depend on each other, $1/\hat\alpha$ has the same expected value on both ([](../methods/estimators.md)).
 # The tail excess, tau, tells them apart.
 
 # %% tags=["remove-cell"]

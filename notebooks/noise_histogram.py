@@ -97,5 +97,5 @@ origin(results, profile, table, "norms")
 # ## Limits
 #
 # * One architecture, one data set, short trainings: a network that fits its images could have norms that spread more.
-# * The covariance is estimated from as many minibatches as there are; its unequal eigenvalues are corrected ([](../methods.md)), its sampling error is not.
+# * The covariance is estimated from as many minibatches as there are; its unequal eigenvalues are corrected ([](../methods/diagnosis.md)), its sampling error is not.
 # * Whether the norms spread more than chance is tested in [](per_coordinate.ipynb); claim C1 is judged in [](claims.ipynb).

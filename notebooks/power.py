@@ -44,7 +44,7 @@ for name, value in power.numbers(results).items():
 # Standard errors reach {glue:text}`power_se:.2f`.
 # ```
 #
-# Each test compares the noise with Gaussian twins, at the 5 % level ([](../methods.md)).
+# Each test compares the noise with Gaussian twins, at the 5 % level ([](../methods/diagnosis.md)).
 # The *conclusion* is what a report says of all five tests together.
 # Noise is stable, or the sum of a tenth of stable noise and nine tenths of Gaussian noise.
 # Its coordinates are *independent*, mixtures of 30 factors (*latent*), or share one random scale a row (*elliptical*).

@@ -119,7 +119,7 @@ print(f"matrix: {report.corrected}, two passes: {other.corrected}")
 # * `corrected` and `published` differ where there are dead coordinates, or hardly at all.
 # * `permuted` is the same noise with the parameters listed in another order. What moves there is no tail.
 # * A value below 2 is no evidence of heavy tails by itself: dependent coordinates, unequal scales and dead units lower it too
-#   ([](../methods.md)); and heavy tails that all coordinates of a minibatch share leave it at 2.
+#   ([](../methods/diagnosis.md)); and heavy tails that all coordinates of a minibatch share leave it at 2.
 # * The conclusion is what five tests across the minibatches found, those with a star in the details: tau, the index per coordinate,
 #   the kurtosis along random and along leading directions, the spread of the norms. One of them has to be beyond all 99
 #   Gaussian twins ($p \le 0.05/5$) for the noise to be called heavier than Gaussian. If none is, the noise may still not
