@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
 install_import_hook("tailnoise_utils", "beartype.beartype")  # before anything imports the package
-torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of torch, without importing it where there are only workers to start
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
 settings.load_profile("any machine")
 

@@ -23,7 +23,7 @@ from tailnoise_utils.study.experiments.iterations import NoiseSpec
 from tailnoise_utils.study.networks.snapshots import Snapshots
 from tailnoise_utils.study.results import store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.xdist_group("sweep"), pytest.mark.slow]  # the unbroken run is that of its tests
 
 
 class Killer:
@@ -55,8 +55,7 @@ def in_the_middle(spec: NoiseSpec) -> bool:
 
 def survive(folder: Path, kills: int, seed: int) -> None:
     """Sweeps on two workers, up to three of which are killed on the way, until `kills` have met one that trained."""
-    with pytest.MonkeyPatch.context() as patch:
-        wanted = in_one_process(folder / "whole", patch)
+    wanted = in_one_process()
     generator, done, attempt = random.Random(seed), 0, 0
     while done < kills:
         attempt += 1

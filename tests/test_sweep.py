@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -109,18 +111,19 @@ def nothing_is_left(cache: Path) -> None:
     assert not [p for p in left if p.suffix != ".lock"], left
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
+@pytest.fixture
+def unbroken():
+    return in_one_process()
+
+
+@cache
+def in_one_process() -> store.Results:
     """What one process makes of the grid, unbroken."""
-    with pytest.MonkeyPatch.context() as patch:
-        return in_one_process(tmp_path_factory.mktemp("whole"), patch)
-
-
-def in_one_process(folder: Path, patch: pytest.MonkeyPatch) -> store.Results:
-    for name, value in environment(folder).items():
-        patch.setenv(name, value)
-    patch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID)
-    return runner.run("iterations", "smoke")
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(Path(folder)).items():
+            patch.setenv(name, value)
+        patch.setitem(experiments.EXPERIMENTS, "iterations", lambda profile: GRID)
+        return runner.run("iterations", "smoke")
 
 
 @pytest.fixture(scope="module")

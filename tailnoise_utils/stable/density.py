@@ -238,6 +238,8 @@ def _integrate(kernel: _Kernel, x: Float64[np.ndarray, " n"], alpha: float) -> F
         u = step * np.arange(math.floor(first / step), math.ceil(last / step) + 2)
         weights = (1 + np.exp(-u)) * step / math.pi
         rows = np.flatnonzero((x >= 1) == far)
+        if not len(rows) and (blocks or len(x)):  # all are on the other side
+            continue
         for block in np.split(rows, range(_ROWS, len(rows), _ROWS)):
             z = x[block, None]
             log_t = u - np.exp(-u) - np.log(np.maximum(z, 1)) + 1j * angle

@@ -173,12 +173,8 @@ def koutrouvelis(x: Sample) -> TailIndex:
 
 def _slope_se(t: np.ndarray, form: np.ndarray, alpha: float, scale_power: float) -> float:
     """Compute sqrt(K) times the standard error of `form` applied to log(-log|phi^|^2) under the fitted law."""
-    alpha = min(max(alpha, 1e-3), 2.0)
-
-    def phi(w: np.ndarray) -> np.ndarray:
-        return np.exp(-scale_power * np.abs(w) ** alpha)
-
-    s = t[:, None]
-    covariance = (phi(s + t) + phi(s - t)) / 2 - phi(s) * phi(t)
-    gradient = form / (phi(t) * np.log(phi(t)))
+    alpha, s = min(max(alpha, 1e-3), 2.0), t[:, None]
+    phi, phi_sum, phi_difference = (np.exp(-scale_power * np.abs(w) ** alpha) for w in (t, s + t, s - t))
+    covariance = (phi_sum + phi_difference) / 2 - phi[:, None] * phi
+    gradient = form / (phi * np.log(phi))
     return math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
