@@ -51,16 +51,16 @@ class ControlsSpec(Measured):
         progress(0.3)
         rows += joint_rows(U, "", twin=True) + coordinate_rows(U, slices(model, None), "")
         layer = next(iter(slices(model, None))) if first.ndim == 4 else ""
-        rows += _in(layer, joint_rows(U[:, : first.numel()], "", twin=True)) if layer else []
+        part = U[:, : first.numel()]  # a view
+        rows += _in(layer, joint_rows(part, "", twin=True)) if layer else []
         for name, k, signs in pixel_signs(x.shape[1:], self.halves, 8 * 10**6 + seed, convolution=first.ndim == 4):
             columns = weight_signs(signs, first).to(U)
-            U[:, : first.numel()] *= columns
+            part *= columns
             rows += _in(name, joint_rows(U, "", twin=False, fixed=k is None), k)
-            part = U[:, : first.numel()]
             rows += _in(f"{layer}, {name}", joint_rows(part, "", twin=False, fixed=k is None), k) if layer else []
-            U[:, : first.numel()] *= columns  # back again
+            part *= columns  # back again
         rows += _in("signs", joint_rows(flip_columns(U, 4 * 10**6 + seed), "", twin=False))
-        del U
+        del U, part
         progress(0.3)
         generator = torch.Generator().manual_seed(9 * 10**6 + seed)
         white = torch.randn(x.shape, generator=generator).to(x)
