@@ -47,7 +47,7 @@ for name, value in jump.numbers(results).items():
 #
 # The paper takes the drop of the accuracy in its Figure 7 for a jump of SGD from one basin to another [recalled].
 # Heavy-tailed noise would cause such jumps.
-# Here the same network starts from the same weights three times: once without noise, and twice with SGD's.
+# Here the same network starts from the same weights, without noise and with SGD's.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-jump", "caption": "The network of Figure 7 (FCN 512 × 9, step 0.1, seed 0) by gradient descent (thick) and by SGD from the same weights, on the same 6,000 training images. Dotted: the share of these images for which gradient descent predicts its commonest class. Dashed: 2 / step, above which single steps can raise the loss. Accuracy and loss are of the same images, every 10 steps."}, "image": {"alt": "Three rows of panels along training: accuracy, loss, largest eigenvalue of the Hessian. The line of gradient descent and those of SGD lie on each other while the loss stays on its plateau. Accuracy rises and falls again there, while the eigenvalue is far below the dashed line. Once the loss falls the eigenvalue reaches that line, and loss and accuracy move up and down."}}
 jump.drops_along_training(results)
@@ -63,7 +63,7 @@ Markdown(runner.missing("jump", profile))
 #
 # **A, predictions collapse.** The accuracy falls while the loss does not rise and is within 10 % of its first value.
 # The outputs are still small, and the few directions in which they grow first decide which one is largest.
-# So the network predicts few classes: at the bottom of the drop the commonest one takes {glue:text}`jump_A_commonest_low:.2f` to {glue:text}`jump_A_commonest_high:.2f` of the images.
+# So the network predicts few classes: at the bottom of the drop the commonest one takes {glue:text}`jump_A_commonest_low:.2f` of the images or more.
 # The Hessian's largest eigenvalue is at most {glue:text}`jump_A_largest_high:.2f` until then, and 2 / step is {glue:text}`jump_limit:.0f`.
 # The loss does not rise, so no barrier is passed.
 # Its bottoms in SGD and in gradient descent are at most {glue:text}`jump_A_apart:.0f` steps apart.

@@ -14,13 +14,16 @@
 # %% [markdown]
 # # Measure your own model
 #
-# **The question.** What is $\hat\alpha$ of *your* network, at *your* weights, with *your* loss and data, and what else has to
-# be known to read it?
+# ```{admonition} In short
+# `measure` takes a model, a loss and minibatches, and prints ten lines: $\hat\alpha$, what it is for Gaussian noise of the same covariance, the tail excess, and a conclusion.
+# It sees no other seed, partition or iteration than the ones you give.
+# ```
 #
-# All it takes is a model, a loss and minibatches that can be gone through again. They have to be a random partition of the data, drawn
-# once: {class}`tailnoise_utils.noise.minibatches.Minibatches` shuffles tensors and cuts them, and `list(DataLoader(data, b, shuffle=True, drop_last=True))` is one
-# too (a `DataLoader` that shuffles would do so at every pass; one that does not keeps the order of the data). As an example, a small network
-# with batch normalisation and dropout, which is none of the paper's, on scikit-learn's digits.
+# The minibatches have to be one random partition of the data, drawn once.
+# {class}`tailnoise_utils.noise.minibatches.Minibatches` makes one of tensors, and so does `list(DataLoader(data, b, shuffle=True, drop_last=True))`.
+# A live `DataLoader` that shuffles changes between passes; one that does not keeps the order of the data.
+#
+# The example has batch normalisation and dropout, on scikit-learn's digits.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "laptop"  # nothing is loaded: this page is the same in every profile
@@ -51,11 +54,10 @@ steps = train.sgd(
 print(f"trained for {next(steps)} iterations")
 
 # %% [markdown]
-# ## In five lines
+# ## The report
 
 # %% tags=["show-input"]
-from tailnoise_utils.measurement.one_call import measure
-from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils import Minibatches, measure
 
 batches = Minibatches(digits.x_train, digits.y_train, batch_size, seed=seed)
 report = measure(model, loss_fn, batches)
@@ -71,7 +73,7 @@ report
 # * `tail excess tau` looks across the minibatches; in brackets the index of stable noise of the same tau.
 # * The conclusion comes from tests. As data: `report.heavier` (True, False, None) and `report.scalars()`.
 #
-# `report.to_frame()` is a table of all numbers (the first 30 of them below), `report.plot()` a figure.
+# `report.to_frame()` is a table of all numbers (the first twelve of them below), `report.plot()` a figure.
 # `report.details()` prints every layer, the parts of the gap, and the tests.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels: the tail index of the whole network in three ways, of its Gaussian twin, with random signs, and of each layer with standard errors, beside the dotted line at 2; and a histogram of the norms of the noise."}}
@@ -80,7 +82,7 @@ report.plot()
 # %% tags=["hide-input"]
 frame = report.to_frame()
 network = frame[frame["scope"] == "all"].drop(columns="scope")
-network.head(30).style.format(precision=4, na_rep="").hide(axis="index")
+network.head(12).style.format(precision=4, na_rep="").hide(axis="index")
 
 # %% tags=["hide-input"]
 print(report.details())
@@ -88,8 +90,8 @@ print(report.details())
 # %% [markdown]
 # ## Dropout on, batch statistics
 #
-# `mode="train"` measures with dropout on and batch normalisation by the statistics of each minibatch, as SGD meets them; the
-# masks are a function of the seed. A few pixels of the digits never change. In front of batch normalisation their weights then have the
+# `mode="train"` measures with dropout on and batch normalisation by the statistics of each minibatch, as SGD meets them.
+# The masks are a function of the seed. A few pixels of the digits never change. In front of batch normalisation their weights then have the
 # gradient zero, and rounding errors for it in float32. The report counts them and concludes nothing: they lower $\hat\alpha$.
 
 # %% tags=["hide-input"]

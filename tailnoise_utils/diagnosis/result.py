@@ -100,7 +100,7 @@ class Diagnosis:
 
     @property
     def heavier(self) -> bool | None:
-        """Whether the noise is found heavier than Gaussian; False: not told from it; None: nothing is concluded."""
+        """Whether the noise is found heavier than Gaussian; None where nothing is concluded."""
         return verdict(self.tests, self.draws, self.doubt)
 
     def __repr__(self) -> str:

@@ -124,7 +124,7 @@ class Report:
 
     @property
     def heavier(self) -> bool | None:
-        """Whether a test finds the noise heavier than Gaussian; False: none does; None: nothing can be concluded."""
+        """Whether a test finds the noise heavier than Gaussian; None where nothing can be concluded."""
         return self.diagnosis.heavier if self.diagnosis else None
 
     @property
