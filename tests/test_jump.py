@@ -229,6 +229,7 @@ def test_numbers_of_the_text(results):
     numbers = jump.numbers(results)
     expected = {"seeds": 1, "descents": 2, "sgds": 3, "limit": 20, "apart": 10}
     expected |= {"A_descents": 2, "A_sgds": 3, "A_apart": 10, "B_descents": 2, "B_sgds": 3, "B_apart": 10}
+    expected |= {"alpha_low": 1 / 0.9, "alpha_high": 1 / 0.9}
     expected |= {"A_depth_low": 0.1, "A_depth_high": 0.1, "A_largest_low": 25.001, "A_largest_high": 25.09}
     expected |= {"B_largest_low": 15.001, "B_change_low": 0.5, "A_commonest_high": 0.7, "A_change_high": -0.09}
     assert {name: numbers[name] for name in expected} == pytest.approx(expected)

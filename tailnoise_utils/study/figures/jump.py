@@ -131,13 +131,16 @@ def drops_along_training(results: Results) -> Figure:
 def numbers(results: Results) -> dict[str, float]:
     """Return the numbers of the text, of the first drop of each kind in each run.
 
-    How many runs have one, its extremes, how far apart in steps the bottoms in SGD and gradient descent are at most; and
-    the first step at which the losses of the two differ by `RISE` or more in any pair.
+    How many runs have one, its extremes, how far apart in steps the bottoms in SGD and gradient descent are at most; the
+    first step at which the losses of the two differ by `RISE` or more in any pair; alpha^ where it is lowest in descent.
     """
     loss, descends = records(results)["loss"].unstack("arm"), results.runs["batch_size"] == results.runs["n_train"]
     apart = loss.sub(loss.get(DESCENT, np.nan), axis=0).abs().max(axis=1) >= RISE
     values = {"apart": apart[apart].index.get_level_values("step").min(), "limit": 2 / results.runs["lr"].iloc[0]}
     values |= {"seeds": results.runs["seed"].nunique(), "descents": descends.sum(), "sgds": (~descends).sum()}
+    lowest = 1 / records(results)[PUBLISHED].groupby(level=_RUN, observed=True).max()
+    lowest = lowest[lowest.index.get_level_values("arm") == DESCENT]
+    values |= {"alpha_low": lowest.min(), "alpha_high": lowest.max()}
     first = drop_table(results).groupby([*_RUN, "kind"], observed=True).first().reset_index()
     for kind in "AB":
         rows = first[first["kind"] == kind]
