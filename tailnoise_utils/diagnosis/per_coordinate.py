@@ -111,7 +111,7 @@ def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
 
 
 def gaussian_mean_log(P: int) -> float:
-    """Compute the mean of ln(|U_ij| / s_j) of centred Gaussian columns of P rows (see `tail_excess`)."""
+    r"""Compute :math:`E \ln(|U_{ij}| / s_j)` of centred Gaussian columns of P rows (see `tail_excess`)."""
     psi = torch.special.digamma(torch.tensor([0.5, (P - 1) / 2], dtype=torch.float64)).tolist()
     return (math.log(P - 1) + psi[0] - psi[1]) / 2
 

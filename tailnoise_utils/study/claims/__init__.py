@@ -5,8 +5,8 @@ docstrings of the functions `c1` to `c9` and `o1` to `o3`. They were written aft
 were fixed beforehand, and their verdicts, are in the book's appendix.
 """
 
+import contextlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 from .. import experiments
@@ -72,7 +72,7 @@ def _stored(names: list[str], profile: str) -> dict[str, tuple[str, Results]]:
     """Return, of the experiments that have finished runs, the profile of these and the results."""
     results = {}
     for name in names:
-        with suppress(runner.MissingResults):
+        with contextlib.suppress(runner.MissingResults):
             if profile == "book":
                 results[name] = runner.choose(name, profile)
             else:
