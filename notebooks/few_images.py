@@ -48,10 +48,10 @@ for when in ("before", "after"):
 # %% [markdown]
 # ```{admonition} In short
 # **Finding.** A coordinate is heavier than Gaussian where few images of a minibatch have a gradient in it.
-# Counts on half of the images order the tail excess $\tau$ on the other half, to a factor of about two at the end.
+# Counts on half of the images give the order of magnitude of the tail excess $\tau$ on the other half.
 # Of planted stable noise of one index they predict nothing.
 #
-# **Evidence.** Between 0.3 and 4 images $\tau$ is {glue:text}`few_start_min:.2f` to {glue:text}`few_start_max:.2f` times 1/(12 images) before training, {glue:text}`few_after_min:.2f` to {glue:text}`few_after_max:.2f` times after it.
+# **Evidence.** Where 0.3 to 4 images of a minibatch count, $\tau$ (the mean of a network's coordinates there) is {glue:text}`few_start_min:.2f` to {glue:text}`few_start_max:.2f` times 1/(12 images) before training, {glue:text}`few_after_min:.2f` to {glue:text}`few_after_max:.2f` times after it.
 #
 # **Limits.** Short trainings. Seeds: {glue:text}`few_seeds:.0f`.
 # ```

@@ -168,6 +168,7 @@ def against_twin(results: Results) -> dict[str, float]:
             "dip": 1 / noise[at],
             "twin": 1 / line.loc[at, "Gaussian twin"],
             "corrected": 1 / early["corrected"].max(),  # at its own dip, which may be another point
+            "corrected_start": 1 / early["corrected"].iloc[0],
             "dead": line.loc[at, "dead, train"],
             "at": at,
             "accuracy": early.loc[_DROP:, "accuracy, train"].min(),
@@ -175,6 +176,6 @@ def against_twin(results: Results) -> dict[str, float]:
             "later": 1 / noise.loc[EARLY + 1 :].max(),
             "gap": (noise - line["Gaussian twin"]).abs().max(),
         }
-    names = ["dip", "twin", "corrected", "dead", "at", "accuracy", "start", "later", "gap"]
+    names = ["dip", "twin", "corrected", "corrected_start", "dead", "at", "accuracy", "start", "later", "gap"]
     numbers = pd.DataFrame(of_dataset, names, list(_FIGURE7)).unstack()
     return {f"{dataset}_{name}": float(value) for (dataset, name), value in numbers.items()}
