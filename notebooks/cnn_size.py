@@ -89,6 +89,7 @@ Markdown(f"{runner.missing('cnn_size', profile)} {beside_twin(late_values(result
 #
 # *Agrees*: ours (mean ± standard deviation over the seeds) lies within the paper's range.
 # For training less test images: their difference is within two standard deviations of 0, with one seed within 0.05.
+# The table has all networks, the figure's lines those that left chance.
 # "Extremely low", the paper's word for 2, 4 and 8 filters, is read as below 1.
 
 # %% tags=["remove-input"]

@@ -65,7 +65,7 @@ def diagnose(
     P, p = U.shape
     if P < FEWEST_ROWS:
         raise TooFew(
-            f"P = {P} rows are too few to look across them: take smaller minibatches, for {FEWEST_ROWS} or more"
+            f"P = {P} minibatches are too few to look across them: take smaller minibatches, for {FEWEST_ROWS} or more"
         )
     check_draws(draws)
     groups = groups or {}

@@ -120,6 +120,7 @@ def numbers(results: Results) -> dict[str, float | str]:
         table = _connected(differences(results, reference))
         table = table[table["arm"].isin(chosen)]
         ends = {"half": (table["high"] - table["mean"]).max(), "lost": table["diverged"].sum()}
+        ends["seeds"] = table["seeds"].min()
         for prefix, column in (("", "mean"), ("norm_", "norm ratio")):
             ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
         text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
