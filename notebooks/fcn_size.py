@@ -92,7 +92,7 @@ Markdown(f"{runner.missing('fcn_size', profile)} {beside_twin(late_values(result
 # Of {glue:text}`fcn_runs:,` networks {glue:text}`fcn_lost:,` never left chance.
 # The lowest published values come from dead coordinates, whose exact zeros enter as $\log\epsilon \approx -36$.
 #
-# More sizes, trained for fewer iterations, and other estimates to choose from:
+# All sizes of the profile `laptop`, trained for fewer iterations, with other estimates to choose from:
 
 # %% tags=["remove-input"]
 more = runner.choose("fcn_size", "laptop")[1] if profile == "paper" else results

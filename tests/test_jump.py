@@ -165,6 +165,12 @@ def test_one_kind_after_the_other_is_two_drops():
     assert drops["depth"].tolist() == pytest.approx([0.1, 0.11])
 
 
+@pytest.mark.parametrize(("level", "kinds"), [(2.08, ["A"]), (2.06, [])])
+def test_the_plateau_ends_a_tenth_below_the_first_loss(level, kinds):
+    drops = jump.drops(**series(loss=[2.3, level, level], accuracy=[0.1, 0.4, 0.3]))
+    assert drops["kind"].tolist() == kinds
+
+
 def test_later_falls_while_the_loss_falls_are_wiggles():
     loss, accuracy = [2.3, 2.29, 2.28, 1.9, 1.0, 2.2, 2.1], [0.1, 0.3, 0.2, 0.9, 0.5, 0.5, 0.4]
     drops = jump.drops(**series(loss=loss, accuracy=accuracy))

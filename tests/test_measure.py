@@ -626,7 +626,7 @@ def test_the_diagnosis_comes_with_the_report_unless_it_cannot() -> None:
         assert "tail excess" not in set(without.to_frame()["quantity"])
         assert without.corrected.inverse == pytest.approx(report.corrected.inverse, rel=1e-6)
     few = measure(everything(), cross_entropy, Minibatches(x, y, 16, seed=0))
-    assert "P = 10 rows are too few" in few.no_diagnosis
+    assert "P = 10 minibatches are too few" in few.no_diagnosis
     with pytest.raises(ValueError, match="draws = 3: p-values go in steps"):
         measure(everything(), cross_entropy, batches, draws=3)
 

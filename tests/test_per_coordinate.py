@@ -423,7 +423,7 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
     bad = U.clone()
     bad[3, 4] = math.nan
     cases = [
-        (lambda: diagnosis.diagnose(U[:15]), "P = 15 rows are too few.* 16 or more"),
+        (lambda: diagnosis.diagnose(U[:15]), "P = 15 minibatches are too few.* 16 or more"),
         (lambda: diagnosis.decompose(bad), r"1 NaN and 0 infinite entries, the first at index \(3, 4\)"),
         (lambda: diagnosis.decompose(0 * U), "nothing is alive"),
         (lambda: diagnosis.decompose(U, K1=1), r"K1 = 1 is not within 2\.\.3000"),
@@ -443,7 +443,7 @@ def test_errors_name_the_value_the_limit_and_the_way_out():
             lambda: diagnosis.gaussian_norms(0 * diagnosis.gram(U), 50, (1,), np.random.default_rng()),
             "all rows are equal",
         ),
-        (lambda: diagnosis.diagnose(U[:15]), "P = 15 rows are too few"),
+        (lambda: diagnosis.diagnose(U[:15]), "P = 15 minibatches are too few"),
         (lambda: diagnosis.diagnose(U, draws=3), "draws = 3.* 19 or more"),
         (lambda: diagnosis.diagnose(0 * U), "nothing is alive"),
         (lambda: diagnosis.diagnose(U, groups={"x": [slice(40, 51)]}), "group 'x'.* p = 50"),

@@ -159,7 +159,9 @@ def test_few_minibatches_come_with_a_warning() -> None:
     report = measure(model, cross_entropy, Minibatches(x, y, 16, seed=0))
     text = report.details()
     assert "P = 3 minibatches are few: a standard error may be wrong by 50% or more, and\n  the tests need 16" in text
-    assert "No diagnosis. Conclusion: none, for P = 3 minibatches are too few to look across them" in " ".join(text.split())
+    assert "No diagnosis. Conclusion: none, for P = 3 minibatches are too few to look across them" in " ".join(
+        text.split()
+    )
     assert max(map(len, text.splitlines())) <= 80
     assert report.conclusion.endswith("for 16 or more. A standard error may be wrong by 50% or more.")
     assert report.heavier is None

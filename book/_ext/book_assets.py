@@ -45,7 +45,7 @@ def define_terms(app: Sphinx, doctree: nodes.document, page: str) -> None:
     target = app.builder.get_relative_uri(page, "glossary")
     for term, definition in definitions.items():
         for text in doctree.findall(nodes.Text):
-            match = re.search(rf"\b{re.escape(term)}s?\b", text, flags=re.I)
+            match = re.search(rf"(?<!\w){re.escape(term)}s?(?!\w)", text, flags=re.I)
             around = {type(node) for node in _ancestors(text)}
             if match and nodes.paragraph in around and not around & {nodes.reference, nodes.math}:
                 link = nodes.reference(

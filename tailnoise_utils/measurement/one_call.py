@@ -190,8 +190,8 @@ def _lost(model: nn.Module, lost: Bool[Tensor, " p"], share: float) -> str:
     worst = max(shares, key=lambda name: shares[name])
     return (
         f"{share:.1%} of the live coordinates ({shares[worst]:.0%} of {worst}) are rounding errors of zero: other "
-        "roundings change them. Before normalisation a bias is so, and what reads an input that never changes. Leave these "
-        "out, parameters with requires_grad_(False)."
+        "roundings change them. Before normalisation a bias is so, that of keys in attention, and what reads an input that "
+        "never changes. Leave these out, parameters with requires_grad_(False)."
     )
 
 

@@ -133,10 +133,12 @@ class Report:
         return self.diagnosis.tests["all", "tail excess", None].p if self.diagnosis else math.nan
 
     def scalars(self) -> dict[str, float]:
-        """Give the numbers of the printed report by name, NaN where there is none; `heavier` is 1, 0 or NaN."""
+        """Give the numbers of the printed report by name, NaN where they are absent or meaningless; `heavier` is 1 or 0."""
         names = ("corrected", "published", "twin", "twin_published", "signs", "signs_published")
         values = {name: index.alpha for name, index in self._indices(names)}
         values |= {f"{name}_se": index.se for name, index in self._indices(names) if "twin" not in name}
+        if self.meaningless:
+            values |= dict.fromkeys(("corrected", "corrected_se", "published", "published_se"), math.nan)
         values |= {"tau": self.tau, "tau_p": self.tau_p, "tau_index": stable_index(self.tau, self.P)}
         optional = {"accuracy": self.accuracy, "heavier": self.heavier}
         return (
@@ -165,7 +167,8 @@ class Report:
         for name, (index, published), what in zip(names, pairs, said, strict=True):
             lines.append(f"  {name:17}  {_value(index):16}  (published {published.alpha:.3f})  {what}")
         ruler = stable_index(self.tau, self.P)
-        known = "(no ruler below 16)" if math.isnan(ruler) else f"(as stable {ruler:.2f})"
+        known = f"(as stable {ruler:.2f})" if ruler > 1 else "(below stable 1)"
+        known = "(no ruler below 16)" if math.isnan(ruler) else known
         p = "no p" if math.isnan(self.tau_p) else f"p = {self.tau_p:.2g}"
         lines.append(f"  {'tail excess tau':17}  {f'{self.tau:.3f}, {p}':16}  {known:17}  0: Gaussian")
         return "\n".join([*lines, fill(f"Conclusion: {self.conclusion}", 80, subsequent_indent="  ")])
@@ -243,6 +246,10 @@ class Report:
         controls = self._indices(("twin", "twin_published", "signs", "signs_published"))
         rows += [row for name, index in controls for row in index_rows(name.replace("_", ", "), index)]
         rows += [{"quantity": "tau", "value": self.tau}, {"quantity": "rounding share", "value": self.rounding}]
+        every = {"all": self, **self.groups}
+        rows += [
+            {"scope": name, "quantity": "meaningless", "value": 1.0} for name, one in every.items() if one.meaningless
+        ]
         scopes = {"all": self._network() + [(name.replace("_", ", "), index) for name, index in controls]}
         scopes |= {scope: group.estimates() for scope, group in self.groups.items()}
         for scope, estimates in scopes.items():
@@ -262,7 +269,9 @@ class Report:
         blue, vermilion = "#0072B2", "#D55E00"
         network = [*self._network(), ("Gaussian twin", self.twin), ("random signs", self.signs)]
         points = [(name.replace(", ", ",\n"), index, "o", blue) for name, index in network]
-        points += [(name, group.corrected, "s", vermilion) for name, group in self.groups.items()]
+        points += [
+            (name, group.corrected, "s", vermilion) for name, group in self.groups.items() if not group.meaningless
+        ]
         with mpl.rc_context(_STYLE):
             size = (10, max(3.2, 0.9 + 0.28 * len(points)))
             figure, (indices, norms) = plt.subplots(1, 2, figsize=size, width_ratios=[1.4, 1])

@@ -19,6 +19,7 @@ Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
 _JOINED = 2**15  # entries up to which parts of a gradient are joined
 _SCALE = 3.0  # no power of two: all that a backward pass rounds is rounded otherwise
+_ANOTHER = 1e-3  # of the largest entry (or 100 roundings), beyond which a gradient taken again is another one
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,9 @@ def minibatch_gradient(
             f"the loss of minibatch {index} is {loss.item()}, though its gradient is finite: this is no mean over samples. "
             "Where no label of a minibatch counts (all are ignored), leave these samples out, or take larger minibatches"
         )
-    lengths = _lengths(batch)
-    return Gradient(list(parts), loss.item(), _samples(batch, pair), lengths[0] if lengths else None, labelled, hits)
+    samples = _samples(batch, pair)
+    length = samples if samples is not None else next(iter(_lengths(batch)), None)
+    return Gradient(list(parts), loss.item(), samples, length, labelled, hits)
 
 
 def gradients(
@@ -167,19 +169,33 @@ def gradients(
         raise ValueError(
             f"{type(loss_fn).__name__} has reduction='sum', so that the gradient grows with the minibatch: take 'mean'"
         )
-    first = None
+    first = counted = None
     for index, batch in enumerate(batches):
         current = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
-        first = current.length if index == 0 else first
+        if index == 0:
+            first, counted = current.length, current.labelled
         if current.length != first:
             raise ValueError(
                 f"minibatch {index} has {current.length} samples, those before it {first}: their mean gradient is then "
                 "not the full gradient; take a batch size that divides the number of samples, or drop_last=True"
             )
+        if counted and not counted / 4 <= current.labelled <= 4 * counted:
+            raise ValueError(
+                f"minibatch {index} has {current.labelled} labels that count, the first has {counted}: their mean gradient "
+                "is then not the full gradient; give minibatches with about as many labels that count"
+            )
         if index < twice:
             again = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index, scale=_SCALE)
             pairs = zip(again.parts, current.parts, strict=True)
-            current = replace(current, rounding=torch.cat([(a / _SCALE - x).abs().reshape(-1) for a, x in pairs]))
+            rounding = torch.cat([(a / _SCALE - x).abs().reshape(-1) for a, x in pairs])
+            size = torch.cat([x.abs().reshape(-1) for x in current.parts]).max()
+            if rounding.max() > max(_ANOTHER, 100 * torch.finfo(rounding.dtype).eps) * size:
+                raise ValueError(
+                    f"minibatch {index} has another gradient when it is taken again (by {float(rounding.max() / size):.1%} "
+                    "of the largest entry): random numbers outside torch, an input that the model changes in place, or a "
+                    "loss that ignores its incoming gradient; make the gradient a function of weights and minibatch"
+                )
+            current = replace(current, rounding=rounding)
         yield current
 
 
@@ -189,9 +205,12 @@ def _lengths(batch: Any) -> list[int]:
 
 
 def _samples(batch: Any, pair: bool) -> int | None:
-    """Count the samples: the one length of all tensors, else of a pair that of the inputs, or of the targets."""
-    candidates = [batch, *batch] if pair else [batch]
-    lengths = (set(_lengths(part)) for part in candidates)
+    """Count the samples: the one length of all tensors; of a pair else that of the targets, or of the inputs."""
+    # The targets' counts if the inputs have such a dimension: those of a recurrent network may begin with the time.
+    lengths = [set(_lengths(part)) for part in ([batch, batch[1], batch[0]] if pair else [batch])]
+    if pair:
+        shapes = {size for leaf in tree.tree_leaves(batch[0]) if isinstance(leaf, Tensor) for size in leaf.shape}
+        lengths[1] &= shapes or lengths[1]
     return next((some.pop() for some in lengths if len(some) == 1), None)
 
 

@@ -22,8 +22,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Complex128, Float64, Real
-from scipy.optimize.elementwise import find_root
-from scipy.special import ndtr, ndtri
 
 Numbers = Real[np.ndarray, "..."] | Sequence[float | int] | float | int
 _Nodes = Complex128[np.ndarray, "rows nodes"]
@@ -103,6 +101,8 @@ def cdf(x: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[
     if alpha == 1:
         return np.asarray(np.arctan2(1.0, -z) / math.pi)
     if alpha == 2:
+        from scipy.special import ndtr  # its import takes a third of a second
+
         return np.asarray(ndtr(z / math.sqrt(2)))
     size = np.abs(z)
     part = _at_finite(_distribution, size, alpha)  # F - 1/2 for size < 1, 1 - F beyond
@@ -138,6 +138,8 @@ def ppf(p: Numbers, alpha: float | int, *, sigma: float | int = 1.0) -> Float64[
         raise ValueError(f"{bad.size} of {p.size} probabilities are not in [0, 1], the first is {bad[0]}: 0 <= p <= 1")
     q = np.minimum(p, 1 - p)
     if alpha == 2:
+        from scipy.special import ndtri
+
         x = -math.sqrt(2) * ndtri(q)
     else:
         x = np.where(q == 0, np.inf, 0.0)
@@ -150,6 +152,8 @@ def _upper_quantile(q: Float64[np.ndarray, " n"], alpha: float) -> Float64[np.nd
     """Return the x with 1 - F(x) = q, 0 < q < 1/2; infinity where it exceeds the range of float64."""
     low = np.log(0.5 - q) - _log_mode(alpha) - 0.01  # a bound may be rounded to the other side of the root
     high = np.minimum(math.log(2) - (math.log1p(alpha) + np.log(q)) / alpha + 0.01, 709.0)
+    from scipy.optimize.elementwise import find_root
+
     root = find_root(lambda y, q: cdf(-np.exp(y), alpha) - q, (low, high), args=(q,))
     return np.where(cdf(-np.exp(high), alpha) > q, np.inf, np.exp(root.x))
 

@@ -25,7 +25,9 @@ CONVENTIONS = ("published", "corrected")
 LOOKED = 2**20  # entries in which block sums are looked at: what cancels, does so everywhere
 CANCELLED = 0.02  # share of them that makes an estimate meaningless: 1 / alpha^ is off by about 14 of it over ln K1
 _SHIFTED = 6.0  # sum of block sums over the root of the sum of squares: 2 exp(-18) is the chance for a law about zero
-_SHIFTED_COLUMNS = 16.0  # the same, squared, as a mean over the columns of a matrix: 1 on average, 0 if centred
+_SHIFTED_COLUMNS = (
+    16.0  # the same, squared, as a mean over the columns of a matrix: 1 on average, 0 if centred, P at most
+)
 _FEWEST_BLOCKS = 10
 _ROUNDING = 1e-5  # of what a sum of independent entries has; of these one in 10^5 is below
 
@@ -203,10 +205,14 @@ class Blocks:
             shifted = len(Y) >= _FEWEST_BLOCKS and shift > min(_SHIFTED, 0.95 * math.sqrt(len(Y)))
             shifted = shifted and float(Y.mean().square()) > 0.01 * self.K1 * float(X.double().square().mean())
         else:
-            columns = self.x[:, :: max(1, self.x.numel() // LOOKED)].double()
+            columns = self.x if self.live is None else chosen(self.x, self.live)
+            columns = columns[:, :: max(1, columns.numel() // LOOKED)].double()
             squares = columns.square().sum(0)
             ratios = columns.sum(0).square()[squares > 0] / squares[squares > 0]
-            shift, shifted = float(ratios.mean().sqrt()), len(ratios) and ratios.mean() > _SHIFTED_COLUMNS
+            shift, shifted = (
+                float(ratios.mean().sqrt()),
+                len(ratios) and ratios.mean() > min(_SHIFTED_COLUMNS, len(columns) / 2),
+            )
         if shifted:
             what = "mean of the entries is" if self.p is None else "means of the columns are"
             warnings.warn(
@@ -245,8 +251,8 @@ class Blocks:
 
 
 def cancel(Y: Tensor, sizes: Tensor, K1: int) -> Tensor:
-    """Mark the block sums that are rounding errors of zero: far below independent entries of these absolute values."""
-    return Y.abs() < _ROUNDING / math.sqrt(K1) * sizes
+    """Mark the block sums that are rounding errors of zero, but not zero: far below independent entries of these sizes."""
+    return (Y != 0) & (Y.abs() < _ROUNDING / math.sqrt(K1) * sizes)
 
 
 def by_row(logs: Tensor, K1: int, p: int) -> Tensor:

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from scipy.optimize import brentq
 
 from tailnoise_utils import stable
 
@@ -104,6 +103,8 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
     sinc = 2 * math.tan(math.pi * order / 2) / (math.pi * order) / product
     if sinc >= 1:
         return TailIndex.from_inverse(0.0, math.nan, **info)
+    from scipy.optimize import brentq  # a fifth of a second of import, needed only here
+
     ratio = brentq(lambda r: np.sinc(r) - sinc, 0.0, 1.0, xtol=1e-14)
     slope = (math.cos(math.pi * ratio) - sinc) / ratio  # of sinc at the root
     inverse_se = sinc * _relative_sd(order, order / ratio) / (abs(slope) * order * math.sqrt(len(logs)))

@@ -2,14 +2,16 @@
 
 import math
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.optimize import minimize
 
 from tailnoise_utils import stable
 
 from .result import Sample, TailIndex, as_sample, check_spread
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 _MOST_LIKELIHOOD = 2000  # every step of the search needs the density of all entries
 
@@ -53,7 +55,7 @@ def mcculloch(x: Sample) -> TailIndex:
 
 
 @cache
-def _curves() -> tuple[CubicSpline, CubicSpline]:
+def _curves() -> tuple["CubicSpline", "CubicSpline"]:
     """Compute log nu, and sqrt(K) times the standard deviation of log nu^, as functions of 1/alpha on [0.5, 5]."""
     knots = np.linspace(0.5, 5.0, 91)
     p = np.array([0.05, 0.25, 0.75, 0.95])
@@ -66,6 +68,8 @@ def _curves() -> tuple[CubicSpline, CubicSpline]:
         covariance = (np.minimum.outer(p, p) - np.outer(p, p)) / np.outer(density, density)
         log_nu.append(math.log(wide / narrow))
         sd.append(math.sqrt(gradient @ covariance @ gradient))
+    from scipy.interpolate import CubicSpline  # a third of a second of import, needed only here
+
     return CubicSpline(knots, log_nu), CubicSpline(knots, sd)
 
 
@@ -168,6 +172,8 @@ def maximum_likelihood(x: Sample) -> TailIndex:
             return -float(np.log(stable.pdf(values / scale, alpha, sigma=math.exp(log_sigma))).mean())
 
     bounds = ((0.05, 2.0), (None, None))
+    from scipy.optimize import minimize  # a fifth of a second of import, needed only here
+
     fit = minimize(surprise, (1.5, 0.0), method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-6, "fatol": 1e-12})
     alpha, sigma = float(fit.x[0]), scale * math.exp(fit.x[1])
     return TailIndex.from_alpha(alpha, stable.cramer_rao(alpha) / math.sqrt(len(values)), sigma=sigma)

@@ -64,7 +64,9 @@ def verdicts(profile: str = "book") -> list[Verdict]:
                 tails, evidence = answer(*(stored[name][1] for name in others)) if have else ("not measured", "")
             more = {"claim": claim, "experiments": needed, "profiles": used, "tails": tails, "evidence": evidence}
             judged.append(replace(verdict, **more))
-        verdicts.append(next((verdict for verdict in judged if verdict.recurs != OPEN), judged[0]))
+            if verdict.recurs != OPEN:
+                break
+        verdicts.append(judged[0] if judged[-1].recurs == OPEN else judged[-1])
     return verdicts
 
 

@@ -17,7 +17,7 @@ def table(verdicts: Sequence[Verdict], *, formulas: bool) -> str:
     rows = [["", "Claim, as we understand it", "Does the number recur?", "Heavier than Gaussian, per coordinate?"]]
     rows += [["---"] * 4] + [[v.claim, v.statement, f"**{v.recurs}**", v.tails] for v in verdicts]
     text = "\n".join("".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows)
-    at_paper = ", ".join(v.claim for v in verdicts if "paper" in v.profiles)
+    at_paper = ", ".join(v.claim for v in verdicts if v.profiles == ("paper",))
     text += f"\n\nAt the paper's settings: {at_paper or 'none'}. The others rest on smaller runs."
     return with_formulas(text) if formulas else text
 

@@ -95,11 +95,15 @@ def stationary_law(q: Float64[np.ndarray, "r r"]) -> Float64[np.ndarray, " r"]:
 
 def gibbs_law(landscape: Landscape, eps: float) -> Float64[np.ndarray, " r"]:
     r"""Return the probabilities of the wells under Brownian noise, in proportion to their integrals of :math:`e^{-f/D}`."""
+    left, right = landscape.ends
     lowest = -max(landscape.depths)
-
-    def density(x: float) -> float:
-        return math.exp((lowest - float(landscape.value(np.array([x]))[0])) / eps**2)
-
-    edges = [-np.inf, *landscape.maxima, np.inf]
-    weights = np.array([scipy.integrate.quad(density, low, high)[0] for low, high in pairwise(edges)])
-    return weights / weights.sum()
+    weights = []
+    for low, high in pairwise([left, *landscape.maxima, right]):
+        x = np.linspace(low, high, 4001)  # even: an adaptive rule can miss a narrow well
+        density = np.exp((lowest - landscape.value(x)) / eps**2)
+        weights.append(float(scipy.integrate.cumulative_simpson(density, x=x)[-1]))
+    for well, end in ((0, left), (-1, right)):  # the linear tails
+        at = np.array([end])
+        slope = abs(float(landscape.gradient(at)[0]))
+        weights[well] += eps**2 / slope * math.exp((lowest - float(landscape.value(at)[0])) / eps**2)
+    return np.array(weights) / np.sum(weights)
