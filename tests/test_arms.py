@@ -310,7 +310,7 @@ def test_figure_table_and_numbers():
     numbers = drawn.numbers(results())
     assert numbers["help_low"] == numbers["help_high"] == pytest.approx(1.2)
     assert numbers["fit_low"] == pytest.approx(-3.6)
-    assert (numbers["fit_seeds"], numbers["fit_lost"]) == (5, 0)
+    assert (numbers["fit_seeds"], numbers["fit_lost"], numbers["fit_range"]) == (5, 0, "-3.60")
     assert (numbers["fit_norm_low"], numbers["fit_norm_high"]) == pytest.approx((4, 5))
     assert (numbers["seeds"], numbers["networks"]) == (5, "FCN, MNIST")
     assert math.isnan(numbers["law_low"])  # no such runs yet

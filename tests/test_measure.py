@@ -696,3 +696,29 @@ def test_samples_are_counted_where_the_batches_tell(form: str) -> None:
     report = measure(Takes(), loss, batches, diagnosis=False)
     assert report.samples == (None if form == "scales" else 60)
     assert ("of 3 samples" in repr(report)) == (form != "scales")
+
+
+def test_a_gradient_that_is_another_one_when_it_is_taken_again_is_refused() -> None:
+    class Noisy(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x * torch.from_numpy(np.random.default_rng().random(x.shape)).to(x))
+
+    with pytest.raises(ValueError, match=r"minibatch 0 has another gradient .* random numbers outside"):
+        measure(Noisy(16, 3), cross_entropy, Minibatches(*samples(), 10, seed=0))
+
+
+def test_labels_that_count_are_about_as_many_in_each_minibatch() -> None:
+    x, y = samples()
+    batches = [(x[:40], y[:40]), (x[:40], y[:40].clone())]
+    batches[1][1][2:] = -100
+    with pytest.raises(ValueError, match="minibatch 1 has 2 labels that count, the first has 40"):
+        measure(nn.Linear(16, 3), cross_entropy, batches)
+
+
+def test_inputs_that_begin_with_the_time_are_counted_by_their_targets() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(20, 7, 20, 4, generator=generator), torch.randint(2, (20, 20), generator=generator)
+    last = nn.Sequential(nn.Linear(4, 2))
+    batches = [(one[: 5 + i % 3], labels) for i, (one, labels) in enumerate(zip(x, y, strict=True))]
+    report = measure(last, lambda outputs, labels: cross_entropy(outputs.mean(0), labels), batches)
+    assert report.samples == 400

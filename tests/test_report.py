@@ -1,5 +1,6 @@
 """What a newcomer reads: the printed report explains itself, and its last sentence says what was found and no more."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -461,6 +462,9 @@ def test_sums_that_cancel_make_an_estimate_meaningless(method: str) -> None:
     assert report.corrected.info["K1"] == report.P == report.p == 36
     assert "corrected: meaningless: 100% of its sums over K1 = 36 entries" in report.meaningless
     assert "MEANINGLESS" in repr(report)
+    assert all(math.isnan(report.scalars()[name]) for name in ("corrected", "corrected_se", "published"))
+    flagged = report.to_frame().query("quantity == 'meaningless'")
+    assert flagged["scope"].tolist() == ["all", "Linear"]
     assert report.groups["Linear"].meaningless == report.meaningless
     assert " ".join(report.details().split()).count(report.meaningless) == 2
     U = noise_matrix(model, cross_entropy, batches)

@@ -481,6 +481,14 @@ def test_other_errors_name_the_way_out():
         tail_index.log_moment(np.where(np.arange(100) < 3, 1.0, 0.0))
 
 
+def test_columns_that_are_not_centred_are_seen_in_few_rows_and_exact_zeros_are_no_rounding():
+    generator = np.random.default_rng(1)
+    with pytest.warns(UserWarning, match="means of the columns are not zero"):
+        tail_index.mohammadi(5 + generator.standard_normal((10, 1000)))
+    signs = generator.choice([-1.0, 1.0], (20, 500))
+    tail_index.mohammadi(signs - 0.0)  # sums that are zero by chance: pytest makes any warning an error
+
+
 def test_what_is_no_noise_about_zero_does_not_pass_without_a_word():
     ones, x = np.ones(100), np.random.default_rng(0).standard_normal(10**4)
     for name, function in tail_index.ESTIMATORS.items():

@@ -124,6 +124,7 @@ def numbers(results: Results) -> dict[str, float | str]:
         for prefix, column in (("", "mean"), ("norm_", "norm ratio")):
             ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
         text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
+        text[f"{name}_range"] = " to ".join(dict.fromkeys(f"{ends[end]:.2f}" for end in ("low", "high")))
     return text
 
 
