@@ -209,10 +209,9 @@ class Blocks:
             columns = columns[:, :: max(1, columns.numel() // LOOKED)].double()
             squares = columns.square().sum(0)
             ratios = columns.sum(0).square()[squares > 0] / squares[squares > 0]
-            shift, shifted = (
-                float(ratios.mean().sqrt()),
-                len(ratios) and ratios.mean() > min(_SHIFTED_COLUMNS, len(columns) / 2),
-            )
+            few = min(columns.shape) < _FEWEST_BLOCKS  # chance alone does it there
+            bound = _SHIFTED_COLUMNS if few else min(_SHIFTED_COLUMNS, len(columns) / 2)
+            shift, shifted = float(ratios.mean().sqrt()), len(ratios) and ratios.mean() > bound
         if shifted:
             what = "mean of the entries is" if self.p is None else "means of the columns are"
             warnings.warn(
