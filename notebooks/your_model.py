@@ -71,7 +71,7 @@ report
 #   Where the two agree, $\hat\alpha$ holds nothing beyond second moments, and says nothing of tails.
 # * `random signs` gives every coordinate a sign of its own, which removes correlation and no tail.
 # * `tail excess tau` looks across the minibatches; in brackets the index of stable noise of the same tau.
-# * The conclusion comes from tests. As data: `report.heavier` (True, False, None) and `report.scalars()`.
+# * Tests make the conclusion. As data: `report.heavier` (True, False, None) and `report.scalars()`.
 #
 # `report.to_frame()` is a table of all numbers (the first twelve of them below), `report.plot()` a figure.
 # `report.details()` prints every layer, the parts of the gap, and the tests.

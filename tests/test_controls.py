@@ -26,8 +26,6 @@ from tailnoise_utils.study.figures import controls
 from tailnoise_utils.study.networks import data, models
 from tailnoise_utils.study.results import store
 
-# In so small a network blocks often are whole columns of the last layer, whose gradients add up to zero over the classes.
-pytestmark = pytest.mark.filterwarnings("ignore:.*of the sums over K1 = .* are rounding errors of zero")
 SPEC = ControlsSpec(tiny(iterations=0, snapshots=(0,), seed=0), 20, (0,), 2)
 
 

@@ -501,7 +501,7 @@ def test_a_spec_measures_with_its_own_seeds_and_at_most_2_to_the_25_entries(monk
     replace(TINY, noise_mode="train").measure(TRAIN.build(), lambda share: None)
     x, y = torch.zeros(200), torch.zeros(200)
     for (indices, options), b in zip(asked, (10, 10, 20, 20), strict=True):
-        order = "random" if options["groups"] is None else "data"
+        order = "random" if options.get("groups") is None else "data"
         assert indices == Minibatches(x, y, b, order=order, seed=2 * 10**6 + 1).indices.tolist()
         assert options["mode"] == ("eval" if b == 10 else "train")
         assert options["seed"] == 3 * 10**6 + 1

@@ -1,6 +1,7 @@
 """Each estimator converges to a known truth within its own standard error; conventions, closed forms, edges, errors."""
 
 import math
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -486,7 +487,8 @@ def test_columns_that_are_not_centred_are_seen_in_few_rows_and_exact_zeros_are_n
     with pytest.warns(UserWarning, match="means of the columns are not zero"):
         tail_index.mohammadi(5 + generator.standard_normal((10, 1000)))
     signs = generator.choice([-1.0, 1.0], (20, 500))
-    tail_index.mohammadi(signs - 0.0)  # sums that are zero by chance: pytest makes any warning an error
+    with warnings.catch_warnings(action="error"):
+        tail_index.mohammadi(signs)  # sums that are zero by chance
 
 
 def test_what_is_no_noise_about_zero_does_not_pass_without_a_word():

@@ -39,9 +39,10 @@ def define_terms(app: Sphinx, doctree: nodes.document, page: str) -> None:
         doctree: the page, changed in place.
         page: its name.
     """
-    if page == "glossary" or page.startswith("api"):
+    glossary = Path(app.srcdir) / "glossary.md"
+    if page == "glossary" or page.startswith("api") or not glossary.exists():
         return
-    definitions = dict(re.findall(r"^(.+)\n: (.+)$", (Path(app.srcdir) / "glossary.md").read_text(), flags=re.M))
+    definitions = dict(re.findall(r"^(.+)\n: (.+)$", glossary.read_text(), flags=re.M))
     target = app.builder.get_relative_uri(page, "glossary")
     for term, definition in definitions.items():
         for text in doctree.findall(nodes.Text):

@@ -33,6 +33,9 @@ _STREAMED = (
     "the noise is streamed, and tests across the minibatches need its matrix: method='matrix', or raise `memory`."
 )
 _NOT_ASKED = "no diagnosis was asked for (diagnosis=True)."
+_ANOTHER = (
+    0.5  # share of coordinates that other roundings change: beyond it the gradient is no function of the minibatch
+)
 _REPEATED = 0.01  # share of the samples that may be in more than one minibatch
 
 
@@ -184,7 +187,12 @@ def measure(
 
 
 def _lost(model: nn.Module, lost: Bool[Tensor, " p"], share: float) -> str:
-    """Say which parameters have a gradient of rounding errors."""
+    """Say which parameters have a gradient of rounding errors, or that it is another one each time."""
+    if share > _ANOTHER:
+        return (
+            f"{share:.0%} of the live coordinates have another gradient when a minibatch is taken again: random numbers "
+            "outside torch, an input that the model changes in place, or a loss that ignores its incoming gradient."
+        )
     parts = slices(model, {name: [name] for name, w in model.named_parameters() if w.requires_grad and w.numel()})
     shares = {name: float(lost[part].double().mean()) for name, [part] in parts.items()}
     worst = max(shares, key=lambda name: shares[name])
