@@ -29,8 +29,7 @@ from tailnoise_utils.study.style import svg_in_notebooks
 svg_in_notebooks()
 
 # %% tags=["remove-cell"]
-asked = profile
-profile, results = runner.choose("jump", asked)
+profile, results = runner.choose("jump", profile)
 for name, value in jump.numbers(results).items():
     glue(f"jump_{name}", value, display=False)
 

@@ -29,8 +29,7 @@ from tailnoise_utils.study.style import svg_in_notebooks
 svg_in_notebooks()
 
 # %% tags=["remove-cell"]
-asked = profile
-profile, results = runner.choose("training", asked)
+profile, results = runner.choose("training", profile)
 for name, value in arms.numbers(results).items():
     glue(f"training_{name}", value, display=False)
 

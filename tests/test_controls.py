@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_up import tiny
+from made_up import tiny, whole_columns
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -116,6 +116,7 @@ def test_the_closed_form_of_the_images_is_what_is_measured():
     assert images_inverse(white) == pytest.approx(0.5, abs=0.005)  # independent pixels
 
 
+@whole_columns
 def test_rows_of_a_snapshot():
     model = SPEC.train.build()
     frame = store.to_frame(SPEC.measure(model, lambda share: None), "")
@@ -162,6 +163,7 @@ def test_the_first_layer_alone_where_it_is_a_convolution():
     assert "inputs of linear1" in set(frame["scope"])
 
 
+@whole_columns
 def test_the_first_image_is_kept_once(monkeypatch, tmp_path):
     monkeypatch.setenv("TAILNOISE_CACHE", str(tmp_path))
     rows = pd.DataFrame(SPEC.rows(lambda share: None)).query("quantity == 'image'")

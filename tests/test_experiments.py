@@ -70,6 +70,7 @@ def value(rows, iteration, quantity, split="train"):
 
 
 @pytest.mark.slow
+@made_up.whole_columns
 def test_noise_is_measured_as_it_says(results_in):
     rows = TINY.rows(lambda share: None)
     images = data.load("digits", n_train=200, n_test=50)

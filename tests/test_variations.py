@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_up import tiny
+from made_up import tiny, whole_columns
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import tail_index
@@ -42,6 +42,7 @@ def numbers(rows, x=None):
 
 
 @pytest.mark.slow
+@whole_columns
 def test_every_size_is_measured_on_equally_many_minibatches():
     model, shares = TRAIN.build(), []
     rows = SIZES.measure(model, shares.append)
@@ -142,6 +143,7 @@ def test_the_rules_of_text_and_code_for_the_block_length_agree():
 
 
 @pytest.mark.slow
+@whole_columns
 def test_order_size_and_dropout_reach_the_measurement():
     model = TRAIN.build()
     ordered = numbers(replace(TEXT, noise_order="data").measure(model, lambda share: None))

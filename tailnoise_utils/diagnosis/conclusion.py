@@ -75,18 +75,18 @@ def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
         One sentence: heavier, cannot be told apart, or none (for `doubt`, or with fewer than the 20 m - 1 twins needed).
     """
     p_values = _p_values(tests)
-    m, found = len(p_values), verdict(tests, draws, doubt)
+    m, heavy = len(p_values), verdict(tests, draws, doubt)
     if not m:
         return "none, for no test across the minibatches has a p-value."
     if doubt:
         return f"none, for {doubt}"
     each, partition = f"{m} tests, each at the level {_LEVEL} / {m}", "if the minibatches are a random partition"
-    if found is None:
+    if heavy is None:
         return (
             f"none, for with {draws} twins no p-value can be below {1 / (draws + 1):.2g}: {each}, need "
             f"draws = {20 * m - 1} or more."
         )
-    if found:
+    if heavy:
         names = heavier(tests)
         p = f"{'=' if len(set(names.values())) == 1 else '<='} {max(names.values()):.2g}"
         return (

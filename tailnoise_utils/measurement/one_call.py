@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tailnoise_utils.diagnosis import Diagnosis, TooFew, diagnose, doubt
 from tailnoise_utils.diagnosis.conclusion import UNRESOLVED
+from tailnoise_utils.diagnosis.per_coordinate import check_draws
 from tailnoise_utils.noise.gradient import Loss, gradients
 from tailnoise_utils.noise.matrix import centre, count, mean_and_live, noise_pieces, stack
 from tailnoise_utils.noise.minibatches import check_integer
@@ -33,9 +34,7 @@ _STREAMED = (
     "the noise is streamed, and tests across the minibatches need its matrix: method='matrix', or raise `memory`."
 )
 _NOT_ASKED = "no diagnosis was asked for (diagnosis=True)."
-_ANOTHER = (
-    0.5  # share of coordinates that other roundings change: beyond it the gradient is no function of the minibatch
-)
+_ANOTHER = 0.5  # share of coordinates that other roundings change: above it the gradient is another one each time
 _REPEATED = 0.01  # share of the samples that may be in more than one minibatch
 
 
@@ -121,10 +120,7 @@ def measure(
     """
     for name, value in (("seed", seed), ("draws", draws), ("entries", entries)):
         check_integer(value, name)
-    if draws < 19:
-        raise ValueError(
-            f"draws = {draws}: p-values go in steps of 1 / (draws + 1), so take 19 or more, 99 for a result"
-        )
+    check_draws(draws)
     if method not in _METHODS:
         raise ValueError(f"unknown method {method!r}: the methods are {', '.join(_METHODS)}")
     if memory is not None and not (isinstance(memory, int | float) and memory >= 0):

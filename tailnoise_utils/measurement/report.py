@@ -149,12 +149,12 @@ class Report:
         )
 
     def __repr__(self) -> str:
-        of = f" of {self.samples // self.P:,} samples" if self.samples else ""
+        each = f" of {self.samples // self.P:,} samples" if self.samples else ""
         live = round(self.p * (1 - self.dead_share))
         lost = f", {self.rounding:.1%} rounding" if self.rounding else ""
         few = f" ({live} live: few)" if live < FEW else ""
         lines = [
-            f"Gradient noise ({self.mode}): p = {self.p:,}, P = {self.P:,} minibatches{of}",
+            f"Gradient noise ({self.mode}): p = {self.p:,}, P = {self.P:,} minibatches{each}",
             f"  loss {self.loss:.4g}"
             + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}")
             + f", norm {np.median(self.norms):.3g}; {self.dead_share:.2%} of p dead{few}{lost}",

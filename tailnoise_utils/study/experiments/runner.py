@@ -155,7 +155,7 @@ def choose(experiment: str, profile: str) -> tuple[str, store.Results]:
 
 
 def stored(experiment: str, profile: str, *, complete: bool = True) -> store.Results:
-    """Read the results of exactly the present grid, in its order; MissingResults where one, or not `complete` all, lack."""
+    """Read the results of exactly the present grid, in its order; MissingResults if one (not `complete`: each) lacks."""
     path, wanted = store.path_of(experiment, profile), [store.digest(spec) for spec in grid(experiment, profile)]
     results = store.read(path) if path.exists() else None
     finished = set(results.runs["spec_digest"] if results else ())
