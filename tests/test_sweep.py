@@ -11,11 +11,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import dask
 import pandas as pd
 import psutil
 import pytest
 import torch
 from distributed import Client, LocalCluster
+from distributed.utils import get_mp_context
 from filelock import Timeout
 from made_up import tiny
 
@@ -128,9 +130,13 @@ def in_one_process() -> store.Results:
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory):
-    """A cluster of two processes, with a cache that is not that of the process that asks."""
+    """A cluster of two processes, forked where all is imported, with a cache that is not that of the process that asks."""
     folder = tmp_path_factory.mktemp("workers")
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+    ):
+        get_mp_context().set_forkserver_preload(["distributed", "tailnoise_utils.study.experiments.runner"])
         patch.setenv("TAILNOISE_CACHE", str(folder / "cache"))
         local = LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0")
     with local:

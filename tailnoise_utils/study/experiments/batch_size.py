@@ -17,7 +17,7 @@ from tailnoise_utils.noise.parameters import slices
 
 from .iterations import decomposition_trainings
 from .spec import FIXED_K1, Measured, Progress, Row, indices
-from .trainings import few, training
+from .trainings import few, seeds, training
 
 _CHUNK = 1000  # images in one backward pass: larger minibatches are averaged, so that memory does not grow with b
 
@@ -108,7 +108,7 @@ def batch_size_grid(profile: str) -> tuple[BatchSizeSpec, ...]:
     if profile == "constant":
         trained_at, iterations = (50, 100, 200, 1000, 2000, 5000), 65_000
     specs = []
-    for seed, dataset, depth in product(range(3), datasets, depths):
+    for seed, dataset, depth in product(seeds(profile), datasets, depths):
         size = {"depth": depth, "width": width, "seed": seed}
         settings = size | {"iterations": iterations, "snapshots": few(iterations)}
         t = training("fcn", dataset, profile, **settings)

@@ -13,7 +13,7 @@ from tailnoise_utils.tail_index import mohammadi
 from tailnoise_utils.tail_index.blocks import largest_divisor
 
 from .spec import Measured, Progress, Row, indices
-from .trainings import training
+from .trainings import seeds, training
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def departures_grid(profile: str) -> tuple[DeparturesSpec, ...]:
     ]
     dropout = ({}, "random", "train")
     specs = []
-    for seed, network in product(range(3), networks):
+    for seed, network in product(seeds(profile), networks):
         points = (0, network["iterations"])
         for changes, order, mode in (*variations, dropout) if network["model"] == "cnn" else variations:
             t = training(**network, profile=profile, seed=seed, snapshots=points, **changes)

@@ -117,7 +117,7 @@ class WellsSpec(_Simulated):
 def _exits(profile: str, alpha: float) -> list[ExitSpec]:
     """Return series of exit times against width, depth, noise and time step, about a = H = 1 and a medium noise."""
     smoke, brownian = profile == "smoke", alpha == 2
-    particles = 100 if smoke else 4000 if brownian else 6000
+    particles = 50 if smoke else 4000 if brownian else 6000
     # Time steps: a fiftieth (Brownian) or a tenth (Levy) of the inverse curvature, 5 H / a^2. D = eps^2 at alpha = 2.
     if brownian:
         eps, step = 5**-0.5, 0.004
@@ -133,7 +133,7 @@ def _exits(profile: str, alpha: float) -> list[ExitSpec]:
             dt = round(step * settings["half_width"] ** 2 / settings["height"], 6)
             specs.append(ExitSpec(vary, alpha, **settings, dt=dt, shifted=brownian, particles=particles, seed=0))
     # On the maximum, where it matters most how often one looks, and past it.
-    steps = (0.04, 0.02, 0.01, 0.005) if smoke or not brownian else (0.04, 0.02, 0.01, 0.005, 0.0025)
+    steps = (0.04, 0.02, 0.01, 0.005, 0.0025)[: 3 if smoke else 5 if brownian else 4]
     noise = 0.5 if brownian else eps
     for edge, shifted in ((1.0, False), (1.0, True), (1.5, False)):
         for dt in steps if brownian or not shifted else ():
@@ -153,7 +153,7 @@ def metastability(profile: str) -> tuple[ExitSpec | WellsSpec, ...]:
         specs += _exits(profile, alpha)
         particles = 4000 if alpha < 2 else 1000
         if profile == "smoke":
-            particles, time = (100, 2000.0) if alpha < 2 else (100, 300.0)
+            particles, time = (100, 1000.0) if alpha < 2 else (100, 200.0)
         specs.append(WellsSpec(**_WELLS, alpha=alpha, eps=eps, dt=dt, time=time, particles=particles, seed=0))
     return tuple(specs)
 

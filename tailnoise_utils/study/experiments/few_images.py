@@ -22,7 +22,7 @@ from tailnoise_utils.tail_index.logs import alive
 from ..networks.data import PERMUTED
 from .paper import binned
 from .spec import Measured, Progress, Row
-from .trainings import few, training
+from .trainings import few, seeds, training
 
 EDGES = (0.0, 0.05, 0.1, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0, 16.0)  # lower edges of the bins of events
 _PAIRS = 1000  # coordinates that are kept one by one
@@ -170,7 +170,7 @@ def few_images_grid(profile: str) -> tuple[FewImagesSpec, ...]:
         networks = [(tiny | {"iterations": 400}, {}, 0.0), (tiny | {"iterations": 0}, {}, 1.8)]
         networks.insert(1, (networks[0][0], {"dataset": f"digits{PERMUTED}"}, 0.0))
     specs = []
-    for seed, (settings, changes, planted) in product(range(3), networks):
+    for seed, (settings, changes, planted) in product(seeds(profile), networks):
         settings = {"snapshots": few(settings["iterations"])} | settings
         t = replace(training(**settings, profile=profile, seed=seed), **changes)
         sizes = tuple(b for b in (10, 50, 100, 500, 1000, 5000) if t.n_train // 2 % b == 0 and 6 * b <= t.n_train)

@@ -10,7 +10,7 @@ from tailnoise_utils.measurement.one_call import measure
 
 from ..networks.snapshots import TrainSpec
 from .spec import Measured, Progress, Row
-from .trainings import few, finely, training
+from .trainings import few, finely, seeds, training
 
 # Bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs.
 _MATRIX = 2**31
@@ -95,7 +95,7 @@ def iterations_grid(profile: str) -> tuple[NoiseSpec, ...]:
             networks = [settings | {"snapshots": finely(settings["iterations"])} for settings in networks]
     if profile == "constant":
         networks = [settings | {"iterations": 65_000} for settings in networks]
-    trainings = [training(**settings, profile=profile, seed=seed) for settings in networks for seed in range(3)]
+    trainings = [training(**settings, profile=profile, seed=seed) for settings in networks for seed in seeds(profile)]
     return tuple(NoiseSpec(t, t.batch_size, ("random", "data"), "eval") for t in trainings)
 
 
@@ -123,7 +123,7 @@ def decomposition_trainings(profile: str) -> list[TrainSpec]:
     networks += [cnn | {"loss": loss} | ({"snapshots": few(cnn_steps)} if loss == "hinge" else {}) for loss in losses]
     if profile == "smoke":
         networks = [{"model": "fcn", "dataset": "digits", "width": 32, "iterations": 400, "snapshots": few(400)}]
-    return [training(**settings, profile=profile, seed=seed) for seed in range(3) for settings in networks]
+    return [training(**settings, profile=profile, seed=seed) for seed in seeds(profile) for settings in networks]
 
 
 def decomposition_grid(profile: str) -> tuple[DiagnosisSpec, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from ..networks.curvature import extreme_eigenvalues
 from ..networks.snapshots import Snapshots, TrainSpec
 from .paper import coordinate_rows, joint_rows
 from .spec import Measured, Pair, Progress, Row
-from .trainings import training
+from .trainings import seeds, training
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,14 @@ class JumpSpec(Measured):
         return looks + rows
 
     def _everything(self, model: nn.Module, iteration: int) -> list[Row]:
-        """Return all that a run has of its first or last point."""
-        curvature = [row for count in (self.curved, self.looked) for row in self.measure(model, lambda _: None, count)]
-        return self.look(model) + curvature + (self.noise(model) if iteration in self.noisy else [])
+        """Return what a run has of a point, without the Hessian of all images, which takes a minute."""
+        rows = self.look(model) + self.measure(model, lambda _: None)
+        return rows + (self.noise(model) if iteration in self.noisy else [])
+
+    def repeated(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Leave out the Hessian of all images."""
+        of_all = rows["quantity"].str.endswith("eigenvalue") & (rows["x"] == self.looked)
+        return super().repeated(rows[~of_all])
 
     def sample(self, rows: list[Row]) -> bytes | None:
         """Return the weights of the last point, as `Measured` does; a run that diverged was looked at after it."""
@@ -112,7 +118,7 @@ def jump_grid(profile: str) -> tuple[JumpSpec, ...]:
     """Take Figure 7's network on 6,000 images, 3 seeds, by gradient descent and by SGD; and once on all of MNIST."""
     if profile == "smoke":
         small = {"depth": 3, "width": 32, "lr": 0.5}  # large enough a step for drops
-        trains = [_train("digits", 1500, b, seed, 60, 5, **small) for seed in range(3) for b in (1500, 50)]
+        trains = [_train("digits", 1500, b, seed, 60, 5, **small) for seed in seeds(profile) for b in (1500, 50)]
         return tuple(JumpSpec(train, 500, 200, 50, tuple(range(0, 61, 10)), (0, 60)) for train in trains)
     arms = [(data, 6000, b, k, 1500) for k in range(3) for data in ("mnist", "cifar10") for b in (6000, 500, 100)]
     arms += [("mnist", 60_000, b, 0, 1200) for b in (60_000, 500)]

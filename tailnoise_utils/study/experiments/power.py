@@ -152,7 +152,7 @@ def power_grid(profile: str) -> tuple[PowerSpec, ...]:
     sizes = [(120, 200, 99, 100, laws), (120, 4096, 99, 60, wide), (600, 200, 99, 40, laws)]
     if profile == "smoke":
         laws = [(alpha, share) for alpha, share in laws if alpha not in (1.7, 1.9)]
-        sizes = [(120, 30, 99, 3, laws), (120, 100, 99, 3, wide)]
+        sizes = [(120, 30, 99, 2, laws), (120, 100, 99, 2, wide)]
     return tuple(
         PowerSpec(kind, *law, P, width, draws, replicates, 0)
         for P, width, draws, replicates, chosen in sizes

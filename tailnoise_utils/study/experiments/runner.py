@@ -209,11 +209,10 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
         raise ValueError(
             f"the run used data with SHA-256 {run['data_sha256'][:16]}..., the data here has {here[:16]}...: give the same"
         )
-    rows = store.to_frame(again, run["run"])
-    rows = rows[~rows["quantity"].isin(spec.once)]
+    rows = spec.repeated(store.to_frame(again, run["run"]))
     keys = ["run", "iteration", "split", "scope", "quantity", "x"]
-    kept = results.rows[results.rows["run"] == run["run"]]
-    kept = kept[kept["iteration"].isin(rows["iteration"]) & ~kept["quantity"].isin(spec.once)]
+    kept = spec.repeated(results.rows[results.rows["run"] == run["run"]])
+    kept = kept[kept["iteration"].isin(rows["iteration"])]
     both = kept.merge(rows, on=keys, suffixes=("", " again"))
     if not len(both) == len(rows) == len(kept):
         raise ValueError(

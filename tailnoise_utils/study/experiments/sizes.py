@@ -10,7 +10,7 @@ from tailnoise_utils.noise.matrix import noise_matrix
 
 from .iterations import DiagnosisSpec
 from .spec import Progress, Row, indices
-from .trainings import few, finely, training
+from .trainings import few, finely, seeds, training
 
 _LATE = (0, 100, 1000, 10_000, 30_000, 50_000, 65_000)  # of the paper's long runs: alpha^ is averaged late in training
 _POWERS = tuple(2**k for k in range(1, 11))
@@ -44,7 +44,7 @@ def fcn_size_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
         datasets, losses, widths, depths, iterations, points = ("digits",), ("nll",), (4, 16), (2, 4), 100, (100,)
     if profile == "constant":
         widths, depths, iterations, points = _POWERS[1:], tuple(range(2, 11)), 65_000, _LATE
-    grid = [(*network, seed) for seed in range(3) for network in product(datasets, losses, depths, widths)]
+    grid = [(*network, seed) for seed in seeds(profile) for network in product(datasets, losses, depths, widths)]
     if profile == "laptop":  # the paper's largest width once, after the first seed of all others
         first = len(grid) // 3
         grid[first:first] = [(dataset, "nll", 4, 1024, 0) for dataset in datasets]
@@ -66,7 +66,7 @@ def cnn_size_grid(profile: str) -> tuple[SplitsSpec, ...]:
     if profile == "constant":
         filters = _POWERS[:9]
     specs = []
-    for seed, dataset, loss, width in product(range(3), datasets, losses, filters):
+    for seed, dataset, loss, width in product(seeds(profile), datasets, losses, filters):
         iterations = {"smoke": 60, "constant": 65_000}.get(profile, lengths[loss])
         points = {"smoke": (60,), "constant": _LATE}.get(profile, few(iterations))
         # Snapshots as `iterations` has them: the CNNs that are there too are trained once.

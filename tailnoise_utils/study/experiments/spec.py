@@ -76,6 +76,10 @@ class Spec(Protocol):
         """Return rows of the run, made again, with what `sample` put at `path`; None where that cannot be done soon."""
         return self.rows(lambda share: None) if self.quick else None
 
+    def repeated(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return those of stored rows that `again` gives too."""
+        return rows[~rows["quantity"].isin(self.once)]
+
     def alone(self) -> AbstractContextManager:
         """Hold the run against other processes, where they share something."""
         return nullcontext()

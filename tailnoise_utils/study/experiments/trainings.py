@@ -25,6 +25,11 @@ def training(model: str, dataset: str, profile: str, *, iterations: int, depth: 
     return TrainSpec(**settings | more)
 
 
+def seeds(profile: str) -> range:
+    """Give 0, 1, 2; in smoke 0, 1."""
+    return range(2 if profile == "smoke" else 3)
+
+
 def along(iterations: int, profile: str) -> tuple[int, ...]:
     """Give 0, 1, 2, 3, 5, 7, 10, 20, ... up to the end: dense early, where alpha^ moves; in smoke 0, 1, 10, 100, ..."""
     steps = [m * 10**e for e in range(6) for m in ((1,) if profile == "smoke" else (1, 2, 3, 5, 7))]

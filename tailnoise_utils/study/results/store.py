@@ -99,7 +99,7 @@ def _seal(rows: pd.DataFrame, runs: list[dict[str, Any]]) -> str:
     """Return the SHA-256 of all rows and runs: whatever is changed in a file afterwards is noticed."""
     seal = hashlib.sha256(json.dumps(runs, sort_keys=True).encode())
     for name, kind in COLUMNS.items():
-        values = "\0".join(rows[name]).encode() if kind == "str" else rows[name].to_numpy(kind)
+        values = "\0".join(rows[name].to_numpy(object)).encode() if kind == "str" else rows[name].to_numpy(kind)
         if kind == "float64":  # a file holds one kind of NaN, arithmetic makes several
             values = np.where(np.isnan(values), np.nan, values)
         seal.update(values if kind == "str" else values.tobytes())
