@@ -80,7 +80,7 @@ def survive(folder: Path, kills: int, seed: int) -> None:
 
 
 def test_killed_workers_cost_no_row(tmp_path):
-    survive(tmp_path, kills=3, seed=1901)
+    survive(tmp_path, kills=2, seed=1901)
 
 
 if __name__ == "__main__":
