@@ -1,19 +1,16 @@
 """Every way gives the same number from the same gradients; time and memory are those of the work; ratios within a round."""
 
-import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from conftest import ROOT
 from filelock import Timeout
 from torch.utils.flop_counter import FlopCounterMode
 
-from tailnoise_utils import stable
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import cost
 from tailnoise_utils.study.experiments.cost import CostSpec
@@ -56,14 +53,6 @@ def test_all_ways_to_alpha_give_the_same_one():
         assert cost.WAYS[way](network, batches) == pytest.approx(expected.inverse, rel=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(7, 30), (12, 130), (64, 64)])
-def test_the_written_out_estimate_is_the_published_one(shape):
-    U = torch.from_numpy(stable.sample(1.5, math.prod(shape), generator=np.random.default_rng(0))).float()
-    U[::7] = 0
-    expected = mohammadi(U.view(shape), convention="published").inverse
-    assert cost._published_estimate(U) == pytest.approx(expected, rel=1e-6)
-
-
 def test_measuring_is_asked_for_what_it_says(monkeypatch):
     reports, original = [], cost.measure
     monkeypatch.setattr(cost, "measure", lambda *a, **options: reports.append(original(*a, **options)) or reports[-1])
@@ -104,12 +93,12 @@ def test_memory_is_the_most_in_use_beyond_what_was_there_and_a_killed_process_is
         "cost.WAYS['measure'] = lambda model, batches: (np.ones(2**23), None)[1] or np.ones(2**22)",  # 64 MiB, let go of
         "print(TINY.peak('plain loop'), TINY.peak('measure'))",
         "cost.WAYS['measure'] = lambda model, batches: os.kill(os.getpid(), 9)",
-        "cost._in_forks(replace(TINY, ways=('plain loop', 'measure')))",
+        "replace(TINY, ways=('plain loop', 'measure')).in_forks()",
     )
-    nothing, peak = map(int, done.stdout.split())
+    nothing, peak = map(float, done.stdout.split())
     assert nothing < 2**22
     assert peak == pytest.approx(2**26, rel=0.05)
-    assert "RuntimeError: the process of 'measure' was killed" in done.stderr
+    assert "BrokenProcessPool" in done.stderr
 
 
 def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch):
