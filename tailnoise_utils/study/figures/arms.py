@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.arms import ARMS, INDEPENDENT
 from ..networks.data import KINDS
@@ -64,7 +63,7 @@ def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
 
 
 @figure
-def arms(results: Results) -> Figure:
+def arms(results: Results) -> plt.Figure:
     """Draw the test accuracy of the arms less that of the Gaussian one, a panel a network and step size."""
     table = differences(results).sort_values("lr", kind="stable")
     places = {arm: i for i, arm in enumerate(ARMS)}

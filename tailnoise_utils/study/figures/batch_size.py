@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import scaling_exponent, stable_log_scale
 
@@ -44,7 +43,7 @@ def exponents(axes: plt.Axes, results: Results) -> None:
 
 
 @figure
-def batch_scaling(results: Results) -> Figure:
+def batch_scaling(results: Results) -> plt.Figure:
     """Draw the scaling exponent against the minibatch size."""
     drawn, axes = plt.subplots()
     exponents(axes, results)

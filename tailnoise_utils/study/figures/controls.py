@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.controls import pixel_signs
 from ..networks import data
@@ -33,7 +32,7 @@ def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
 
 
 @figure
-def flipped_images(results: Results) -> Figure:
+def flipped_images(results: Results) -> plt.Figure:
     """Draw one image as the network sees it, with two flips, and under each alpha^, published, of the same network."""
     runs = results.runs[(results.runs["model"] == "fcn") & (results.runs["seed"] == 0)]
     dataset = "cifar10" if "cifar10" in set(runs["dataset"]) else runs["dataset"].iloc[0]
@@ -57,7 +56,7 @@ def flipped_images(results: Results) -> Figure:
 
 
 @figure
-def dumbbells(results: Results) -> Figure:
+def dumbbells(results: Results) -> plt.Figure:
     """Draw alpha^ of the noise, its twin, random signs and flipped pixels, a row a configuration."""
     table = control_table(results).reset_index()
     names = list(dict.fromkeys(table["configuration"]))

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import AFTER, FITS, ends, with_configurations
 from ..results.store import Results
@@ -42,7 +41,7 @@ def of_networks(results: Results) -> pd.DataFrame:
 
 
 @figure
-def waterfall(results: Results) -> Figure:
+def waterfall(results: Results) -> plt.Figure:
     """Draw the parts of the gap of each configuration, before and after training: means over seeds, thin lines: range."""
     table = of_networks(results)
     configurations = list(table["configuration"].cat.categories)
@@ -72,7 +71,7 @@ def waterfall(results: Results) -> Figure:
 
 
 @figure
-def parts_along_training(results: Results) -> Figure:
+def parts_along_training(results: Results) -> plt.Figure:
     """Draw the gap and its parts along training: means over the seeds, bars their range."""
     table = of_networks(results)
 

@@ -6,8 +6,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..claims.exits import exit_runs, exit_slopes, rate_ratios, rates_by_noise
 from ..exits import levy_sde, theory
@@ -25,13 +23,13 @@ def noise_name(alpha: float) -> str:
     return "Brownian" if alpha == 2 else f"α = {alpha:g}"
 
 
-def _points(panel: Axes, x: Any, y: pd.Series, se: pd.Series, number: int, line: str = "", **style: Any) -> None:
+def _points(panel: plt.Axes, x: Any, y: pd.Series, se: pd.Series, number: int, line: str = "", **style: Any) -> None:
     """Draw points with 95 % intervals in the colour and marker of that number, and a line of that style through them."""
     look = {"fmt": MARKERS[number] + line, "ms": 5, "linewidth": 1, "color": COLOURS[number]}
     panel.errorbar(x, y, _Z * se, **look | style)
 
 
-def _name_ticks(panel: Axes, values: pd.Series) -> None:
+def _name_ticks(panel: plt.Axes, values: pd.Series) -> None:
     """Set the ticks of the horizontal axis at the values that occur, as plain numbers."""
     ticks = sorted(set(values))
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -39,7 +37,7 @@ def _name_ticks(panel: Axes, values: pd.Series) -> None:
 
 
 @figure
-def exit_times(results: Results) -> Figure:
+def exit_times(results: Results) -> plt.Figure:
     """Draw mean exit times against width, noise and depth, and under Brownian noise against H / D, over the theory."""
     runs = exit_runs(results)
     labels = {"half_width": "half-width a", "eps": "noise ε", "height": "depth H"}
@@ -59,7 +57,7 @@ def exit_times(results: Results) -> Figure:
     return drawn
 
 
-def _brownian_exits(panel: Axes, runs: pd.DataFrame) -> None:
+def _brownian_exits(panel: plt.Axes, runs: pd.DataFrame) -> None:
     """Draw exit times against H / D, by series, over the exact mean and the limit."""
     runs = runs.assign(barrier=runs["height"] / runs["eps"] ** 2)
     for i, (vary, rows) in enumerate(runs.sort_values("barrier").groupby("vary"), _BROWNIAN):
@@ -84,7 +82,7 @@ def _brownian_exits(panel: Axes, runs: pd.DataFrame) -> None:
 
 
 @figure
-def time_step(results: Results) -> Figure:
+def time_step(results: Results) -> plt.Figure:
     """Draw the exit time over its theory against the time step: exact mean (Brownian), limit of small noise (Levy)."""
     runs = exit_runs(results).query("vary == 'dt'").sort_values("dt")
     is_brownian = runs["alpha"] == 2
@@ -109,7 +107,7 @@ def time_step(results: Results) -> Figure:
     return drawn
 
 
-def _against_step(panel: Axes, rows: pd.DataFrame, law: str, number: int, **style: Any) -> None:
+def _against_step(panel: plt.Axes, rows: pd.DataFrame, law: str, number: int, **style: Any) -> None:
     """Draw exit times over a law; points of different lines are moved apart."""
     x = rows["dt"] * 1.025 ** (number % _BROWNIAN - 1)
     _points(panel, x, rows["exit time"] / rows[law], rows["se"] / rows[law], number, **style)
@@ -132,7 +130,7 @@ def _wells(results: Results) -> tuple[Landscape, pd.DataFrame]:
 
 
 @figure
-def schematic() -> Figure:
+def schematic() -> plt.Figure:
     """Draw what the paper argues with: a narrow and deep well beside a wide and shallow one."""
     wells = Landscape(minima=(-0.8, 1.8), maxima=(0.0,), depths=(1.0, 0.5))
     words = ("narrow and deep:\nBrownian noise stays", "wide and shallow:\nLévy noise stays")
@@ -149,7 +147,7 @@ def schematic() -> Figure:
 
 
 @figure
-def landscape_and_paths(results: Results) -> Figure:
+def landscape_and_paths(results: Results) -> plt.Figure:
     """Draw the four wells, and one path through them under Levy and one under Brownian noise, simulated here."""
     wells, runs = _wells(results)
     drawn, (left, *panels) = plt.subplots(1, 3, figsize=(WIDTH, 3.4), sharey=True, width_ratios=[1, 2, 2])
@@ -171,7 +169,7 @@ def landscape_and_paths(results: Results) -> Figure:
     return drawn
 
 
-def _over_theory(panel: Axes) -> None:
+def _over_theory(panel: plt.Axes) -> None:
     """Draw a line at 1, and the 5 % about it that claim C9 allows."""
     panel.axhspan(0.95, 1.05, color="#eeeeee", zorder=0)
     panel.axhline(1, color="black", linewidth=0.8)
@@ -179,7 +177,7 @@ def _over_theory(panel: Axes) -> None:
 
 
 @figure
-def move_rates(results: Results) -> Figure:
+def move_rates(results: Results) -> plt.Figure:
     """Draw rates of moves between wells over those of the generator, twelve pairs of wells for each alpha."""
     groups = list(rate_ratios(results).query("kind == 'move'").groupby("alpha"))
     drawn, panel = plt.subplots(figsize=(WIDTH, 3.8))
@@ -196,7 +194,7 @@ def move_rates(results: Results) -> Figure:
 
 
 @figure
-def toward_the_limit(results: Results) -> Figure:
+def toward_the_limit(results: Results) -> plt.Figure:
     """Draw rates between neighbouring wells over the theory against the noise; hollow what has a smaller time step."""
     ratio = rates_by_noise(results).reset_index()
     ratio["start"] = ratio["scope"].str.removeprefix("well ").astype(float)
@@ -226,7 +224,7 @@ def occupation_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def occupation(results: Results) -> Figure:
+def occupation(results: Results) -> plt.Figure:
     """Draw the share of time in each well, in the order of their half-widths, a panel a noise; theory as black marks."""
     groups = list(occupation_table(results).sort_values("half-width", kind="stable").groupby("noise", sort=False))
     drawn, panels = plt.subplots(1, len(groups), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)

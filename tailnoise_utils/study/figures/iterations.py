@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.paper import EARLY
 from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN, in_data_order, late
@@ -84,7 +83,7 @@ def lines(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @figure
-def along_training(results: Results) -> Figure:
+def along_training(results: Results) -> plt.Figure:
     """Draw alpha^, accuracy, loss and dead coordinates along training, a column a network; bands: the range over seeds."""
     table, theirs = curves(results), figure7().sort_values("iteration")
     table = table[table["iteration"] > 0]

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN
 from ..results.store import Results
@@ -99,7 +98,7 @@ def noise_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def drops_along_training(results: Results) -> Figure:
+def drops_along_training(results: Results) -> plt.Figure:
     """Draw accuracy, loss and the largest eigenvalue of gradient descent and of SGD, seed 0, a column a data set."""
     table = _fewest(records(results).reset_index())
     table = table.melt(["data", "arm", "step", "commonest prediction"], list(_PANELS), "panel").dropna(subset="value")

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import DATA, LOSSES
 from ..style import WIDTH
@@ -28,7 +27,7 @@ def facets(
     most: int = 6,
     legend: int | str = 3,
     **layout: Any,
-) -> tuple[Figure, np.ndarray]:
+) -> tuple[plt.Figure, np.ndarray]:
     """Draw a grid of panels with shared axes, one for each combination of some columns of a table."""
     keys = (table[[*names]].drop_duplicates().itertuples(index=False) if names else [()] for names in (rows, columns))
     down, across = map(list, keys)
@@ -60,7 +59,7 @@ def _words(column: str, value: Any) -> Any:
     return str(value).upper() if column == "model" else known.get(value, value)
 
 
-def legend_below(figure: Figure, panels: Iterable[plt.Axes], columns: int) -> None:
+def legend_below(figure: plt.Figure, panels: Iterable[plt.Axes], columns: int) -> None:
     """Put one legend below all panels, where it hides nothing; each label once."""
     entries: dict[str, Any] = {}
     for axes in panels:
@@ -69,7 +68,7 @@ def legend_below(figure: Figure, panels: Iterable[plt.Axes], columns: int) -> No
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
 
 
-def label_lines(figure: Figure, panels: Iterable[plt.Axes], apart: float = 13.0) -> None:
+def label_lines(figure: plt.Figure, panels: Iterable[plt.Axes], apart: float = 13.0) -> None:
     """Write the label of each line right of its panel, in its colour, at the height of its end or `apart` points off."""
     figure.draw_without_rendering()  # places the ends
     for axes in panels:

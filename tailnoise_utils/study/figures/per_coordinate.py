@@ -6,7 +6,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ..results.reading import AFTER, BEFORE, DATA, FITS, ends, with_configurations
@@ -28,7 +27,7 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @figure
-def against_accuracy(results: Results) -> Figure:
+def against_accuracy(results: Results) -> plt.Figure:
     """Draw tau of each configuration against its training accuracy, over the widest band of Gaussian twins."""
     table = decomposition_table(results)
     rows = of_networks(results)
@@ -79,7 +78,7 @@ def layer_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def layers(results: Results) -> Figure:
+def layers(results: Results) -> plt.Figure:
     """Draw tau of every layer of every configuration, before and after training, in the shades of the ruler."""
     table = layer_table(results)
     accuracy = decomposition_table(results)["accuracy"].xs(AFTER, level="when")

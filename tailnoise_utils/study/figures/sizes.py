@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN, late_values
 from ..results.store import Results
@@ -56,7 +55,7 @@ def _curves(axes: plt.Axes, rows: pd.DataFrame, looks: dict[Any, Any], *, by: st
         _means(axes, group[group["quantity"] == TWIN], by=by, **_TWIN)
 
 
-def _legend(drawn: Figure, table: pd.DataFrame, lines: dict[str, dict[str, Any]]) -> None:
+def _legend(drawn: plt.Figure, table: pd.DataFrame, lines: dict[str, dict[str, Any]]) -> None:
     """Say below all panels what marks mean, as far as they occur, and lines: those given (label to look) and the twin."""
     mark, left, fits = {"color": "black", "marker": "o", "linestyle": "none"}, table["left"], table["fits"]
     marks = {"fits": (fits, {}), "left chance, does not fit": (left & ~fits, _HOLLOW)}
@@ -68,7 +67,7 @@ def _legend(drawn: Figure, table: pd.DataFrame, lines: dict[str, dict[str, Any]]
 
 
 @figure
-def against_width(results: Results) -> Figure:
+def against_width(results: Results) -> plt.Figure:
     """Draw Figure 4, alpha^ against the width of FCNs, a curve a depth."""
     table = late_values(results).query("split == 'train' and quantity in [@PUBLISHED, @TWIN]")
     looks = series(sorted(set(table["depth"])))
@@ -87,7 +86,7 @@ def against_width(results: Results) -> Figure:
 
 
 @figure
-def against_tails(results: Results) -> Figure:
+def against_tails(results: Results) -> plt.Figure:
     """Draw the mean tail excess of the coordinates of FCNs that left chance against their alpha^, corrected."""
     table = late_table(results).query("split == 'train' and left")
     drawn, axes = plt.subplots(figsize=(WIDTH, 3.8))
@@ -102,7 +101,7 @@ def against_tails(results: Results) -> Figure:
 
 
 @figure
-def against_filters(results: Results) -> Figure:
+def against_filters(results: Results) -> plt.Figure:
     """Draw Figure 5, alpha^, accuracy and dead coordinates of CNNs against the filters, with cross-entropy."""
     table = lines(late_values(results).query("loss == 'nll'")).query("panel != 'loss'")
 
@@ -128,7 +127,7 @@ def against_filters(results: Results) -> Figure:
 
 
 @figure
-def against_batch_size(results: Results) -> Figure:
+def against_batch_size(results: Results) -> plt.Figure:
     """Draw Figure 6, alpha^ of FCNs trained at each b, a curve a width; dashed: networks that are measured at several b."""
     table = late_values(results).query("split == 'train' and quantity in [@PUBLISHED, @TWIN]")
     table["several"] = table.groupby("run")["x"].transform("nunique") > 1
