@@ -64,10 +64,7 @@ def rate_ratios(results: Results) -> pd.DataFrame:
 
 
 def checks(wells: Results, limit: Results | None = None) -> pd.DataFrame:
-    """Return what simulation less theory is of every slope, rate (over the theory's) and share of the time.
-
-    Rates of moves at the index of `limit` are those of these runs, extrapolated to no noise.
-    """
+    """Return simulation less theory of every slope, rate (`limit`: extrapolated to no noise) and share of the time."""
     slopes = exit_slopes(wells).query("judged and points >= 3")
     parts = [slopes.assign(kind="slopes of exit times", off=slopes["slope"] - slopes["expected"])]
     ratios = rate_ratios(wells)

@@ -1,7 +1,6 @@
 r"""Objectives of one variable from which exits are simulated: a single symmetric well, and several wells.
 
-Both are twice continuously differentiable and have linear tails. Levy noise needs such tails: after a large jump the
-Euler scheme explodes where the gradient grows faster than linearly.
+Both have linear tails: where the gradient grew faster, the Euler scheme would explode after a large jump.
 """
 
 import math
@@ -30,10 +29,7 @@ class Objective(Protocol):
 class SymmetricWell:
     r"""A well around 0 of half-width a and height H: its two maxima at :math:`\pm a` are H above its minimum.
 
-    .. math:: f(x) = \tfrac H2 \bigl(1 - \cos(\pi x / a)\bigr), \qquad |x| \le \tfrac32 a,
-
-    and the tangent beyond, where f has fallen to H/2 and its curvature is 0. Minimum and maxima have the same curvature
-    up to its sign, :math:`\pi^2 H / (2 a^2)`.
+    .. math:: f(x) = \tfrac H2 \bigl(1 - \cos(\pi x / a)\bigr), \qquad |x| \le \tfrac32 a, \quad \text{the tangent beyond.}
     """
 
     half_width: float

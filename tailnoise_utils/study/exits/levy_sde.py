@@ -30,12 +30,7 @@ _CORE = 0.75  # share of the way from a minimum to a maximum that is surely in t
 def euler(
     objective: Objective, start: _Places, *, alpha: float, eps: float, dt: float, rows: int, generator: Generator
 ) -> Float64[np.ndarray, "rows n"]:
-    r"""Return where particles are after each of `rows` steps.
-
-    .. math:: W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S, \qquad S \sim \mathrm{SaS}(1)
-
-    The time step must be below 1 over the largest curvature of the objective.
-    """
+    r"""Return where particles are after each step :math:`W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S`."""
     _check(eps=eps, dt=dt)
     path = stable.sample(alpha, (rows, len(start)), sigma=eps * dt ** (1 / alpha), generator=generator)
     x = start
@@ -65,10 +60,9 @@ def exit_times(
 ) -> Float64[np.ndarray, " particles"]:
     r"""Return the times at which particles that start at 0 are first seen outside :math:`(-\text{edge}, \text{edge})`.
 
-    They are looked at once a step: excursions of Brownian motion across the edge between two looks are missed, and exits
-    come late. To first order in the size of a step, an edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further
-    inside (`shifted`) makes up for that. There is no such shift for alpha < 2, where particles jump across. Source:
-    Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349 (the shift).
+    They are looked at once a step, so that exits of Brownian motion come late; to first order an edge that lies
+    :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further inside (`shifted`) makes up for that. Source: Broadie, Glasserman and
+    Kou (1997), Mathematical Finance 7, 325-349.
     """
     if shifted and alpha != 2:
         raise ValueError(f"shifted at alpha = {alpha}: the shift of the edge is for Brownian noise, alpha = 2, only")
@@ -113,8 +107,7 @@ def visits(
 ) -> Visits:
     """Return what particles do in the wells of a landscape; equally many of them start in each minimum.
 
-    They are looked at every fifth step. A particle has moved to a well when it is seen no further from the minimum than
-    three quarters of the way to a maximum: one that dithers on a maximum does not count as moving to and fro.
+    One has moved to a well when it is seen (every fifth step) within 3/4 of the way from the minimum to a maximum.
     """
     m, s, r = np.asarray(landscape.minima), np.asarray(landscape.maxima), len(landscape.minima)
     _check(time=time)

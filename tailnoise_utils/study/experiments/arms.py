@@ -176,12 +176,9 @@ class Arm:
 
 
 def image_weights(z: Float64[Tensor, " n"], b: int) -> Float64[Tensor, " n"]:
-    r"""Give the images of a full gradient the weights :math:`(1 + c (z_i - \bar z)) / n`, c as in a minibatch of b.
+    r"""Give images the weights :math:`(1 + c (z_i - \bar z)) / n`, :math:`c = n \sqrt{(1/b - 1/n) / (n - 1)}`.
 
-    .. math:: c = n \sqrt{\frac{1/b - 1/n}{n - 1}}
-
-    With independent standard normal z the gradient has exactly the mean and the covariance of that of a minibatch drawn
-    without replacement.
+    With standard normal z the full gradient has the mean and the covariance of that of b images without replacement.
     """
     n = len(z)
     return (1 + n * math.sqrt((1 / b - 1 / n) / (n - 1)) * (z - z.mean())) / n

@@ -95,11 +95,7 @@ def _in(scope: str, rows: list[Row], x: float | None = None) -> list[Row]:
 def pixel_signs(
     shape: tuple[int, ...], halves: int, seed: int, *, convolution: bool
 ) -> Iterator[tuple[str, float | None, Float[Tensor, "c h w"]]]:
-    """Yield name, number and signs of the pixels of each flip.
-
-    A convolution of stride 2 reads a pixel with weights of the same parity of row and column, whatever its place: signs
-    have to repeat every two pixels there, which leaves 4 a channel.
-    """
+    """Yield name, number and signs of the pixels of each flip; a convolution of stride 2 repeats them every two pixels."""
     c, h, w = shape
     free = (c, 2, 2) if convolution else (c, h, w)
     count = math.prod(free)

@@ -137,11 +137,7 @@ def stratified(parts: dict[str, list[slice]], count: int, seed: int) -> tuple[In
 
 
 def compound_poisson(events: Float64[np.ndarray, " e"], P: int) -> Float64[np.ndarray, " e"]:
-    """Simulate the tail excess of P minibatches where an image has a standard normal gradient or, mostly, none at all.
-
-    A minibatch has a Poisson number N of those that have one, of mean 3 events (the fourth moment of a normal number is
-    three times the square of its second), and a sum is sqrt(N) Z. That of Z, of mean 0, is subtracted, for precision.
-    """
+    """Simulate the tail excess of P minibatches where an image has a standard normal gradient or, mostly, none at all."""
     generator, values = torch.Generator().manual_seed(0), []
     for rate in 3 * events:
         Z = torch.randn(P, 4000, generator=generator)

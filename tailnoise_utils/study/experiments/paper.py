@@ -222,10 +222,7 @@ def coordinate_rows(U: Float[Tensor, "P p"], parts: dict[str, list[slice]], pref
 def binned(
     events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"], edges: tuple[float, ...] = _EVENTS
 ) -> list[Row]:
-    """Give, in bins of events (x: the lower edge), how many coordinates there are, their mean tail excess and rule.
-
-    The standard error is that of independent coordinates, which they are not: it is too small.
-    """
+    """Give, by bins of events (x: lower edge), how many coordinates, their mean tail excess (se too small) and rule."""
     usable = np.isfinite(events) & np.isfinite(tau)
     events, tau = events[usable], tau[usable]
     if not len(events):

@@ -68,8 +68,7 @@ def run(
 ) -> store.Results:
     """Make what is missing of an experiment's results, each run stored as soon as it ends; return those of its grid.
 
-    The workers of `client` (of ``cluster.connect``) make the runs, else this process; `progress` is told after each piece
-    of work how many runs' worth it was. Errors of this machine (OSError: a full disk, an absent data set) end all of it.
+    Errors of this machine (OSError: a full disk, an absent data set) end all of it, those of a run that run alone.
     """
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     records = _records(path)
@@ -191,11 +190,9 @@ def sample_of(path: Path) -> Path:
 
 
 def verify(experiment: str, profile: str) -> pd.DataFrame:
-    """Measure a stored snapshot of an experiment again; where nothing is trained, make its first short run again.
+    """Measure a stored snapshot of an experiment again (or make a short run again), and set the numbers side by side.
 
-    Where weights are larger than a snapshot may be (1 MB), it is iteration 0 of the first run that has it, from the seed.
-    The difference is over the value, or over 0.1 where that is larger: differences of logarithms may be near zero. It is
-    NaN where one of the two is.
+    The difference is over the value, or over 0.1 where that is larger: differences of logarithms may be near zero.
     """
     results = stored(experiment, profile, complete=False)
     finished = set(results.runs["spec_digest"])

@@ -37,10 +37,7 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 @runtime_checkable
 class Spec(Protocol):
-    """What the runner and the store need of a run; its class is a frozen dataclass of plain values.
-
-    What is not said otherwise is that of a run which reads nothing, keeps nothing, and begins anew when it was killed.
-    """
+    """What the runner and the store need of a run: a frozen dataclass of plain values that makes rows."""
 
     once: ClassVar[tuple[str, ...]] = ("seconds",)  # quantities that no second time gives again
 

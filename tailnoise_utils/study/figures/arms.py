@@ -30,10 +30,7 @@ _MEASURED = ["accuracy", "loss", "largest eigenvalue", "tail excess", "norm rati
 
 
 def runs_at_end(results: Results) -> pd.DataFrame:
-    """Return a line a run: accuracy (test; of one that diverged: chance), and what else there is at its last point.
-
-    The norm ratio is the median over all points of the run.
-    """
+    """Return a line a run: test accuracy (chance if it diverged) and more at its last point; the median norm ratio."""
     table, runs = results.table(), results.runs.set_index("run")
     end = last_snapshot(table[table["quantity"] != "diverged"])
     network = [name_of(*pair) for pair in zip(runs["model"], runs["dataset"], strict=True)]
@@ -47,10 +44,7 @@ def runs_at_end(results: Results) -> pd.DataFrame:
 
 
 def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
-    """Return each arm's test accuracy less that of the reference, in points, paired by seed; means with 95 % intervals.
-
-    Intervals are Student's, of the seeds of one arm at one step size; with one seed there is none.
-    """
+    """Return each arm's test accuracy less the reference's, in points, paired by seed, with Student's 95 % intervals."""
     lines = runs_at_end(results)
     wide = lines.pivot(index=["network", "lr", "seed"], columns="arm", values="accuracy").reindex(columns=ARMS)
     paired = (100 * wide.sub(wide[reference], axis=0)).stack().dropna().rename("value").reset_index()

@@ -15,10 +15,7 @@ _SHOWN = ("half", "checkerboard")  # flips whose images are shown
 
 
 def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
-    """Return alpha^ of the noise, its twin and every control, by configuration, before and after training; and tau.
-
-    Means of 1/alpha^ over the seeds (and over the halves of the pixels; "low" and "high" are their extremes).
-    """
+    """Return alpha^ of the noise, its twin and every control, by configuration, before and after training; and tau."""
     table = with_configurations(results)
     table = table.assign(when=np.where(table["iteration"] == 0, BEFORE, AFTER))
     groups = ["configuration", "when"]

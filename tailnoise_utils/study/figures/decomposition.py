@@ -89,10 +89,7 @@ def parts_along_training(results: Results) -> plt.Figure:
 
 
 def decomposition_table(results: Results) -> pd.DataFrame:
-    """Return means over the seeds that left chance, their deviations ("..., sd") and largest p-values ("..., p").
-
-    A line a configuration, before and after training; where no seed left chance, all count.
-    """
+    """Return means over the seeds that left chance (if any did), their deviations (", sd") and largest p-values (", p")."""
     table = of_networks(results)
     names = {key: name for name, key in _COLUMNS.items()}
     keys = zip(table["quantity"].str.removesuffix(" (p)"), table["x"].fillna(0), strict=True)

@@ -114,10 +114,7 @@ def along_training(results: Results) -> plt.Figure:
 
 
 def landmarks(results: Results) -> pd.DataFrame:
-    """Return what marks the training of each run: alpha^ at iteration 100, at its dip and late, and the last iteration.
-
-    A run that is cut short has neither a late value nor an end.
-    """
+    """Return alpha^ of each run at iteration 100, at its dip and late, and its end (one cut short has none)."""
     table, means = _networks(results), late(Results(in_data_order(results.rows), results.runs))
     marks = {}
     for run, rows in table.groupby("run", sort=False):
@@ -154,10 +151,7 @@ def variants(results: Results) -> pd.DataFrame:
 
 
 def against_twin(results: Results) -> dict[str, float]:
-    """Return, by data set, alpha^ of noise, twin and corrected at the dip, and how far noise and twin are ever apart.
-
-    `gap` is the largest difference in 1/alpha^; numbers that were not measured are NaN.
-    """
+    """Return, by data set, alpha^ of noise, twin and corrected at the dip, and the largest `gap` of noise and twin."""
     of_dataset, table = {}, curves(results).query("model == 'fcn'")
     for dataset, rows in table.groupby("dataset"):
         line = rows.pivot_table("value", "iteration", "line").reindex(columns=list(LINES))

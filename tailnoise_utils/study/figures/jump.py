@@ -33,9 +33,8 @@ def records(results: Results) -> pd.DataFrame:
 def drops(loss: pd.Series, accuracy: pd.Series) -> pd.DataFrame:
     """Find the drops of the accuracy in a record by step: from where to where, how deep, and what the loss does.
 
-    The record is cut where the loss turns, into stretches in which it falls or rises by `RISE` or more. In each of them
-    the largest fall of the accuracy from an earlier maximum is a drop, if it is `FALL` or more: of kind B where the loss
-    rises; of kind A where it falls, as long as it is on its first `PLATEAU`. Later, while the loss falls, none counts.
+    The record is cut where the loss turns. In each stretch the largest fall of the accuracy is a drop, of kind B where
+    the loss rises, of kind A where it falls on its first `PLATEAU`.
     """
     turns, direction, extreme = [loss.index[0]], -1, loss.index[0]
     for step, value in loss.items():
@@ -58,10 +57,7 @@ def drops(loss: pd.Series, accuracy: pd.Series) -> pd.DataFrame:
 
 
 def drop_table(results: Results) -> pd.DataFrame:
-    """Return every drop of every run, with the predictions at its bottom and the largest eigenvalue until there.
-
-    That is the largest one from the last point before the drop to the last before its bottom.
-    """
+    """Return every drop of every run, with the predictions at its bottom and the largest eigenvalue until there."""
     tables = {}
     for run, record in records(results).groupby(level=_RUN, observed=True):
         record = record.droplevel(_RUN)
@@ -128,11 +124,7 @@ def drops_along_training(results: Results) -> plt.Figure:
 
 
 def numbers(results: Results) -> dict[str, float]:
-    """Return the numbers of the text, of the first drop of each kind in each run.
-
-    How many runs have one, its extremes, how far apart in steps the bottoms in SGD and gradient descent are at most; the
-    first step at which the losses of the two differ by `RISE` or more in any pair; alpha^ where it is lowest in descent.
-    """
+    """Return the numbers of the text, of the first drop of each kind in each run (`apart`: steps, SGD and descent)."""
     loss, descends = records(results)["loss"].unstack("arm"), results.runs["batch_size"] == results.runs["n_train"]
     apart = loss.sub(loss.get(DESCENT, np.nan), axis=0).abs().max(axis=1) >= RISE
     values = {"apart": apart[apart].index.get_level_values("step").min(), "limit": 2 / results.runs["lr"].iloc[0]}

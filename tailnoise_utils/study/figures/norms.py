@@ -85,10 +85,7 @@ def one_iteration(results: Results) -> plt.Figure:
 
 
 def norm_table(results: Results) -> pd.DataFrame:
-    """Return the sd of the log norm, and D (Kolmogorov and Smirnov) of each law to the noise, by iteration.
-
-    The sd is the mean over the seeds, D is of the norms of all seeds, each over its median.
-    """
+    """Return the sd of the log norm (mean over seeds), and D (of the norms of all seeds) of each law, by iteration."""
     D, rows = distances(results), scaled(results)
     rows = rows.assign(ln=np.log(rows["value"]))
     spreads = rows.groupby(["iteration", "quantity", "run"])["ln"].std().groupby(level=[0, 1]).mean().unstack()

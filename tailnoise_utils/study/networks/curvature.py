@@ -17,10 +17,7 @@ _TOLERANCE = 0.01  # of the residual of an eigenvalue, over the largest magnitud
 def extreme_eigenvalues(
     model: nn.Module, loss_fn: Callable[[Tensor, Tensor], Tensor], x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]
 ) -> tuple[float, float]:
-    """Compute the smallest and the largest eigenvalue of the Hessian of the mean loss, by products with vectors alone.
-
-    Some eigenvalue is within 2 % of the larger magnitude of each, usually far nearer; Ritz values err inwards.
-    """
+    """Compute the ends of the spectrum of the mean loss's Hessian, within 2 % of the larger magnitude."""
     parameters = trainable(model)
     with as_found(model):
         gradient = torch.autograd.grad(loss_fn(model.eval()(x), y), parameters, create_graph=True)

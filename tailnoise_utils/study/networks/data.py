@@ -96,11 +96,7 @@ def cache_folder() -> Path:
 
 
 def load(name: str, *, n_train: int | None = None, n_test: int | None = None) -> Dataset:
-    """Load a data set, or the first images of each of its halves.
-
-    The order is fixed: the files' own, or that of one shuffle for the digits (1500 training, 297 test images).
-    A subset is the first ``n_train`` and ``n_test`` images in that order, so a smaller one is part of a larger one.
-    """
+    """Load a data set, or the first images of each of its halves, in the files' order (digits: of one shuffle)."""
     plain = name.removesuffix(PERMUTED)
     if plain not in KINDS:
         raise ValueError(f"unknown data set {name!r}: the data sets are {', '.join(DATASETS)}")

@@ -29,11 +29,7 @@ _SEED = 10**6  # of the order of training and of dropout, before the seed of the
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """Train a network of the paper by plain SGD.
-
-    All randomness comes from `seed`, each use with a generator of its own: initial weights from `seed` itself, order of
-    training and dropout from 10^6 + `seed`.
-    """
+    """Train a network of the paper by plain SGD; the order of training and dropout come from 10^6 + `seed`."""
 
     dataset: str  #: name of the data set
     n_train: int  #: number of training images
@@ -100,8 +96,7 @@ class Snapshots:
     ) -> str:
         """Make what is missing; return "", or the message that says when the run diverged (what was before that is kept).
 
-        `progress` is told the number of steps done, those of an earlier time included; `each` is called at every snapshot
-        that is made, with the number of steps and the network.
+        `progress` is told the steps done, `each` the number of steps and the network at every snapshot that is made.
         """
         with files.lock(self.folder):  # another process with the same training waits, and finds it done
             for stale in self.folder.glob(".*.part"):

@@ -46,10 +46,7 @@ def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
 
 
 def in_data_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return rows with the indices of minibatches in data order, as the paper takes them, under their plain names.
-
-    Of a run that has both orders of a split, those of the random one are left out.
-    """
+    """Return rows with the indices in data order, where a run has them, under the plain names of the random ones."""
     name = table["quantity"].str.replace(", data order)", ")", regex=False)
     ordered = name != table["quantity"]
     keys = pd.MultiIndex.from_arrays([table["run"], table["split"], name])
