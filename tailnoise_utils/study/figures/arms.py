@@ -77,12 +77,10 @@ def arms(results: Results) -> plt.Figure:
         axes.set_xticks([-100, -1, 0, 1], ["-100", "-1", "0", "1"])
 
     layout = {"rows": ["lr"], "columns": ["network"], "title": "{network}\nstep {lr:g}", "legend": 0}
-    drawn, panels = facets(table, draw, height=3.0, **layout)
+    drawn, panels = facets(table, draw, names=[LABELS[arm] for arm in ARMS], height=3.0, **layout)
     drawn.supxlabel("test accuracy less that of the Gaussian arm, points")
     for axes in panels.flat:
         axes.set_visible(axes.has_data())
-    panels[0, 0].set_yticks(range(len(ARMS)), [LABELS[arm] for arm in ARMS])
-    panels[0, 0].invert_yaxis()
     return drawn
 
 

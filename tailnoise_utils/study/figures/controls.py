@@ -70,10 +70,7 @@ def dumbbells(results: Results) -> plt.Figure:
         axes.axvline(2, **LOOK["Gaussian"])
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": r"$\hat\alpha$, joint (corrected)", "legend": 2}
-    drawn, panels = facets(table, draw, height=1.0 + 0.27 * len(names), **layout)
-    panels[0, 0].set_yticks(range(len(names)), names)
-    panels[0, 0].invert_yaxis()
-    return drawn
+    return facets(table, draw, names=names, height=1.0 + 0.27 * len(names), **layout)[0]
 
 
 def short_table(results: Results) -> pd.DataFrame:

@@ -46,7 +46,6 @@ def waterfall(results: Results) -> plt.Figure:
     table = of_networks(results)
     configurations = list(table["configuration"].cat.categories)
     y = np.arange(len(configurations))
-    time = pd.concat([rows.assign(when=when) for when, rows in ends(table)])
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         by_seed = rows.pivot_table(index=["configuration", "seed"], columns="quantity", values="value", observed=True)
@@ -64,7 +63,7 @@ def waterfall(results: Results) -> plt.Figure:
         axes.axvline(0, color="#555555", linewidth=0.8)
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": _GAP, "legend": 5}
-    drawn, panels = facets(time, draw, height=1.2 + 0.27 * len(y), **layout)
+    drawn, panels = facets(ends(table), draw, height=1.2 + 0.27 * len(y), **layout)
     panels[0, 0].set_yticks(y, configurations)
     panels[0, 0].set_ylim(len(y) - 0.4, -0.6)
     return drawn
@@ -94,7 +93,7 @@ def decomposition_table(results: Results) -> pd.DataFrame:
     names = {key: name for name, key in _COLUMNS.items()}
     keys = zip(table["quantity"].str.removesuffix(" (p)"), table["x"].fillna(0), strict=True)
     lines = []
-    for when, rows in ends(table.assign(name=[names.get(key) for key in keys])):
+    for when, rows in ends(table.assign(name=[names.get(key) for key in keys])).groupby("when", sort=False):
         is_p = rows["quantity"].str.endswith(" (p)")
         keys = ["configuration", "name"]
         value, p = (group.groupby(keys, observed=True)["value"] for group in (rows[~is_p], rows[is_p]))

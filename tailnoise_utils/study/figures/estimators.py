@@ -75,9 +75,8 @@ def estimator_recovery(results: Results) -> plt.Figure:
             axes.axhline(edge, color="#777777", linewidth=0.6, linestyle=":")
 
     layout = {"columns": ["size"], "title": "N = {size:,}", "xlabel": r"true $\alpha$", "height": 3.8}
-    drawn, panels = facets(table, draw, **layout)
-    panels[0, 0].set_ylabel(r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)" "\nlinear between the dotted lines")
-    return drawn
+    ylabel = [r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)" "\nlinear between the dotted lines"]
+    return facets(table, draw, ylabel=ylabel, **layout)[0]
 
 
 @figure

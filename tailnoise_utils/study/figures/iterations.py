@@ -106,9 +106,7 @@ def along_training(results: Results) -> plt.Figure:
 
     layout = {"rows": ["panel"], "columns": ["name"], "title": "{name}", "sharex": "col", "sharey": "row", "most": 12}
     layout |= {"height_ratios": [2, 1, 1, 0.6], "legend": 0, "xlabel": "iteration (SGD steps)"}
-    drawn, panels = facets(table, draw, height=1.75, **layout)
-    for axes, label in zip(panels[:, 0], PANELS.values(), strict=True):
-        axes.set_ylabel(label)
+    drawn, panels = facets(table, draw, height=1.75, ylabel=PANELS.values(), **layout)
     legend_below(drawn, panels[0], 3)
     return drawn
 
@@ -169,6 +167,5 @@ def against_twin(results: Results) -> dict[str, float]:
             "later": 1 / noise.loc[EARLY + 1 :].max(),
             "gap": (noise - line["Gaussian twin"]).abs().max(),
         }
-    names = ["dip", "twin", "corrected", "corrected_start", "dead", "at", "accuracy", "start", "later", "gap"]
-    numbers = pd.DataFrame(of_dataset, names, list(_FIGURE7)).unstack()
+    numbers = pd.DataFrame(of_dataset).reindex(columns=list(_FIGURE7)).unstack()
     return {f"{dataset}_{name}": float(value) for (dataset, name), value in numbers.items()}

@@ -105,22 +105,14 @@ def drops_along_training(results: Results) -> plt.Figure:
         for (arm, line), (colour, width) in zip(rows.groupby("arm", observed=True), _LINES, strict=False):
             axes.plot(line["step"], line["value"], color=colour, linewidth=width, label=arm)
             if panel == "accuracy" and arm == DESCENT:
-                style = {
-                    "color": "black",
-                    "linestyle": ":",
-                    "linewidth": 1,
-                    "label": "share of its commonest prediction",
-                }
-                axes.plot(line["step"], line["commonest prediction"], **style)
+                style = {"linewidth": 1, "label": "share of its commonest prediction"}
+                axes.plot(line["step"], line["commonest prediction"], "k:", **style)
         if panel == "largest eigenvalue":
             axes.axhline(limit, color="black", linewidth=0.8, linestyle="--", label=f"2 / step = {limit:g}")
             axes.set_yscale("log")
 
     layout = {"rows": ["panel"], "columns": ["data"], "title": "{data}", "sharex": "col", "sharey": "row"}
-    drawn, panels = facets(table, draw, height=2.0, legend=3, xlabel="step", **layout)
-    for axes, label in zip(panels[:, 0], _PANELS.values(), strict=True):
-        axes.set_ylabel(label)
-    return drawn
+    return facets(table, draw, height=2.0, legend=3, xlabel="step", ylabel=_PANELS.values(), **layout)[0]
 
 
 def numbers(results: Results) -> dict[str, float]:

@@ -22,13 +22,17 @@ def facets(
     columns: Sequence[str] = (),
     title: str = "",
     xlabel: str = "",
-    ylabel: str = "",
+    ylabel: str | Iterable[str] = "",
+    names: Sequence[str] = (),
     height: float = 2.3,
     most: int = 6,
     legend: int | str = 3,
     **layout: Any,
 ) -> tuple[plt.Figure, np.ndarray]:
-    """Draw a grid of panels with shared axes, one for each combination of some columns of a table."""
+    """Draw a grid of panels with shared axes, one for each combination of some columns of a table.
+
+    `ylabel` is one for all or one for each row of panels; `names` go down the vertical axis, from 0 on.
+    """
     keys = (table[[*names]].drop_duplicates().itertuples(index=False) if names else [()] for names in (rows, columns))
     down, across = map(list, keys)
     if len(down) * len(across) > most:
@@ -45,7 +49,14 @@ def facets(
         if of_panel.any():
             draw(axes, table[of_panel])
         axes.set_xlabel(xlabel if i == len(down) - 1 else "")
-    figure.supylabel(ylabel)
+    if isinstance(ylabel, str):
+        figure.supylabel(ylabel)
+    else:
+        for axes, label in zip(panels[:, 0], ylabel, strict=True):
+            axes.set_ylabel(label)
+    if names:
+        panels[0, 0].set_yticks(range(len(names)), names)
+        panels[0, 0].invert_yaxis()
     if legend == "direct":
         label_lines(figure, panels[:, -1])
     elif legend:

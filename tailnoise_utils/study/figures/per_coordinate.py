@@ -32,7 +32,7 @@ def against_accuracy(results: Results) -> plt.Figure:
     table = decomposition_table(results)
     rows = of_networks(results)
     points = _points(rows)
-    twins = pd.concat([at for _, at in ends(rows[rows["quantity"] == "tail excess (twin)"])])
+    twins = ends(rows[rows["quantity"] == "tail excess (twin)"])
     twins = twins.groupby(["configuration", "iteration"], observed=True)[["value", "se"]].mean()
     drawn, axes = plt.subplots(figsize=(WIDTH, 4.6))
     band = (twins["value"] - 1.96 * twins["se"]).min(), (twins["value"] + 1.96 * twins["se"]).max()
@@ -70,11 +70,8 @@ def layer_table(results: Results) -> pd.DataFrame:
     table = with_configurations(results)
     table = table[(table["scope"] != "all") & (table["quantity"] == "tail excess")]
     layer = table.groupby("configuration", observed=True)["scope"].transform(lambda names: pd.factorize(names)[0] + 1)
-    rows, keys = (
-        pd.concat([at.assign(when=when) for when, at in ends(table.assign(layer=layer))]),
-        ["configuration", "when"],
-    )
-    return rows.pivot_table("value", keys, "layer", observed=True, sort=False).sort_index(axis=1)
+    rows = ends(table.assign(layer=layer))
+    return rows.pivot_table("value", ["configuration", "when"], "layer", observed=True, sort=False).sort_index(axis=1)
 
 
 @figure
@@ -94,9 +91,7 @@ def layers(results: Results) -> plt.Figure:
         axes.grid(visible=False)
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": "layer", "legend": 0}
-    drawn, panels = facets(table.reset_index(), draw, height=1.4 + 0.23 * len(names), **layout)
-    panels[0, 0].set_yticks(range(len(names)), names)
-    panels[0, 0].invert_yaxis()
+    drawn, panels = facets(table.reset_index(), draw, names=names, height=1.4 + 0.23 * len(names), **layout)
     fit = panels[0, -1].secondary_yaxis("right")
     fit.set_yticks(range(len(names)), [f"{value:.2f}" for value in accuracy])
     fit.set_ylabel("training accuracy")

@@ -117,9 +117,8 @@ def against_filters(results: Results) -> plt.Figure:
         axes.set_xscale("log", base=2)
 
     layout = {"rows": ["panel"], "columns": ["dataset"], "title": "{dataset}", "sharey": "row", "legend": 0}
+    layout["ylabel"] = [PANELS[panel] for panel in table["panel"].unique()]
     drawn, panels = facets(table, draw, height=1.9, height_ratios=[2, 1, 0.8], xlabel="filters", **layout)
-    for axes, panel in zip(panels[:, 0], ("alpha", "accuracy", "dead"), strict=True):
-        axes.set_ylabel(PANELS[panel])
     shown = {line: LINES[line][3] for line in ("training images", "test images", "corrected")}
     panels[0, 0].xaxis.set_major_formatter("{x:.0f}")
     _legend(drawn, table, shown | _RANGE)

@@ -88,12 +88,12 @@ def with_configurations(results: Results) -> pd.DataFrame:
     return table.assign(configuration=configuration)
 
 
-def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Split rows into those before training, of all runs, and those at the last snapshot, of the runs that trained."""
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows before training (`when`), of all runs, then those at the last snapshot, of the runs that trained."""
     end = last_snapshot(table)
     trained = end["status"] == "complete"
     some = trained.groupby(end["configuration"], observed=True).transform("any")
-    return [(BEFORE, table[table["iteration"] == 0]), (AFTER, end[trained | ~some])]
+    return pd.concat([table[table["iteration"] == 0].assign(when=BEFORE), end[trained | ~some].assign(when=AFTER)])
 
 
 def untrained(results: Results) -> str:
