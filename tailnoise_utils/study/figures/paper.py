@@ -17,7 +17,7 @@ PALE = "#F0C9AE"  # what is the paper's: its own curves, the ranges that it clai
 
 
 def figure7() -> pd.DataFrame:
-    """Return the curves of Figure 7, read from a public slide deck (J. Lee, 6 November 2020): alpha^ to .01, steps to 2 %."""
+    """Return the curves of Figure 7, read off a public slide deck (J. Lee, 6 November 2020): alpha^ to .01, steps 2 %."""
     return pd.read_csv(Path(__file__).with_name("figure7.csv"))
 
 
