@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..results.store import Results
-from .verdict import Verdict, cell, judge
+from .verdict import Verdict, cells_of, judge
 
 _TOLERANCE = 0.05  # of slopes, of rates over the theory's, and of shares of the time
 
@@ -104,10 +104,8 @@ def c9(wells: Results, limit: Results) -> Verdict:
     are extrapolated to no noise (decided when the others were known), where alone the theory is exact.
     """
     table = checks(wells, limit)
-    cells = [
-        cell(f"{'Brownian' if alpha == 2 else f'alpha = {alpha:g}'}, {kind}", group["off"], near(group["off"]).all())
-        for (alpha, kind), group in table.groupby(["alpha", "kind"], sort=False)
-    ]
+    noise = ["Brownian" if alpha == 2 else f"alpha = {alpha:g}" for alpha in table["alpha"]]
+    cells = cells_of(table.assign(noise=noise, value=table["off"], holds=near(table["off"])), ("noise", "kind"))
     return judge(c9, cells, "simulation less theory", "the theory", (-_TOLERANCE, _TOLERANCE))
 
 

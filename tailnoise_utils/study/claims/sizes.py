@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..results import reading
 from ..results.store import Results
-from .verdict import Cell, Verdict, cell, judge
+from .verdict import Cell, Verdict, cell, cells_of, judge
 
 _FAR = 1.75
 _LEVEL, _CNN, _FEW = (1.05, 1.25), (1.0, 1.1), 8
@@ -89,11 +89,10 @@ def c4b(fcn: Results) -> Verdict:
 
     The rule: alpha^ of every size that left chance (mean over its seeds) is 1.05 to 1.25.
     """
-    rows, cells = late_alpha(fcn).query("dataset == 'cifar10' and left"), []
-    for (loss, depth), group in rows.groupby(["loss", "depth"]):
-        sizes = group.groupby("width")[["alpha", "corrected"]].mean()
-        holds = sizes["alpha"].between(*_LEVEL).all()
-        cells.append(cell(f"{reading.LOSSES[loss]}, depth {depth}", sizes["alpha"], holds, sizes["corrected"]))
+    rows = late_alpha(fcn).query("dataset == 'cifar10' and left")
+    sizes = rows.groupby(["loss", "depth", "width"])[["alpha", "corrected"]].mean().reset_index()
+    depth, alpha = "depth " + sizes["depth"].astype(str), sizes["alpha"]
+    cells = cells_of(sizes.assign(depth=depth, value=alpha, holds=alpha.between(*_LEVEL)), ("loss", "depth"))
     return judge(c4b, cells, "alpha^ of a size", "1.1 to 1.2", _LEVEL)
 
 

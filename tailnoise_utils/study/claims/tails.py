@@ -6,10 +6,10 @@ import scipy  # its parts load when they are first used
 
 from tailnoise_utils.diagnosis import stable_index
 
-from ..results.reading import CONFIGURATION, FITS, at_end, at_start, name_of, values
+from ..results.reading import CONFIGURATION, FITS, at_end, at_start, values
 from ..results.store import Results
 from .batch_size import exponents
-from .verdict import Verdict, cell, judge, span
+from .verdict import Verdict, cells_of, judge, span
 
 _ROWS = 120  # minibatches of these measurements
 _LEVEL = 0.05
@@ -83,11 +83,8 @@ def o1(fcn: Results) -> Verdict:
     start = at_start(fcn)
     names = ("decomposition: correlation", "decomposition: e_0")
     correlation, gap = (values(start, name).groupby(CONFIGURATION)["value"].mean() for name in names)
-    shares = (correlation / gap).rename("share").reset_index()
-    cells = [
-        cell(name_of(*names), group["share"], (group["share"] > 0.5).all())
-        for names, group in shares.groupby(["model", "dataset", "loss"], sort=False)
-    ]
+    shares = (correlation / gap).rename("value").reset_index()
+    cells = cells_of(shares.assign(holds=shares["value"] > 0.5))
     return judge(o1, cells, "correlation, fraction of the gap", "(ours) more than half", (0.5, 1.0))
 
 
@@ -96,9 +93,5 @@ def o2(fcn: Results) -> Verdict:
 
     The rule: tau of each configuration that fits (training accuracy .95 or more) is larger than that of Gaussian twins.
     """
-    table = configurations(fcn).query("fits and p == p")
-    cells = [
-        cell(name_of(*names), group["tau"], group["heavier"].all())
-        for names, group in table.groupby(["model", "dataset", "loss"], sort=False)
-    ]
-    return judge(o2, cells, "tau", "(ours) above 0", None)
+    table = configurations(fcn).query("fits and p == p").rename(columns={"tau": "value", "heavier": "holds"})
+    return judge(o2, cells_of(table), "tau", "(ours) above 0", None)

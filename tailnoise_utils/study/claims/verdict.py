@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..results.reading import name_of
+
 OPEN = "cannot be judged here"
 VERDICTS = ("holds", "holds partly", "does not hold", OPEN)
 NO_NOISE = "not about gradient noise"
@@ -61,6 +63,14 @@ def cell(name: str, values: Iterable[float], holds: bool | np.bool_, corrected: 
     beside = span(others.min(), others.max()) if len(others) else ""
     columns = {"cell": name, "low": low, "value": value, "high": high, "n": len(numbers), "holds": bool(holds)}
     return columns | {"corrected": beside}
+
+
+def cells_of(table: pd.DataFrame, by: Sequence[str] = ("model", "dataset", "loss")) -> list[Cell]:
+    """Return a cell for each group of rows: of its `value`, whether all of them are as the rule `holds`, `corrected`."""
+    groups = table.groupby(list(by), sort=False)
+    return [
+        cell(name_of(*names), rows["value"], rows["holds"].all(), rows.get("corrected", ())) for names, rows in groups
+    ]
 
 
 def judge(

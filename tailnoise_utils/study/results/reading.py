@@ -126,9 +126,9 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
     return quantity, float(common.index.max()) if len(common) else float("nan")
 
 
-def name_of(model: str, dataset: str, loss: str = "") -> str:
-    """Return a readable name of a kind of configurations, such as "FCN, MNIST, cross-entropy"; "" is left out."""
-    return ", ".join(WORDS.get(part, part) for part in (model, dataset, loss) if part)
+def name_of(*parts: str) -> str:
+    """Return a readable name of a kind of configurations, such as "FCN, MNIST, cross-entropy"."""
+    return ", ".join(WORDS.get(part, part) for part in parts)
 
 
 def provenance_line(results: Results) -> str:
