@@ -20,10 +20,9 @@ def exit_runs(results: Results) -> pd.DataFrame:
 
 
 def exit_slopes(results: Results) -> pd.DataFrame:
-    """Return the slope of the logarithm of the mean exit time for each series of runs in which one setting varies.
+    """Return the slope of the logarithm of the mean exit time, weighted least squares, for each series of runs.
 
-    Least squares weighted by the squared inverse standard errors, from which the slope's own error follows. Brownian series
-    in width (slope 2 in ln a) and depth are not judged: the prefactor of the exit time changes along them.
+    Brownian series in width and depth are not judged: the prefactor of the exit time changes along them.
     """
     lines = []
     for (alpha, series), rows in exit_runs(results).query("vary != 'dt'").groupby(["alpha", "vary"]):

@@ -20,8 +20,8 @@ _CLEAR = 0.05  # tau that counts as heavier where it was not set against Gaussia
 def configurations(*results: Results) -> pd.DataFrame:
     """Return tau of each configuration that left chance, at the last snapshot (mean over seeds), and whether it fits.
 
-    `share` is tau / ln K1, all that such tails can add to 1/alpha^. p, against Gaussian twins, is combined over the seeds
-    by Fisher's method and adjusted over the configurations by Benjamini and Hochberg's; NaN where no twins were drawn.
+    `share` is tau / ln K1, all that such tails can add to 1/alpha^. p is combined over the seeds by Fisher's method,
+    adjusted over configurations by Benjamini and Hochberg's.
     """
     end = pd.concat([at_end(one) for one in results])
     last = end.groupby([*CONFIGURATION, "seed"])["iteration"].transform("max")  # not of a run that was cut short

@@ -44,14 +44,9 @@ class Verdict:
         return words if self.recurs != VERDICTS[1] else f"{words}; not: {'; '.join(fails)}"
 
 
-def plain(value: float) -> str:
-    """Return a number with three significant digits."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
 def span(low: float, high: float) -> str:
-    """Return a range in words, of equal ends as one number."""
-    ends = dict.fromkeys((plain(low), plain(high)))
+    """Return a range in words, with three significant digits, of equal ends as one number."""
+    ends = dict.fromkeys(f"{end:.0f}" if abs(end) >= 1000 else f"{end:.3g}" for end in (low, high))
     return " to ".join(ends)
 
 

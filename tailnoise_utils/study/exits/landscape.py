@@ -61,9 +61,8 @@ class SymmetricWell:
 class Landscape:
     r"""Wells side by side, of different widths and depths; their maxima are all at the height 0.
 
-    Between neighbouring critical points f is a polynomial of degree 5. The curvature of a minimum is :math:`\pi^2 / 2`
-    times its depth over the square of the distance to the nearest maximum (as in :class:`SymmetricWell`), that of a maximum
-    the geometric mean of what its two sides would have. Each tail is linear from the outer maximum's mirror image on.
+    Between critical points f is a polynomial of degree 5, with the curvature of :class:`SymmetricWell` at minima and the
+    geometric mean of its two sides at maxima; each tail is linear from the outer maximum's mirror image on.
     """
 
     minima: tuple[float, ...]  # ascending

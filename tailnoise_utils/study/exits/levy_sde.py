@@ -1,10 +1,7 @@
-r"""The stochastic differential equation of a particle in an objective, driven by stable noise, by Euler's scheme.
+r"""A particle in an objective, driven by stable noise: :math:`dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t`, by Euler's scheme.
 
-.. math:: dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t, \qquad E\,e^{i w L_t} = e^{-t |w|^\alpha}
-
-The convention for the noise is that of :mod:`tailnoise_utils.stable.law`: at alpha = 2, L has the variance 2t, *twice* that
-of standard Brownian motion, so that the diffusion constant is :math:`D = \varepsilon^2` and the stationary density is
-proportional to :math:`e^{-f / D}`.
+:math:`E\,e^{i w L_t} = e^{-t |w|^\alpha}`: at alpha = 2, L has the variance 2t, *twice* that of standard Brownian motion:
+the diffusion constant is :math:`D = \varepsilon^2` and the stationary density is proportional to :math:`e^{-f / D}`.
 """
 
 import math

@@ -1,11 +1,8 @@
 r"""Theory of the exits from wells: how long they take under Levy and under Brownian noise, and where a particle stays.
 
-For :math:`dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t` with small :math:`\varepsilon`. The Levy measure of the noise with
-:math:`E\,e^{i w L_t} = e^{-t|w|^\alpha}`, alpha < 2, has the density :math:`\alpha C_\alpha |y|^{-1-\alpha}`
-(:func:`levy_constant`), so that jumps of :math:`\varepsilon L` from a minimum to beyond a point at the distance d come at
-the rate :math:`C_\alpha\, \varepsilon^\alpha d^{-\alpha}`, however high f rises in between. In the literature, where the
-density is :math:`|y|^{-1-\alpha}`, :math:`C_\alpha` is :math:`1/\alpha`. At alpha = 2, :math:`D = \varepsilon^2`
-(:mod:`tailnoise_utils.study.exits.levy_sde`).
+In the convention of :mod:`tailnoise_utils.study.exits.levy_sde` jumps from a minimum to beyond a point at the distance d
+come at the rate :math:`C_\alpha\, \varepsilon^\alpha d^{-\alpha}` (:func:`levy_constant`), however high f rises in between;
+in the literature, where the Levy density is :math:`|y|^{-1-\alpha}`, :math:`C_\alpha` is :math:`1/\alpha`.
 """
 
 import math

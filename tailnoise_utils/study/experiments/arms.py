@@ -42,19 +42,15 @@ ARMS = ("epochs", "batches", "gaussian", "gradient", *INDEPENDENT, "stable weigh
 class ArmSpec(Measured):
     r"""Train a network by :math:`w \leftarrow w - \eta (\nabla f + u)`, cross-entropy, dropout off, with u as `arm` says.
 
-    * "epochs": SGD's noise, the images permuted (14 10^6 + the run's seed, epoch) and cut into minibatches;
-    * "batches": SGD's noise, each minibatch drawn by itself from all images without replacement;
-    * "gaussian": Gaussian noise of the mean and covariance of those (:func:`image_weights` of normal z);
-    * "gradient": none;
+    * "epochs", "batches": SGD's noise, the images permuted anew for each epoch, or each minibatch drawn by itself;
+    * "gaussian", "gradient": Gaussian noise of their mean and covariance (:func:`image_weights` of normal z); none;
     * "independent gaussian": each coordinate with the standard deviation that it has over SGD's minibatches;
     * "independent stable": as that, stable of the joint estimate alpha^, with the median norm of SGD's noise;
     * "clipped stable": as that, no entry beyond the coordinate's largest one over SGD's minibatches;
-    * "joint fit": stable entries of one index and scale, the joint fit: the Euler step of the paper's equation;
-    * "layer fits": as that, with an index and a scale for every layer;
+    * "joint fit", "layer fits": stable entries of one index and scale (the paper's equation), or of one for every layer;
     * "stable weights", "stable weights 1.7": as "gaussian", z stable of scale :math:`1/\sqrt2` and index alpha^, or 1.7.
 
-    What is copied of SGD's noise is measured every 100 steps, over one partition (2 10^6 + the run's seed). Random numbers
-    come from 12 10^6 + the run's seed and the step, for all arms; at a point (norms) from 13 10^6.
+    What is copied of SGD's noise is measured every 100 steps. Random numbers depend on the run's seed and the step alone.
     """
 
     arm: str  #: one of `ARMS`

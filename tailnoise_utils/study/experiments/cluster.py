@@ -1,7 +1,6 @@
 """Runs on other processes, of this machine or of many, through Dask, which is needed for nothing else.
 
-A worker trains and measures with its own cache and sends the finished run; the process that asked stores it. So a cluster
-needs no file system in common; where it has one, a run goes on from the last checkpoint of a worker that died.
+A worker has its own cache and sends the finished run to the process that asked: no file system in common is needed.
 """
 
 import logging

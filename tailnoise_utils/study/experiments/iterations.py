@@ -50,11 +50,7 @@ class _Noise(Measured):
 
 @dataclass(frozen=True)
 class NoiseSpec(_Noise):
-    """Train a network and measure its gradient noise on the training set at every snapshot.
-
-    Orders are ``"random"``, one partition of the images fixed along the training (seed 2 10^6 + the run's), and ``"data"``,
-    the images as they come. The permutation of the columns and dropout masks come from 3 10^6 + the run's seed.
-    """
+    """Train a network and measure its gradient noise on the training set at every snapshot, in one or two orders."""
 
     noise_orders: tuple[str, ...]
     noise_mode: str  #: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``
@@ -67,11 +63,7 @@ class NoiseSpec(_Noise):
 
 @dataclass(frozen=True)
 class DiagnosisSpec(_Noise):
-    """Train a network and measure its gradient noise, with the diagnosis of alpha^, at some of the snapshots.
-
-    As :class:`NoiseSpec` measures (the same seeds), dropout off, in a random partition with the diagnosis: 99 Gaussian
-    twins for the tests, at most 2^25 entries of the matrix. In data order there are the tail indices only.
-    """
+    """Train a network and measure as `NoiseSpec` does at some snapshots, dropout off, diagnosing the random partition."""
 
     points: tuple[int, ...]  #: which snapshots
     noise_orders: ClassVar[tuple[str, ...]] = ("random", "data")

@@ -83,11 +83,9 @@ class Spec(Protocol):
 
 @dataclass(frozen=True)
 class Measured(Spec):
-    """Train a network, then measure each of some snapshots of it.
+    """Train a network, then measure each of some snapshots of it, until it diverges.
 
     A kind adds its settings, `points` (which snapshots) and `measure` (a pure function of weights, data and settings).
-    Where all gradients are equal the only row is "nothing alive". A run that diverged has the snapshots before it did, and
-    a row "diverged" with the last of them.
     """
 
     train: TrainSpec

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from ..results.reading import DATA, LOSSES
+from ..results.reading import WORDS
 from ..style import WIDTH
 
 PARTS = ("correlation", "order", "scales", "tails")
@@ -43,7 +43,7 @@ def facets(
     for (i, j), axes in np.ndenumerate(panels):
         values = dict(zip((*rows, *columns), (*down[i], *across[j]), strict=True))
         of_panel = (table[list(values)] == list(values.values())).all(axis=1)
-        axes.set_title(title.format(**{column: _words(column, value) for column, value in values.items()}))
+        axes.set_title(title.format(**{column: WORDS.get(value, value) for column, value in values.items()}))
         if i and axes.get_title() == panels[0, j].get_title():
             axes.set_title("")
         if of_panel.any():
@@ -62,12 +62,6 @@ def facets(
     elif legend:
         legend_below(figure, panels.flat, int(legend))
     return figure, panels
-
-
-def _words(column: str, value: Any) -> Any:
-    """Return what a title calls a value of a column."""
-    known = {"dataset": DATA, "loss": LOSSES}.get(column, {})
-    return str(value).upper() if column == "model" else known.get(value, value)
 
 
 def legend_below(figure: plt.Figure, panels: Iterable[plt.Axes], columns: int) -> None:

@@ -1,8 +1,6 @@
-"""Train a network once and keep its weights on disk at the points where its noise is measured.
+"""Train a network once and keep its weights in the cache, an ``.npz`` a point where its noise is measured.
 
-Weights lie in ``<cache>/snapshots/<digest>/``, one ``.npz`` a point, outside the work tree; a new measurement needs no
-new training. Between the points, a checkpoint is written every half minute. A killed run goes on from the last of them
-and ends bit for bit where an unbroken one does (same versions, processor and number of threads).
+A killed run goes on from its last checkpoint and ends bit for bit where an unbroken one does (on the same machine).
 """
 
 import json
@@ -136,7 +134,7 @@ class Snapshots:
                 paused = time.monotonic()
                 measure(point, model)
                 began += time.monotonic() - paused
-        except Diverged as error:
+        except (Diverged, FloatingPointError) as error:  # or finite weights, infinite gradients: it is about to diverge
             diverged = str(error)
         with files.atomic(self._end) as file:
             file.write(json.dumps({"diverged": diverged, "seconds": seconds(), "iterations": point}).encode())

@@ -1,8 +1,7 @@
-"""Every name that a row of the results can have: what it means, and the specs that write it.
+"""Every name that a row of the results can have (`check` refuses others): what it means, and the specs that write it.
 
-A new experiment adds its names here: `check` refuses rows with any other. tau is the tail excess; joint is the estimate
-from all entries of the noise matrix, per coordinate that along its columns; "(twin)" is the mean over Gaussian twins, "(p)"
-the p-value against them; a random partition is the one fixed for a run, and data order takes the images as they come.
+tau is the tail excess; joint is the estimate from all entries of the noise matrix, per coordinate that along its columns;
+"(twin)" is the mean over Gaussian twins, "(p)" the p-value against them; data order takes the images as they come.
 """
 
 from collections.abc import Iterable

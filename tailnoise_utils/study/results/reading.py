@@ -63,10 +63,9 @@ def late(results: Results) -> pd.DataFrame:
 
 
 def late_values(results: Results) -> pd.DataFrame:
-    """Return late values of whole networks in data order, with the settings of their run and what became of the network.
+    """Return late values in data order (`late` at the paper's settings, else of the last snapshot) and what became of runs.
 
-    Of runs at the paper's settings they are means (`late`), of others those of the last snapshot. A network `left` chance
-    if its training accuracy at the last snapshot is twice chance or more, and `fits` if it is .95 or more.
+    A network `left` chance if its training accuracy at the end is twice chance or more, and `fits` if it is .95 or more.
     """
     ordered = Results(in_data_order(results.rows[results.rows["scope"] == "all"]), results.runs)
     end = at_end(ordered, trained=False)
