@@ -20,10 +20,7 @@ def exit_runs(results: Results) -> pd.DataFrame:
 
 
 def exit_slopes(results: Results) -> pd.DataFrame:
-    """Return the slope of the logarithm of the mean exit time, weighted least squares, for each series of runs.
-
-    Brownian series in width and depth are not judged: the prefactor of the exit time changes along them.
-    """
+    """Return the slope of the logarithm of the mean exit time, weighted least squares, for each series of runs."""
     lines = []
     for (alpha, series), rows in exit_runs(results).query("vary != 'dt'").groupby(["alpha", "vary"]):
         barrier = ("H / D", rows["height"] / rows["eps"] ** 2, 1.0)
@@ -34,6 +31,7 @@ def exit_slopes(results: Results) -> pd.DataFrame:
         }[series]
         time, error = rows["exit time"].to_numpy(), rows["se"].to_numpy()
         slope, se = _line(x.to_numpy(), np.log(time), error / time)
+        # Not Brownian ones in width and depth: the prefactor changes along them.
         lines.append((alpha, series, against, slope, se, expected, alpha < 2 or series == "eps", len(rows)))
     names = ["alpha", "series", "against", "slope", "se", "expected", "judged", "points"]
     return pd.DataFrame(lines, columns=names).astype({"judged": bool})

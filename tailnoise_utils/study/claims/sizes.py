@@ -25,15 +25,6 @@ def late_alpha(*results: Results) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def at_one_length(results: Results) -> pd.DataFrame:
-    """Return late corrected alpha^ at K1 = 1000, or the largest below it that all runs have."""
-    table = reading.late_values(results).query("split == 'train'")
-    joint, K1 = reading.fixed_length(table)
-    at_paper = table["quantity"] == "1/alpha (corrected, K1 = 1000)"
-    chosen = table[at_paper | ((table["quantity"] == joint) & (table["x"] == K1))]
-    return chosen.assign(alpha=1 / chosen["value"])
-
-
 def c3(fcn: Results, cnn: Results) -> Verdict:
     """C3: In every configuration (networks, sizes, losses, data sets) alpha^ is far below 2.
 
@@ -63,7 +54,10 @@ def c4a(fcn: Results) -> Verdict:
     from scipy import stats  # half a second of import, needed only here
 
     rows = late_alpha(fcn).query("dataset == 'mnist' and fits")
-    corrected = at_one_length(fcn)
+    table = reading.late_values(fcn).query("split == 'train'")
+    joint, K1 = reading.fixed_length(table)
+    chosen = (table["quantity"] == joint) & (table["x"] == K1) | (table["quantity"] == "1/alpha (corrected, K1 = 1000)")
+    corrected = table[chosen].assign(alpha=1 / table["value"])  # at K1 = 1000, or the largest below that all runs have
     cells: list[Cell] = []
     for loss, of_loss in rows.groupby("loss", sort=False):
         slopes = {}

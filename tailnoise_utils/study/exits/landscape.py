@@ -1,7 +1,4 @@
-r"""Objectives of one variable from which exits are simulated: a single symmetric well, and several wells.
-
-Both have linear tails: where the gradient grew faster, the Euler scheme would explode after a large jump.
-"""
+"""Objectives of one variable, with linear tails for Euler's scheme to survive large jumps: one well, or several."""
 
 import math
 from dataclasses import dataclass
@@ -15,6 +12,13 @@ from jaxtyping import Float64
 _Points = Float64[np.ndarray, "..."]
 _NATURAL = math.pi**2 / 2  # curvature at the ends of a half cosine of unit height and length
 _CELLS = 4096  # of the table of gradients
+
+
+def check_positive(**values: float | int) -> None:
+    """Refuse what is not a positive number."""
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} = {value} must be a positive number")
 
 
 @runtime_checkable
@@ -36,9 +40,7 @@ class SymmetricWell:
     height: float
 
     def __post_init__(self) -> None:
-        for name, value in (("half_width", self.half_width), ("height", self.height)):
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} = {value} is not a positive number: a well needs a width and a depth")
+        check_positive(half_width=self.half_width, height=self.height)
 
     @property
     def curvature(self) -> float:

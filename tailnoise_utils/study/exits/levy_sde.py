@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from tailnoise_utils import stable
 
-from .landscape import Landscape, Objective
+from .landscape import Landscape, Objective, check_positive
 
 _Places = Float64[np.ndarray, " n"]
 BROADIE = 0.5826  # -zeta(1/2) / sqrt(2 pi), the shift of a barrier in standard deviations of a step
@@ -28,7 +28,7 @@ def euler(
     objective: Objective, start: _Places, *, alpha: float, eps: float, dt: float, rows: int, generator: Generator
 ) -> Float64[np.ndarray, "rows n"]:
     r"""Return where particles are after each step :math:`W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S`."""
-    _check(eps=eps, dt=dt)
+    check_positive(eps=eps, dt=dt)
     path = stable.sample(alpha, (rows, len(start)), sigma=eps * dt ** (1 / alpha), generator=generator)
     x = start
     for row in path:
@@ -36,12 +36,6 @@ def euler(
         row -= dt * objective.gradient(x)
         x = row
     return path
-
-
-def _check(**values: float | int) -> None:
-    for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} = {value} must be a positive number")
 
 
 def exit_times(
@@ -63,7 +57,7 @@ def exit_times(
     """
     if shifted and alpha != 2:
         raise ValueError(f"shifted at alpha = {alpha}: the shift of the edge is for Brownian noise, alpha = 2, only")
-    _check(edge=edge, eps=eps, dt=dt, particles=particles)
+    check_positive(edge=edge, eps=eps, dt=dt, particles=particles)
     edge -= BROADIE * eps * math.sqrt(2 * dt) * shifted
     if edge <= 0:
         raise ValueError(f"dt = {dt} shifts the edge beyond 0: give a smaller time step")
@@ -102,12 +96,9 @@ class Visits:
 def visits(
     landscape: Landscape, *, alpha: float, eps: float, dt: float, time: float, particles: int, generator: Generator
 ) -> Visits:
-    """Return what particles do in the wells of a landscape; equally many of them start in each minimum.
-
-    One has moved to a well when it is seen (every fifth step) within 3/4 of the way from the minimum to a maximum.
-    """
+    """Return what particles, equally many from each minimum, do in wells that reach 3/4 of the way to a maximum."""
     m, s, r = np.asarray(landscape.minima), np.asarray(landscape.maxima), len(landscape.minima)
-    _check(time=time)
+    check_positive(time=time)
     if particles < 2 * r or particles % r:
         raise ValueError(f"particles = {particles}: take a multiple of {r}, the number of wells, from {2 * r} on")
     if time < 10 * _STRIDE * dt:

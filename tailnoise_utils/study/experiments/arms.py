@@ -23,7 +23,7 @@ from ..networks.train import Diverged
 from ..networks.weights import load_weights, save_weights
 from ..results import files
 from .paper import coordinate_rows
-from .spec import Measured, Progress, Row
+from .spec import AlongTraining, Progress, Row
 from .trainings import training
 
 REFRESH = 100  # steps after which an arm measures again what it copies of SGD's noise
@@ -39,7 +39,7 @@ ARMS = ("epochs", "batches", "gaussian", "gradient", *INDEPENDENT, "stable weigh
 
 
 @dataclass(frozen=True)
-class ArmSpec(Measured):
+class ArmSpec(AlongTraining):
     r"""Train a network by :math:`w \leftarrow w - \eta (\nabla f + u)`, cross-entropy, dropout off, with u as `arm` says.
 
     * "epochs", "batches": SGD's noise, the images permuted anew for each epoch, or each minibatch drawn by itself;
@@ -54,11 +54,6 @@ class ArmSpec(Measured):
     """
 
     arm: str  #: one of `ARMS`
-
-    @property
-    def points(self) -> tuple[int, ...]:
-        """Return all snapshots of the training."""
-        return self.train.snapshots
 
     @property
     def noise_batch_size(self) -> int:

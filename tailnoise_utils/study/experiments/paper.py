@@ -23,7 +23,7 @@ from tailnoise_utils.tail_index.logs import alive, chosen
 
 from ..networks.snapshots import PaperTrainSpec, Snapshots
 from .batch_size import BatchSizeSpec
-from .spec import FIXED_K1, Measured, Progress, Row
+from .spec import FIXED_K1, AlongTraining, Progress, Row
 from .trainings import training
 
 HORIZON = 65_000
@@ -34,7 +34,7 @@ _EVENTS = (0.0, *(2.0**k for k in range(-7, 10)))  # lower edges of the bins of 
 
 
 @dataclass(frozen=True)
-class PaperSpec(Measured):
+class PaperSpec(AlongTraining):
     """Train at the paper's settings and measure the noise of its minibatches, in data order, at every snapshot.
 
     The joint estimate in both conventions (at its own K1 and at 1000) with its Gaussian twin's closed form, tail excess,
@@ -48,11 +48,6 @@ class PaperSpec(Measured):
     norms: bool
     #: points at which alpha^ is also taken over minibatches as large as those of the training
     streamed: tuple[int, ...]
-
-    @property
-    def points(self) -> tuple[int, ...]:
-        """Return all snapshots of the training; the last one measured may be another, where the training stops."""
-        return self.train.snapshots
 
     def rows(self, progress: Progress) -> list[Row]:
         """Train, measuring as training goes on, and take the details; the row "stopped" names the last snapshot."""

@@ -227,6 +227,15 @@ class Measured(Spec):
         return "complete" if trained else "not trained"
 
 
+class AlongTraining(Measured):
+    """Measure all snapshots of the training."""
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Return which snapshots are measured."""
+        return self.train.snapshots
+
+
 def forget_rows(runs: Iterable[str]) -> None:
     """Delete stored runs' rows from the cache; what another process reads stays: it stores them too, and deletes them."""
     for run in runs:

@@ -63,13 +63,9 @@ def _brownian_exits(panel: plt.Axes, runs: pd.DataFrame) -> None:
     for i, (vary, rows) in enumerate(runs.sort_values("barrier").groupby("vary"), _BROWNIAN):
         barriers = np.linspace(rows["barrier"].iloc[0], rows["barrier"].max(), 40)
         a, H, eps, edge = rows[["half_width", "height", "eps", "edge"]].iloc[0].astype(float)
-        if vary == "eps":
-            label, wells = (
-                f"ε varies (H = {H:g})",
-                [(SymmetricWell(a, H), np.sqrt(H / barrier)) for barrier in barriers],
-            )
-        else:
-            label, wells = f"H varies (D = {eps**2:g})", [(SymmetricWell(a, D * eps**2), eps) for D in barriers]
+        label = f"ε varies (H = {H:g})" if vary == "eps" else f"H varies (D = {eps**2:g})"
+        noises = np.sqrt(H / barriers) if vary == "eps" else np.full(len(barriers), eps)
+        wells = [(SymmetricWell(a, barrier * eps**2), eps) for barrier, eps in zip(barriers, noises, strict=True)]
         exact = [theory.brownian_exit_time(well, edge * a, eps) for well, eps in wells]
         panel.plot(barriers, exact, color=COLOURS[i], linewidth=1.2)
         panel.plot(barriers, [theory.eyring_kramers(*well) for well in wells], ":", color=COLOURS[i])

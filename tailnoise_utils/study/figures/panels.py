@@ -29,10 +29,7 @@ def facets(
     legend: int | str = 3,
     **layout: Any,
 ) -> tuple[plt.Figure, np.ndarray]:
-    """Draw a grid of panels with shared axes, one for each combination of some columns of a table.
-
-    `ylabel` is one for all or one for each row of panels; `names` go down the vertical axis, from 0 on.
-    """
+    """Draw a grid of panels, one for each combination of some columns; `names` go down their vertical axis from 0 on."""
     keys = (table[[*names]].drop_duplicates().itertuples(index=False) if names else [()] for names in (rows, columns))
     down, across = map(list, keys)
     if len(down) * len(across) > most:

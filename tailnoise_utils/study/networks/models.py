@@ -14,12 +14,9 @@ from tailnoise_utils.noise.torch_state import private_randomness
 
 
 def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.Sequential:
-    r"""Make the fully connected ReLU network without biases of the paper (arXiv:1901.06053).
+    r"""Make the paper's ReLU network without biases, :math:`W_d\, \mathrm{relu}(W_{d-1} \cdots \mathrm{relu}(W_1 x))`.
 
-    .. math:: f(x) = W_d\, \mathrm{relu}(W_{d-1} \cdots \mathrm{relu}(W_1 x)), \qquad d = \text{depth}
-
-    An image is flattened first. Weights start as torch's ``nn.Linear`` does by default, uniform on
-    :math:`\pm 1 / \sqrt{\text{fan in}}`, drawn on the CPU: the seed alone decides them.
+    Weights start as torch's ``nn.Linear`` does, drawn on the CPU: the seed alone decides them.
     """
     if depth < 2:
         raise ValueError(f"depth = {depth}: a fully connected network has 2 weight matrices or more")

@@ -92,10 +92,7 @@ class Snapshots:
     def train(
         self, progress: Callable[[int], object], each: Callable[[int, nn.Module], object] = lambda point, model: None
     ) -> str:
-        """Make what is missing; return "", or the message that says when the run diverged (what was before that is kept).
-
-        `progress` is told the steps done, `each` the number of steps and the network at every snapshot that is made.
-        """
+        """Make what is missing, telling `each` of every snapshot made; return "", or the message that says it diverged."""
         with files.lock(self.folder):  # another process with the same training waits, and finds it done
             for stale in self.folder.glob(".*.part"):
                 stale.unlink()
