@@ -23,6 +23,7 @@ LOOK = {
     "stable": {"color": "black", "linestyle": "-."},
     "before": {"markerfacecolor": "white", "linestyle": "--"},
     "after": {},  # filled
+    "hollow": {"markerfacecolor": "white"},
     "mnist": {"marker": "o"},
     "cifar10": {"marker": "s"},
     "cifar100": {"marker": "D"},

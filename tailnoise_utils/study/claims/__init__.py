@@ -20,11 +20,12 @@ from .sizes import c3, c4a, c4b, c5, c8
 from .tails import configurations, heavier, o1, o2, scaling
 from .verdict import NO_NOISE, OPEN, VERDICTS, Verdict, judge
 
-Answer = tuple[str, str]  # in a word, and why
 _SIZES = ("fcn_size", "cnn_size")
 
 # Claim: its rule and the experiments it judges; what says how heavy the noise in question is, and from which experiments.
-RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...], Callable[..., Answer] | None, tuple[str, ...]]] = {
+RULES: dict[
+    str, tuple[Callable[..., Verdict], tuple[str, ...], Callable[..., tuple[str, str]] | None, tuple[str, ...]]
+] = {
     "C1": (c1, ("noise_histogram",), same_covariance, ("noise_histogram",)),
     "C2": (c2, ("estimator",), None, ()),
     "C3": (c3, _SIZES, heavier, _SIZES),

@@ -6,10 +6,10 @@ import scipy  # its parts load when they are first used
 
 from tailnoise_utils.diagnosis import stable_index
 
-from ..results.reading import CONFIGURATION, FITS, at_end, at_start, values
+from ..results.reading import CONFIGURATION, FITS, at_end, at_start, span, values
 from ..results.store import Results
 from .batch_size import exponents
-from .verdict import Verdict, cells_of, judge, span
+from .verdict import Verdict, cells_of, judge
 
 _ROWS = 120  # minibatches of these measurements
 _LEVEL = 0.05
@@ -54,7 +54,7 @@ def heavier(*results: Results) -> tuple[str, str]:
         count, low, high = int(group["heavier"].sum()), group["tau"].min(), group["tau"].max()
         word = {0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}")
         words.append(word)
-        indices = " to ".join(dict.fromkeys(f"{stable_index(tau, _ROWS):.2f}" for tau in (low, high)))
+        indices = span(stable_index(low, _ROWS), stable_index(high, _ROWS), ".2f")
         sentences.append(
             f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {span(low, high)} "
             f"(a stable index of {indices} has the same tau)."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..results.reading import name_of
+from ..results.reading import name_of, span
 
 OPEN = "cannot be judged here"
 VERDICTS = ("holds", "holds partly", "does not hold", OPEN)
@@ -42,12 +42,6 @@ class Verdict:
         words = f"{span(self.cells['low'].min(), self.cells['high'].max())} ({self.cells['n'].sum():,.0f} values)"
         fails = self.cells.loc[~self.cells["holds"], "cell"]
         return words if self.recurs != VERDICTS[1] else f"{words}; not: {'; '.join(fails)}"
-
-
-def span(low: float, high: float) -> str:
-    """Return a range in words, with three significant digits, of equal ends as one number."""
-    ends = dict.fromkeys(f"{end:.0f}" if abs(end) >= 1000 else f"{end:.3g}" for end in (low, high))
-    return " to ".join(ends)
 
 
 def cell(name: str, values: Iterable[float], holds: bool | np.bool_, corrected: Iterable[float] = ()) -> Cell:

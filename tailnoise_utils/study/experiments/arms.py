@@ -21,7 +21,6 @@ from tailnoise_utils.tail_index.logs import log_sums
 from ..networks.curvature import extreme_eigenvalues
 from ..networks.train import Diverged
 from ..networks.weights import load_weights, save_weights
-from ..results import files
 from .paper import coordinate_rows
 from .spec import AlongTraining, Progress, Row
 from .trainings import training
@@ -77,8 +76,7 @@ class ArmSpec(AlongTraining):
         if start:
             load_weights(folder / f"{start}.npz", model)
         self.steps(model, start, point)
-        with files.atomic(folder / f"{point}.npz") as file:
-            save_weights(file, model)
+        save_weights(folder / f"{point}.npz", model)
         return self.measure(model, lambda share: None)
 
     def steps(self, model: nn.Module, start: int, stop: int) -> None:

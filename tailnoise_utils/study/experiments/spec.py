@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -25,7 +24,7 @@ from tailnoise_utils.tail_index import mohammadi
 from ..networks import data, device, models
 from ..networks.snapshots import Snapshots, TrainSpec, images
 from ..networks.train import evaluate
-from ..networks.weights import load_weights, save_weights
+from ..networks.weights import archive, load_weights
 from ..results import files, quantities, store
 from ..results.reading import FIXED_K1
 
@@ -190,14 +189,9 @@ class Measured(Spec):
         last = max((row["iteration"] for row in rows if "iteration" in row), default=None)
         if last is None:
             return None
-        content = self._archive(Snapshots(self.train, self.data_sha256()).load(last), last)
+        model = Snapshots(self.train, self.data_sha256()).load(last)
+        content = archive(model, spec_digest=store.digest(self), iteration=last)
         return content if len(content) <= _SMALL else None
-
-    def _archive(self, model: nn.Module, iteration: int) -> bytes:
-        """Return the content of an archive of weights that says whose they are."""
-        file = BytesIO()
-        save_weights(file, model, spec_digest=store.digest(self), iteration=iteration)
-        return file.getvalue()
 
     def again(self, path: Path) -> list[Row] | None:
         """Measure the snapshot kept at `path` again; if weights are too large for one, iteration 0, built from the seed."""
@@ -208,7 +202,7 @@ class Measured(Spec):
                     return None
                 iteration = int(file["iteration"])
             load_weights(path, model)
-        elif 0 not in self.points or len(self._archive(model, 0)) <= _SMALL:
+        elif 0 not in self.points or len(archive(model, spec_digest=store.digest(self), iteration=0)) <= _SMALL:
             return None
         return [row | {"iteration": iteration} for row in self._everything(model, iteration)]
 

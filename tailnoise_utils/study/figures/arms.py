@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 
 from ..experiments.arms import ARMS, INDEPENDENT
 from ..networks.data import KINDS
-from ..results.reading import last_snapshot, name_of, values
+from ..results.reading import last_snapshot, name_of, span, values
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import facets
@@ -115,7 +115,7 @@ def numbers(results: Results) -> dict[str, float | str]:
         for prefix, column in (("", "mean"), ("norm_", "norm ratio")):
             ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
         text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
-        text[f"{name}_range"] = " to ".join(dict.fromkeys(f"{ends[end]:.2f}" for end in ("low", "high")))
+        text[f"{name}_range"] = span(ends["low"], ends["high"], ".2f")
     return text
 
 

@@ -11,10 +11,9 @@ from ..claims.exits import exit_runs, exit_slopes, rate_ratios, rates_by_noise
 from ..exits import levy_sde, theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..results.store import Results
-from ..style import COLOURS, MARKERS, WIDTH, figure
+from ..style import COLOURS, LOOK, MARKERS, WIDTH, figure
 
 _Z = 1.96  # standard errors in half of a 95 % interval
-_HOLLOW = {"markerfacecolor": "white"}
 _BROWNIAN = 3  # number of its first colour and marker; those before it are for the Levy noises
 
 
@@ -94,7 +93,7 @@ def time_step(results: Results) -> plt.Figure:
         _against_step(brownian, rows, "exit time, exact", i, label=exits[kind], line="-")
     for i, (alpha, series) in enumerate(runs[~is_brownian].groupby("alpha")):
         for edge, rows in series.groupby("edge"):
-            style = {"line": "-"} if edge > 1 else {"line": "--"} | _HOLLOW
+            style = {"line": "-"} if edge > 1 else {"line": "--"} | LOOK["hollow"]
             label = f"{noise_name(alpha)}, {exits[edge, False]}"
             _against_step(levy, rows, "exit time, limit", i, label=label, **style)
     for panel in (brownian, levy):
@@ -200,7 +199,7 @@ def toward_the_limit(results: Results) -> plt.Figure:
     for i, ((start, to), rows) in enumerate(neighbours.groupby(["start", "x"])):
         fine = rows["dt"] < rows["dt"].max()
         rows = rows.assign(at=rows["eps"] * 1.012 ** (i - 2.5) * np.where(fine, 1.09, 1))  # moved apart
-        for part, style in ((rows[~fine], {"label": f"{start:g}→{to:g}", "line": "-"}), (rows[fine], _HOLLOW)):
+        for part, style in ((rows[~fine], {"label": f"{start:g}→{to:g}", "line": "-"}), (rows[fine], LOOK["hollow"])):
             _points(panel, part["at"], part["value"], part["se"], i, **style)
     panel.set(xscale="log", xlabel="noise ε", title=noise_name(results.runs["alpha"].iloc[0]))
     _name_ticks(panel, neighbours["eps"])

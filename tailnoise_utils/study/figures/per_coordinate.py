@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
 
-from ..results.reading import AFTER, BEFORE, DATA, FITS, ends, with_configurations
+from ..results.reading import AFTER, BEFORE, DATA, FITS, ends, span, with_configurations
 from ..results.store import Results
 from ..style import LOOK, WIDTH, figure
 from .decomposition import decomposition_table, kinds, of_networks
@@ -109,13 +109,9 @@ def index_table(results: Results) -> pd.DataFrame:
     table = decomposition_table(results)
     groups = table.assign(fit=table["accuracy"] >= FITS, beyond=table["tail excess, p"] <= _LEVEL)
     groups = groups.groupby(kinds(table), sort=False)
-
-    def words(values: pd.Series) -> str:
-        return " to ".join(dict.fromkeys((f"{values.min():.2f}", f"{values.max():.2f}")))
-
     names = {"tail excess": "tail excess", "coordinates, 3": "index at K1 = 3", "coordinates, 30": "index at K1 = 30"}
     counts = {name: groups[name].agg(lambda yes: f"{yes.sum()} of {len(yes)}") for name in ("fit", "beyond")}
-    ranges = groups[list(names)].agg(words).rename(columns=names)
+    ranges = groups[list(names)].agg(lambda some: span(some.min(), some.max(), ".2f")).rename(columns=names)
     return pd.DataFrame({"fit": counts["fit"], "heavier than Gaussian": counts["beyond"]}).join(ranges)
 
 

@@ -18,7 +18,6 @@ _FCN, _CNN, _FEW = (1.1, 1.2), (1.0, 1.1), 8
 _WORDS, _SMALL = {2: "almost constant", 4: "a small interval"}, (-0.05, 0.05)
 _RANGE = {"the paper's range": {"color": PALE, "linewidth": 8}}
 _TWIN = LINES["Gaussian twin"][3]
-_HOLLOW = {"markerfacecolor": "white"}
 _ONE = {"linestyle": "--", "linewidth": 0.8}
 _SHOWN = (PUBLISHED, TWIN, CORRECTED, "tail excess", "dead share", "accuracy")
 
@@ -42,7 +41,7 @@ def _by_fit(
     """Draw means and ranges of networks that left chance, hollow unless all fit; of the others a cross each, apart."""
     left, others = rows[rows["left"]], rows[~rows["left"]]
     fit = left[left.groupby(by)["fits"].transform("all")]
-    for shown, more in ((left, {"label": label} | _HOLLOW), (fit, {"linestyle": "none"})):
+    for shown, more in ((left, {"label": label} | LOOK["hollow"]), (fit, {"linestyle": "none"})):
         errorbars(axes, shown, by=by, inverse=inverse, **look | more)
     look |= {"marker": "x", "linestyle": "none", "label": label if left.empty else None}
     axes.plot(others[by], others["value"] ** (-1 if inverse else 1), **look)
@@ -58,7 +57,7 @@ def _curves(axes: plt.Axes, rows: pd.DataFrame, looks: dict[Any, Any], *, by: st
 def _legend(drawn: plt.Figure, table: pd.DataFrame, lines: dict[str, dict[str, Any]]) -> None:
     """Say below all panels what marks mean, as far as they occur, and lines: those given (label to look) and the twin."""
     mark, left, fits = {"color": "black", "marker": "o", "linestyle": "none"}, table["left"], table["fits"]
-    marks = {"fits": (fits, {}), "left chance, does not fit": (left & ~fits, _HOLLOW)}
+    marks = {"fits": (fits, {}), "left chance, does not fit": (left & ~fits, LOOK["hollow"])}
     marks["never left chance"] = ~left, {"marker": "x"}
     looks = {label: mark | more for label, (which, more) in marks.items() if which.any()}
     looks |= {"Gaussian twin": _TWIN} if TWIN in set(table["quantity"]) else {}
@@ -93,7 +92,7 @@ def against_tails(results: Results) -> plt.Figure:
     for (dataset, fits), rows in table.groupby(["dataset", "fits"], sort=False):
         look = {"color": "black", "linestyle": "none", "marker": "o"} | LOOK.get(dataset, {})
         look |= {"label": f"{DATA[dataset]}, {'fits' if fits else 'does not fit'}"}
-        axes.plot(1 / rows[CORRECTED], rows["tail excess"], **look | ({} if fits else _HOLLOW))
+        axes.plot(1 / rows[CORRECTED], rows["tail excess"], **look | ({} if fits else LOOK["hollow"]))
     axes.set_yscale("symlog", linthresh=0.01)
     axes.set(xlabel=ALPHA + ", corrected", ylabel=r"mean tail excess $\tau$ of the coordinates")
     legend_below(drawn, [axes], 4)

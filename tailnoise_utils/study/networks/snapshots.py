@@ -116,7 +116,7 @@ class Snapshots:
             nonlocal last_saved
             progress(1)
             if time.monotonic() - last_saved >= CHECKPOINT_SECONDS:
-                self._save(self.folder / "checkpoint.npz", model, iteration, seconds())
+                save_weights(self.folder / "checkpoint.npz", model, iteration=iteration, seconds=seconds())
                 last_saved = time.monotonic()
 
         settings = ("batch_size", "lr", "schedule", "order", "iterations", "snapshots", "horizon", "look")
@@ -127,7 +127,7 @@ class Snapshots:
         try:
             for point in steps:
                 if not self.path(point).exists():
-                    self._save(self.path(point), model, point, seconds())
+                    save_weights(self.path(point), model, iteration=point, seconds=seconds())
                 paused = time.monotonic()
                 measure(point, model)
                 began += time.monotonic() - paused
@@ -146,12 +146,6 @@ class Snapshots:
             return model, 0, 0.0
         point = max(stored)
         return model, point, float(load_weights(stored[point], model)["seconds"])
-
-    @staticmethod
-    def _save(path: Path, model: nn.Module, iteration: int, seconds: float) -> None:
-        """Write weights, whole or not at all."""
-        with files.atomic(path) as file:
-            save_weights(file, model, iteration=iteration, seconds=seconds)
 
     def _outcome(self) -> dict[str, Any]:
         """Read what became of the finished training."""

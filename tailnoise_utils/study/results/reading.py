@@ -98,14 +98,13 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
 def untrained(results: Results) -> str:
     """Say which runs did not leave chance, in sentences for a caption; "" if all did."""
     runs = with_configurations(results).drop_duplicates("run")
-    totals = runs.groupby("configuration", observed=True).size()
-    lost = runs[runs["status"] != "complete"].groupby("configuration", observed=True).size()
-    totals, sentences = totals.reindex(lost.index), ""
-    for words, counts in (
-        ("Left out after training, for they did not leave chance", lost[lost < totals]),
-        ("Of these configurations no run left chance, and all are shown", lost[lost == totals]),
+    lost = runs["status"].ne("complete").groupby(runs["configuration"], observed=True).agg(["sum", "size"])
+    lost, sentences = lost[lost["sum"] > 0], ""
+    for words, some in (
+        ("Left out after training, for they did not leave chance", lost[lost["sum"] < lost["size"]]),
+        ("Of these configurations no run left chance, and all are shown", lost[lost["sum"] == lost["size"]]),
     ):
-        names = "; ".join(f"{name} ({count} of {totals[name]})" for name, count in counts.items())
+        names = "; ".join(f"{name} ({count} of {total})" for name, count, total in some.itertuples())
         sentences += f" {words}: {names}." if names else ""
     return sentences
 
@@ -128,6 +127,12 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
 def name_of(*parts: str) -> str:
     """Return a readable name of a kind of configurations, such as "FCN, MNIST, cross-entropy"."""
     return ", ".join(WORDS.get(part, part) for part in parts)
+
+
+def span(low: float, high: float, form: str = "") -> str:
+    """Return a range in words (by default with three significant digits), of equal ends as one number."""
+    words = [f"{end:{form}}" if form else f"{end:.0f}" if abs(end) >= 1000 else f"{end:.3g}" for end in (low, high)]
+    return " to ".join(dict.fromkeys(words))
 
 
 def provenance_line(results: Results) -> str:
