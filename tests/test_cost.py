@@ -4,19 +4,18 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import ROOT
-from filelock import Timeout
 from torch.utils.flop_counter import FlopCounterMode
 
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import cost
 from tailnoise_utils.study.experiments.cost import CostSpec
 from tailnoise_utils.study.figures import cost as figures
-from tailnoise_utils.study.networks import data
-from tailnoise_utils.study.results import files, store
+from tailnoise_utils.study.results import store
 from tailnoise_utils.tail_index import mohammadi
 
 pytestmark = pytest.mark.slow
@@ -112,7 +111,7 @@ def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch)
     assert peaks["published procedure"] > 3 * matrix
     with pytest.raises(RuntimeError, match=r"(?s)memory of CostSpec.*KeyError: 'by hand'"):
         replace(TINY, ways=("by hand",))._peaks()
-    monkeypatch.setattr(cost, "_PEAK", files.Path("/nowhere"))  # another system than Linux
+    monkeypatch.setattr(cost, "_PEAK", Path("/nowhere"))  # another system than Linux
     assert not TINY._peaks()
 
 
@@ -121,11 +120,6 @@ def test_the_estimate_of_a_small_network_can_be_had_again(tmp_path):
     estimate = cost.WAYS["measure"](*spec.problem())
     assert spec.again(tmp_path) == [{"scope": "measure", "quantity": "1/alpha (published)", "value": estimate}]
     assert replace(spec, width=101).again(tmp_path) is None
-
-
-def test_two_runs_wait_for_each_other():
-    with TINY.alone(), pytest.raises(Timeout), files.lock(data.cache_folder() / "cost", timeout=0.0):
-        pass
 
 
 def test_ratios_are_taken_within_a_round():

@@ -20,8 +20,7 @@ _CLEAR = 0.05  # tau that counts as heavier where it was not set against Gaussia
 def configurations(*results: Results) -> pd.DataFrame:
     """Return tau of each configuration that left chance, at the last snapshot (mean over seeds), and whether it fits.
 
-    `share` is tau / ln K1, all that such tails can add to 1/alpha^. p is combined over the seeds by Fisher's method,
-    adjusted over configurations by Benjamini and Hochberg's.
+    `share` is tau / ln K1, all that such tails can add to 1/alpha^; p is Fisher's over the seeds, adjusted (Benjamini).
     """
     end = pd.concat([at_end(one) for one in results])
     last = end.groupby([*CONFIGURATION, "seed"])["iteration"].transform("max")  # not of a run that was cut short

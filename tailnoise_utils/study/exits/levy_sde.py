@@ -51,9 +51,8 @@ def exit_times(
 ) -> Float64[np.ndarray, " particles"]:
     r"""Return the times at which particles that start at 0 are first seen outside :math:`(-\text{edge}, \text{edge})`.
 
-    They are looked at once a step, so that exits of Brownian motion come late; to first order an edge that lies
-    :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further inside (`shifted`) makes up for that. Source: Broadie, Glasserman and
-    Kou (1997), Mathematical Finance 7, 325-349.
+    An edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further inside (`shifted`) makes up for looking once a step,
+    under Brownian noise. Source: Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349.
     """
     if shifted and alpha != 2:
         raise ValueError(f"shifted at alpha = {alpha}: the shift of the edge is for Brownian noise, alpha = 2, only")

@@ -106,8 +106,7 @@ class ArmSpec(AlongTraining):
             ratio = torch.stack(noise).norm(dim=1).median() / U.norm(dim=1).median()
             rows.append({"quantity": "norm ratio", "value": float(ratio)})
         ends = extreme_eigenvalues(model, cross_entropy, x[:_SEEN], y[:_SEEN])
-        names = ("smallest eigenvalue", "largest eigenvalue")
-        rows += [{"quantity": name, "value": value} for name, value in zip(names, ends, strict=True)]
+        rows += [{"quantity": name, "value": value} for name, value in ends.items()]
         rows = [row | {"split": "train"} for row in rows]
         return rows + self._performance(model, "train") + self._performance(model, "test")
 

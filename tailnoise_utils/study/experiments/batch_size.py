@@ -34,10 +34,7 @@ def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]
 
 @dataclass(frozen=True)
 class BatchSizeSpec(Measured):
-    """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
-
-    alpha^ depends on their number, through K1. Noise is about the full gradient, dropout off; minibatches: :func:`draw`.
-    """
+    """Train a network and take alpha^ of its noise, about the full gradient, of equally many minibatches a size."""
 
     points: tuple[int, ...]  #: which snapshots
     batch_sizes: tuple[int, ...]  #: the sizes b, each from 1 to half of the training images

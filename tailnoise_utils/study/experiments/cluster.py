@@ -1,7 +1,4 @@
-"""Runs on other processes, of this machine or of many, through Dask, which is needed for nothing else.
-
-A worker has its own cache and sends the finished run to the process that asked: no file system in common is needed.
-"""
+"""Runs on other processes through Dask, needed for nothing else; each has its cache and sends the finished run."""
 
 import logging
 import signal

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -26,7 +25,6 @@ from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON, largest_divisor
 
 from ..networks import data, models
-from ..results import files
 from .spec import Progress, Row, Spec
 
 Batches = list[tuple[Tensor, Tensor]]
@@ -85,10 +83,6 @@ class CostSpec(Spec):
     minibatches: int
     seed: int
     once: ClassVar[tuple[str, ...]] = ("seconds", "bytes")
-
-    def alone(self) -> AbstractContextManager:
-        """Hold this machine against other runs that take the time; other programs are not kept away."""
-        return files.lock(data.cache_folder() / "cost")
 
     def rows(self, progress: Progress) -> list[Row]:
         """Return "seconds" of each way (scope) and round (x), the estimate that it gives, and "bytes" at its peak."""

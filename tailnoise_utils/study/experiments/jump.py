@@ -49,10 +49,8 @@ class JumpSpec(Measured):
     def measure(self, model: nn.Module, progress: Progress, count: int = 0) -> list[Row]:
         """Return the ends of the Hessian's spectrum on the first `count` images (0: of `curved`)."""
         count = count or self.curved
-        values = extreme_eigenvalues(model, self._loss(), *self._first(count))
-        names = ("smallest eigenvalue", "largest eigenvalue")
-        pairs = zip(names, values, strict=True)
-        return [{"split": "train", "quantity": name, "x": float(count), "value": value} for name, value in pairs]
+        ends = extreme_eigenvalues(model, self._loss(), *self._first(count))
+        return [{"split": "train", "quantity": k, "x": float(count), "value": v} for k, v in ends.items()]
 
     def noise(self, model: nn.Module) -> list[Row]:
         """Return what minibatches show of the noise."""

@@ -82,10 +82,7 @@ class Spec(Protocol):
 
 @dataclass(frozen=True)
 class Measured(Spec):
-    """Train a network, then measure each of some snapshots of it, until it diverges.
-
-    A kind adds its settings, `points` (which snapshots) and `measure` (a pure function of weights, data and settings).
-    """
+    """Train a network, then `measure` some snapshots (`points`): a pure function of weights, data and settings."""
 
     train: TrainSpec
     once: ClassVar[tuple[str, ...]] = ("seconds", "diverged", "stopped")

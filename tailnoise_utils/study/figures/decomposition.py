@@ -63,8 +63,7 @@ def waterfall(results: Results) -> plt.Figure:
         axes.axvline(0, color="#555555", linewidth=0.8)
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": _GAP, "legend": 5}
-    drawn, panels = facets(ends(table), draw, height=1.2 + 0.27 * len(y), **layout)
-    panels[0, 0].set_yticks(y, configurations)
+    drawn, panels = facets(ends(table), draw, names=configurations, height=1.2 + 0.27 * len(y), **layout)
     panels[0, 0].set_ylim(len(y) - 0.4, -0.6)
     return drawn
 

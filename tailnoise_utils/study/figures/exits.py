@@ -49,17 +49,9 @@ def exit_times(results: Results) -> plt.Figure:
         panel.set(xlabel=label, title=f"Lévy noise, against the {label}")
         panel.set_xscale("linear" if vary == "height" else "log")
         _name_ticks(panel, series[vary])
-    _brownian_exits(panels[1, 1], runs[(runs["alpha"] == 2) & runs["vary"].isin(["eps", "height"])])
-    for panel in panels.flat:
-        panel.set(ylabel="mean exit time T", yscale="log", ylim=(8, 2000))
-    panels[0, 0].legend()
-    return drawn
-
-
-def _brownian_exits(panel: plt.Axes, runs: pd.DataFrame) -> None:
-    """Draw exit times against H / D, by series, over the exact mean and the limit."""
-    runs = runs.assign(barrier=runs["height"] / runs["eps"] ** 2)
-    for i, (vary, rows) in enumerate(runs.sort_values("barrier").groupby("vary"), _BROWNIAN):
+    panel, brownian = panels[1, 1], runs[(runs["alpha"] == 2) & runs["vary"].isin(["eps", "height"])]
+    brownian = brownian.assign(barrier=brownian["height"] / brownian["eps"] ** 2)
+    for i, (vary, rows) in enumerate(brownian.sort_values("barrier").groupby("vary"), _BROWNIAN):
         barriers = np.linspace(rows["barrier"].iloc[0], rows["barrier"].max(), 40)
         a, H, eps, edge = rows[["half_width", "height", "eps", "edge"]].iloc[0].astype(float)
         label = f"ε varies (H = {H:g})" if vary == "eps" else f"H varies (D = {eps**2:g})"
@@ -72,8 +64,12 @@ def _brownian_exits(panel: plt.Axes, runs: pd.DataFrame) -> None:
     panel.plot([], [], color="black", linewidth=1.2, label="exact mean")
     panel.plot([], [], ":", color="black", label="Eyring–Kramers")
     panel.set(xlabel="barrier H / D", title="Brownian noise, against H / D")
-    _name_ticks(panel, runs["barrier"].round(6))
+    _name_ticks(panel, brownian["barrier"].round(6))
     panel.legend()
+    for panel in panels.flat:
+        panel.set(ylabel="mean exit time T", yscale="log", ylim=(8, 2000))
+    panels[0, 0].legend()
+    return drawn
 
 
 @figure

@@ -31,11 +31,7 @@ def records(results: Results) -> pd.DataFrame:
 
 
 def drops(loss: pd.Series, accuracy: pd.Series) -> pd.DataFrame:
-    """Find the drops of the accuracy in a record by step: from where to where, how deep, and what the loss does.
-
-    The record is cut where the loss turns. In each stretch the largest fall of the accuracy is a drop, of kind B where
-    the loss rises, of kind A where it falls on its first `PLATEAU`.
-    """
+    """Find the accuracy's largest falls between turns of the loss: B where that rises, A where it falls on its plateau."""
     turns, direction, extreme = [loss.index[0]], -1, loss.index[0]
     for step, value in loss.items():
         if direction * (value - loss[extreme]) >= 0:

@@ -1,11 +1,8 @@
 """The data sets, as tensors ready for training, with the fingerprint of the images used.
 
-Images start as uint8, ``(N, channels, height, width)``, with labels ``(N,)``. Each is divided by 255 and normalised per
-channel, in float32. ``digits`` are those of scikit-learn (8 x 8), ``digits32`` these, enlarged to 32 x 32 pixels in three
-equal channels. ``mnist``, ``cifar10`` and ``cifar100`` are read from ``<name>.npz`` in the folder that the environment
-variable ``TAILNOISE_DATA`` names, and only there; without it from the folder ``data`` in `cache_folder`, where torchvision
-downloads and checks the originals when a data set is first used. With `PERMUTED` after its name a data set has its training
-labels in a random order.
+``digits`` are those of scikit-learn, ``digits32`` these, enlarged to 32 x 32 pixels in three channels. The others are read
+from ``<name>.npz`` in the folder that ``TAILNOISE_DATA`` names, and only there; without it from ``data`` in `cache_folder`,
+where torchvision downloads them. With `PERMUTED` after its name a data set has its training labels in a random order.
 """
 
 import hashlib
@@ -26,7 +23,7 @@ from types import ModuleType
 import numpy as np
 import platformdirs
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.library import Library
 from torch.nn.functional import interpolate
@@ -106,7 +103,9 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
             arrays[key] = np.ascontiguousarray(arrays[key][:count])
     if plain != name:  # one order, whatever the seed of a run: the data of all runs are the same
         arrays["y_train"] = np.random.RandomState(1906).permutation(arrays["y_train"])
-    images = {key: _normalise(arrays[key], kind) for key in ("x_train", "x_test")}
+    mean, sd = (torch.tensor(value)[:, None, None] for value in (kind.mean, kind.sd))
+    tensors = {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in ("x_train", "x_test")}
+    images = {key: x.div_(255).sub_(mean).div_(sd) for key, x in tensors.items()}
     labels = {key: torch.from_numpy(arrays[key].astype(np.int64)) for key in ("y_train", "y_test")}
     sha256 = {k: hashlib.sha256(f"{a.dtype}{a.shape}".encode() + a.tobytes()).hexdigest() for k, a in arrays.items()}
     return Dataset(name=name, **images, **labels, classes=kind.classes, sha256=sha256)
@@ -242,9 +241,3 @@ def _check(arrays: _Arrays, kind: _Kind, where: str, remedy: str) -> None:
         if labels.max() >= kind.classes:
             last = f"above the last class {kind.classes - 1}"
             raise ValueError(f"{where}: y_{split} holds the label {labels.max()}, {last}: {remedy}")
-
-
-def _normalise(images: UInt8[np.ndarray, "n c h w"], kind: _Kind) -> Float32[Tensor, "n c h w"]:
-    """Divide by 255, subtract each channel's mean and divide by its sd, in place after one conversion to float32."""
-    mean, sd = (torch.tensor(value)[:, None, None] for value in (kind.mean, kind.sd))
-    return torch.from_numpy(images.astype(np.float32)).div_(255).sub_(mean).div_(sd)

@@ -14,10 +14,7 @@ from tailnoise_utils.noise.torch_state import private_randomness
 
 
 def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.Sequential:
-    r"""Make the paper's ReLU network without biases, :math:`W_d\, \mathrm{relu}(W_{d-1} \cdots \mathrm{relu}(W_1 x))`.
-
-    Weights start as torch's ``nn.Linear`` does, drawn on the CPU: the seed alone decides them.
-    """
+    """Make the paper's ReLU network without biases; weights start as torch's ``nn.Linear`` does, by the seed alone."""
     if depth < 2:
         raise ValueError(f"depth = {depth}: a fully connected network has 2 weight matrices or more")
     _check_sizes(inputs=inputs, width=width, classes=classes)

@@ -1,7 +1,4 @@
-"""Train a network once and keep its weights in the cache, an ``.npz`` a point where its noise is measured.
-
-A killed run goes on from its last checkpoint and ends bit for bit where an unbroken one does (on the same machine).
-"""
+"""Train a network once and keep its weights at some points; a killed run goes on and ends bit for bit the same."""
 
 import json
 import shutil

@@ -1,7 +1,4 @@
-"""Results: a long table of rows, and a table of runs with every setting and where the numbers came from.
-
-One parquet file holds an experiment in one profile; the runs are in its metadata under ``tailnoise_runs`` (JSON).
-"""
+"""Results: a parquet file of rows an experiment and profile, the runs with settings and provenance in its metadata."""
 
 import hashlib
 import json
