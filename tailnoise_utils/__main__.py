@@ -16,11 +16,12 @@ Experiment = Annotated[str, typer.Argument(help="One of those that `list` shows.
 OneOrAll = Annotated[str, typer.Argument(help="One of those that `list` shows; or all.")]
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     """Print the version and stop, if that is wanted."""
     if wanted:
         typer.echo(f"tailnoise_utils {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
