@@ -227,7 +227,7 @@ def test_rows_of_a_point(name, low, high):
     x, y = spec._split("train")
     assert low <= rows["norm ratio", "train"] <= high
     assert rows["1/alpha (corrected)", "train"] == mohammadi(U).inverse
-    ends = extreme_eigenvalues(model, cross_entropy, x, y)
+    ends = tuple(extreme_eigenvalues(model, cross_entropy, x, y).values())
     assert (rows["smallest eigenvalue", "train"], rows["largest eigenvalue", "train"]) == pytest.approx(ends)
     assert {("accuracy", "test"), ("loss", "train"), ("tail excess", "train"), ("dead share", "train")} <= set(rows)
 

@@ -1,25 +1,21 @@
 """Every way gives the same number from the same gradients; time and memory are those of the work; ratios within a round."""
 
-import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from filelock import Timeout
 from torch.utils.flop_counter import FlopCounterMode
 
-from tailnoise_utils import stable
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import cost
 from tailnoise_utils.study.experiments.cost import CostSpec
 from tailnoise_utils.study.figures import cost as figures
-from tailnoise_utils.study.networks import data
-from tailnoise_utils.study.results import files, store
+from tailnoise_utils.study.results import store
 from tailnoise_utils.tail_index import mohammadi
 
 pytestmark = pytest.mark.slow
@@ -54,14 +50,6 @@ def test_all_ways_to_alpha_give_the_same_one():
     assert expected.info["K1"] > 10
     for way in list(cost.WAYS)[2:]:
         assert cost.WAYS[way](network, batches) == pytest.approx(expected.inverse, rel=1e-4)
-
-
-@pytest.mark.parametrize("shape", [(7, 30), (12, 130), (64, 64)])
-def test_the_written_out_estimate_is_the_published_one(shape):
-    U = torch.from_numpy(stable.sample(1.5, math.prod(shape), generator=np.random.default_rng(0))).float()
-    U[::7] = 0
-    expected = mohammadi(U.view(shape), convention="published").inverse
-    assert cost._published_estimate(U) == pytest.approx(expected, rel=1e-6)
 
 
 def test_measuring_is_asked_for_what_it_says(monkeypatch):
@@ -104,12 +92,12 @@ def test_memory_is_the_most_in_use_beyond_what_was_there_and_a_killed_process_is
         "cost.WAYS['measure'] = lambda model, batches: (np.ones(2**23), None)[1] or np.ones(2**22)",  # 64 MiB, let go of
         "print(TINY.peak('plain loop'), TINY.peak('measure'))",
         "cost.WAYS['measure'] = lambda model, batches: os.kill(os.getpid(), 9)",
-        "cost._in_forks(replace(TINY, ways=('plain loop', 'measure')))",
+        "replace(TINY, ways=('plain loop', 'measure')).in_forks()",
     )
-    nothing, peak = map(int, done.stdout.split())
+    nothing, peak = map(float, done.stdout.split())
     assert nothing < 2**22
     assert peak == pytest.approx(2**26, rel=0.05)
-    assert "RuntimeError: the process of 'measure' was killed" in done.stderr
+    assert "BrokenProcessPool" in done.stderr
 
 
 def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch):
@@ -123,7 +111,7 @@ def test_a_run_takes_the_memory_of_each_way_in_a_process_of_its_own(monkeypatch)
     assert peaks["published procedure"] > 3 * matrix
     with pytest.raises(RuntimeError, match=r"(?s)memory of CostSpec.*KeyError: 'by hand'"):
         replace(TINY, ways=("by hand",))._peaks()
-    monkeypatch.setattr(cost, "_PEAK", files.Path("/nowhere"))  # another system than Linux
+    monkeypatch.setattr(cost, "_PEAK", Path("/nowhere"))  # another system than Linux
     assert not TINY._peaks()
 
 
@@ -132,11 +120,6 @@ def test_the_estimate_of_a_small_network_can_be_had_again(tmp_path):
     estimate = cost.WAYS["measure"](*spec.problem())
     assert spec.again(tmp_path) == [{"scope": "measure", "quantity": "1/alpha (published)", "value": estimate}]
     assert replace(spec, width=101).again(tmp_path) is None
-
-
-def test_two_runs_wait_for_each_other():
-    with TINY.alone(), pytest.raises(Timeout), files.lock(data.cache_folder() / "cost", timeout=0.0):
-        pass
 
 
 def test_ratios_are_taken_within_a_round():

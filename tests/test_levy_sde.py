@@ -105,7 +105,7 @@ def test_the_landscape_has_its_wells():
 def test_wells_that_are_none_are_refused(wells, message):
     with pytest.raises(ValueError, match=message):
         Landscape(*wells)
-    with pytest.raises(ValueError, match=r"height = 0.0 is not a positive number"):
+    with pytest.raises(ValueError, match=r"height = 0.0 must be a positive number"):
         SymmetricWell(1.0, 0.0)
 
 

@@ -9,7 +9,6 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 P = ParamSpec("P")
 
@@ -24,6 +23,7 @@ LOOK = {
     "stable": {"color": "black", "linestyle": "-."},
     "before": {"markerfacecolor": "white", "linestyle": "--"},
     "after": {},  # filled
+    "hollow": {"markerfacecolor": "white"},
     "mnist": {"marker": "o"},
     "cifar10": {"marker": "s"},
     "cifar100": {"marker": "D"},
@@ -35,11 +35,11 @@ STYLE = mpl.rc_params_from_file(Path(__file__).with_name("book.mplstyle"), use_d
 STYLE |= {"axes.prop_cycle": mpl.cycler(color=COLOURS), "figure.figsize": (WIDTH, 4.2)}
 
 
-def figure(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def figure(draw: Callable[P, plt.Figure]) -> Callable[P, plt.Figure]:
     """Draw in the style of the book, and close the figure: a notebook shows what its cell returns, once."""
 
     @functools.wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def styled(*args: P.args, **kwargs: P.kwargs) -> plt.Figure:
         with mpl.rc_context(STYLE):
             drawn = draw(*args, **kwargs)
             for axis in (axis for axes in drawn.axes for axis in (axes.xaxis, axes.yaxis)):

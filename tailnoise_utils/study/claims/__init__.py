@@ -1,8 +1,7 @@
-"""The paper's claims and some of our own: a rule on stored rows for each, and two answers.
+"""The paper's claims and some of our own: does the number recur, and is the noise heavier than Gaussian?
 
-Does the number recur, and is the noise heavier than Gaussian across the minibatches? Statements and rules are read from the
-docstrings of the functions `c1` to `c9` and `o1` to `o3`. They were written after the results were known; the rules that
-were fixed beforehand, and their verdicts, are in the book's appendix.
+Statements and rules are read from the docstrings of `c1` to `c9` and `o1` to `o3`. They were written after the results
+were known; the rules that were fixed beforehand, and their verdicts, are in the book's appendix.
 """
 
 import contextlib
@@ -21,11 +20,12 @@ from .sizes import c3, c4a, c4b, c5, c8
 from .tails import configurations, heavier, o1, o2, scaling
 from .verdict import NO_NOISE, OPEN, VERDICTS, Verdict, judge
 
-Answer = tuple[str, str]  # in a word, and why
 _SIZES = ("fcn_size", "cnn_size")
 
 # Claim: its rule and the experiments it judges; what says how heavy the noise in question is, and from which experiments.
-RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...], Callable[..., Answer] | None, tuple[str, ...]]] = {
+RULES: dict[
+    str, tuple[Callable[..., Verdict], tuple[str, ...], Callable[..., tuple[str, str]] | None, tuple[str, ...]]
+] = {
     "C1": (c1, ("noise_histogram",), same_covariance, ("noise_histogram",)),
     "C2": (c2, ("estimator",), None, ()),
     "C3": (c3, _SIZES, heavier, _SIZES),
@@ -43,11 +43,7 @@ RULES: dict[str, tuple[Callable[..., Verdict], tuple[str, ...], Callable[..., An
 
 
 def verdicts(profile: str = "book") -> list[Verdict]:
-    """Judge every claim by the finished runs of a profile.
-
-    "book" is `paper` where an experiment has runs there, else `laptop`; and `laptop` for a claim whose rule needs runs that
-    `paper` does not have yet.
-    """
+    """Judge every claim by the finished runs of a profile ("book": of `paper`, else, as for what it lacks, of `laptop`)."""
     profiles = ("book", "laptop") if profile == "book" else (experiments.check_profile(profile),)
     names = sorted({name for _, judged, _, others in RULES.values() for name in (*judged, *others)})
     tried = [_stored(names, one) for one in profiles]

@@ -5,26 +5,27 @@ import pandas as pd
 
 from ..results import reading
 from ..results.store import Results
-from .verdict import Verdict, cell, judge
+from .verdict import Verdict, cells_of, judge
 
+_CONVENTIONS = [reading.PUBLISHED, reading.CORRECTED]
 _RISE = 0.1
 _INTERVALS = ((10, 100), (100, 1000))
 _LARGE = 10  # a minibatch is small if the data are so many times as large
 
 
-def rises(results: Results, quantity: str = reading.PUBLISHED) -> pd.DataFrame:
+def rises(results: Results) -> pd.DataFrame:
     """Return by how much alpha^ rises from the smallest b to n / 10, of one network and of networks trained at each b."""
-    table = reading.late_values(results).query("quantity == @quantity and split == 'train' and left")
+    table = reading.late_values(results).query("quantity in @_CONVENTIONS and split == 'train' and left")
     table = table.fillna({"x": table["batch_size"]}).query(f"x <= n_train / {_LARGE}")
     keys, rows = ["dataset", "depth", "width", "seed"], []
     readings = {"one network": table.groupby([*keys, "run"])}
     readings["trained at each b"] = table[table["x"] == table["batch_size"]].groupby(keys)
     for how, groups in readings.items():
         for names, group in groups:
-            alpha = 1 / group.set_index("x")["value"].sort_index()
+            alpha = 1 / group.pivot(index="x", columns="quantity", values="value").reindex(columns=_CONVENTIONS)
             if len(alpha) > 2:
-                rows.append((*names[:3], how, alpha.iloc[-1] - alpha.iloc[0]))
-    return pd.DataFrame(rows, columns=["dataset", "depth", "width", "reading", "rise"])
+                rows.append((names[0], f"depth {names[1]}", how, *(alpha.iloc[-1] - alpha.iloc[0])))
+    return pd.DataFrame(rows, columns=["dataset", "depth", "reading", "value", "corrected"])
 
 
 def c6(results: Results) -> Verdict:
@@ -34,13 +35,8 @@ def c6(results: Results) -> Verdict:
     values were known), in one network measured at several sizes b and in networks trained at each b; at half of the data
     both minibatches of a partition have the same noise but for its sign.
     """
-    table, other = rises(results), rises(results, reading.CORRECTED)
-    keys = ["dataset", "depth", "reading"]
-    corrected = {names: group["rise"] for names, group in other.groupby(keys)}
-    cells = []
-    for names, group in table.groupby(keys, sort=False):
-        name, holds = f"{reading.DATA[names[0]]}, depth {names[1]}, {names[2]}", (group["rise"] <= _RISE).all()
-        cells.append(cell(name, group["rise"], holds, corrected.get(names, ())))
+    table = rises(results)
+    cells = cells_of(table.assign(holds=table["value"] <= _RISE), ("dataset", "depth", "reading"))
     return judge(c6, cells, "rise of alpha^ with b", "no rise", (-np.inf, _RISE))
 
 
@@ -63,8 +59,6 @@ def o3(results: Results) -> Verdict:
     The rule: the scale of the noise falls more steeply from 100 to 1000 samples than from 10 to 100 in every network; under
     a stable law both slopes are nearly equal.
     """
-    cells = [
-        cell(f"{reading.name_of('', dataset, loss)}, {when}", group["value"], (group["value"] > 0).all())
-        for (dataset, loss, when), group in exponents(results).groupby(["dataset", "loss", "when"], sort=False)
-    ]
+    table = exponents(results)
+    cells = cells_of(table.assign(holds=table["value"] > 0), ("dataset", "loss", "when"))
     return judge(o3, cells, "rise of the scaling exponent", "0 if stable", None)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..results.store import Results
-from .verdict import Verdict, cell, judge
+from .verdict import Verdict, cells_of, judge
 
 _TOLERANCE = 0.05  # of slopes, of rates over the theory's, and of shares of the time
 
@@ -20,11 +20,7 @@ def exit_runs(results: Results) -> pd.DataFrame:
 
 
 def exit_slopes(results: Results) -> pd.DataFrame:
-    """Return the slope of the logarithm of the mean exit time for each series of runs in which one setting varies.
-
-    Least squares weighted by the squared inverse standard errors, from which the slope's own error follows. Brownian series
-    in width (slope 2 in ln a) and depth are not judged: the prefactor of the exit time changes along them.
-    """
+    """Return the slope of the logarithm of the mean exit time, weighted least squares, for each series of runs."""
     lines = []
     for (alpha, series), rows in exit_runs(results).query("vary != 'dt'").groupby(["alpha", "vary"]):
         barrier = ("H / D", rows["height"] / rows["eps"] ** 2, 1.0)
@@ -35,6 +31,7 @@ def exit_slopes(results: Results) -> pd.DataFrame:
         }[series]
         time, error = rows["exit time"].to_numpy(), rows["se"].to_numpy()
         slope, se = _line(x.to_numpy(), np.log(time), error / time)
+        # Not Brownian ones in width and depth: the prefactor changes along them.
         lines.append((alpha, series, against, slope, se, expected, alpha < 2 or series == "eps", len(rows)))
     names = ["alpha", "series", "against", "slope", "se", "expected", "judged", "points"]
     return pd.DataFrame(lines, columns=names).astype({"judged": bool})
@@ -64,10 +61,7 @@ def rate_ratios(results: Results) -> pd.DataFrame:
 
 
 def checks(wells: Results, limit: Results | None = None) -> pd.DataFrame:
-    """Return what simulation less theory is of every slope, rate (over the theory's) and share of the time.
-
-    Rates of moves at the index of `limit` are those of these runs, extrapolated to no noise.
-    """
+    """Return simulation less theory of every slope, rate (`limit`: extrapolated to no noise) and share of the time."""
     slopes = exit_slopes(wells).query("judged and points >= 3")
     parts = [slopes.assign(kind="slopes of exit times", off=slopes["slope"] - slopes["expected"])]
     ratios = rate_ratios(wells)
@@ -107,10 +101,8 @@ def c9(wells: Results, limit: Results) -> Verdict:
     are extrapolated to no noise (decided when the others were known), where alone the theory is exact.
     """
     table = checks(wells, limit)
-    cells = [
-        cell(f"{'Brownian' if alpha == 2 else f'alpha = {alpha:g}'}, {kind}", group["off"], near(group["off"]).all())
-        for (alpha, kind), group in table.groupby(["alpha", "kind"], sort=False)
-    ]
+    noise = ["Brownian" if alpha == 2 else f"alpha = {alpha:g}" for alpha in table["alpha"]]
+    cells = cells_of(table.assign(noise=noise, value=table["off"], holds=near(table["off"])), ("noise", "kind"))
     return judge(c9, cells, "simulation less theory", "the theory", (-_TOLERANCE, _TOLERANCE))
 
 

@@ -43,10 +43,7 @@ def _figure7(results: Results) -> dict[str, list[pd.DataFrame]]:
 
 
 def _marks(table: pd.DataFrame, dataset: str) -> dict[str, float | bool]:
-    """Return the fall of alpha^, the drop of the accuracy below its earlier maximum, and the rise of the loss at it.
-
-    `apart` is how many iterations the drop is away from the nearest alpha^ that has fallen by half of the paper's fall.
-    """
+    """Return the fall of alpha^, the drop of the accuracy, the iterations between (`apart`), the rise of the loss."""
     alpha, accuracy = 1 / table[PUBLISHED], table["accuracy"]
     dip, first = alpha.loc[:EARLY].idxmin(), alpha.iloc[0]
     below = accuracy - accuracy.cummax()

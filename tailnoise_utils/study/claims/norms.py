@@ -17,10 +17,7 @@ _NEAR = 0.1  # distance up to which a law looks like another: a tenth of the nor
 
 
 def scaled(results: Results) -> pd.DataFrame:
-    """Return all norms over the median of their law, seed and iteration, as `scaled`: only shapes are compared.
-
-    At the end only runs that left chance count, if any did.
-    """
+    """Return norms over the median of their law, seed and iteration; at the end of runs that left chance, if any did."""
     rows = results.rows[results.rows["quantity"].isin(["norm", *LAWS])]
     medians = rows.groupby(["run", "iteration", "quantity"])["value"].transform("median")
     rows = rows.assign(scaled=rows["value"] / medians, status=rows["run"].map(results.runs.set_index("run")["status"]))
@@ -29,10 +26,7 @@ def scaled(results: Results) -> pd.DataFrame:
 
 
 def distances(results: Results) -> pd.DataFrame:
-    r"""Return :math:`D = \sup |F - G|` (Kolmogorov and Smirnov) of each law to the noise, a row an iteration.
-
-    Norms of all seeds are put together.
-    """
+    r"""Return :math:`D = \sup |F - G|` (Kolmogorov, Smirnov) of each law to the noise of all seeds, a row an iteration."""
     lines = {}
     for iteration, rows in scaled(results).groupby("iteration"):
         norms = {name: of_law["scaled"] for name, of_law in rows.groupby("quantity")}

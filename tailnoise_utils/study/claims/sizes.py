@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..results import reading
 from ..results.store import Results
-from .verdict import Cell, Verdict, cell, judge
+from .verdict import Cell, Verdict, cell, cells_of, judge
 
 _FAR = 1.75
 _LEVEL, _CNN, _FEW = (1.05, 1.25), (1.0, 1.1), 8
@@ -23,15 +23,6 @@ def late_alpha(*results: Results) -> pd.DataFrame:
         rows = reading.values(table, reading.PUBLISHED)
         tables.append(rows.assign(alpha=1 / rows["value"], corrected=1 / rows["run"].map(corrected)))
     return pd.concat(tables, ignore_index=True)
-
-
-def at_one_length(results: Results) -> pd.DataFrame:
-    """Return late corrected alpha^ at K1 = 1000, or the largest below it that all runs have."""
-    table = reading.late_values(results).query("split == 'train'")
-    joint, K1 = reading.fixed_length(table)
-    at_paper = table["quantity"] == "1/alpha (corrected, K1 = 1000)"
-    chosen = table[at_paper | ((table["quantity"] == joint) & (table["x"] == K1))]
-    return chosen.assign(alpha=1 / chosen["value"])
 
 
 def c3(fcn: Results, cnn: Results) -> Verdict:
@@ -63,7 +54,10 @@ def c4a(fcn: Results) -> Verdict:
     from scipy import stats  # half a second of import, needed only here
 
     rows = late_alpha(fcn).query("dataset == 'mnist' and fits")
-    corrected = at_one_length(fcn)
+    table = reading.late_values(fcn).query("split == 'train'")
+    joint, K1 = reading.fixed_length(table)
+    chosen = (table["quantity"] == joint) & (table["x"] == K1) | (table["quantity"] == "1/alpha (corrected, K1 = 1000)")
+    corrected = table[chosen].assign(alpha=1 / table["value"])  # at K1 = 1000, or the largest below that all runs have
     cells: list[Cell] = []
     for loss, of_loss in rows.groupby("loss", sort=False):
         slopes = {}
@@ -89,11 +83,10 @@ def c4b(fcn: Results) -> Verdict:
 
     The rule: alpha^ of every size that left chance (mean over its seeds) is 1.05 to 1.25.
     """
-    rows, cells = late_alpha(fcn).query("dataset == 'cifar10' and left"), []
-    for (loss, depth), group in rows.groupby(["loss", "depth"]):
-        sizes = group.groupby("width")[["alpha", "corrected"]].mean()
-        holds = sizes["alpha"].between(*_LEVEL).all()
-        cells.append(cell(f"{reading.LOSSES[loss]}, depth {depth}", sizes["alpha"], holds, sizes["corrected"]))
+    rows = late_alpha(fcn).query("dataset == 'cifar10' and left")
+    sizes = rows.groupby(["loss", "depth", "width"])[["alpha", "corrected"]].mean().reset_index()
+    depth, alpha = "depth " + sizes["depth"].astype(str), sizes["alpha"]
+    cells = cells_of(sizes.assign(depth=depth, value=alpha, holds=alpha.between(*_LEVEL)), ("loss", "depth"))
     return judge(c4b, cells, "alpha^ of a size", "1.1 to 1.2", _LEVEL)
 
 

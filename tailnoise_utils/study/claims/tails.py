@@ -6,10 +6,10 @@ import scipy  # its parts load when they are first used
 
 from tailnoise_utils.diagnosis import stable_index
 
-from ..results.reading import CONFIGURATION, FITS, at_end, at_start, name_of, values
+from ..results.reading import CONFIGURATION, FITS, at_end, at_start, span, values
 from ..results.store import Results
 from .batch_size import exponents
-from .verdict import Verdict, cell, judge, span
+from .verdict import Verdict, cells_of, judge
 
 _ROWS = 120  # minibatches of these measurements
 _LEVEL = 0.05
@@ -20,8 +20,7 @@ _CLEAR = 0.05  # tau that counts as heavier where it was not set against Gaussia
 def configurations(*results: Results) -> pd.DataFrame:
     """Return tau of each configuration that left chance, at the last snapshot (mean over seeds), and whether it fits.
 
-    `share` is tau / ln K1, all that such tails can add to 1/alpha^. p, against Gaussian twins, is combined over the seeds
-    by Fisher's method and adjusted over the configurations by Benjamini and Hochberg's; NaN where no twins were drawn.
+    `share` is tau / ln K1, all that such tails can add to 1/alpha^; p is Fisher's over the seeds, adjusted (Benjamini).
     """
     end = pd.concat([at_end(one) for one in results])
     last = end.groupby([*CONFIGURATION, "seed"])["iteration"].transform("max")  # not of a run that was cut short
@@ -54,7 +53,7 @@ def heavier(*results: Results) -> tuple[str, str]:
         count, low, high = int(group["heavier"].sum()), group["tau"].min(), group["tau"].max()
         word = {0: "no", len(group): "yes"}.get(count, f"in {count} of {len(group)}")
         words.append(word)
-        indices = " to ".join(dict.fromkeys(f"{stable_index(tau, _ROWS):.2f}" for tau in (low, high)))
+        indices = span(stable_index(low, _ROWS), stable_index(high, _ROWS), ".2f")
         sentences.append(
             f"Networks {name}: heavier than Gaussian in {count} of {len(group)} configurations, tau {span(low, high)} "
             f"(a stable index of {indices} has the same tau)."
@@ -83,11 +82,8 @@ def o1(fcn: Results) -> Verdict:
     start = at_start(fcn)
     names = ("decomposition: correlation", "decomposition: e_0")
     correlation, gap = (values(start, name).groupby(CONFIGURATION)["value"].mean() for name in names)
-    shares = (correlation / gap).rename("share").reset_index()
-    cells = [
-        cell(name_of(*names), group["share"], (group["share"] > 0.5).all())
-        for names, group in shares.groupby(["model", "dataset", "loss"], sort=False)
-    ]
+    shares = (correlation / gap).rename("value").reset_index()
+    cells = cells_of(shares.assign(holds=shares["value"] > 0.5))
     return judge(o1, cells, "correlation, fraction of the gap", "(ours) more than half", (0.5, 1.0))
 
 
@@ -96,9 +92,5 @@ def o2(fcn: Results) -> Verdict:
 
     The rule: tau of each configuration that fits (training accuracy .95 or more) is larger than that of Gaussian twins.
     """
-    table = configurations(fcn).query("fits and p == p")
-    cells = [
-        cell(name_of(*names), group["tau"], group["heavier"].all())
-        for names, group in table.groupby(["model", "dataset", "loss"], sort=False)
-    ]
-    return judge(o2, cells, "tau", "(ours) above 0", None)
+    table = configurations(fcn).query("fits and p == p").rename(columns={"tau": "value", "heavier": "holds"})
+    return judge(o2, cells_of(table), "tau", "(ours) above 0", None)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..results.reading import name_of, span
+
 OPEN = "cannot be judged here"
 VERDICTS = ("holds", "holds partly", "does not hold", OPEN)
 NO_NOISE = "not about gradient noise"
@@ -42,17 +44,6 @@ class Verdict:
         return words if self.recurs != VERDICTS[1] else f"{words}; not: {'; '.join(fails)}"
 
 
-def plain(value: float) -> str:
-    """Return a number with three significant digits."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def span(low: float, high: float) -> str:
-    """Return a range in words, of equal ends as one number."""
-    ends = dict.fromkeys((plain(low), plain(high)))
-    return " to ".join(ends)
-
-
 def cell(name: str, values: Iterable[float], holds: bool | np.bool_, corrected: Iterable[float] = ()) -> Cell:
     """Return a cell: the range and the median of its values, how many they are, and whether the rule holds."""
     numbers, others = (np.fromiter(some, float) for some in (values, corrected))
@@ -61,6 +52,14 @@ def cell(name: str, values: Iterable[float], holds: bool | np.bool_, corrected: 
     beside = span(others.min(), others.max()) if len(others) else ""
     columns = {"cell": name, "low": low, "value": value, "high": high, "n": len(numbers), "holds": bool(holds)}
     return columns | {"corrected": beside}
+
+
+def cells_of(table: pd.DataFrame, by: Sequence[str] = ("model", "dataset", "loss")) -> list[Cell]:
+    """Return a cell for each group of rows: of its `value`, whether all of them are as the rule `holds`, `corrected`."""
+    groups = table.groupby(list(by), sort=False)
+    return [
+        cell(name_of(*names), rows["value"], rows["holds"].all(), rows.get("corrected", ())) for names, rows in groups
+    ]
 
 
 def judge(

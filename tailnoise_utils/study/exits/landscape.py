@@ -1,8 +1,4 @@
-r"""Objectives of one variable from which exits are simulated: a single symmetric well, and several wells.
-
-Both are twice continuously differentiable and have linear tails. Levy noise needs such tails: after a large jump the
-Euler scheme explodes where the gradient grows faster than linearly.
-"""
+"""Objectives of one variable, with linear tails for Euler's scheme to survive large jumps: one well, or several."""
 
 import math
 from dataclasses import dataclass
@@ -18,6 +14,13 @@ _NATURAL = math.pi**2 / 2  # curvature at the ends of a half cosine of unit heig
 _CELLS = 4096  # of the table of gradients
 
 
+def check_positive(**values: float | int) -> None:
+    """Refuse what is not a positive number."""
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} = {value} must be a positive number")
+
+
 @runtime_checkable
 class Objective(Protocol):
     """What the Euler scheme asks of an objective."""
@@ -30,19 +33,14 @@ class Objective(Protocol):
 class SymmetricWell:
     r"""A well around 0 of half-width a and height H: its two maxima at :math:`\pm a` are H above its minimum.
 
-    .. math:: f(x) = \tfrac H2 \bigl(1 - \cos(\pi x / a)\bigr), \qquad |x| \le \tfrac32 a,
-
-    and the tangent beyond, where f has fallen to H/2 and its curvature is 0. Minimum and maxima have the same curvature
-    up to its sign, :math:`\pi^2 H / (2 a^2)`.
+    .. math:: f(x) = \tfrac H2 \bigl(1 - \cos(\pi x / a)\bigr), \qquad |x| \le \tfrac32 a, \quad \text{the tangent beyond.}
     """
 
     half_width: float
     height: float
 
     def __post_init__(self) -> None:
-        for name, value in (("half_width", self.half_width), ("height", self.height)):
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} = {value} is not a positive number: a well needs a width and a depth")
+        check_positive(half_width=self.half_width, height=self.height)
 
     @property
     def curvature(self) -> float:
@@ -65,9 +63,8 @@ class SymmetricWell:
 class Landscape:
     r"""Wells side by side, of different widths and depths; their maxima are all at the height 0.
 
-    Between neighbouring critical points f is a polynomial of degree 5. The curvature of a minimum is :math:`\pi^2 / 2`
-    times its depth over the square of the distance to the nearest maximum (as in :class:`SymmetricWell`), that of a maximum
-    the geometric mean of what its two sides would have. Each tail is linear from the outer maximum's mirror image on.
+    Between critical points f is a polynomial of degree 5, with the curvature of :class:`SymmetricWell` at minima and the
+    geometric mean of its two sides at maxima; each tail is linear from the outer maximum's mirror image on.
     """
 
     minima: tuple[float, ...]  # ascending

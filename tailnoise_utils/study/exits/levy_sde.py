@@ -1,10 +1,7 @@
-r"""The stochastic differential equation of a particle in an objective, driven by stable noise, by Euler's scheme.
+r"""A particle in an objective, driven by stable noise: :math:`dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t`, by Euler's scheme.
 
-.. math:: dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t, \qquad E\,e^{i w L_t} = e^{-t |w|^\alpha}
-
-The convention for the noise is that of :mod:`tailnoise_utils.stable.law`: at alpha = 2, L has the variance 2t, *twice* that
-of standard Brownian motion, so that the diffusion constant is :math:`D = \varepsilon^2` and the stationary density is
-proportional to :math:`e^{-f / D}`.
+:math:`E\,e^{i w L_t} = e^{-t |w|^\alpha}`: at alpha = 2, L has the variance 2t, *twice* that of standard Brownian motion:
+the diffusion constant is :math:`D = \varepsilon^2` and the stationary density is proportional to :math:`e^{-f / D}`.
 """
 
 import math
@@ -18,7 +15,7 @@ from numpy.random import Generator
 
 from tailnoise_utils import stable
 
-from .landscape import Landscape, Objective
+from .landscape import Landscape, Objective, check_positive
 
 _Places = Float64[np.ndarray, " n"]
 BROADIE = 0.5826  # -zeta(1/2) / sqrt(2 pi), the shift of a barrier in standard deviations of a step
@@ -30,13 +27,8 @@ _CORE = 0.75  # share of the way from a minimum to a maximum that is surely in t
 def euler(
     objective: Objective, start: _Places, *, alpha: float, eps: float, dt: float, rows: int, generator: Generator
 ) -> Float64[np.ndarray, "rows n"]:
-    r"""Return where particles are after each of `rows` steps.
-
-    .. math:: W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S, \qquad S \sim \mathrm{SaS}(1)
-
-    The time step must be below 1 over the largest curvature of the objective.
-    """
-    _check(eps=eps, dt=dt)
+    r"""Return where particles are after each step :math:`W \leftarrow W - f'(W)\,dt + \varepsilon\,dt^{1/\alpha} S`."""
+    check_positive(eps=eps, dt=dt)
     path = stable.sample(alpha, (rows, len(start)), sigma=eps * dt ** (1 / alpha), generator=generator)
     x = start
     for row in path:
@@ -44,12 +36,6 @@ def euler(
         row -= dt * objective.gradient(x)
         x = row
     return path
-
-
-def _check(**values: float | int) -> None:
-    for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} = {value} must be a positive number")
 
 
 def exit_times(
@@ -65,14 +51,12 @@ def exit_times(
 ) -> Float64[np.ndarray, " particles"]:
     r"""Return the times at which particles that start at 0 are first seen outside :math:`(-\text{edge}, \text{edge})`.
 
-    They are looked at once a step: excursions of Brownian motion across the edge between two looks are missed, and exits
-    come late. To first order in the size of a step, an edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further
-    inside (`shifted`) makes up for that. There is no such shift for alpha < 2, where particles jump across. Source:
-    Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349 (the shift).
+    An edge that lies :math:`0.5826\,\varepsilon \sqrt{2\,dt}` further inside (`shifted`) makes up for looking once a step,
+    under Brownian noise. Source: Broadie, Glasserman and Kou (1997), Mathematical Finance 7, 325-349.
     """
     if shifted and alpha != 2:
         raise ValueError(f"shifted at alpha = {alpha}: the shift of the edge is for Brownian noise, alpha = 2, only")
-    _check(edge=edge, eps=eps, dt=dt, particles=particles)
+    check_positive(edge=edge, eps=eps, dt=dt, particles=particles)
     edge -= BROADIE * eps * math.sqrt(2 * dt) * shifted
     if edge <= 0:
         raise ValueError(f"dt = {dt} shifts the edge beyond 0: give a smaller time step")
@@ -111,13 +95,9 @@ class Visits:
 def visits(
     landscape: Landscape, *, alpha: float, eps: float, dt: float, time: float, particles: int, generator: Generator
 ) -> Visits:
-    """Return what particles do in the wells of a landscape; equally many of them start in each minimum.
-
-    They are looked at every fifth step. A particle has moved to a well when it is seen no further from the minimum than
-    three quarters of the way to a maximum: one that dithers on a maximum does not count as moving to and fro.
-    """
+    """Return what particles, equally many from each minimum, do in wells that reach 3/4 of the way to a maximum."""
     m, s, r = np.asarray(landscape.minima), np.asarray(landscape.maxima), len(landscape.minima)
-    _check(time=time)
+    check_positive(time=time)
     if particles < 2 * r or particles % r:
         raise ValueError(f"particles = {particles}: take a multiple of {r}, the number of wells, from {2 * r} on")
     if time < 10 * _STRIDE * dt:

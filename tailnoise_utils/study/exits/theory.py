@@ -1,11 +1,8 @@
 r"""Theory of the exits from wells: how long they take under Levy and under Brownian noise, and where a particle stays.
 
-For :math:`dW_t = -f'(W_t)\,dt + \varepsilon\,dL_t` with small :math:`\varepsilon`. The Levy measure of the noise with
-:math:`E\,e^{i w L_t} = e^{-t|w|^\alpha}`, alpha < 2, has the density :math:`\alpha C_\alpha |y|^{-1-\alpha}`
-(:func:`levy_constant`), so that jumps of :math:`\varepsilon L` from a minimum to beyond a point at the distance d come at
-the rate :math:`C_\alpha\, \varepsilon^\alpha d^{-\alpha}`, however high f rises in between. In the literature, where the
-density is :math:`|y|^{-1-\alpha}`, :math:`C_\alpha` is :math:`1/\alpha`. At alpha = 2, :math:`D = \varepsilon^2`
-(:mod:`tailnoise_utils.study.exits.levy_sde`).
+In the convention of :mod:`tailnoise_utils.study.exits.levy_sde` jumps from a minimum to beyond a point at the distance d
+come at the rate :math:`C_\alpha\, \varepsilon^\alpha d^{-\alpha}` (:func:`levy_constant`), however high f rises in between;
+in the literature, where the Levy density is :math:`|y|^{-1-\alpha}`, :math:`C_\alpha` is :math:`1/\alpha`.
 """
 
 import math
@@ -26,10 +23,9 @@ def levy_constant(alpha: float) -> float:
 
 
 def levy_exit_time(alpha: float, half_width: float, eps: float) -> float:
-    r"""Return the mean exit time under Levy noise, :math:`T = a^\alpha / (2 C_\alpha \varepsilon^\alpha)`.
+    r"""Return the mean exit time under Levy noise of small eps, :math:`T = a^\alpha / (2 C_\alpha \varepsilon^\alpha)`.
 
-    For a symmetric well of half-width a and any depth, in the limit of small :math:`\varepsilon / a`. Source: Imkeller and
-    Pavlyukevich (2006), Stochastic Processes and their Applications 116, 611-642.
+    Source: Imkeller and Pavlyukevich (2006), Stochastic Processes and their Applications 116, 611-642.
     """
     return (half_width / eps) ** alpha / (2 * levy_constant(alpha))
 
@@ -37,9 +33,7 @@ def levy_exit_time(alpha: float, half_width: float, eps: float) -> float:
 def brownian_exit_time(well: SymmetricWell, edge: float, eps: float) -> float:
     r"""Return the exact mean time from 0 to the edge of (-edge, edge) under Brownian noise; infinity beyond 1e308.
 
-    .. math:: T = \frac1D \int_0^{b} e^{f(y)/D} \int_0^y e^{-f(z)/D}\,dz\,dy, \qquad D = \varepsilon^2,
-
-    for a symmetric f and b = edge, by Simpson's rule. Source: Gardiner (2009), Stochastic Methods, section 5.5.
+    .. math:: T = \frac1D \int_0^b e^{f(y)/D} \int_0^y e^{-f(z)/D}\,dz\,dy, \qquad D = \varepsilon^2, \quad b = \text{edge}.
     """
     x = np.linspace(0, edge, 20_001)
     exponent = well.value(x) / eps**2
@@ -50,13 +44,9 @@ def brownian_exit_time(well: SymmetricWell, edge: float, eps: float) -> float:
 
 
 def eyring_kramers(well: SymmetricWell, eps: float) -> float:
-    r"""Return the mean time over either maximum of a well under Brownian noise, in the limit of small D.
+    r"""Return the mean time over either maximum under Brownian noise of small D, :math:`T = \pi / f''(0)\, e^{H / D}`.
 
-    .. math:: T = \frac{\pi}{\sqrt{f''(0)\,|f''(a)|}}\, e^{H / D}, \qquad D = \varepsilon^2,
-
-    half of the time :math:`2 \pi / \sqrt{f'' |f''|}\, e^{H / D}` over a single maximum. This is the time to get down the
-    other side. To *reach* a maximum takes only half of T, since every second particle comes back from it. Source: Kramers
-    (1940), Physica 7, 284-304.
+    Half of that over a single maximum; to reach a maximum takes half of T. Source: Kramers (1940), Physica 7, 284-304.
     """
     return math.pi / well.curvature * math.exp(well.height / eps**2)
 
@@ -69,8 +59,7 @@ def generator_matrix(
     .. math:: q_{ij} = C_\alpha\, \varepsilon^\alpha \bigl| |s_{j-1} - m_i|^{-\alpha} - |s_j - m_i|^{-\alpha} \bigr|,
         \qquad i \neq j,
 
-    for the minima :math:`m_1 < \dots < m_r` and the maxima :math:`s_1 < \dots < s_{r-1}` between them,
-    :math:`s_0 = -\infty`, :math:`s_r = \infty`; rows sum to zero. The rates do not depend on the depths. Source:
+    for minima m and the maxima s between them, :math:`s_0 = -\infty`, :math:`s_r = \infty`; rows sum to zero. Source:
     Pavlyukevich (2007), Journal of Physics A 40, 12299-12313.
     """
     m = np.asarray(minima)

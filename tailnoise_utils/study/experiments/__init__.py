@@ -1,9 +1,7 @@
 """What the book runs: the grid of every experiment in every profile.
 
-Profiles: ``smoke`` (scikit-learn's digits, seconds, computed where it is needed), ``laptop`` (real data, hours, results
-committed), ``paper`` (the paper's own settings, some 45 core-hours), ``full`` (the same at every size of the paper, for a
-cluster or a GPU) and ``constant`` (65,000 steps of a constant size). An experiment without such a form has that of
-``laptop``.
+Profiles: ``smoke`` (digits, seconds, computed where needed), ``laptop`` (hours, results committed), ``paper`` (the paper's
+settings, some 45 core-hours), ``full`` (all of its sizes), ``constant`` (65,000 steps of a constant size); else ``laptop``.
 """
 
 from collections.abc import Callable

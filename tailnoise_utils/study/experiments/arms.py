@@ -21,9 +21,8 @@ from tailnoise_utils.tail_index.logs import log_sums
 from ..networks.curvature import extreme_eigenvalues
 from ..networks.train import Diverged
 from ..networks.weights import load_weights, save_weights
-from ..results import files
 from .paper import coordinate_rows
-from .spec import Measured, Progress, Row
+from .spec import AlongTraining, Progress, Row
 from .trainings import training
 
 REFRESH = 100  # steps after which an arm measures again what it copies of SGD's noise
@@ -39,30 +38,21 @@ ARMS = ("epochs", "batches", "gaussian", "gradient", *INDEPENDENT, "stable weigh
 
 
 @dataclass(frozen=True)
-class ArmSpec(Measured):
+class ArmSpec(AlongTraining):
     r"""Train a network by :math:`w \leftarrow w - \eta (\nabla f + u)`, cross-entropy, dropout off, with u as `arm` says.
 
-    * "epochs": SGD's noise, the images permuted (14 10^6 + the run's seed, epoch) and cut into minibatches;
-    * "batches": SGD's noise, each minibatch drawn by itself from all images without replacement;
-    * "gaussian": Gaussian noise of the mean and covariance of those (:func:`image_weights` of normal z);
-    * "gradient": none;
+    * "epochs", "batches": SGD's noise, the images permuted anew for each epoch, or each minibatch drawn by itself;
+    * "gaussian", "gradient": Gaussian noise of their mean and covariance (:func:`image_weights` of normal z); none;
     * "independent gaussian": each coordinate with the standard deviation that it has over SGD's minibatches;
     * "independent stable": as that, stable of the joint estimate alpha^, with the median norm of SGD's noise;
     * "clipped stable": as that, no entry beyond the coordinate's largest one over SGD's minibatches;
-    * "joint fit": stable entries of one index and scale, the joint fit: the Euler step of the paper's equation;
-    * "layer fits": as that, with an index and a scale for every layer;
+    * "joint fit", "layer fits": stable entries of one index and scale (the paper's equation), or of one for every layer;
     * "stable weights", "stable weights 1.7": as "gaussian", z stable of scale :math:`1/\sqrt2` and index alpha^, or 1.7.
 
-    What is copied of SGD's noise is measured every 100 steps, over one partition (2 10^6 + the run's seed). Random numbers
-    come from 12 10^6 + the run's seed and the step, for all arms; at a point (norms) from 13 10^6.
+    What is copied of SGD's noise is measured every 100 steps. Random numbers depend on the run's seed and the step alone.
     """
 
     arm: str  #: one of `ARMS`
-
-    @property
-    def points(self) -> tuple[int, ...]:
-        """Return all snapshots of the training."""
-        return self.train.snapshots
 
     @property
     def noise_batch_size(self) -> int:
@@ -86,8 +76,7 @@ class ArmSpec(Measured):
         if start:
             load_weights(folder / f"{start}.npz", model)
         self.steps(model, start, point)
-        with files.atomic(folder / f"{point}.npz") as file:
-            save_weights(file, model)
+        save_weights(folder / f"{point}.npz", model)
         return self.measure(model, lambda share: None)
 
     def steps(self, model: nn.Module, start: int, stop: int) -> None:
@@ -117,8 +106,7 @@ class ArmSpec(Measured):
             ratio = torch.stack(noise).norm(dim=1).median() / U.norm(dim=1).median()
             rows.append({"quantity": "norm ratio", "value": float(ratio)})
         ends = extreme_eigenvalues(model, cross_entropy, x[:_SEEN], y[:_SEEN])
-        names = ("smallest eigenvalue", "largest eigenvalue")
-        rows += [{"quantity": name, "value": value} for name, value in zip(names, ends, strict=True)]
+        rows += [{"quantity": name, "value": value} for name, value in ends.items()]
         rows = [row | {"split": "train"} for row in rows]
         return rows + self._performance(model, "train") + self._performance(model, "test")
 
@@ -176,12 +164,9 @@ class Arm:
 
 
 def image_weights(z: Float64[Tensor, " n"], b: int) -> Float64[Tensor, " n"]:
-    r"""Give the images of a full gradient the weights :math:`(1 + c (z_i - \bar z)) / n`, c as in a minibatch of b.
+    r"""Give images the weights :math:`(1 + c (z_i - \bar z)) / n`, :math:`c = n \sqrt{(1/b - 1/n) / (n - 1)}`.
 
-    .. math:: c = n \sqrt{\frac{1/b - 1/n}{n - 1}}
-
-    With independent standard normal z the gradient has exactly the mean and the covariance of that of a minibatch drawn
-    without replacement.
+    With standard normal z the full gradient has the mean and the covariance of that of b images without replacement.
     """
     n = len(z)
     return (1 + n * math.sqrt((1 / b - 1 / n) / (n - 1)) * (z - z.mean())) / n

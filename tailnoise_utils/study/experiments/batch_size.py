@@ -34,12 +34,7 @@ def draw(n: int, b: int, count: int, seed: int) -> Iterator[Int64[Tensor, " b"]]
 
 @dataclass(frozen=True)
 class BatchSizeSpec(Measured):
-    """Train a network and take alpha^ of its gradient noise at some minibatch sizes, of equally many minibatches at each.
-
-    alpha^ depends on the number of minibatches, through K1: here that number is the same at all sizes b. Minibatches are
-    disjoint parts of a random partition of the data (NumPy's generator of [5, the run's seed, b, number of the partition]),
-    without its last; those above b = n / (P + 1) need several partitions. Noise is about the full gradient, dropout off.
-    """
+    """Train a network and take alpha^ of its noise, about the full gradient, of equally many minibatches a size."""
 
     points: tuple[int, ...]  #: which snapshots
     batch_sizes: tuple[int, ...]  #: the sizes b, each from 1 to half of the training images
@@ -121,13 +116,10 @@ def batch_size_grid(profile: str) -> tuple[BatchSizeSpec, ...]:
 
 @dataclass(frozen=True)
 class ScalingSpec(BatchSizeSpec):
-    r"""Train a network and follow the log-scale of its gradient noise as the minibatch grows, up to half of the data.
+    r"""Train a network and follow the log-scale L of its gradient noise as the minibatch grows, up to half of the data.
 
-    Settings are those of a :class:`BatchSizeSpec`, with a number of minibatches for each size b. L(b) is taken
-    (:func:`tailnoise_utils.diagnosis.batch_scaling.log_scale`) over live coordinates, those where the full gradient is not
-    exactly zero: the same at all b. If the samples' gradients have a finite variance, :math:`dL/d\ln b \to -1/2`;
-    under a stable law of index :math:`\alpha` it is about :math:`1/\alpha - 1` up to b = n/10, exactly what
-    :func:`tailnoise_utils.diagnosis.batch_scaling.stable_log_scale` says.
+    L(b) is taken over coordinates whose full gradient is not exactly zero: the same at all b. If the samples' gradients
+    have a finite variance, :math:`dL/d\ln b \to -1/2`; under a stable law it is about :math:`1/\alpha - 1` up to b = n/10.
     """
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:

@@ -1,8 +1,4 @@
-"""Runs on other processes, of this machine or of many, through Dask, which is needed for nothing else.
-
-A worker trains and measures with its own cache and sends the finished run; the process that asked stores it. So a cluster
-needs no file system in common; where it has one, a run goes on from the last checkpoint of a worker that died.
-"""
+"""Runs on other processes through Dask, needed for nothing else; each has its cache and sends the finished run."""
 
 import logging
 import signal
@@ -24,11 +20,7 @@ _SECONDS = 0.5  # between two reports of a worker
 
 @contextmanager
 def connect(*, workers: int | None = None, address: str | None = None) -> Iterator[Any]:
-    """Give workers to run experiments on: processes started here, or those of a Dask cluster that runs already.
-
-    There are `workers` processes on this machine (one that dies is replaced), or those of the Dask scheduler at `address`,
-    such as ``"tcp://node1:8786"``; None is given if neither is asked for: everything is computed in this process.
-    """
+    """Give workers: processes started here, or those of the Dask scheduler at `address`; None if neither is asked for."""
     if workers is None and address is None:
         yield None
         return

@@ -24,16 +24,12 @@ from .trainings import training
 
 @dataclass(frozen=True)
 class ControlsSpec(Measured):
-    """Train a network and set the joint estimate of its noise beside that of the noise changed in known ways.
+    """Train a network and set the joint estimate of its noise beside that of the noise changed in known ways (`scope`).
 
-    `scope` says what was changed; all of one random partition (seed 2 10^6 + the run's):
-
-    * "all": nothing; with the Gaussian twin's closed form, the tail excess and the dead coordinates;
-    * "signs": every column times a random sign (4 10^6), which tests independence alone;
-    * "half" (x: 0, 1, ...; 8 10^6 + 1000 x), "top half", "channel", "checkerboard": the signs of some pixels and of the
-      weights that read them are flipped (:func:`pixel_signs`), so that no output or loss changes, along a training too;
-    * "white noise": the same weights and classes, independent standard normal pixels (9 10^6);
-    * "inputs of <layer>": rows :math:`E^T A / b`, A that layer's inputs, E independent normal errors (10^7);
+    * "all": nothing; "signs": every column times a random sign, which tests independence alone;
+    * "half", "top half", "channel", "checkerboard": signs of some pixels and of the weights that read them are flipped
+      (:func:`pixel_signs`), so that no output or loss changes, along a training too;
+    * "white noise": independent standard normal pixels; "inputs of <layer>": rows E^T A / b, A its inputs, E normal errors;
     * "<convolution>" and "<convolution>, half" and so on: the entries of the first layer alone, where it is one.
     """
 
@@ -95,11 +91,7 @@ def _in(scope: str, rows: list[Row], x: float | None = None) -> list[Row]:
 def pixel_signs(
     shape: tuple[int, ...], halves: int, seed: int, *, convolution: bool
 ) -> Iterator[tuple[str, float | None, Float[Tensor, "c h w"]]]:
-    """Yield name, number and signs of the pixels of each flip.
-
-    A convolution of stride 2 reads a pixel with weights of the same parity of row and column, whatever its place: signs
-    have to repeat every two pixels there, which leaves 4 a channel.
-    """
+    """Yield name, number and signs of the pixels of each flip; a convolution of stride 2 repeats them every two pixels."""
     c, h, w = shape
     free = (c, 2, 2) if convolution else (c, h, w)
     count = math.prod(free)

@@ -4,12 +4,12 @@ import ctypes
 import json
 import math
 import pickle
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import AbstractContextManager
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -25,15 +25,12 @@ from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON, largest_divisor
 
 from ..networks import data, models
-from ..results import files
 from .spec import Progress, Row, Spec
 
 Batches = list[tuple[Tensor, Tensor]]
 _ROOT = Path(__file__).parents[3]
-_PEAK = Path("/proc/self/clear_refs")  # Linux only
+_PEAK = Path("/proc/self/clear_refs")
 _M_MMAP_THRESHOLD = -3  # of malloc.h
-_SHAPES = {"fcn": (1, 28, 28), "cnn": (3, 32, 32)}  # of MNIST and CIFAR-10
-_CLASSES = 10
 
 
 def _plain_loop(model: nn.Module, batches: Batches) -> None:
@@ -52,11 +49,7 @@ def _published_procedure(model: nn.Module, batches: Batches) -> float:
         gradients.append(torch.cat([w.grad.reshape(-1) for w in model.parameters()]))
     mean = sum(gradients) / len(gradients)
     noise = [gradient - mean for gradient in gradients]
-    return _published_estimate(torch.cat(noise))
-
-
-def _published_estimate(X: Tensor) -> float:
-    """Return the published 1/alpha^ of the entries of a vector."""
+    X = torch.cat(noise)
     K1, epsilon = largest_divisor(len(X)), PUBLISHED_EPSILON
     Y = X.view(-1, K1).sum(1)
     return float((Y.abs() + epsilon).log().mean() - (X.abs() + epsilon).log().mean()) / math.log(K1)
@@ -79,10 +72,7 @@ WAYS: dict[str, Callable[[nn.Module, Batches], Any]] = {
 
 @dataclass(frozen=True)
 class CostSpec(Spec):
-    """Measure the noise of a network at its initial weights in several ways, on random images of the shape of the data.
-
-    The ways follow one another in each round; the first is what the others are compared with.
-    """
+    """Measure the noise of a network at its initial weights in several ways, one after another in each round."""
 
     ways: tuple[str, ...]  #: their names
     rounds: int  #: how often each is timed
@@ -93,10 +83,6 @@ class CostSpec(Spec):
     minibatches: int
     seed: int
     once: ClassVar[tuple[str, ...]] = ("seconds", "bytes")
-
-    def alone(self) -> AbstractContextManager:
-        """Hold this machine against other runs that take the time; other programs are not kept away."""
-        return files.lock(data.cache_folder() / "cost")
 
     def rows(self, progress: Progress) -> list[Row]:
         """Return "seconds" of each way (scope) and round (x), the estimate that it gives, and "bytes" at its peak."""
@@ -123,28 +109,36 @@ class CostSpec(Spec):
         return [{"scope": way, "quantity": "1/alpha (published)", "value": value} for way, value in values.items()]
 
     def problem(self) -> tuple[nn.Module, Batches]:
-        """Return the network and the minibatches that all ways have."""
-        generator = torch.Generator().manual_seed(self.seed)
-        n, shape = self.batch_size * self.minibatches, _SHAPES[self.model]
-        x, y = torch.randn(n, *shape, generator=generator), torch.randint(_CLASSES, (n,), generator=generator)
+        """Return the network and the minibatches that all ways have: random images of the shape of MNIST or CIFAR-10."""
+        generator, n = torch.Generator().manual_seed(self.seed), self.batch_size * self.minibatches
+        kind = data.KINDS["mnist" if self.model == "fcn" else "cifar10"]
+        x, y = torch.randn(n, *kind.shape, generator=generator), torch.randint(kind.classes, (n,), generator=generator)
         if self.model == "fcn":
-            network = models.fcn(math.prod(shape), self.width, self.depth, _CLASSES, seed=self.seed)
+            network = models.fcn(x[0].numel(), self.width, self.depth, kind.classes, seed=self.seed)
         else:
-            network = models.cnn(self.width, _CLASSES, seed=self.seed)
+            network = models.cnn(self.width, kind.classes, seed=self.seed)
         return network.eval(), list(zip(x.split(self.batch_size), y.split(self.batch_size), strict=True))
 
     def _peaks(self) -> dict[str, float]:
         """Take the peak of every way in a fork of a new process, which has imported the libraries and no more."""
-        if not _PEAK.exists():
+        if not _PEAK.exists():  # not on Linux
             return {}
-        code = "import json, pickle, sys; print(json.dumps(pickle.load(sys.stdin.buffer)()))"
-        work = pickle.dumps(partial(_in_forks, self))
-        done = subprocess.run([sys.executable, "-c", code], input=work, capture_output=True, cwd=_ROOT)
+        code = "import json, pickle, sys; print(json.dumps(pickle.load(sys.stdin.buffer).in_forks()))"
+        done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(self), capture_output=True, cwd=_ROOT)
         if done.returncode:
             raise RuntimeError(f"the memory of {self} could not be taken: {done.stderr.decode()[-2000:]}")
         return json.loads(done.stdout)
 
-    def peak(self, way: str) -> int:
+    def in_forks(self) -> dict[str, float]:
+        """Return the peak of every way, each in a fork of this process; a fork that is killed is an error, not a wait."""
+        torch.set_num_threads(1)  # a fork has the calling thread alone, and torch would wait for the others
+        peaks = {}
+        for way in self.ways:
+            with ProcessPoolExecutor(1, get_context("fork")) as fork:
+                peaks[way] = fork.submit(self.peak, way).result()
+        return peaks
+
+    def peak(self, way: str) -> float:
         """Return the most bytes that a way has in use in this process, beyond those in use before it (Linux only)."""
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**16)  # large arrays that are freed are given back at once
         model, batches = self.problem()
@@ -155,23 +149,9 @@ class CostSpec(Spec):
         return _status("VmHWM") - before
 
 
-def _in_forks(spec: CostSpec) -> dict[str, float]:
-    """Return the peak of every way, each in a fork of this process; a fork that is killed is an error, not a wait."""
-    torch.set_num_threads(1)  # a fork has the calling thread alone, and torch would wait for the others
-    peaks = {}
-    for way in spec.ways:
-        with ProcessPoolExecutor(1, get_context("fork")) as fork:
-            try:
-                peaks[way] = float(fork.submit(spec.peak, way).result())
-            except BrokenExecutor as error:
-                raise RuntimeError(f"the process of {way!r} was killed") from error
-    return peaks
-
-
-def _status(key: str) -> int:
+def _status(key: str) -> float:
     """Return bytes of this process: ``VmRSS``, in use now, or ``VmHWM``, the most since it was counted anew."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
+    return 1024.0 * int(re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def costs(profile: str) -> tuple[CostSpec, ...]:

@@ -20,14 +20,10 @@ from .trainings import seeds, training
 class DeparturesSpec(Measured):
     r"""Train and measure as the text says, or with some of the departures of the code, and estimate in the ways of both.
 
-    Of a noise matrix alpha^ is taken
-
-    * "text": no epsilon inside the logarithm, dead coordinates left out (with them, logarithms of zero; an exact zero that
-      is left contributes none), K1 the divisor of K that is nearest to :math:`\sqrt K`;
+    * "text": no epsilon, dead coordinates left out, K1 the divisor of K that is nearest to :math:`\sqrt K`;
     * "text, dead kept": dead coordinates stay in the blocks, without a logarithm of their own;
     * "text, epsilon": :math:`2.2 \cdot 10^{-16}` added inside the logarithm, in float32, dead coordinates left out;
-    * "published": epsilon and dead coordinates, as the code has it;
-    * "corrected": as "text", with :math:`K_1 = \lfloor\sqrt K\rfloor`, and "1/alpha (joint)" at x = K1 = 1000.
+    * "published": both, as the code has it; "corrected": as "text", with :math:`K_1 = \lfloor\sqrt K\rfloor`.
     """
 
     noise_batch_size: int  #: images in a minibatch when noise is measured

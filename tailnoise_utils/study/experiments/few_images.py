@@ -33,19 +33,14 @@ _CHUNK = 100  # images whose norms are taken at a time
 class FewImagesSpec(Measured):
     r"""Train a network and ask whether the tail excess of each coordinate is that of the few images which it sees.
 
-    Of a random partition (seed 2 10^6 + the run's) the first half of the minibatches, A, gives the events of a coordinate,
-    the other half, B, its tail excess and all else:
+    Of a random partition the first half of the minibatches, A, gives the events of a coordinate, the other half its tail
+    excess and all else (Edgeworth: a sum of independent images has an excess kurtosis of 1 / events):
 
-    .. math:: \mathrm{events}_j = b\, \frac{n_{\mathrm{eff},j}^A}{n / 2}, \qquad
-        n_{\mathrm{eff},j}^A = \frac{(\sum_{i \in A} g_{ij}^2)^2}{\sum_{i \in A} g_{ij}^4}, \qquad
+    .. math:: \mathrm{events}_j = \frac{2b}{n} \frac{(\sum_{i \in A} g_{ij}^2)^2}{\sum_{i \in A} g_{ij}^4}, \qquad
         \tau_j \approx \frac{1}{12\, \mathrm{events}_j}.
 
-    The sum of b independent images has an excess kurtosis of 1 / events (less 3 / b), and the mean logarithm falls by a
-    twelfth of it (Edgeworth). How ln(events) of the halves correlate says how far such a count repeats. Rows are of sampled
-    coordinates, as many of each layer (6 10^6), and means over them.
-
-    Names that begin with "unit norms" or "cut norms" are of another noise: the gradient of every image is first divided by
-    its norm, or cut to the median norm of all images.
+    Rows are of sampled coordinates, as many of each layer, and means over them; "unit norms" and "cut norms" are of noise
+    for which the gradient of every image is first divided by its norm, or cut to the median norm of all images.
     """
 
     noise_batch_size: int  #: images in a minibatch when noise is measured, b
@@ -137,11 +132,7 @@ def stratified(parts: dict[str, list[slice]], count: int, seed: int) -> tuple[In
 
 
 def compound_poisson(events: Float64[np.ndarray, " e"], P: int) -> Float64[np.ndarray, " e"]:
-    """Simulate the tail excess of P minibatches where an image has a standard normal gradient or, mostly, none at all.
-
-    A minibatch has a Poisson number N of those that have one, of mean 3 events (the fourth moment of a normal number is
-    three times the square of its second), and a sum is sqrt(N) Z. That of Z, of mean 0, is subtracted, for precision.
-    """
+    """Simulate the tail excess of P minibatches where an image has a standard normal gradient or, mostly, none at all."""
     generator, values = torch.Generator().manual_seed(0), []
     for rate in 3 * events:
         Z = torch.randn(P, 4000, generator=generator)

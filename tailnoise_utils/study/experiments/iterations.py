@@ -9,7 +9,7 @@ from torch import nn
 from tailnoise_utils.measurement.one_call import measure
 
 from ..networks.snapshots import TrainSpec
-from .spec import Measured, Progress, Row
+from .spec import AlongTraining, Measured, Progress, Row
 from .trainings import few, finely, seeds, training
 
 # Bytes of a noise matrix up to which it is held, whatever is free: rows must not depend on who else runs.
@@ -27,16 +27,11 @@ class _Noise(Measured):
         """Return a report's rows for each order (in data order the names say so), loss and accuracy on both splits."""
         rows = self._performance(model, "test")
         for order in self.noise_orders:
-            settings = {
-                "mode": self.noise_mode,
-                "seed": 3 * 10**6 + self.train.seed,
-                "memory": _MATRIX,
-                "entries": 2**25,
-            }
+            seed, diagnosed = 3 * 10**6 + self.train.seed, self.diagnosed and order == "random"
+            settings = {"mode": self.noise_mode, "seed": seed, "memory": _MATRIX, "entries": 2**25}
             settings["progress"] = lambda part: progress(part / len(self.noise_orders))
             if order == "data":
                 settings["groups"] = {}
-            diagnosed = self.diagnosed and order == "random"
             report = measure(model, self._loss(), self._batches(order), diagnosis=diagnosed, **settings)
             for row in report.rows():
                 name = row["quantity"]
@@ -49,29 +44,16 @@ class _Noise(Measured):
 
 
 @dataclass(frozen=True)
-class NoiseSpec(_Noise):
-    """Train a network and measure its gradient noise on the training set at every snapshot.
-
-    Orders are ``"random"``, one partition of the images fixed along the training (seed 2 10^6 + the run's), and ``"data"``,
-    the images as they come. The permutation of the columns and dropout masks come from 3 10^6 + the run's seed.
-    """
+class NoiseSpec(AlongTraining, _Noise):
+    """Train a network and measure its gradient noise on the training set at every snapshot, in one or two orders."""
 
     noise_orders: tuple[str, ...]
     noise_mode: str  #: ``"eval"`` (dropout off, as in the paper's code) or ``"train"``
 
-    @property
-    def points(self) -> tuple[int, ...]:
-        """Return all snapshots of the training."""
-        return self.train.snapshots
-
 
 @dataclass(frozen=True)
 class DiagnosisSpec(_Noise):
-    """Train a network and measure its gradient noise, with the diagnosis of alpha^, at some of the snapshots.
-
-    As :class:`NoiseSpec` measures (the same seeds), dropout off, in a random partition with the diagnosis: 99 Gaussian
-    twins for the tests, at most 2^25 entries of the matrix. In data order there are the tail indices only.
-    """
+    """Train a network and measure as `NoiseSpec` does at some snapshots, dropout off, diagnosing the random partition."""
 
     points: tuple[int, ...]  #: which snapshots
     noise_orders: ClassVar[tuple[str, ...]] = ("random", "data")

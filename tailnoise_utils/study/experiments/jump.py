@@ -24,10 +24,8 @@ from .trainings import seeds, training
 class JumpSpec(Measured):
     """Train by SGD, or by gradient descent (all images in a step, in data order), and look on every few steps.
 
-    Of the first `looked` training images: what the network predicts of them, at every snapshot, as training goes on; at
-    `points` the ends of the Hessian's spectrum on the first `curved` (x), and on all of them (x) at the start, the end and
-    the dip, where accuracy is furthest below its earlier maximum; at `noisy` the joint estimate, its twin and tail excess
-    in a random partition into minibatches (seed 2 10^6 + the run's). Weights are kept at `points` alone.
+    At every snapshot: predictions of the first `looked` images; at `points` the ends of the Hessian's spectrum (at the
+    start, the dip of the accuracy and the end on all of them too); at `noisy` the joint estimate, its twin and tail excess.
     """
 
     looked: int  #: images on which all is measured, the first ones
@@ -52,10 +50,8 @@ class JumpSpec(Measured):
     def measure(self, model: nn.Module, progress: Progress, count: int = 0) -> list[Row]:
         """Return the ends of the Hessian's spectrum on the first `count` images (0: of `curved`)."""
         count = count or self.curved
-        values = extreme_eigenvalues(model, self._loss(), *self._first(count))
-        names = ("smallest eigenvalue", "largest eigenvalue")
-        pairs = zip(names, values, strict=True)
-        return [{"split": "train", "quantity": name, "x": float(count), "value": value} for name, value in pairs]
+        ends = extreme_eigenvalues(model, self._loss(), *self._first(count))
+        return [{"split": "train", "quantity": k, "x": float(count), "value": v} for k, v in ends.items()]
 
     def noise(self, model: nn.Module) -> list[Row]:
         """Return what minibatches show of the noise."""

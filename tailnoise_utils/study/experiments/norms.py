@@ -19,11 +19,8 @@ from .trainings import few
 class NormsSpec(Measured):
     """Train a network and take the norm of its gradient noise over several random partitions, beside references.
 
-    Partition k is drawn with seed 2 10^6 + 1000 k + the run's, the references with 4 10^6 + the run's. Each reference has
-    as many norms as there are minibatches in all: of p independent Gaussian entries with the noise's mean square; of p
-    independent SaS entries with the corrected alpha^ of the first partition and the scale that has the noise's mean log|X|
-    (the paper's two); and of Gaussian vectors with the covariance behind the first partition
-    (:func:`tailnoise_utils.diagnosis.per_coordinate.gaussian_norms`).
+    Each has as many norms: of p independent Gaussian entries with the noise's mean square; of p independent SaS entries
+    with its alpha^ and mean log|X| (the paper's two); of Gaussian vectors with the covariance behind the first partition.
     """
 
     noise_batch_size: int  #: images in a minibatch when noise is measured

@@ -22,9 +22,8 @@ from tailnoise_utils.tail_index.blocks import PUBLISHED_EPSILON
 from tailnoise_utils.tail_index.logs import alive, chosen
 
 from ..networks.snapshots import PaperTrainSpec, Snapshots
-from ..networks.train import Diverged
 from .batch_size import BatchSizeSpec
-from .spec import FIXED_K1, Measured, Progress, Row
+from .spec import FIXED_K1, AlongTraining, Progress, Row
 from .trainings import training
 
 HORIZON = 65_000
@@ -35,14 +34,12 @@ _EVENTS = (0.0, *(2.0**k for k in range(-7, 10)))  # lower edges of the bins of 
 
 
 @dataclass(frozen=True)
-class PaperSpec(Measured):
+class PaperSpec(AlongTraining):
     """Train at the paper's settings and measure the noise of its minibatches, in data order, at every snapshot.
 
-    At every snapshot and on both splits: 1/alpha^ published and corrected, each at its own K1 and at K1 = 1000, of the
-    noise and of its Gaussian twin (closed form); tail excess; dead coordinates; norms; loss and accuracy. At the start, the
-    dip (where alpha^, published, of the training set is lowest up to iteration 1,500) and the end also: a random partition
-    (seed 2 10^6 + the run's), random signs of the columns (4 10^6), drawn twins (5 10^6), and the images per coordinate
-    of 4,096 coordinates (6 10^6), in bins of events.
+    The joint estimate in both conventions (at its own K1 and at 1000) with its Gaussian twin's closed form, tail excess,
+    dead coordinates, norms, performance. At the start, the dip (of alpha^ up to iteration 1,500) and the end also: a random
+    partition, random signs, drawn twins, and images per coordinate in bins of events.
     """
 
     train: PaperTrainSpec
@@ -52,24 +49,12 @@ class PaperSpec(Measured):
     #: points at which alpha^ is also taken over minibatches as large as those of the training
     streamed: tuple[int, ...]
 
-    @property
-    def points(self) -> tuple[int, ...]:
-        """Return all snapshots of the training; the last one measured may be another, where the training stops."""
-        return self.train.snapshots
-
     def rows(self, progress: Progress) -> list[Row]:
         """Train, measuring as training goes on, and take the details; the row "stopped" names the last snapshot."""
         spec, snapshots = self.train, Snapshots(self.train, self.data_sha256())
 
         def every(point: int, model: nn.Module | None = None) -> list[Row]:
-            def measure() -> list[Row]:
-                network = snapshots.load(point) if model is None else model
-                try:
-                    return self.measure(network, lambda share: None, point)
-                except FloatingPointError as error:  # finite weights, infinite gradients: it is about to diverge
-                    raise Diverged(str(error)) from error
-
-            return self._kept(point, measure)
+            return self._kept(point, lambda: self.measure(model or snapshots.load(point), lambda share: None, point))
 
         diverged = snapshots.train(lambda steps: progress(steps / spec.iterations), every)
         stop = snapshots.iterations()
@@ -78,7 +63,7 @@ class PaperSpec(Measured):
         try:
             for point in points:
                 rows += every(point)
-        except Diverged as error:
+        except FloatingPointError as error:
             diverged = str(error)
         points = sorted({row["iteration"] for row in rows})
         lowest = [row for row in rows if (row["quantity"], row.get("split")) == ("1/alpha (published)", "train")]
@@ -152,12 +137,7 @@ class PaperSpec(Measured):
 
 @dataclass(frozen=True)
 class PaperBatchSpec(PaperSpec):
-    """Train at the paper's settings at one minibatch size and measure equally many minibatches at every size.
-
-    Minibatches and noise are those of :class:`tailnoise_utils.study.experiments.batch_size.BatchSizeSpec`. At every
-    snapshot (x is b): what a `PaperSpec` has, of the training set; loss and accuracy on both. At the start, the dip and the
-    end also minibatches of half of the images, if `half` says so.
-    """
+    """Train at the paper's settings at one minibatch size b (x) and measure equally many minibatches at each."""
 
     minibatches: int  #: how many at a time
     half: bool
@@ -222,10 +202,7 @@ def coordinate_rows(U: Float[Tensor, "P p"], parts: dict[str, list[slice]], pref
 def binned(
     events: Float[np.ndarray, " c"], tau: Float[np.ndarray, " c"], edges: tuple[float, ...] = _EVENTS
 ) -> list[Row]:
-    """Give, in bins of events (x: the lower edge), how many coordinates there are, their mean tail excess and rule.
-
-    The standard error is that of independent coordinates, which they are not: it is too small.
-    """
+    """Give, by bins of events (x: lower edge), how many coordinates, their mean tail excess (se too small) and rule."""
     usable = np.isfinite(events) & np.isfinite(tau)
     events, tau = events[usable], tau[usable]
     if not len(events):

@@ -36,11 +36,8 @@ _QUICK = 3 * 10**8  # entries of twins in all: a quarter of a minute
 class PowerSpec(Spec):
     r"""Draw noise matrices of one law, and count how often each test of the diagnosis rejects at the 5 % level.
 
-    So does the conclusion of a report (:func:`tailnoise_utils.diagnosis.conclusion.heavier`), for which all tests together
-    have this level. The statistics are those of a diagnosis (200 random projections, 10 leading ones from each half). Their
-    law under the null hypothesis is the same too, from fewer random numbers: with the singular value decomposition
-    :math:`U = Q S V^T`, Q of P x r, a twin :math:`Z U / \sqrt P` is :math:`W S V^T / \sqrt P`, and W = Z Q has P x r
-    independent standard normal numbers, columns centred.
+    So does the conclusion of a report. Twins have their law from fewer random numbers: with :math:`U = Q S V^T` a twin
+    :math:`Z U / \sqrt P` is :math:`W S V^T / \sqrt P`, and W = Z Q has P x r independent standard normal numbers.
     """
 
     coordinates: str  #: as ``known_laws.noise_of`` has it; latent and elliptical ones have 30 factors

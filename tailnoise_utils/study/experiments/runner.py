@@ -66,11 +66,7 @@ def _left(specs: Iterable[Spec], records: list[dict[str, Any]]) -> list[Spec]:
 def run(
     experiment: str, profile: str, *, client: Any = None, progress: Callable[[float], object] = lambda share: None
 ) -> store.Results:
-    """Make what is missing of an experiment's results, each run stored as soon as it ends; return those of its grid.
-
-    The workers of `client` (of ``cluster.connect``) make the runs, else this process; `progress` is told after each piece
-    of work how many runs' worth it was. Errors of this machine (OSError: a full disk, an absent data set) end all of it.
-    """
+    """Make what is missing of an experiment's results, each run stored as soon as it ends; an OSError ends all of it."""
     specs, path = grid(experiment, profile), store.path_of(experiment, profile)
     records = _records(path)
     forget_rows(record["run"] for record in records)  # of a process that was killed before it could
@@ -191,12 +187,7 @@ def sample_of(path: Path) -> Path:
 
 
 def verify(experiment: str, profile: str) -> pd.DataFrame:
-    """Measure a stored snapshot of an experiment again; where nothing is trained, make its first short run again.
-
-    Where weights are larger than a snapshot may be (1 MB), it is iteration 0 of the first run that has it, from the seed.
-    The difference is over the value, or over 0.1 where that is larger: differences of logarithms may be near zero. It is
-    NaN where one of the two is.
-    """
+    """Measure a stored snapshot (or a short run) again; the `difference` is over the value, or 0.1 where that is larger."""
     results = stored(experiment, profile, complete=False)
     finished = set(results.runs["spec_digest"])
     specs = [spec for spec in grid(experiment, profile) if store.digest(spec) in finished]

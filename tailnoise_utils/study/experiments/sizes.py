@@ -18,11 +18,7 @@ _POWERS = tuple(2**k for k in range(1, 11))
 
 @dataclass(frozen=True)
 class SplitsSpec(DiagnosisSpec):
-    """Measure as `DiagnosisSpec` does, and the tail indices of the noise over the test images too.
-
-    The test images are cut at random (seed 2 10^6 + the run's) into minibatches of the same size; those that do not fill
-    one are left out. There are fewer minibatches than of the training images: compare alpha^ of both at one block length.
-    """
+    """Measure as `DiagnosisSpec` does, and tail indices over the test images: fewer minibatches of the same size."""
 
     def measure(self, model: nn.Module, progress: Progress) -> list[Row]:
         """Return what a `DiagnosisSpec` has, and `indices` on the test images, or that nothing is alive there."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -25,7 +24,7 @@ from tailnoise_utils.tail_index import mohammadi
 from ..networks import data, device, models
 from ..networks.snapshots import Snapshots, TrainSpec, images
 from ..networks.train import evaluate
-from ..networks.weights import load_weights, save_weights
+from ..networks.weights import archive, load_weights
 from ..results import files, quantities, store
 from ..results.reading import FIXED_K1
 
@@ -37,10 +36,7 @@ _SMALL = 10**6  # bytes of weights that may lie in the repository
 
 @runtime_checkable
 class Spec(Protocol):
-    """What the runner and the store need of a run; its class is a frozen dataclass of plain values.
-
-    What is not said otherwise is that of a run which reads nothing, keeps nothing, and begins anew when it was killed.
-    """
+    """What the runner and the store need of a run: a frozen dataclass of plain values that makes rows."""
 
     once: ClassVar[tuple[str, ...]] = ("seconds",)  # quantities that no second time gives again
 
@@ -90,12 +86,7 @@ class Spec(Protocol):
 
 @dataclass(frozen=True)
 class Measured(Spec):
-    """Train a network, then measure each of some snapshots of it.
-
-    A kind adds its settings, `points` (which snapshots) and `measure` (a pure function of weights, data and settings).
-    Where all gradients are equal the only row is "nothing alive". A run that diverged has the snapshots before it did, and
-    a row "diverged" with the last of them.
-    """
+    """Train a network, then `measure` some snapshots (`points`): a pure function of weights, data and settings."""
 
     train: TrainSpec
     once: ClassVar[tuple[str, ...]] = ("seconds", "diverged", "stopped")
@@ -199,14 +190,9 @@ class Measured(Spec):
         last = max((row["iteration"] for row in rows if "iteration" in row), default=None)
         if last is None:
             return None
-        content = self._archive(Snapshots(self.train, self.data_sha256()).load(last), last)
+        model = Snapshots(self.train, self.data_sha256()).load(last)
+        content = archive(model, spec_digest=store.digest(self), iteration=last)
         return content if len(content) <= _SMALL else None
-
-    def _archive(self, model: nn.Module, iteration: int) -> bytes:
-        """Return the content of an archive of weights that says whose they are."""
-        file = BytesIO()
-        save_weights(file, model, spec_digest=store.digest(self), iteration=iteration)
-        return file.getvalue()
 
     def again(self, path: Path) -> list[Row] | None:
         """Measure the snapshot kept at `path` again; if weights are too large for one, iteration 0, built from the seed."""
@@ -217,7 +203,7 @@ class Measured(Spec):
                     return None
                 iteration = int(file["iteration"])
             load_weights(path, model)
-        elif 0 not in self.points or len(self._archive(model, 0)) <= _SMALL:
+        elif 0 not in self.points or len(archive(model, spec_digest=store.digest(self), iteration=0)) <= _SMALL:
             return None
         return [row | {"iteration": iteration} for row in self._everything(model, iteration)]
 
@@ -234,6 +220,15 @@ class Measured(Spec):
         at_end = [r["value"] for r in rows if (r.get("iteration", 0), r.get("split"), r["quantity"]) == keys]
         trained = not self.train.iterations or (at_end and at_end[-1] >= 2 / self._images().classes)
         return "complete" if trained else "not trained"
+
+
+class AlongTraining(Measured):
+    """Measure all snapshots of the training."""
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Return which snapshots are measured."""
+        return self.train.snapshots
 
 
 def forget_rows(runs: Iterable[str]) -> None:

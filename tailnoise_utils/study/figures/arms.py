@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.arms import ARMS, INDEPENDENT
 from ..networks.data import KINDS
-from ..results.reading import last_snapshot, name_of, values
+from ..results.reading import last_snapshot, name_of, span, values
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import facets
@@ -31,10 +30,7 @@ _MEASURED = ["accuracy", "loss", "largest eigenvalue", "tail excess", "norm rati
 
 
 def runs_at_end(results: Results) -> pd.DataFrame:
-    """Return a line a run: accuracy (test; of one that diverged: chance), and what else there is at its last point.
-
-    The norm ratio is the median over all points of the run.
-    """
+    """Return a line a run: test accuracy (chance if it diverged) and more at its last point; the median norm ratio."""
     table, runs = results.table(), results.runs.set_index("run")
     end = last_snapshot(table[table["quantity"] != "diverged"])
     network = [name_of(*pair) for pair in zip(runs["model"], runs["dataset"], strict=True)]
@@ -48,10 +44,7 @@ def runs_at_end(results: Results) -> pd.DataFrame:
 
 
 def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
-    """Return each arm's test accuracy less that of the reference, in points, paired by seed; means with 95 % intervals.
-
-    Intervals are Student's, of the seeds of one arm at one step size; with one seed there is none.
-    """
+    """Return each arm's test accuracy less the reference's, in points, paired by seed, with Student's 95 % intervals."""
     lines = runs_at_end(results)
     wide = lines.pivot(index=["network", "lr", "seed"], columns="arm", values="accuracy").reindex(columns=ARMS)
     paired = (100 * wide.sub(wide[reference], axis=0)).stack().dropna().rename("value").reset_index()
@@ -64,7 +57,7 @@ def differences(results: Results, reference: str = "gaussian") -> pd.DataFrame:
 
 
 @figure
-def arms(results: Results) -> Figure:
+def arms(results: Results) -> plt.Figure:
     """Draw the test accuracy of the arms less that of the Gaussian one, a panel a network and step size."""
     table = differences(results).sort_values("lr", kind="stable")
     places = {arm: i for i, arm in enumerate(ARMS)}
@@ -84,12 +77,10 @@ def arms(results: Results) -> Figure:
         axes.set_xticks([-100, -1, 0, 1], ["-100", "-1", "0", "1"])
 
     layout = {"rows": ["lr"], "columns": ["network"], "title": "{network}\nstep {lr:g}", "legend": 0}
-    drawn, panels = facets(table, draw, height=3.0, **layout)
+    drawn, panels = facets(table, draw, names=[LABELS[arm] for arm in ARMS], height=3.0, **layout)
     drawn.supxlabel("test accuracy less that of the Gaussian arm, points")
     for axes in panels.flat:
         axes.set_visible(axes.has_data())
-    panels[0, 0].set_yticks(range(len(ARMS)), [LABELS[arm] for arm in ARMS])
-    panels[0, 0].invert_yaxis()
     return drawn
 
 
@@ -124,7 +115,7 @@ def numbers(results: Results) -> dict[str, float | str]:
         for prefix, column in (("", "mean"), ("norm_", "norm ratio")):
             ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
         text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
-        text[f"{name}_range"] = " to ".join(dict.fromkeys(f"{ends[end]:.2f}" for end in ("low", "high")))
+        text[f"{name}_range"] = span(ends["low"], ends["high"], ".2f")
     return text
 
 

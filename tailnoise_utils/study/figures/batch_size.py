@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from tailnoise_utils.diagnosis import scaling_exponent, stable_log_scale
 
@@ -31,9 +30,9 @@ def exponents(axes: plt.Axes, results: Results) -> None:
     """Draw it for FCNs with cross-entropy, a line a data set: means over sizes and seeds, and as a band their range."""
     table = _log_scales(results).query("model == 'fcn' and loss == 'nll'")
     for dataset, rows in table.groupby("dataset", sort=False):
-        for (when, at), time in zip(ends(rows), ("before", "after"), strict=True):
+        for when, at in ends(rows).groupby("when", sort=False):
             values = _exponents(at.pivot(index="x", columns="run", values="value"))
-            style = LOOK["per coordinate"] | LOOK.get(dataset, {}) | LOOK[time]
+            style = LOOK["per coordinate"] | LOOK.get(dataset, {}) | LOOK[when.split()[0]]
             axes.plot(values.mean(axis=1), **style, label=f"{DATA[dataset]}, {when}")
             band(axes, values, style["color"])
     b, n = np.sort(table["x"].unique()), int(table["n_train"].max())
@@ -44,7 +43,7 @@ def exponents(axes: plt.Axes, results: Results) -> None:
 
 
 @figure
-def batch_scaling(results: Results) -> Figure:
+def batch_scaling(results: Results) -> plt.Figure:
     """Draw the scaling exponent against the minibatch size."""
     drawn, axes = plt.subplots()
     exponents(axes, results)
@@ -55,11 +54,11 @@ def batch_scaling(results: Results) -> Figure:
 def exponent_table(results: Results, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
     """Return mean and sd over the seeds of the scaling exponents of the intervals that begin at some sizes."""
     lines = {}
-    for configuration, rows in _log_scales(results).groupby("configuration", observed=True):
-        for when, at in ends(rows):
-            scales = at.pivot(index="x", columns="run", values="value")
-            exponents = _exponents(scales).set_axis(scales.index[:-1])
-            exponents = exponents.loc[list(sizes if set(sizes) <= set(exponents.index) else (5, 10, 50))]
-            columns = {"exponent": exponents.mean(axis=1), "sd": exponents.std(axis=1)}
-            lines[configuration, when] = pd.DataFrame(columns).rename("{:,.0f}".format).stack()
+    table = ends(_log_scales(results)).sort_values("configuration", kind="stable")
+    for names, rows in table.groupby(["configuration", "when"], observed=True, sort=False):
+        scales = rows.pivot(index="x", columns="run", values="value")
+        exponents = _exponents(scales).set_axis(scales.index[:-1])
+        exponents = exponents.loc[list(sizes if set(sizes) <= set(exponents.index) else (5, 10, 50))]
+        columns = {"exponent": exponents.mean(axis=1), "sd": exponents.std(axis=1)}
+        lines[names] = pd.DataFrame(columns).rename("{:,.0f}".format).stack()
     return pd.DataFrame(lines).T.rename_axis(columns=[None, None])

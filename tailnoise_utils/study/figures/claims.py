@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..claims import VERDICTS, Verdict
 from ..style import COLOURS, WIDTH, figure
@@ -15,7 +14,7 @@ _COLOURS = dict(zip(VERDICTS, (COLOURS[0], COLOURS[4], COLOURS[1], "#999999"), s
 
 
 @figure
-def strips(judged: Sequence[Verdict]) -> Figure:
+def strips(judged: Sequence[Verdict]) -> plt.Figure:
     """Draw a strip a claim in its own unit: the range of each cell with its median, and the paper's range as a band."""
     shown = [v for v in judged if v.cells["value"].notna().any()]
     rows = max(len(shown), 1)  # an empty figure where nothing could be judged

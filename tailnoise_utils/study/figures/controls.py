@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.controls import pixel_signs
 from ..networks import data
@@ -16,10 +15,7 @@ _SHOWN = ("half", "checkerboard")  # flips whose images are shown
 
 
 def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
-    """Return alpha^ of the noise, its twin and every control, by configuration, before and after training; and tau.
-
-    Means of 1/alpha^ over the seeds (and over the halves of the pixels; "low" and "high" are their extremes).
-    """
+    """Return alpha^ of the noise, its twin and every control, by configuration, before and after training; and tau."""
     table = with_configurations(results)
     table = table.assign(when=np.where(table["iteration"] == 0, BEFORE, AFTER))
     groups = ["configuration", "when"]
@@ -33,7 +29,7 @@ def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
 
 
 @figure
-def flipped_images(results: Results) -> Figure:
+def flipped_images(results: Results) -> plt.Figure:
     """Draw one image as the network sees it, with two flips, and under each alpha^, published, of the same network."""
     runs = results.runs[(results.runs["model"] == "fcn") & (results.runs["seed"] == 0)]
     dataset = "cifar10" if "cifar10" in set(runs["dataset"]) else runs["dataset"].iloc[0]
@@ -57,7 +53,7 @@ def flipped_images(results: Results) -> Figure:
 
 
 @figure
-def dumbbells(results: Results) -> Figure:
+def dumbbells(results: Results) -> plt.Figure:
     """Draw alpha^ of the noise, its twin, random signs and flipped pixels, a row a configuration."""
     table = control_table(results).reset_index()
     names = list(dict.fromkeys(table["configuration"]))
@@ -74,10 +70,7 @@ def dumbbells(results: Results) -> Figure:
         axes.axvline(2, **LOOK["Gaussian"])
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": r"$\hat\alpha$, joint (corrected)", "legend": 2}
-    drawn, panels = facets(table, draw, height=1.0 + 0.27 * len(names), **layout)
-    panels[0, 0].set_yticks(range(len(names)), names)
-    panels[0, 0].invert_yaxis()
-    return drawn
+    return facets(table, draw, names=names, height=1.0 + 0.27 * len(names), **layout)[0]
 
 
 def short_table(results: Results) -> pd.DataFrame:

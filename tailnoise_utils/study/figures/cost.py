@@ -2,7 +2,6 @@
 
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.store import Results
 from ..style import COLOURS, MARKERS, WIDTH, figure
@@ -25,7 +24,7 @@ def cost_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def cost_ratios(results: Results) -> Figure:
+def cost_ratios(results: Results) -> plt.Figure:
     """Draw time over the plain loop's (median, least and most), and memory at the peak, of each network and way."""
     table = cost_table(results)
     ways = {way: -i for i, way in enumerate(table.index.unique("way"))}

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import AFTER, FITS, ends, with_configurations
 from ..results.store import Results
@@ -42,12 +41,11 @@ def of_networks(results: Results) -> pd.DataFrame:
 
 
 @figure
-def waterfall(results: Results) -> Figure:
+def waterfall(results: Results) -> plt.Figure:
     """Draw the parts of the gap of each configuration, before and after training: means over seeds, thin lines: range."""
     table = of_networks(results)
     configurations = list(table["configuration"].cat.categories)
     y = np.arange(len(configurations))
-    time = pd.concat([rows.assign(when=when) for when, rows in ends(table)])
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         by_seed = rows.pivot_table(index=["configuration", "seed"], columns="quantity", values="value", observed=True)
@@ -65,14 +63,13 @@ def waterfall(results: Results) -> Figure:
         axes.axvline(0, color="#555555", linewidth=0.8)
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": _GAP, "legend": 5}
-    drawn, panels = facets(time, draw, height=1.2 + 0.27 * len(y), **layout)
-    panels[0, 0].set_yticks(y, configurations)
+    drawn, panels = facets(ends(table), draw, names=configurations, height=1.2 + 0.27 * len(y), **layout)
     panels[0, 0].set_ylim(len(y) - 0.4, -0.6)
     return drawn
 
 
 @figure
-def parts_along_training(results: Results) -> Figure:
+def parts_along_training(results: Results) -> plt.Figure:
     """Draw the gap and its parts along training: means over the seeds, bars their range."""
     table = of_networks(results)
 
@@ -90,15 +87,12 @@ def parts_along_training(results: Results) -> Figure:
 
 
 def decomposition_table(results: Results) -> pd.DataFrame:
-    """Return means over the seeds that left chance, their deviations ("..., sd") and largest p-values ("..., p").
-
-    A line a configuration, before and after training; where no seed left chance, all count.
-    """
+    """Return means over the seeds that left chance (if any did), their deviations (", sd") and largest p-values (", p")."""
     table = of_networks(results)
     names = {key: name for name, key in _COLUMNS.items()}
     keys = zip(table["quantity"].str.removesuffix(" (p)"), table["x"].fillna(0), strict=True)
     lines = []
-    for when, rows in ends(table.assign(name=[names.get(key) for key in keys])):
+    for when, rows in ends(table.assign(name=[names.get(key) for key in keys])).groupby("when", sort=False):
         is_p = rows["quantity"].str.endswith(" (p)")
         keys = ["configuration", "name"]
         value, p = (group.groupby(keys, observed=True)["value"] for group in (rows[~is_p], rows[is_p]))

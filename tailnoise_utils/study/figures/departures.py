@@ -2,7 +2,6 @@
 
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import AFTER, BEFORE, DATA, last_snapshot
 from ..results.store import Results
@@ -55,7 +54,7 @@ def departure_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def departures(results: Results) -> Figure:
+def departures(results: Results) -> plt.Figure:
     """Draw alpha^ under each departure, all networks on one axis, the largest change last; lines: the text, after."""
     table = departure_table(results).rename(columns={"alpha": "mean"})
     change = table["change of 1/alpha"].abs()

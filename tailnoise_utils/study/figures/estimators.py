@@ -6,7 +6,6 @@ from collections.abc import Sized
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from tailnoise_utils import stable
 from tailnoise_utils.tail_index import known_laws
@@ -57,7 +56,7 @@ def _side_by_side(names: Sized, width: float) -> np.ndarray:
 
 
 @figure
-def estimator_recovery(results: Results) -> Figure:
+def estimator_recovery(results: Results) -> plt.Figure:
     """Draw estimated less true 1/alpha against alpha, for 1000 values and the most; bars: two standard errors."""
     table = _stable_rows(results)
     sizes = (1000, int(table["size"].max()))
@@ -76,13 +75,12 @@ def estimator_recovery(results: Results) -> Figure:
             axes.axhline(edge, color="#777777", linewidth=0.6, linestyle=":")
 
     layout = {"columns": ["size"], "title": "N = {size:,}", "xlabel": r"true $\alpha$", "height": 3.8}
-    drawn, panels = facets(table, draw, **layout)
-    panels[0, 0].set_ylabel(r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)" "\nlinear between the dotted lines")
-    return drawn
+    ylabel = [r"bias $1/\hat\alpha - 1/\alpha$ (bars: 2 s.e.)" "\nlinear between the dotted lines"]
+    return facets(table, draw, ylabel=ylabel, **layout)[0]
 
 
 @figure
-def estimator_efficiency(results: Results, alpha: float = 1.5, size: int = 10_000) -> Figure:
+def estimator_efficiency(results: Results, alpha: float = 1.5, size: int = 10_000) -> plt.Figure:
     """Draw the spread of alpha^ against the sample size and, over the Cramer-Rao bound, against alpha; and the time."""
     table = _stable_rows(results)
     table = table.assign(bound=[stable.cramer_rao(a) / np.sqrt(n) for a, n in table[["parameter", "size"]].to_numpy()])
@@ -110,7 +108,7 @@ def estimator_efficiency(results: Results, alpha: float = 1.5, size: int = 10_00
 
 
 @figure
-def unstable_laws(results: Results) -> Figure:
+def unstable_laws(results: Results) -> plt.Figure:
     """Draw alpha^ of every estimator on data of finite variance; black lines: closed form of the block estimators."""
     measured = _other_laws(results)
     closed = _other_laws(results, "1/alpha, closed form").reindex(measured.index)
@@ -132,7 +130,7 @@ def unstable_laws(results: Results) -> Figure:
 
 
 @figure
-def noise_and_twin(table: pd.DataFrame) -> Figure:
+def noise_and_twin(table: pd.DataFrame) -> plt.Figure:
     """Draw means of the joint 1/alpha^ and of tau, of known noise and of its Gaussian twin; bars: two standard errors."""
     laws = list(dict.fromkeys(table["law"]))
     panels = {

@@ -6,17 +6,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..claims.exits import exit_runs, exit_slopes, rate_ratios, rates_by_noise
 from ..exits import levy_sde, theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..results.store import Results
-from ..style import COLOURS, MARKERS, WIDTH, figure
+from ..style import COLOURS, LOOK, MARKERS, WIDTH, figure
 
 _Z = 1.96  # standard errors in half of a 95 % interval
-_HOLLOW = {"markerfacecolor": "white"}
 _BROWNIAN = 3  # number of its first colour and marker; those before it are for the Levy noises
 
 
@@ -25,13 +22,13 @@ def noise_name(alpha: float) -> str:
     return "Brownian" if alpha == 2 else f"α = {alpha:g}"
 
 
-def _points(panel: Axes, x: Any, y: pd.Series, se: pd.Series, number: int, line: str = "", **style: Any) -> None:
+def _points(panel: plt.Axes, x: Any, y: pd.Series, se: pd.Series, number: int, line: str = "", **style: Any) -> None:
     """Draw points with 95 % intervals in the colour and marker of that number, and a line of that style through them."""
     look = {"fmt": MARKERS[number] + line, "ms": 5, "linewidth": 1, "color": COLOURS[number]}
     panel.errorbar(x, y, _Z * se, **look | style)
 
 
-def _name_ticks(panel: Axes, values: pd.Series) -> None:
+def _name_ticks(panel: plt.Axes, values: pd.Series) -> None:
     """Set the ticks of the horizontal axis at the values that occur, as plain numbers."""
     ticks = sorted(set(values))
     panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -39,7 +36,7 @@ def _name_ticks(panel: Axes, values: pd.Series) -> None:
 
 
 @figure
-def exit_times(results: Results) -> Figure:
+def exit_times(results: Results) -> plt.Figure:
     """Draw mean exit times against width, noise and depth, and under Brownian noise against H / D, over the theory."""
     runs = exit_runs(results)
     labels = {"half_width": "half-width a", "eps": "noise ε", "height": "depth H"}
@@ -52,26 +49,14 @@ def exit_times(results: Results) -> Figure:
         panel.set(xlabel=label, title=f"Lévy noise, against the {label}")
         panel.set_xscale("linear" if vary == "height" else "log")
         _name_ticks(panel, series[vary])
-    _brownian_exits(panels[1, 1], runs[(runs["alpha"] == 2) & runs["vary"].isin(["eps", "height"])])
-    for panel in panels.flat:
-        panel.set(ylabel="mean exit time T", yscale="log", ylim=(8, 2000))
-    panels[0, 0].legend()
-    return drawn
-
-
-def _brownian_exits(panel: Axes, runs: pd.DataFrame) -> None:
-    """Draw exit times against H / D, by series, over the exact mean and the limit."""
-    runs = runs.assign(barrier=runs["height"] / runs["eps"] ** 2)
-    for i, (vary, rows) in enumerate(runs.sort_values("barrier").groupby("vary"), _BROWNIAN):
+    panel, brownian = panels[1, 1], runs[(runs["alpha"] == 2) & runs["vary"].isin(["eps", "height"])]
+    brownian = brownian.assign(barrier=brownian["height"] / brownian["eps"] ** 2)
+    for i, (vary, rows) in enumerate(brownian.sort_values("barrier").groupby("vary"), _BROWNIAN):
         barriers = np.linspace(rows["barrier"].iloc[0], rows["barrier"].max(), 40)
         a, H, eps, edge = rows[["half_width", "height", "eps", "edge"]].iloc[0].astype(float)
-        if vary == "eps":
-            label, wells = (
-                f"ε varies (H = {H:g})",
-                [(SymmetricWell(a, H), np.sqrt(H / barrier)) for barrier in barriers],
-            )
-        else:
-            label, wells = f"H varies (D = {eps**2:g})", [(SymmetricWell(a, D * eps**2), eps) for D in barriers]
+        label = f"ε varies (H = {H:g})" if vary == "eps" else f"H varies (D = {eps**2:g})"
+        noises = np.sqrt(H / barriers) if vary == "eps" else np.full(len(barriers), eps)
+        wells = [(SymmetricWell(a, barrier * eps**2), eps) for barrier, eps in zip(barriers, noises, strict=True)]
         exact = [theory.brownian_exit_time(well, edge * a, eps) for well, eps in wells]
         panel.plot(barriers, exact, color=COLOURS[i], linewidth=1.2)
         panel.plot(barriers, [theory.eyring_kramers(*well) for well in wells], ":", color=COLOURS[i])
@@ -79,12 +64,16 @@ def _brownian_exits(panel: Axes, runs: pd.DataFrame) -> None:
     panel.plot([], [], color="black", linewidth=1.2, label="exact mean")
     panel.plot([], [], ":", color="black", label="Eyring–Kramers")
     panel.set(xlabel="barrier H / D", title="Brownian noise, against H / D")
-    _name_ticks(panel, runs["barrier"].round(6))
+    _name_ticks(panel, brownian["barrier"].round(6))
     panel.legend()
+    for panel in panels.flat:
+        panel.set(ylabel="mean exit time T", yscale="log", ylim=(8, 2000))
+    panels[0, 0].legend()
+    return drawn
 
 
 @figure
-def time_step(results: Results) -> Figure:
+def time_step(results: Results) -> plt.Figure:
     """Draw the exit time over its theory against the time step: exact mean (Brownian), limit of small noise (Levy)."""
     runs = exit_runs(results).query("vary == 'dt'").sort_values("dt")
     is_brownian = runs["alpha"] == 2
@@ -100,7 +89,7 @@ def time_step(results: Results) -> Figure:
         _against_step(brownian, rows, "exit time, exact", i, label=exits[kind], line="-")
     for i, (alpha, series) in enumerate(runs[~is_brownian].groupby("alpha")):
         for edge, rows in series.groupby("edge"):
-            style = {"line": "-"} if edge > 1 else {"line": "--"} | _HOLLOW
+            style = {"line": "-"} if edge > 1 else {"line": "--"} | LOOK["hollow"]
             label = f"{noise_name(alpha)}, {exits[edge, False]}"
             _against_step(levy, rows, "exit time, limit", i, label=label, **style)
     for panel in (brownian, levy):
@@ -109,7 +98,7 @@ def time_step(results: Results) -> Figure:
     return drawn
 
 
-def _against_step(panel: Axes, rows: pd.DataFrame, law: str, number: int, **style: Any) -> None:
+def _against_step(panel: plt.Axes, rows: pd.DataFrame, law: str, number: int, **style: Any) -> None:
     """Draw exit times over a law; points of different lines are moved apart."""
     x = rows["dt"] * 1.025 ** (number % _BROWNIAN - 1)
     _points(panel, x, rows["exit time"] / rows[law], rows["se"] / rows[law], number, **style)
@@ -132,7 +121,7 @@ def _wells(results: Results) -> tuple[Landscape, pd.DataFrame]:
 
 
 @figure
-def schematic() -> Figure:
+def schematic() -> plt.Figure:
     """Draw what the paper argues with: a narrow and deep well beside a wide and shallow one."""
     wells = Landscape(minima=(-0.8, 1.8), maxima=(0.0,), depths=(1.0, 0.5))
     words = ("narrow and deep:\nBrownian noise stays", "wide and shallow:\nLévy noise stays")
@@ -149,7 +138,7 @@ def schematic() -> Figure:
 
 
 @figure
-def landscape_and_paths(results: Results) -> Figure:
+def landscape_and_paths(results: Results) -> plt.Figure:
     """Draw the four wells, and one path through them under Levy and one under Brownian noise, simulated here."""
     wells, runs = _wells(results)
     drawn, (left, *panels) = plt.subplots(1, 3, figsize=(WIDTH, 3.4), sharey=True, width_ratios=[1, 2, 2])
@@ -171,7 +160,7 @@ def landscape_and_paths(results: Results) -> Figure:
     return drawn
 
 
-def _over_theory(panel: Axes) -> None:
+def _over_theory(panel: plt.Axes) -> None:
     """Draw a line at 1, and the 5 % about it that claim C9 allows."""
     panel.axhspan(0.95, 1.05, color="#eeeeee", zorder=0)
     panel.axhline(1, color="black", linewidth=0.8)
@@ -179,7 +168,7 @@ def _over_theory(panel: Axes) -> None:
 
 
 @figure
-def move_rates(results: Results) -> Figure:
+def move_rates(results: Results) -> plt.Figure:
     """Draw rates of moves between wells over those of the generator, twelve pairs of wells for each alpha."""
     groups = list(rate_ratios(results).query("kind == 'move'").groupby("alpha"))
     drawn, panel = plt.subplots(figsize=(WIDTH, 3.8))
@@ -196,7 +185,7 @@ def move_rates(results: Results) -> Figure:
 
 
 @figure
-def toward_the_limit(results: Results) -> Figure:
+def toward_the_limit(results: Results) -> plt.Figure:
     """Draw rates between neighbouring wells over the theory against the noise; hollow what has a smaller time step."""
     ratio = rates_by_noise(results).reset_index()
     ratio["start"] = ratio["scope"].str.removeprefix("well ").astype(float)
@@ -206,7 +195,7 @@ def toward_the_limit(results: Results) -> Figure:
     for i, ((start, to), rows) in enumerate(neighbours.groupby(["start", "x"])):
         fine = rows["dt"] < rows["dt"].max()
         rows = rows.assign(at=rows["eps"] * 1.012 ** (i - 2.5) * np.where(fine, 1.09, 1))  # moved apart
-        for part, style in ((rows[~fine], {"label": f"{start:g}→{to:g}", "line": "-"}), (rows[fine], _HOLLOW)):
+        for part, style in ((rows[~fine], {"label": f"{start:g}→{to:g}", "line": "-"}), (rows[fine], LOOK["hollow"])):
             _points(panel, part["at"], part["value"], part["se"], i, **style)
     panel.set(xscale="log", xlabel="noise ε", title=noise_name(results.runs["alpha"].iloc[0]))
     _name_ticks(panel, neighbours["eps"])
@@ -226,7 +215,7 @@ def occupation_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def occupation(results: Results) -> Figure:
+def occupation(results: Results) -> plt.Figure:
     """Draw the share of time in each well, in the order of their half-widths, a panel a noise; theory as black marks."""
     groups = list(occupation_table(results).sort_values("half-width", kind="stable").groupby("noise", sort=False))
     drawn, panels = plt.subplots(1, len(groups), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)

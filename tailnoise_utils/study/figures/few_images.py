@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.few_images import compound_poisson
 from ..networks.data import PERMUTED
@@ -38,7 +37,7 @@ def event_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def against_events(results: Results, scaling: Results | None = None) -> Figure:
+def against_events(results: Results, scaling: Results | None = None) -> plt.Figure:
     """Draw tau against events, before training and at its end; and the scaling exponents of ``batch_scaling``."""
     table = event_table(results).reset_index()
     drawn, panels = plt.subplots(1, 1 if scaling is None else 2, figsize=(WIDTH, 5.0), squeeze=False)

@@ -1,8 +1,4 @@
-"""Figures of the book in which a reader chooses what is drawn; they load nothing from elsewhere.
-
-Plotly's own menus cannot be combined: so each trace says in its `meta` what it belongs to, and a few lines of script show
-those that belong to everything chosen.
-"""
+"""Figures of the book in which a reader chooses what is drawn: the script shows the traces whose `meta` fit all menus."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.paper import EARLY
 from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN, in_data_order, late
@@ -84,7 +83,7 @@ def lines(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @figure
-def along_training(results: Results) -> Figure:
+def along_training(results: Results) -> plt.Figure:
     """Draw alpha^, accuracy, loss and dead coordinates along training, a column a network; bands: the range over seeds."""
     table, theirs = curves(results), figure7().sort_values("iteration")
     table = table[table["iteration"] > 0]
@@ -107,18 +106,13 @@ def along_training(results: Results) -> Figure:
 
     layout = {"rows": ["panel"], "columns": ["name"], "title": "{name}", "sharex": "col", "sharey": "row", "most": 12}
     layout |= {"height_ratios": [2, 1, 1, 0.6], "legend": 0, "xlabel": "iteration (SGD steps)"}
-    drawn, panels = facets(table, draw, height=1.75, **layout)
-    for axes, label in zip(panels[:, 0], PANELS.values(), strict=True):
-        axes.set_ylabel(label)
+    drawn, panels = facets(table, draw, height=1.75, ylabel=PANELS.values(), **layout)
     legend_below(drawn, panels[0], 3)
     return drawn
 
 
 def landmarks(results: Results) -> pd.DataFrame:
-    """Return what marks the training of each run: alpha^ at iteration 100, at its dip and late, and the last iteration.
-
-    A run that is cut short has neither a late value nor an end.
-    """
+    """Return alpha^ of each run at iteration 100, at its dip and late, and its end (one cut short has none)."""
     table, means = _networks(results), late(Results(in_data_order(results.rows), results.runs))
     marks = {}
     for run, rows in table.groupby("run", sort=False):
@@ -155,10 +149,7 @@ def variants(results: Results) -> pd.DataFrame:
 
 
 def against_twin(results: Results) -> dict[str, float]:
-    """Return, by data set, alpha^ of noise, twin and corrected at the dip, and how far noise and twin are ever apart.
-
-    `gap` is the largest difference in 1/alpha^; numbers that were not measured are NaN.
-    """
+    """Return, by data set, alpha^ of noise, twin and corrected at the dip, and the largest `gap` of noise and twin."""
     of_dataset, table = {}, curves(results).query("model == 'fcn'")
     for dataset, rows in table.groupby("dataset"):
         line = rows.pivot_table("value", "iteration", "line").reindex(columns=list(LINES))
@@ -176,6 +167,5 @@ def against_twin(results: Results) -> dict[str, float]:
             "later": 1 / noise.loc[EARLY + 1 :].max(),
             "gap": (noise - line["Gaussian twin"]).abs().max(),
         }
-    names = ["dip", "twin", "corrected", "corrected_start", "dead", "at", "accuracy", "start", "later", "gap"]
-    numbers = pd.DataFrame(of_dataset, names, list(_FIGURE7)).unstack()
+    numbers = pd.DataFrame(of_dataset).reindex(columns=list(_FIGURE7)).unstack()
     return {f"{dataset}_{name}": float(value) for (dataset, name), value in numbers.items()}

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN
 from ..results.store import Results
@@ -32,12 +31,7 @@ def records(results: Results) -> pd.DataFrame:
 
 
 def drops(loss: pd.Series, accuracy: pd.Series) -> pd.DataFrame:
-    """Find the drops of the accuracy in a record by step: from where to where, how deep, and what the loss does.
-
-    The record is cut where the loss turns, into stretches in which it falls or rises by `RISE` or more. In each of them
-    the largest fall of the accuracy from an earlier maximum is a drop, if it is `FALL` or more: of kind B where the loss
-    rises; of kind A where it falls, as long as it is on its first `PLATEAU`. Later, while the loss falls, none counts.
-    """
+    """Find the accuracy's largest falls between turns of the loss: B where that rises, A where it falls on its plateau."""
     turns, direction, extreme = [loss.index[0]], -1, loss.index[0]
     for step, value in loss.items():
         if direction * (value - loss[extreme]) >= 0:
@@ -59,10 +53,7 @@ def drops(loss: pd.Series, accuracy: pd.Series) -> pd.DataFrame:
 
 
 def drop_table(results: Results) -> pd.DataFrame:
-    """Return every drop of every run, with the predictions at its bottom and the largest eigenvalue until there.
-
-    That is the largest one from the last point before the drop to the last before its bottom.
-    """
+    """Return every drop of every run, with the predictions at its bottom and the largest eigenvalue until there."""
     tables = {}
     for run, record in records(results).groupby(level=_RUN, observed=True):
         record = record.droplevel(_RUN)
@@ -99,7 +90,7 @@ def noise_table(results: Results) -> pd.DataFrame:
 
 
 @figure
-def drops_along_training(results: Results) -> Figure:
+def drops_along_training(results: Results) -> plt.Figure:
     """Draw accuracy, loss and the largest eigenvalue of gradient descent and of SGD, seed 0, a column a data set."""
     table = _fewest(records(results).reset_index())
     table = table.melt(["data", "arm", "step", "commonest prediction"], list(_PANELS), "panel").dropna(subset="value")
@@ -110,30 +101,18 @@ def drops_along_training(results: Results) -> Figure:
         for (arm, line), (colour, width) in zip(rows.groupby("arm", observed=True), _LINES, strict=False):
             axes.plot(line["step"], line["value"], color=colour, linewidth=width, label=arm)
             if panel == "accuracy" and arm == DESCENT:
-                style = {
-                    "color": "black",
-                    "linestyle": ":",
-                    "linewidth": 1,
-                    "label": "share of its commonest prediction",
-                }
-                axes.plot(line["step"], line["commonest prediction"], **style)
+                style = {"linewidth": 1, "label": "share of its commonest prediction"}
+                axes.plot(line["step"], line["commonest prediction"], "k:", **style)
         if panel == "largest eigenvalue":
             axes.axhline(limit, color="black", linewidth=0.8, linestyle="--", label=f"2 / step = {limit:g}")
             axes.set_yscale("log")
 
     layout = {"rows": ["panel"], "columns": ["data"], "title": "{data}", "sharex": "col", "sharey": "row"}
-    drawn, panels = facets(table, draw, height=2.0, legend=3, xlabel="step", **layout)
-    for axes, label in zip(panels[:, 0], _PANELS.values(), strict=True):
-        axes.set_ylabel(label)
-    return drawn
+    return facets(table, draw, height=2.0, legend=3, xlabel="step", ylabel=_PANELS.values(), **layout)[0]
 
 
 def numbers(results: Results) -> dict[str, float]:
-    """Return the numbers of the text, of the first drop of each kind in each run.
-
-    How many runs have one, its extremes, how far apart in steps the bottoms in SGD and gradient descent are at most; the
-    first step at which the losses of the two differ by `RISE` or more in any pair; alpha^ where it is lowest in descent.
-    """
+    """Return the numbers of the text, of the first drop of each kind in each run (`apart`: steps, SGD and descent)."""
     loss, descends = records(results)["loss"].unstack("arm"), results.runs["batch_size"] == results.runs["n_train"]
     apart = loss.sub(loss.get(DESCENT, np.nan), axis=0).abs().max(axis=1) >= RISE
     values = {"apart": apart[apart].index.get_level_values("step").min(), "limit": 2 / results.runs["lr"].iloc[0]}

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from tailnoise_utils import stable
 
@@ -13,7 +12,7 @@ _ALPHAS = (1.2, 1.5, 1.8, 2.0)  # in the colours that they have in the figures o
 
 
 @figure
-def densities_and_paths() -> Figure:
+def densities_and_paths() -> plt.Figure:
     """Draw densities of SaS(1), linear and on log scales, and Levy paths with their largest jumps in black."""
     drawn, panels = plt.subplot_mosaic([["centre", "centre", "tail", "tail"], list(_ALPHAS)], figsize=(WIDTH, 5))
     centre, tail, times = np.linspace(-5, 5, 401), np.geomspace(0.5, 100, 200), np.linspace(0, 1, 2001)

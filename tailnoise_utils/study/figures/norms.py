@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from tailnoise_utils import stable
 
@@ -47,7 +46,7 @@ def as_drawn(count: int, mean: float, median: float) -> tuple[Float64[np.ndarray
 
 
 @figure
-def pooled(results: Results) -> Figure:
+def pooled(results: Results) -> plt.Figure:
     """Draw the norms of a whole training in one histogram, as Figure 1 does, with those of its twins and of known laws."""
     noise, twin = pools(results)
     gaussian, heavy = as_drawn(len(noise), noise.mean(), float(np.median(noise)))
@@ -68,7 +67,7 @@ def pooled(results: Results) -> Figure:
 
 
 @figure
-def one_iteration(results: Results) -> Figure:
+def one_iteration(results: Results) -> plt.Figure:
     """Draw, at the first and the last snapshot alone, the laws of the norm of the noise and of its references."""
     table = scaled(results).assign(point=lambda rows: rows["iteration"].map("{:,.0f}".format))
     table = table[table["iteration"].isin([table["iteration"].min(), table["iteration"].max()])]
@@ -86,10 +85,7 @@ def one_iteration(results: Results) -> Figure:
 
 
 def norm_table(results: Results) -> pd.DataFrame:
-    """Return the sd of the log norm, and D (Kolmogorov and Smirnov) of each law to the noise, by iteration.
-
-    The sd is the mean over the seeds, D is of the norms of all seeds, each over its median.
-    """
+    """Return the sd of the log norm (mean over seeds), and D (of the norms of all seeds) of each law, by iteration."""
     D, rows = distances(results), scaled(results)
     rows = rows.assign(ln=np.log(rows["value"]))
     spreads = rows.groupby(["iteration", "quantity", "run"])["ln"].std().groupby(level=[0, 1]).mean().unstack()

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
-from ..results.reading import DATA, LOSSES
+from ..results.reading import WORDS
 from ..style import WIDTH
 
 PARTS = ("correlation", "order", "scales", "tails")
@@ -23,13 +22,14 @@ def facets(
     columns: Sequence[str] = (),
     title: str = "",
     xlabel: str = "",
-    ylabel: str = "",
+    ylabel: str | Iterable[str] = "",
+    names: Sequence[str] = (),
     height: float = 2.3,
     most: int = 6,
     legend: int | str = 3,
     **layout: Any,
-) -> tuple[Figure, np.ndarray]:
-    """Draw a grid of panels with shared axes, one for each combination of some columns of a table."""
+) -> tuple[plt.Figure, np.ndarray]:
+    """Draw a grid of panels, one for each combination of some columns; `names` go down their vertical axis from 0 on."""
     keys = (table[[*names]].drop_duplicates().itertuples(index=False) if names else [()] for names in (rows, columns))
     down, across = map(list, keys)
     if len(down) * len(across) > most:
@@ -40,13 +40,20 @@ def facets(
     for (i, j), axes in np.ndenumerate(panels):
         values = dict(zip((*rows, *columns), (*down[i], *across[j]), strict=True))
         of_panel = (table[list(values)] == list(values.values())).all(axis=1)
-        axes.set_title(title.format(**{column: _words(column, value) for column, value in values.items()}))
+        axes.set_title(title.format(**{column: WORDS.get(value, value) for column, value in values.items()}))
         if i and axes.get_title() == panels[0, j].get_title():
             axes.set_title("")
         if of_panel.any():
             draw(axes, table[of_panel])
         axes.set_xlabel(xlabel if i == len(down) - 1 else "")
-    figure.supylabel(ylabel)
+    if isinstance(ylabel, str):
+        figure.supylabel(ylabel)
+    else:
+        for axes, label in zip(panels[:, 0], ylabel, strict=True):
+            axes.set_ylabel(label)
+    if names:
+        panels[0, 0].set_yticks(range(len(names)), names)
+        panels[0, 0].invert_yaxis()
     if legend == "direct":
         label_lines(figure, panels[:, -1])
     elif legend:
@@ -54,13 +61,7 @@ def facets(
     return figure, panels
 
 
-def _words(column: str, value: Any) -> Any:
-    """Return what a title calls a value of a column."""
-    known = {"dataset": DATA, "loss": LOSSES}.get(column, {})
-    return str(value).upper() if column == "model" else known.get(value, value)
-
-
-def legend_below(figure: Figure, panels: Iterable[plt.Axes], columns: int) -> None:
+def legend_below(figure: plt.Figure, panels: Iterable[plt.Axes], columns: int) -> None:
     """Put one legend below all panels, where it hides nothing; each label once."""
     entries: dict[str, Any] = {}
     for axes in panels:
@@ -69,7 +70,7 @@ def legend_below(figure: Figure, panels: Iterable[plt.Axes], columns: int) -> No
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)
 
 
-def label_lines(figure: Figure, panels: Iterable[plt.Axes], apart: float = 13.0) -> None:
+def label_lines(figure: plt.Figure, panels: Iterable[plt.Axes], apart: float = 13.0) -> None:
     """Write the label of each line right of its panel, in its colour, at the height of its end or `apart` points off."""
     figure.draw_without_rendering()  # places the ends
     for axes in panels:

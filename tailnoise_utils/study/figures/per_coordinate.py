@@ -6,10 +6,9 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..results.reading import AFTER, BEFORE, DATA, FITS, ends, with_configurations
+from ..results.reading import AFTER, BEFORE, DATA, FITS, ends, span, with_configurations
 from ..results.store import Results
 from ..style import LOOK, WIDTH, figure
 from .decomposition import decomposition_table, kinds, of_networks
@@ -28,12 +27,12 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @figure
-def against_accuracy(results: Results) -> Figure:
+def against_accuracy(results: Results) -> plt.Figure:
     """Draw tau of each configuration against its training accuracy, over the widest band of Gaussian twins."""
     table = decomposition_table(results)
     rows = of_networks(results)
     points = _points(rows)
-    twins = pd.concat([at for _, at in ends(rows[rows["quantity"] == "tail excess (twin)"])])
+    twins = ends(rows[rows["quantity"] == "tail excess (twin)"])
     twins = twins.groupby(["configuration", "iteration"], observed=True)[["value", "se"]].mean()
     drawn, axes = plt.subplots(figsize=(WIDTH, 4.6))
     band = (twins["value"] - 1.96 * twins["se"]).min(), (twins["value"] + 1.96 * twins["se"]).max()
@@ -71,15 +70,12 @@ def layer_table(results: Results) -> pd.DataFrame:
     table = with_configurations(results)
     table = table[(table["scope"] != "all") & (table["quantity"] == "tail excess")]
     layer = table.groupby("configuration", observed=True)["scope"].transform(lambda names: pd.factorize(names)[0] + 1)
-    rows, keys = (
-        pd.concat([at.assign(when=when) for when, at in ends(table.assign(layer=layer))]),
-        ["configuration", "when"],
-    )
-    return rows.pivot_table("value", keys, "layer", observed=True, sort=False).sort_index(axis=1)
+    rows = ends(table.assign(layer=layer))
+    return rows.pivot_table("value", ["configuration", "when"], "layer", observed=True, sort=False).sort_index(axis=1)
 
 
 @figure
-def layers(results: Results) -> Figure:
+def layers(results: Results) -> plt.Figure:
     """Draw tau of every layer of every configuration, before and after training, in the shades of the ruler."""
     table = layer_table(results)
     accuracy = decomposition_table(results)["accuracy"].xs(AFTER, level="when")
@@ -95,9 +91,7 @@ def layers(results: Results) -> Figure:
         axes.grid(visible=False)
 
     layout = {"columns": ["when"], "title": "{when}", "xlabel": "layer", "legend": 0}
-    drawn, panels = facets(table.reset_index(), draw, height=1.4 + 0.23 * len(names), **layout)
-    panels[0, 0].set_yticks(range(len(names)), names)
-    panels[0, 0].invert_yaxis()
+    drawn, panels = facets(table.reset_index(), draw, names=names, height=1.4 + 0.23 * len(names), **layout)
     fit = panels[0, -1].secondary_yaxis("right")
     fit.set_yticks(range(len(names)), [f"{value:.2f}" for value in accuracy])
     fit.set_ylabel("training accuracy")
@@ -115,13 +109,9 @@ def index_table(results: Results) -> pd.DataFrame:
     table = decomposition_table(results)
     groups = table.assign(fit=table["accuracy"] >= FITS, beyond=table["tail excess, p"] <= _LEVEL)
     groups = groups.groupby(kinds(table), sort=False)
-
-    def words(values: pd.Series) -> str:
-        return " to ".join(dict.fromkeys((f"{values.min():.2f}", f"{values.max():.2f}")))
-
     names = {"tail excess": "tail excess", "coordinates, 3": "index at K1 = 3", "coordinates, 30": "index at K1 = 30"}
     counts = {name: groups[name].agg(lambda yes: f"{yes.sum()} of {len(yes)}") for name in ("fit", "beyond")}
-    ranges = groups[list(names)].agg(words).rename(columns=names)
+    ranges = groups[list(names)].agg(lambda some: span(some.min(), some.max(), ".2f")).rename(columns=names)
     return pd.DataFrame({"fit": counts["fit"], "heavier than Gaussian": counts["beyond"]}).join(ranges)
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..experiments.power import TESTS
 from ..results.store import Results
@@ -32,7 +31,7 @@ def _stable(share: float) -> str:
 
 
 @figure
-def power_of_tests(results: Results) -> Figure:
+def power_of_tests(results: Results) -> plt.Figure:
     """Draw rejections (%) as numbers in shaded cells: a line a law, a column a test; panels by P and coordinates."""
     table = _all_laws(results).reset_index()
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN, late_values
 from ..results.store import Results
@@ -19,7 +18,6 @@ _FCN, _CNN, _FEW = (1.1, 1.2), (1.0, 1.1), 8
 _WORDS, _SMALL = {2: "almost constant", 4: "a small interval"}, (-0.05, 0.05)
 _RANGE = {"the paper's range": {"color": PALE, "linewidth": 8}}
 _TWIN = LINES["Gaussian twin"][3]
-_HOLLOW = {"markerfacecolor": "white"}
 _ONE = {"linestyle": "--", "linewidth": 0.8}
 _SHOWN = (PUBLISHED, TWIN, CORRECTED, "tail excess", "dead share", "accuracy")
 
@@ -43,7 +41,7 @@ def _by_fit(
     """Draw means and ranges of networks that left chance, hollow unless all fit; of the others a cross each, apart."""
     left, others = rows[rows["left"]], rows[~rows["left"]]
     fit = left[left.groupby(by)["fits"].transform("all")]
-    for shown, more in ((left, {"label": label} | _HOLLOW), (fit, {"linestyle": "none"})):
+    for shown, more in ((left, {"label": label} | LOOK["hollow"]), (fit, {"linestyle": "none"})):
         errorbars(axes, shown, by=by, inverse=inverse, **look | more)
     look |= {"marker": "x", "linestyle": "none", "label": label if left.empty else None}
     axes.plot(others[by], others["value"] ** (-1 if inverse else 1), **look)
@@ -56,10 +54,10 @@ def _curves(axes: plt.Axes, rows: pd.DataFrame, looks: dict[Any, Any], *, by: st
         _means(axes, group[group["quantity"] == TWIN], by=by, **_TWIN)
 
 
-def _legend(drawn: Figure, table: pd.DataFrame, lines: dict[str, dict[str, Any]]) -> None:
+def _legend(drawn: plt.Figure, table: pd.DataFrame, lines: dict[str, dict[str, Any]]) -> None:
     """Say below all panels what marks mean, as far as they occur, and lines: those given (label to look) and the twin."""
     mark, left, fits = {"color": "black", "marker": "o", "linestyle": "none"}, table["left"], table["fits"]
-    marks = {"fits": (fits, {}), "left chance, does not fit": (left & ~fits, _HOLLOW)}
+    marks = {"fits": (fits, {}), "left chance, does not fit": (left & ~fits, LOOK["hollow"])}
     marks["never left chance"] = ~left, {"marker": "x"}
     looks = {label: mark | more for label, (which, more) in marks.items() if which.any()}
     looks |= {"Gaussian twin": _TWIN} if TWIN in set(table["quantity"]) else {}
@@ -68,7 +66,7 @@ def _legend(drawn: Figure, table: pd.DataFrame, lines: dict[str, dict[str, Any]]
 
 
 @figure
-def against_width(results: Results) -> Figure:
+def against_width(results: Results) -> plt.Figure:
     """Draw Figure 4, alpha^ against the width of FCNs, a curve a depth."""
     table = late_values(results).query("split == 'train' and quantity in [@PUBLISHED, @TWIN]")
     looks = series(sorted(set(table["depth"])))
@@ -87,14 +85,14 @@ def against_width(results: Results) -> Figure:
 
 
 @figure
-def against_tails(results: Results) -> Figure:
+def against_tails(results: Results) -> plt.Figure:
     """Draw the mean tail excess of the coordinates of FCNs that left chance against their alpha^, corrected."""
     table = late_table(results).query("split == 'train' and left")
     drawn, axes = plt.subplots(figsize=(WIDTH, 3.8))
     for (dataset, fits), rows in table.groupby(["dataset", "fits"], sort=False):
         look = {"color": "black", "linestyle": "none", "marker": "o"} | LOOK.get(dataset, {})
         look |= {"label": f"{DATA[dataset]}, {'fits' if fits else 'does not fit'}"}
-        axes.plot(1 / rows[CORRECTED], rows["tail excess"], **look | ({} if fits else _HOLLOW))
+        axes.plot(1 / rows[CORRECTED], rows["tail excess"], **look | ({} if fits else LOOK["hollow"]))
     axes.set_yscale("symlog", linthresh=0.01)
     axes.set(xlabel=ALPHA + ", corrected", ylabel=r"mean tail excess $\tau$ of the coordinates")
     legend_below(drawn, [axes], 4)
@@ -102,7 +100,7 @@ def against_tails(results: Results) -> Figure:
 
 
 @figure
-def against_filters(results: Results) -> Figure:
+def against_filters(results: Results) -> plt.Figure:
     """Draw Figure 5, alpha^, accuracy and dead coordinates of CNNs against the filters, with cross-entropy."""
     table = lines(late_values(results).query("loss == 'nll'")).query("panel != 'loss'")
 
@@ -118,9 +116,8 @@ def against_filters(results: Results) -> Figure:
         axes.set_xscale("log", base=2)
 
     layout = {"rows": ["panel"], "columns": ["dataset"], "title": "{dataset}", "sharey": "row", "legend": 0}
+    layout["ylabel"] = [PANELS[panel] for panel in table["panel"].unique()]
     drawn, panels = facets(table, draw, height=1.9, height_ratios=[2, 1, 0.8], xlabel="filters", **layout)
-    for axes, panel in zip(panels[:, 0], ("alpha", "accuracy", "dead"), strict=True):
-        axes.set_ylabel(PANELS[panel])
     shown = {line: LINES[line][3] for line in ("training images", "test images", "corrected")}
     panels[0, 0].xaxis.set_major_formatter("{x:.0f}")
     _legend(drawn, table, shown | _RANGE)
@@ -128,7 +125,7 @@ def against_filters(results: Results) -> Figure:
 
 
 @figure
-def against_batch_size(results: Results) -> Figure:
+def against_batch_size(results: Results) -> plt.Figure:
     """Draw Figure 6, alpha^ of FCNs trained at each b, a curve a width; dashed: networks that are measured at several b."""
     table = late_values(results).query("split == 'train' and quantity in [@PUBLISHED, @TWIN]")
     table["several"] = table.groupby("run")["x"].transform("nunique") > 1

@@ -11,16 +11,14 @@ from torch import Tensor, nn
 from tailnoise_utils.noise.parameters import trainable
 from tailnoise_utils.noise.torch_state import as_found
 
+ENDS = ("smallest eigenvalue", "largest eigenvalue")
 _TOLERANCE = 0.01  # of the residual of an eigenvalue, over the largest magnitude
 
 
 def extreme_eigenvalues(
     model: nn.Module, loss_fn: Callable[[Tensor, Tensor], Tensor], x: Shaped[Tensor, "n ..."], y: Int64[Tensor, " n"]
-) -> tuple[float, float]:
-    """Compute the smallest and the largest eigenvalue of the Hessian of the mean loss, by products with vectors alone.
-
-    Some eigenvalue is within 2 % of the larger magnitude of each, usually far nearer; Ritz values err inwards.
-    """
+) -> dict[str, float]:
+    """Compute the ends of the spectrum of the mean loss's Hessian, within 2 % of the larger magnitude."""
     parameters = trainable(model)
     with as_found(model):
         gradient = torch.autograd.grad(loss_fn(model.eval()(x), y), parameters, create_graph=True)
@@ -28,7 +26,7 @@ def extreme_eigenvalues(
     if not bool(g.isfinite().all()):
         raise FloatingPointError(f"the gradient of {len(x)} images holds NaN or infinity: no Hessian")
     if not bool(g.any()):
-        return 0.0, 0.0  # a dead network; ARPACK refuses a matrix of zeros
+        return dict.fromkeys(ENDS, 0.0)  # a dead network; ARPACK refuses a matrix of zeros
     start = torch.randn(len(g), generator=torch.Generator().manual_seed(0)).numpy()
     settings = {"which": "LM", "v0": start, "tol": _TOLERANCE, "ncv": min(10, len(g)), "return_eigenvectors": False}
 
@@ -43,4 +41,4 @@ def extreme_eigenvalues(
 
     one = farthest_from(0.0)
     other = farthest_from(one)  # of the other end, which may be so small that a part of itself would be too exact
-    return min(one, other), max(one, other)
+    return dict(zip(ENDS, sorted((one, other)), strict=True))

@@ -1,17 +1,8 @@
-r"""The data sets, as tensors ready for training, with the fingerprint of the images used.
+"""The data sets, as tensors ready for training, with the fingerprint of the images used.
 
-Images start as *prepared arrays*: uint8, ``(N, channels, height, width)``, with uint8 labels ``(N,)``. Each is divided
-by 255 and normalised per channel, :math:`(x / 255 - \text{mean}) / \text{sd}`, in float32.
-
-* ``digits``: the 1797 images of 8 x 8 pixels that come with scikit-learn; nothing to download.
-* ``digits32``: the same, resized to 32 x 32 pixels in three equal channels.
-* ``mnist``: 60,000 + 10,000 images of 28 x 28 pixels.
-* ``cifar10``, ``cifar100``: 50,000 + 10,000 images of 32 x 32 pixels in three channels.
-
-The last three are read from ``<name>.npz`` in the folder that the environment variable ``TAILNOISE_DATA`` names, and only
-there. Without that variable they are read from the folder ``data`` in `cache_folder`; torchvision downloads and checks
-the originals when a data set is first used. With `PERMUTED` after its name a data set has its training labels in a random
-order.
+``digits`` are those of scikit-learn, ``digits32`` these, enlarged to 32 x 32 pixels in three channels. The others are read
+from ``<name>.npz`` in the folder that ``TAILNOISE_DATA`` names, and only there; without it from ``data`` in `cache_folder`,
+where torchvision downloads them. With `PERMUTED` after its name a data set has its training labels in a random order.
 """
 
 import hashlib
@@ -32,9 +23,10 @@ from types import ModuleType
 import numpy as np
 import platformdirs
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 from torch import Tensor
 from torch.library import Library
+from torch.nn.functional import interpolate
 
 from ..results import files
 
@@ -96,11 +88,7 @@ def cache_folder() -> Path:
 
 
 def load(name: str, *, n_train: int | None = None, n_test: int | None = None) -> Dataset:
-    """Load a data set, or the first images of each of its halves.
-
-    The order is fixed: the files' own, or that of one shuffle for the digits (1500 training, 297 test images).
-    A subset is the first ``n_train`` and ``n_test`` images in that order, so a smaller one is part of a larger one.
-    """
+    """Load a data set, or the first images of each of its halves, in the files' order (digits: of one shuffle)."""
     plain = name.removesuffix(PERMUTED)
     if plain not in KINDS:
         raise ValueError(f"unknown data set {name!r}: the data sets are {', '.join(DATASETS)}")
@@ -115,9 +103,11 @@ def load(name: str, *, n_train: int | None = None, n_test: int | None = None) ->
             arrays[key] = np.ascontiguousarray(arrays[key][:count])
     if plain != name:  # one order, whatever the seed of a run: the data of all runs are the same
         arrays["y_train"] = np.random.RandomState(1906).permutation(arrays["y_train"])
-    images = {key: _normalise(arrays[key], kind) for key in ("x_train", "x_test")}
+    mean, sd = (torch.tensor(value)[:, None, None] for value in (kind.mean, kind.sd))
+    tensors = {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in ("x_train", "x_test")}
+    images = {key: x.div_(255).sub_(mean).div_(sd) for key, x in tensors.items()}
     labels = {key: torch.from_numpy(arrays[key].astype(np.int64)) for key in ("y_train", "y_test")}
-    sha256 = {key: _sha256(arrays[key]) for key in _KEYS}
+    sha256 = {k: hashlib.sha256(f"{a.dtype}{a.shape}".encode() + a.tobytes()).hexdigest() for k, a in arrays.items()}
     return Dataset(name=name, **images, **labels, classes=kind.classes, sha256=sha256)
 
 
@@ -127,25 +117,13 @@ def _digits(shape: tuple[int, int, int]) -> _Arrays:
     folder = Path(importlib.util.find_spec("sklearn").origin).with_name("datasets") / "data"
     rows = np.loadtxt(folder / "digits.csv.gz", np.int64, delimiter=",")
     images = ((rows[:, :-1] * 255 + 8) // 16).reshape(-1, 1, 8, 8)
-    if shape != (1, 8, 8):
-        images = np.repeat(_four_times(images), shape[0], axis=1)
+    if shape != (1, 8, 8):  # bilinearly, rounded half up: exact in float64, for weights are multiples of 1/64
+        images = np.floor(interpolate(torch.from_numpy(images).double(), scale_factor=4, mode="bilinear").numpy() + 0.5)
+        images = np.repeat(images, shape[0], axis=1)
     images, labels = images.astype(np.uint8), rows[:, -1].astype(np.uint8)
     # RandomState, because NumPy promises (NEP 19) that its stream never changes: the split is part of the results.
     train, test = np.split(np.random.RandomState(1901).permutation(len(images)), [1500])
     return {"x_train": images[train], "y_train": labels[train], "x_test": images[test], "y_test": labels[test]}
-
-
-def _four_times(images: np.ndarray) -> np.ndarray:
-    """Enlarge images of integers four times, bilinearly, and round half up."""
-    # In integers, so that no machine rounds otherwise: pixel i is interpolated at (i + 1/2) / 4 - 1/2 = (2 i - 3) / 8 of
-    # the smaller image, so that every weight along a side is a multiple of 1/8.
-    side = images.shape[-1]
-    pixel = np.arange(4 * side)
-    at = np.clip(2 * pixel - 3, 0, 8 * (side - 1))  # in eighths; beyond the outermost centres, the outermost pixel
-    weights = np.zeros((4 * side, side), np.int64)
-    weights[pixel, at // 8] = 8 - at % 8
-    weights[pixel, np.minimum(at // 8 + 1, side - 1)] += at % 8
-    return (weights @ images @ weights.T + 32) // 64
 
 
 def _prepared(name: str, kind: _Kind) -> _Arrays:
@@ -263,19 +241,3 @@ def _check(arrays: _Arrays, kind: _Kind, where: str, remedy: str) -> None:
         if labels.max() >= kind.classes:
             last = f"above the last class {kind.classes - 1}"
             raise ValueError(f"{where}: y_{split} holds the label {labels.max()}, {last}: {remedy}")
-
-
-def _normalise(images: UInt8[np.ndarray, "n c h w"], kind: _Kind) -> Float32[Tensor, "n c h w"]:
-    """Divide by 255, subtract each channel's mean and divide by its sd, in place after one conversion to float32."""
-    x = images.astype(np.float32)
-    x /= 255
-    x -= np.array(kind.mean, np.float32)[:, None, None]
-    x /= np.array(kind.sd, np.float32)[:, None, None]
-    return torch.from_numpy(x)
-
-
-def _sha256(array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's dtype, shape and row-major bytes."""
-    digest = hashlib.sha256(f"{array.dtype.name}{array.shape}".encode())
-    digest.update(array)
-    return digest.hexdigest()

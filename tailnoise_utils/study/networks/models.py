@@ -14,20 +14,7 @@ from tailnoise_utils.noise.torch_state import private_randomness
 
 
 def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.Sequential:
-    r"""Make the fully connected ReLU network without biases of the paper (arXiv:1901.06053).
-
-    .. math:: f(x) = W_d\, \mathrm{relu}(W_{d-1} \cdots \mathrm{relu}(W_1 x)), \qquad d = \text{depth}
-
-    An image is flattened first. There are ``inputs * width + (depth - 2) * width**2 + width * classes`` parameters, in
-    the order :math:`W_1, \ldots, W_d`, each matrix outputs x inputs and row-major. They start as torch's ``nn.Linear``
-    does by default, uniform on :math:`\pm 1 / \sqrt{\text{fan in}}`, drawn on the CPU: the seed alone decides them, and
-    the global random state stays as it was.
-
-    Examples:
-        >>> model = fcn(784, 128, 3, 10, seed=0)
-        >>> [tuple(w.shape) for w in model.parameters()]
-        [(128, 784), (128, 128), (10, 128)]
-    """
+    """Make the paper's ReLU network without biases; weights start as torch's ``nn.Linear`` does, by the seed alone."""
     if depth < 2:
         raise ValueError(f"depth = {depth}: a fully connected network has 2 weight matrices or more")
     _check_sizes(inputs=inputs, width=width, classes=classes)
@@ -44,14 +31,8 @@ def fcn(inputs: int, width: int, depth: int, classes: int, *, seed: int) -> nn.S
 def cnn(filters: int, classes: int, *, seed: int) -> nn.Sequential:
     r"""Make the convolutional network of AlexNet's kind of the paper (arXiv:1901.06053), for 3 x 32 x 32 images.
 
-    With c filters: conv(3 to c, 4 x 4, stride 2, padding 2), ReLU, maxpool(3, 2); conv(c to c, 5 x 5, padding 2), ReLU,
-    maxpool(3, 2); three times conv(c to c, 3 x 3, padding 1), ReLU; maxpool(3, 2). That leaves one value a filter, s = c
-    in all; with :math:`h = s \lfloor 1 + \log_2 s \rfloor` follow dropout (0.5), linear(s to h), ReLU, dropout (0.5),
-    linear(h to h), ReLU, linear(h to classes). All layers have biases. Initialised as :func:`fcn`.
-
-    Examples:
-        >>> sum(w.numel() for w in cnn(16, 10, seed=0).parameters())
-        22810
+    Five convolutions of c filters leave one value a filter, s = c in all; three linear layers follow, the first two with
+    :math:`h = s \lfloor 1 + \log_2 s \rfloor` outputs and dropout. All layers have biases. Initialised as :func:`fcn`.
     """
     _check_sizes(filters=filters, classes=classes)
     c, hidden = filters, filters * math.floor(1 + math.log2(filters))
@@ -70,14 +51,7 @@ def cnn(filters: int, classes: int, *, seed: int) -> nn.Sequential:
 
 
 def linear_hinge(outputs: Float[Tensor, "b classes"], y: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
-    r"""Compute the linear hinge loss of the paper: the mean over samples and classes of :math:`\max(0, 1 - t f)`.
-
-    t is +1 for the sample's class and -1 for the others, f the network's output for that class.
-
-    Examples:
-        >>> linear_hinge(torch.tensor([[2.0, -0.5]]), torch.tensor([0]))
-        tensor(0.2500)
-    """
+    r"""Compute the linear hinge loss: the mean over samples and classes of :math:`\max(0, 1 - t f)`, t = +1 or -1."""
     classes = outputs.shape[1]
     if y.device.type == "cpu":  # reading from a GPU would wait for it; torch itself stops, with an assertion
         for label in (int(y.min()), int(y.max())) if len(y) else ():

@@ -1,9 +1,4 @@
-"""Train a network once and keep its weights on disk at the points where its noise is measured.
-
-Weights lie in ``<cache>/snapshots/<digest>/``, one ``.npz`` a point, outside the work tree; a new measurement needs no
-new training. Between the points, a checkpoint is written every half minute. A killed run goes on from the last of them
-and ends bit for bit where an unbroken one does (same versions, processor and number of threads).
-"""
+"""Train a network once and keep its weights at some points; a killed run goes on and ends bit for bit the same."""
 
 import json
 import shutil
@@ -29,11 +24,7 @@ _SEED = 10**6  # of the order of training and of dropout, before the seed of the
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """Train a network of the paper by plain SGD.
-
-    All randomness comes from `seed`, each use with a generator of its own: initial weights from `seed` itself, order of
-    training and dropout from 10^6 + `seed`.
-    """
+    """Train a network of the paper by plain SGD; the order of training and dropout come from 10^6 + `seed`."""
 
     dataset: str  #: name of the data set
     n_train: int  #: number of training images
@@ -98,11 +89,7 @@ class Snapshots:
     def train(
         self, progress: Callable[[int], object], each: Callable[[int, nn.Module], object] = lambda point, model: None
     ) -> str:
-        """Make what is missing; return "", or the message that says when the run diverged (what was before that is kept).
-
-        `progress` is told the number of steps done, those of an earlier time included; `each` is called at every snapshot
-        that is made, with the number of steps and the network.
-        """
+        """Make what is missing, telling `each` of every snapshot made; return "", or the message that says it diverged."""
         with files.lock(self.folder):  # another process with the same training waits, and finds it done
             for stale in self.folder.glob(".*.part"):
                 stale.unlink()
@@ -126,7 +113,7 @@ class Snapshots:
             nonlocal last_saved
             progress(1)
             if time.monotonic() - last_saved >= CHECKPOINT_SECONDS:
-                self._save(self.folder / "checkpoint.npz", model, iteration, seconds())
+                save_weights(self.folder / "checkpoint.npz", model, iteration=iteration, seconds=seconds())
                 last_saved = time.monotonic()
 
         settings = ("batch_size", "lr", "schedule", "order", "iterations", "snapshots", "horizon", "look")
@@ -137,11 +124,11 @@ class Snapshots:
         try:
             for point in steps:
                 if not self.path(point).exists():
-                    self._save(self.path(point), model, point, seconds())
+                    save_weights(self.path(point), model, iteration=point, seconds=seconds())
                 paused = time.monotonic()
                 measure(point, model)
                 began += time.monotonic() - paused
-        except Diverged as error:
+        except (Diverged, FloatingPointError) as error:  # or finite weights, infinite gradients: it is about to diverge
             diverged = str(error)
         with files.atomic(self._end) as file:
             file.write(json.dumps({"diverged": diverged, "seconds": seconds(), "iterations": point}).encode())
@@ -156,12 +143,6 @@ class Snapshots:
             return model, 0, 0.0
         point = max(stored)
         return model, point, float(load_weights(stored[point], model)["seconds"])
-
-    @staticmethod
-    def _save(path: Path, model: nn.Module, iteration: int, seconds: float) -> None:
-        """Write weights, whole or not at all."""
-        with files.atomic(path) as file:
-            save_weights(file, model, iteration=iteration, seconds=seconds)
 
     def _outcome(self) -> dict[str, Any]:
         """Read what became of the finished training."""

@@ -38,23 +38,12 @@ def sgd(
     horizon: int | None = None,
     look: int | None = None,
 ) -> Iterator[int]:
-    r"""Train a model in place, pausing at the points where it is to be measured.
+    r"""Train a model in place by :math:`w \leftarrow w - \eta\, g(w)`, pausing at the points where it is to be measured.
 
-    One iteration is :math:`w \leftarrow w - \eta\, g(w)`, with :math:`g` the gradient of the mean loss of a minibatch, in
-    training mode. Minibatches are drawn without replacement; the training images are shuffled anew for each epoch.
-
-    Step t depends on the weights, `seed` and t alone (dropout masks included), so that a run that is taken up again from
-    stored weights ends bit for bit where an unbroken one does.
-
-    Nothing runs until the result is iterated over, and training goes on when the next point is asked for. At a pause
-    the model holds the weights of that iteration: measure or copy them, and do not change them.
-
-    Settings are those of :class:`tailnoise_utils.study.networks.snapshots.PaperTrainSpec`: `schedule` halves the step size
-    after one and two thirds of `horizon` (None: of `iterations`), as the paper's batch script does; `order` "data" takes
-    the same minibatches in data order in every epoch, as its code does; training stops before the first step whose number
-    is a multiple of `look` and at which every training image is classified correctly. `start` is the number of steps that
-    the weights have behind them, and `each` is told the number of steps after every one. What comes is the number of steps
-    taken, at each of `snapshots` in ascending order, and where training stops; a run that diverged was good until then.
+    Settings are those of :class:`tailnoise_utils.study.networks.snapshots.PaperTrainSpec`; g is the gradient of the mean
+    loss of a minibatch, in training mode. Step t depends on the weights, `seed` and t alone (dropout masks included): a
+    run that is taken up again after `start` steps ends bit for bit where an unbroken one does. What comes is the number of
+    steps taken, at each of `snapshots` and where training stops: measure the model there, and do not change its weights.
     """
     x, y = data.x_train, data.y_train
     check_batch_size(len(x), batch_size)

@@ -4,19 +4,28 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..results import files
+
 _PREFIX = "state/"
 
 
-def save_weights(file: IO[bytes] | BytesIO, model: nn.Module, **more: float | int | str) -> None:
-    """Write a model's weights and buffers as an ``.npz`` archive, with more plain values."""
+def archive(model: nn.Module, **more: float | int | str) -> bytes:
+    """Return a model's weights and buffers as an ``.npz`` archive, with more plain values."""
+    file = BytesIO()
     state = {_PREFIX + name: value.cpu().numpy() for name, value in model.state_dict().items()}
     np.savez(file, **state, **{name: np.array(value) for name, value in more.items()})
+    return file.getvalue()
+
+
+def save_weights(path: Path, model: nn.Module, **more: float | int | str) -> None:
+    """Write an :func:`archive`, whole or not at all."""
+    with files.atomic(path) as file:
+        file.write(archive(model, **more))
 
 
 def load_weights(path: Path, model: nn.Module) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
 """Where numbers came from: the code, the versions of what computes, the machine."""
 
 import platform
+import re
 import subprocess
-import sys
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,13 +18,15 @@ _PACKAGE = Path(__file__).parents[2]
 
 def provenance() -> dict[str, str | int]:
     """Return plain values: package version and commit, versions of what computes, and the machine."""
+    cpuinfo = Path("/proc/cpuinfo")  # on Linux platform does not know
+    processors = re.findall(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else []
     return _code() | {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "processor": _processor(),
+        "processor": processors[0] if processors else platform.processor() or platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
@@ -44,13 +46,3 @@ def _code() -> dict[str, str]:
         return {"version": __version__, "commit": git("rev-parse", "HEAD") + dirty}
     except (OSError, subprocess.SubprocessError):
         return {"version": __version__, "commit": "unknown (not a git checkout)"}
-
-
-@cache
-def _processor() -> str:
-    """Return the processor's name."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

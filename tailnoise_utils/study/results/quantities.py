@@ -1,8 +1,7 @@
-"""Every name that a row of the results can have: what it means, and the specs that write it.
+"""Every name that a row of the results can have (`check` refuses others): what it means, and the specs that write it.
 
-A new experiment adds its names here: `check` refuses rows with any other. tau is the tail excess; joint is the estimate
-from all entries of the noise matrix, per coordinate that along its columns; "(twin)" is the mean over Gaussian twins, "(p)"
-the p-value against them; a random partition is the one fixed for a run, and data order takes the images as they come.
+tau is the tail excess; joint is the estimate from all entries of the noise matrix, per coordinate that along its columns;
+"(twin)" is the mean over Gaussian twins, "(p)" the p-value against them; data order takes the images as they come.
 """
 
 from collections.abc import Iterable
@@ -32,12 +31,6 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "K1 (corrected)": ("block length of 1/alpha (corrected)", _INDICES),
     "1/alpha (corrected, columns permuted)": ("the same after one common permutation of the columns", _ALONG),
     "K1 (corrected, columns permuted)": ("its block length", _ALONG),
-    "1/alpha (published, data order)": ("as 1/alpha (published), of minibatches in data order", _ALONG),
-    "1/alpha (corrected, data order)": ("as 1/alpha (corrected), of minibatches in data order", _ALONG),
-    "1/alpha (corrected, columns permuted, data order)": ("columns permuted, minibatches in data order", _ALONG),
-    "K1 (published, data order)": ("block length of 1/alpha (published, data order)", _ALONG),
-    "K1 (corrected, data order)": ("block length of 1/alpha (corrected, data order)", _ALONG),
-    "K1 (corrected, columns permuted, data order)": ("its block length", _ALONG),
     "norm quantile": ("quantile x of the norms of the noise", _ALONG),
     # The diagnosis
     "1/alpha (joint)": ("joint 1/alpha^, corrected, at K1 = x", f"{_DIAGNOSIS} DeparturesSpec"),
@@ -58,10 +51,6 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "kurtosis (random projections)": ("mean excess kurtosis of random projections", _DIAGNOSIS),
     "kurtosis (leading projections)": ("mean excess kurtosis along the other half's leading directions", _DIAGNOSIS),
     "sd of ln norm": ("standard deviation of the logarithm of the noise's norm", f"{_DIAGNOSIS} PaperSpec"),
-    "not normal (coordinates)": ("share of single coordinates that a test of normality rejects", _DIAGNOSIS),
-    "not normal (units)": ("the same of sums over a unit", _DIAGNOSIS),
-    "not normal (random projections)": ("the same of random projections", _DIAGNOSIS),
-    "not normal (leading projections)": ("the same of leading projections", _DIAGNOSIS),
     "diagnosis coordinates": ("coordinates that were looked at", _DIAGNOSIS),
     "diagnosis dead share": ("share of them that are dead", _DIAGNOSIS),
     "diagnosis unresolved": ("share of the differences that may be zero up to rounding", _DIAGNOSIS),
@@ -72,9 +61,6 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "1/alpha (text)": ("1/alpha^ as the paper's text has it, without dead coordinates", "DeparturesSpec"),
     "1/alpha (text, epsilon)": ("the same with the code's epsilon", "DeparturesSpec"),
     "1/alpha (text, dead kept)": ("the same with dead coordinates in the blocks", "DeparturesSpec"),
-    "K1 (text)": ("block length of 1/alpha (text)", "DeparturesSpec"),
-    "K1 (text, epsilon)": ("block length of 1/alpha (text, epsilon)", "DeparturesSpec"),
-    "K1 (text, dead kept)": ("block length of 1/alpha (text, dead kept)", "DeparturesSpec"),
     "norm": ("norm of the noise, of minibatch x or the mean", "NormsSpec PaperSpec PaperBatchSpec"),
     "norm, Gaussian (independent)": ("norm of independent Gaussian entries", "NormsSpec"),
     "norm, stable (independent)": ("norm of independent stable entries", "NormsSpec"),
@@ -97,15 +83,8 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "events (correlation of the halves)": ("correlation of ln(events) on two halves of the images", _FEW),
     "images by norm": ("effective number of images by the norms of their gradients", _FEW),
     "1/alpha (Hill, norms)": ("1/alpha^ of these norms by Hill's estimator", _FEW),
-    "unit norms: tail excess": ("mean tau where the gradient of every image has norm one", _FEW),
-    "unit norms: log-scale": ("log-scale of that noise", _FEW),
-    "cut norms: tail excess": ("mean tau where the gradient of every image is cut to the median norm", _FEW),
-    "cut norms: log-scale": ("log-scale of that noise", _FEW),
     # Controls
-    "1/alpha (images, measured)": (
-        "joint 1/alpha^ of noise that the images alone decide, at K1 = x pixels",
-        "ControlsSpec",
-    ),
+    "1/alpha (images, measured)": ("joint 1/alpha^ of what images alone decide, at K1 = x pixels", "ControlsSpec"),
     "1/alpha (images, closed form)": ("the same from their second moments", "ControlsSpec"),
     "image": ("pixel x of the first training image, normalised", "ControlsSpec"),
     # Gradient descent and SGD, on the first images
@@ -138,6 +117,16 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "bytes": ("peak of the memory of a process", "CostSpec"),
 }
 
+for _kind in ("published", "corrected", "corrected, columns permuted"):
+    for _name in (f"1/alpha ({_kind})", f"K1 ({_kind})"):
+        QUANTITIES[_name.replace(")", ", data order)")] = f"{_name}, of minibatches in data order", _ALONG
+for _way in ("text", "text, epsilon", "text, dead kept"):
+    QUANTITIES[f"K1 ({_way})"] = f"block length of 1/alpha ({_way})", "DeparturesSpec"
+for _what in ("coordinates", "units", "random projections", "leading projections"):
+    QUANTITIES[f"not normal ({_what})"] = f"share of the {_what} that a test of normality rejects", _DIAGNOSIS
+for _name in ("tail excess", "log-scale"):
+    QUANTITIES[f"unit norms: {_name}"] = f"{_name} where the gradient of every image has norm one", _FEW
+    QUANTITIES[f"cut norms: {_name}"] = f"{_name} where the gradient of every image is cut to the median norm", _FEW
 # What is tested against Gaussian twins.
 for _name in ("tail excess", "1/alpha (per coordinate)", "sd of ln norm", *(n for n in QUANTITIES if "kurtosis" in n)):
     QUANTITIES[f"{_name} (twin)"] = f"mean of {_name} over Gaussian twins", _DIAGNOSIS

@@ -46,10 +46,7 @@ def at_end(results: Results, *, trained: bool = True) -> pd.DataFrame:
 
 
 def in_data_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return rows with the indices of minibatches in data order, as the paper takes them, under their plain names.
-
-    Of a run that has both orders of a split, those of the random one are left out.
-    """
+    """Return rows with the indices in data order, where a run has them, under the plain names of the random ones."""
     name = table["quantity"].str.replace(", data order)", ")", regex=False)
     ordered = name != table["quantity"]
     keys = pd.MultiIndex.from_arrays([table["run"], table["split"], name])
@@ -66,10 +63,9 @@ def late(results: Results) -> pd.DataFrame:
 
 
 def late_values(results: Results) -> pd.DataFrame:
-    """Return late values of whole networks in data order, with the settings of their run and what became of the network.
+    """Return late values in data order (`late` at the paper's settings, else of the last snapshot) and what became of runs.
 
-    Of runs at the paper's settings they are means (`late`), of others those of the last snapshot. A network `left` chance
-    if its training accuracy at the last snapshot is twice chance or more, and `fits` if it is .95 or more.
+    A network `left` chance if its training accuracy at the end is twice chance or more, and `fits` if it is .95 or more.
     """
     ordered = Results(in_data_order(results.rows[results.rows["scope"] == "all"]), results.runs)
     end = at_end(ordered, trained=False)
@@ -91,25 +87,24 @@ def with_configurations(results: Results) -> pd.DataFrame:
     return table.assign(configuration=configuration)
 
 
-def ends(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Split rows into those before training, of all runs, and those at the last snapshot, of the runs that trained."""
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows before training (`when`), of all runs, then those at the last snapshot, of the runs that trained."""
     end = last_snapshot(table)
     trained = end["status"] == "complete"
     some = trained.groupby(end["configuration"], observed=True).transform("any")
-    return [(BEFORE, table[table["iteration"] == 0]), (AFTER, end[trained | ~some])]
+    return pd.concat([table[table["iteration"] == 0].assign(when=BEFORE), end[trained | ~some].assign(when=AFTER)])
 
 
 def untrained(results: Results) -> str:
     """Say which runs did not leave chance, in sentences for a caption; "" if all did."""
     runs = with_configurations(results).drop_duplicates("run")
-    totals = runs.groupby("configuration", observed=True).size()
-    lost = runs[runs["status"] != "complete"].groupby("configuration", observed=True).size()
-    totals, sentences = totals.reindex(lost.index), ""
-    for words, counts in (
-        ("Left out after training, for they did not leave chance", lost[lost < totals]),
-        ("Of these configurations no run left chance, and all are shown", lost[lost == totals]),
+    lost = runs["status"].ne("complete").groupby(runs["configuration"], observed=True).agg(["sum", "size"])
+    lost, sentences = lost[lost["sum"] > 0], ""
+    for words, some in (
+        ("Left out after training, for they did not leave chance", lost[lost["sum"] < lost["size"]]),
+        ("Of these configurations no run left chance, and all are shown", lost[lost["sum"] == lost["size"]]),
     ):
-        names = "; ".join(f"{name} ({count} of {totals[name]})" for name, count in counts.items())
+        names = "; ".join(f"{name} ({count} of {total})" for name, count, total in some.itertuples())
         sentences += f" {words}: {names}." if names else ""
     return sentences
 
@@ -129,9 +124,15 @@ def fixed_length(table: pd.DataFrame) -> tuple[str, float]:
     return quantity, float(common.index.max()) if len(common) else float("nan")
 
 
-def name_of(model: str, dataset: str, loss: str = "") -> str:
-    """Return a readable name of a kind of configurations, such as "FCN, MNIST, cross-entropy"; "" is left out."""
-    return ", ".join(WORDS.get(part, part) for part in (model, dataset, loss) if part)
+def name_of(*parts: str) -> str:
+    """Return a readable name of a kind of configurations, such as "FCN, MNIST, cross-entropy"."""
+    return ", ".join(WORDS.get(part, part) for part in parts)
+
+
+def span(low: float, high: float, form: str = "") -> str:
+    """Return a range in words (by default with three significant digits), of equal ends as one number."""
+    words = [f"{end:{form}}" if form else f"{end:.0f}" if abs(end) >= 1000 else f"{end:.3g}" for end in (low, high)]
+    return " to ".join(dict.fromkeys(words))
 
 
 def provenance_line(results: Results) -> str:

@@ -1,9 +1,4 @@
-"""Results: a long table of rows, and a table of runs with every setting and where the numbers came from.
-
-One file holds an experiment in one profile, ``notebooks/results/<profile>/<experiment>.parquet``. Its rows are readable by
-any parquet reader; the runs are in the file's metadata under the key ``tailnoise_runs`` (JSON). A file is written whole
-to a temporary name, flushed to disk and renamed, so that it is never half there.
-"""
+"""Results: a parquet file of rows an experiment and profile, the runs with settings and provenance in its metadata."""
 
 import hashlib
 import json
