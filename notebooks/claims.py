@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Five of ten claims hold as numbers, three in part; none tells how heavy the noise is
+# # Five of ten claims hold as numbers, two in part; none tells how heavy the noise is
 
 # %% tags=["parameters", "remove-cell"]
 profile = "book"
@@ -99,6 +99,6 @@ Markdown("\n".join(f"* {pages.with_formulas(line)}" for line in pages.evidence(v
 # ## Limits
 #
 # * The paper's text was not at hand: C4, C5 and C8 rest on memory of it alone.
-# * C4a rests on smaller runs, for its rule needs three widths. At the paper's settings two are run, and from 32 to 128 units α̂ rises ([](fcn_size.ipynb)).
+# * C4a is judged at the depths that have three widths at the paper's settings, with one seed each ([](fcn_size.ipynb)).
 # * Where a rule needs runs that are not made at the paper's settings yet, smaller runs of the profile `laptop` are judged.
 # * A rule is a choice; the CSV has every cell, so that another one can be tried.

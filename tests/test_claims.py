@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 
@@ -9,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from made_up import results
 from typer.testing import CliRunner
 
@@ -629,3 +631,8 @@ def test_pages_are_not_stale(monkeypatch):
     for path, formulas in pages.PAGES.items():
         text = path.read_text()
         assert pages.insert(text, pages.table(judged, formulas=formulas)) == text, path
+    numbers = "None One Two Three Four Five Six Seven Eight Nine Ten".split()
+    count = Counter(verdict.recurs for verdict in judged if verdict.claim.startswith("C"))
+    total, holds, partly = count.total(), count["holds"], count["holds partly"]
+    title = f"# # {numbers[holds]} of {numbers[total].lower()} claims hold as numbers, {numbers[partly].lower()} in part;"
+    assert title in (ROOT / "notebooks" / "claims.py").read_text()
