@@ -35,18 +35,22 @@ def tailnoise(
 
 @app.command("list")
 def list_() -> None:
-    """List the experiments: the runs of each profile, how many of them are stored, and the time these took."""
+    """List the experiments: the runs of each profile of its own, how many are stored, and the time these took."""
     from tailnoise_utils.study import experiments
     from tailnoise_utils.study.results import store
 
     for name in experiments.EXPERIMENTS:
         typer.echo(f"{name}: {(experiments.EXPERIMENTS[name].__doc__ or '').strip().partition(chr(10))[0]}")
-        for profile in experiments.PROFILES:
-            specs, path = experiments.grid(name, profile), store.path_of(name, profile)
+        grids: list[list[str]] = []
+        for profile in experiments.PROFILES if name in experiments.PAPER else experiments.PROFILES[:3]:
+            path = store.path_of(name, profile)
+            if (digests := [store.digest(spec) for spec in experiments.grid(name, profile)]) in grids:
+                continue
+            grids.append(digests)
             seconds = store.read(path).runs.set_index("spec_digest")["seconds"] if path.exists() else {}
-            done = [seconds[key] for key in map(store.digest, specs) if key in seconds]
+            done = [seconds[key] for key in digests if key in seconds]
             took = f" ({sum(done) / 60:.0f} core-minutes)" if done else ""
-            typer.echo(f"  {profile}: {len(specs)} runs, {len(done)} stored{took}")
+            typer.echo(f"  {profile}: {len(digests)} runs, {len(done)} stored{took}")
 
 
 @app.command()

@@ -631,8 +631,10 @@ def test_pages_are_not_stale(monkeypatch):
     for path, formulas in pages.PAGES.items():
         text = path.read_text()
         assert pages.insert(text, pages.table(judged, formulas=formulas)) == text, path
-    numbers = "None One Two Three Four Five Six Seven Eight Nine Ten".split()
+    numbers = ["None", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"]
     count = Counter(verdict.recurs for verdict in judged if verdict.claim.startswith("C"))
     total, holds, partly = count.total(), count["holds"], count["holds partly"]
-    title = f"# # {numbers[holds]} of {numbers[total].lower()} claims hold as numbers, {numbers[partly].lower()} in part;"
+    title = (
+        f"# # {numbers[holds]} of {numbers[total].lower()} claims hold as numbers, {numbers[partly].lower()} in part;"
+    )
     assert title in (ROOT / "notebooks" / "claims.py").read_text()

@@ -22,7 +22,7 @@ from .power import power_grid
 from .sizes import cnn_size_grid, fcn_size_grid
 from .spec import Spec
 
-__all__ = ["EXPERIMENTS", "PROFILES", "check_profile", "grid"]
+__all__ = ["EXPERIMENTS", "PAPER", "PROFILES", "check_profile", "grid"]
 
 PROFILES = ("smoke", "laptop", "constant", "paper", "full")
 

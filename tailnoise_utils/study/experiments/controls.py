@@ -149,7 +149,7 @@ def images_inverse(x: Float[Tensor, "n c h w"]) -> float:
 
 
 def controls_grid(profile: str) -> tuple[ControlsSpec, ...]:
-    """Take the trainings of `decomposition`, before and after, seed 0 first; and Figure 7's networks, untrained."""
+    """Set alpha^ beside its Gaussian twin, random signs, and flipped or white inputs; 3 seeds."""
     trainings, halves = decomposition_trainings(profile), 3 if profile == "smoke" else 20
     for dataset in ("mnist", "cifar10") if profile != "smoke" else ():
         trainings.append(training("fcn", dataset, profile, iterations=0, depth=9, width=512, seed=0, snapshots=(0,)))

@@ -142,7 +142,7 @@ def _exits(profile: str, alpha: float) -> list[ExitSpec]:
 
 
 def metastability(profile: str) -> tuple[ExitSpec | WellsSpec, ...]:
-    """List the runs of exits from a well, and of moves between four wells, under Levy and Brownian noise."""
+    """Simulate exits from a well, and moves between four wells, under Levy and Brownian noise."""
     # Followed for some 60 moves each. The scale of the Levy noise is such that moves are rare for every alpha alike.
     runs = {1.2: (0.0315, 0.02, 9000.0), 1.5: (0.063, 0.02, 12_000.0), 1.8: (0.12, 0.02, 20_000.0)}
     runs[2.0] = (0.2**0.5, 0.005, 3000.0)
@@ -159,7 +159,7 @@ def metastability(profile: str) -> tuple[ExitSpec | WellsSpec, ...]:
 
 
 def metastability_limit(profile: str) -> tuple[WellsSpec, ...]:
-    """List the runs between the four wells at the largest alpha: more and less noise, and half the time step."""
+    """Simulate moves between the four wells at the largest alpha, with less and less noise, and half the time step."""
     if profile == "smoke":
         alpha, particles = 1.5, 100
         runs = [(0.2, 0.02, 200.0), (0.12, 0.02, 400.0), (0.12, 0.01, 400.0)]

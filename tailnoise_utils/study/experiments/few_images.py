@@ -143,7 +143,7 @@ def compound_poisson(events: Float64[np.ndarray, " e"], P: int) -> Float64[np.nd
 
 
 def few_images_grid(profile: str) -> tuple[FewImagesSpec, ...]:
-    """Take networks that fit and others, by data set, labels, size and time, and planted noise; seed 0 of all first."""
+    """Set a coordinate's tails against the images that count in it, and planted noise; 3 seeds."""
     fcn, small = {"model": "fcn", "width": 128}, {"n_train": 6000, "batch_size": 50, "lr": 0.05}
     early = (0, 10, 20, 30, 50, 100, 1000, 4000)  # MNIST has the loss of CIFAR-10 at its end after some 20 steps
     # Settings of `training`, what differs from it, the index of what is planted.

@@ -109,5 +109,5 @@ def decomposition_trainings(profile: str) -> list[TrainSpec]:
 
 
 def decomposition_grid(profile: str) -> tuple[DiagnosisSpec, ...]:
-    """Ask why alpha^ is below 2, along training."""
+    """Take apart why alpha^ is below 2 (scales, correlation, tails), along training; 3 seeds."""
     return tuple(DiagnosisSpec(t, t.batch_size, few(t.iterations)) for t in decomposition_trainings(profile))

@@ -111,7 +111,7 @@ def predictions(outputs: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> 
 
 
 def jump_grid(profile: str) -> tuple[JumpSpec, ...]:
-    """Take Figure 7's network on 6,000 images, 3 seeds, by gradient descent and by SGD; and once on all of MNIST."""
+    """Follow Figure 7's drop by gradient descent and SGD: 6,000 images, 3 seeds; once all of MNIST."""
     if profile == "smoke":
         small = {"depth": 3, "width": 32, "lr": 0.5}  # large enough a step for drops
         trains = [_train("digits", 1500, b, seed, 60, 5, **small) for seed in seeds(profile) for b in (1500, 50)]

@@ -141,7 +141,7 @@ def _leading_kurtosis(Y: Float[Tensor, "draws P r"]) -> Float64[Tensor, " draws"
 
 
 def power_grid(profile: str) -> tuple[PowerSpec, ...]:
-    """Try the tests of the diagnosis on Gaussian and SaS noise, alone and as a tenth beside Gaussian noise."""
+    """Find the power of the diagnosis's tests on Gaussian and SaS noise, alone or in a tenth of the coordinates."""
     gaussian, kinds = (2.0, 1.0), ("independent", "latent", "elliptical")
     laws = [gaussian, *((alpha, share) for share in (1.0, 0.1) for alpha in (1.95, 1.9, 1.8, 1.7, 1.5))]
     # What more coordinates change is asked of few laws, where it could matter; 4096 are what the diagnosis looks at.
