@@ -11,14 +11,17 @@ from .paper import PALE
 
 # Blue for what holds, orange for what does not, grey where nothing can be said.
 _COLOURS = dict(zip(VERDICTS, (COLOURS[0], COLOURS[4], COLOURS[1], "#999999"), strict=True))
+_ALPHA = r"$\hat\alpha$"
+_NAMED = 8  # cells of a strip up to which they are named
 
 
 @figure
 def strips(judged: Sequence[Verdict]) -> plt.Figure:
     """Draw a strip a claim in its own unit: the range of each cell with its median, and the paper's range as a band."""
     shown = [v for v in judged if v.cells["value"].notna().any()]
-    rows = max(len(shown), 1)  # an empty figure where nothing could be judged
-    drawn, panels = plt.subplots(rows, 1, figsize=(WIDTH, 0.85 * rows), squeeze=False)
+    rows = [min(len(v.cells), _NAMED) + 1 for v in shown] or [1]  # an empty figure where nothing could be judged
+    settings = {"height_ratios": rows, "figsize": (WIDTH, 0.15 * sum(rows) + 0.5 * len(rows)), "squeeze": False}
+    drawn, panels = plt.subplots(len(rows), 1, **settings)
     for axes, v in zip(panels[:, 0], shown, strict=False):
         cells = v.cells.dropna(subset="value")
         y = -np.arange(len(cells))
@@ -33,9 +36,12 @@ def strips(judged: Sequence[Verdict]) -> plt.Figure:
             which = (cells["holds"] == holds).to_numpy()
             marks = {"marker": "o", "color": _COLOURS[v.recurs], "linestyle": "none", "label": v.claim}
             axes.plot(cells["value"][which], y[which], **marks, markerfacecolor=face)
-        axes.set(xlim=limits, ylim=(y.min() - 1, 1), yticks=[])
+        names = cells["cell"].str.replace("alpha^", _ALPHA) if len(y) <= _NAMED else []
+        axes.set(xlim=limits, ylim=(y.min() - 1, 1))
+        axes.set_yticks(y[: len(names)], names)
+        axes.tick_params(axis="y", length=0)
         axes.set_title(f"{v.claim}: {v.recurs}", loc="left")
-        axes.set_title(v.unit.replace("alpha^", r"$\hat\alpha$"), loc="right")
+        axes.set_title(v.unit.replace("alpha^", _ALPHA), loc="right")
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False)
     return drawn
