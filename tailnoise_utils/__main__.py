@@ -97,6 +97,7 @@ def show(
     experiment: Experiment,
     profile: Profile = "smoke",
     figure: Annotated[Path | None, typer.Option(help="Also draw the figure into this file (.png, .svg, .pdf).")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write all rows with their runs' settings into it.")] = None,
 ) -> None:
     """Show what is stored of an experiment: its runs with their provenance, and a summary of its numbers."""
     from tailnoise_utils.study import figures
@@ -112,9 +113,13 @@ def show(
     typer.echo(runner.missing(experiment, profile))
     draw, tabulate = figures.SHOWN[experiment]
     typer.echo(tabulate(results).to_string())
+    for file in filter(None, (figure, csv)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    if csv:
+        results.table().to_csv(csv, index=False)
+        typer.echo(csv)
     if figure:
         figure = figure if figure.suffix else figure.with_suffix(".png")
-        figure.parent.mkdir(parents=True, exist_ok=True)
         draw(results).savefig(figure, dpi=150)
         typer.echo(figure)
 

@@ -38,12 +38,17 @@ def test_run_show_and_list(in_smoke, tmp_path):
     assert "Warning" not in done.stderr
 
     figure = tmp_path / "drawn" / "figure.png"  # the folder is made
-    shown = CliRunner().invoke(app, ["show", "iterations", "--figure", str(figure)])
+    numbers = figure.with_name("numbers.csv.gz")
+    shown = CliRunner().invoke(app, ["show", "iterations", "--figure", str(figure), "--csv", str(numbers)])
     assert shown.exit_code == 0, shown.output
     assert "4 runs" in shown.output
     assert "loss: nll" in shown.output
     assert "training ends at" in shown.output
     assert figure.read_bytes().startswith(b"\x89PNG")
+    stored = store.read(store.path_of("iterations", "smoke"))
+    written = pd.read_csv(numbers)
+    assert written["value"].tolist() == pytest.approx(stored.rows["value"].tolist(), rel=1e-15, nan_ok=True)
+    assert set(written["seed"]) == set(stored.runs["seed"])
 
     verified = CliRunner().invoke(app, ["verify", "iterations", "--profile", "smoke"])
     assert verified.exit_code == 0, verified.output
