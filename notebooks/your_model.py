@@ -116,6 +116,34 @@ other = measure(
 print(f"matrix: {report.corrected}, two passes: {other.corrected}")
 
 # %% [markdown]
+# ## Updates instead of gradients
+#
+# `measure_rows` takes rows of your own: updates of an optimizer, gradients of samples, steps of a trajectory.
+# Here each minibatch makes one step from the same weights and the same state, in float64 and with steps so small that the weights stay.
+# Momentum adds a constant to every gradient, and changes no estimate. Adam divides each coordinate by its typical size.
+
+# %% tags=["show-input"]
+from copy import deepcopy
+
+from tailnoise_utils import measure_rows
+
+
+def stepped(x: torch.Tensor, y: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimizer) -> torch.Tensor:
+    optimizer.zero_grad()
+    loss_fn(network(x.double()), y).backward()
+    optimizer.step()
+    return nn.utils.parameters_to_vector(network.parameters()).detach()
+
+
+for name, kind, options in (("gradients", "SGD", {}), ("momentum", "SGD", {"momentum": 0.9}), ("Adam", "Adam", {})):
+    network = deepcopy(model).double().eval()
+    optimizer = getattr(torch.optim, kind)(network.parameters(), lr=1e-7, **options)
+    for batch in batches:  # for the state
+        stepped(*batch, network, optimizer)
+    rows = torch.stack([stepped(*batch, *deepcopy((network, optimizer))) for batch in batches])
+    print(f"{name:10} {measure_rows(rows, diagnosis=False).corrected}")
+
+# %% [markdown]
 # ## How to read it
 #
 # * `corrected` and `published` differ where there are dead coordinates, or hardly at all.

@@ -21,10 +21,11 @@ _HOMES = {
     "ESTIMATORS": "tail_index",
     "Minibatches": "noise",
     "measure": "measurement",
+    "measure_rows": "measurement",
     "mohammadi": "tail_index",
     "noise_matrix": "noise",
 }
-__all__ = ["ESTIMATORS", "Minibatches", "__version__", "measure", "mohammadi", "noise_matrix"]  # noqa: F822
+__all__ = ["ESTIMATORS", "Minibatches", "__version__", "measure", "measure_rows", "mohammadi", "noise_matrix"]  # noqa: F822
 
 
 def __getattr__(name: str) -> object:

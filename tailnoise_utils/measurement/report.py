@@ -65,7 +65,7 @@ class Report:
         P: number of minibatches.
         p: number of trainable parameters.
         samples: number of samples in all, None where batches do not tell.
-        mode: ``"eval"`` or ``"train"``.
+        mode: ``"eval"`` or ``"train"``; ``"rows"`` of rows of one's own.
         method: ``"matrix"`` or ``"streaming"``.
         seed: of dropout masks and of the permutation of the coordinates.
         published: alpha^ in the paper's arithmetic.
@@ -78,10 +78,10 @@ class Report:
         signs_published: the same of `published`.
         tau: mean tail excess of all live coordinates (:func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`).
         meaningless: which of the estimates mean nothing, and why, else "".
-        rounding: share of the live coordinates whose noise is rounding errors of zero.
+        rounding: share of the live coordinates whose noise is rounding errors of zero, NaN where it is unknown.
         dead_share: share of the coordinates whose gradient is the same in all minibatches.
         norms: Euclidean norm of each row of the noise matrix, shape (P,).
-        loss: mean over the minibatches.
+        loss: mean over the minibatches, NaN where it is unknown.
         accuracy: share of samples with the highest score at their label, None where labels or scores are missing.
         groups: of parameters, by name.
         diagnosis: why alpha^ is below 2, None if it was not made.
@@ -151,13 +151,13 @@ class Report:
     def __repr__(self) -> str:
         each = f" of {self.samples // self.P:,} samples" if self.samples else ""
         live = round(self.p * (1 - self.dead_share))
-        lost = f", {self.rounding:.1%} rounding" if self.rounding else ""
+        lost = f", {self.rounding:.1%} rounding" if self.rounding > 0 else ""
         few = f" ({live} live: few)" if live < FEW else ""
+        rows = self.mode == "rows"
         lines = [
-            f"Gradient noise ({self.mode}): p = {self.p:,}, P = {self.P:,} minibatches{each}",
-            f"  loss {self.loss:.4g}"
-            + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}")
-            + f", norm {np.median(self.norms):.3g}; {self.dead_share:.2%} of p dead{few}{lost}",
+            f"{'Noise' if rows else 'Gradient noise'} ({self.mode}): p = {self.p:,}, P = {self.P:,} "
+            + ("rows" if rows else f"minibatches{each}"),
+            f"  {self._loss()}, norm {np.median(self.norms):.3g}; {self.dead_share:.2%} of p dead{few}{lost}",
         ]
         said = ("2: i.i.d. Gaussian", "of covariance alone", "correlation removed")
         if self.meaningless:
@@ -177,6 +177,11 @@ class Report:
         """Give estimates with their names."""
         return [(name, getattr(self, name)) for name in names]
 
+    def _loss(self) -> str:
+        """Say what the loss and the accuracy are."""
+        loss = "unknown" if math.isnan(self.loss) else f"{self.loss:.4g}"
+        return f"loss {loss}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}")
+
     def _error(self) -> str:
         """Say how rough a standard error of few minibatches is."""
         rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
@@ -187,10 +192,11 @@ class Report:
         size = f" of {self.samples // self.P:,} samples ({self.samples:,} in all)" if self.samples else ""
         live = round(self.p * (1 - self.dead_share))
         few = f";\n  only {live} live: few, so that alpha^ says little" if live < FEW else ""
+        what = "Noise of rows" if self.mode == "rows" else f"Gradient noise in {self.mode} mode"
         lines = [
-            f"Gradient noise in {self.mode} mode: p = {self.p:,} parameters,",
-            f"  P = {self.P} minibatches{size}",
-            f"  loss {self.loss:.4g}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"),
+            f"{what}: p = {self.p:,} parameters,",
+            f"  P = {self.P} {'rows' if self.mode == 'rows' else 'minibatches'}{size}",
+            f"  {self._loss()}",
             f"  dead, with the same gradient in all minibatches: {self.dead_share:.2%} of the parameters" + few,
             f"  norm of the noise of a minibatch: median {np.median(self.norms):.4g}, {self.norms.min():.4g} to "
             f"{self.norms.max():.4g}",
