@@ -144,6 +144,63 @@ for name, kind, options in (("gradients", "SGD", {}), ("momentum", "SGD", {"mome
     print(f"{name:10} {measure_rows(rows, diagnosis=False).corrected}")
 
 # %% [markdown]
+# ## Along training
+#
+# A `Recorder` measures the same minibatches every so many steps, and leaves the training as it would be without.
+# By default it makes no tests, and keeps tau. Its cost is one more gradient for each of its minibatches.
+
+# %% tags=["show-input"] mystnb={"image": {"alt": "Three panels against the step of a training: the tail index of the noise, of its Gaussian twin and with random signs; the tail excess tau; and the loss."}}
+from tailnoise_utils import Recorder
+
+network = deepcopy(model).train()
+optimizer = torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9)
+recorder = Recorder(network, loss_fn, batches, every=14)
+for _ in range(3):
+    for x, y in batches:
+        recorder.step()
+        optimizer.zero_grad()
+        loss_fn(network(x), y).backward()
+        optimizer.step()
+recorder.step()
+recorder.plot()
+
+# %% [markdown]
+# `recorder.to_frame()` has a row for each measurement, `recorder.reports` the reports by step.
+# The recipes below are not executed here: tests run them with stand-ins, and they ran once with Lightning 2.6, transformers 5.24 and TensorBoard 2.21.
+# A last `recorder.step()` after the training measures its end. With Lightning, as `Trainer(callbacks=[Record()])`:
+#
+# ```python
+# import lightning
+#
+#
+# class Record(lightning.Callback):
+#     def on_train_batch_start(self, *_):
+#         recorder.step()
+# ```
+#
+# With Hugging Face's `Trainer`, whose models return a loss: `Recorder(model, lambda model, batch: model(**batch).loss, batches)`, and `Trainer(..., callbacks=[Record()])`:
+#
+# ```python
+# import transformers
+#
+#
+# class Record(transformers.TrainerCallback):
+#     def on_step_begin(self, *_, **__):
+#         recorder.step()
+# ```
+#
+# For TensorBoard:
+#
+# ```python
+# from torch.utils.tensorboard import SummaryWriter
+#
+# with SummaryWriter() as writer:
+#     for step, report in recorder.reports.items():
+#         for name, value in report.scalars().items():
+#             writer.add_scalar(f"noise/{name}", value, step)
+# ```
+
+# %% [markdown]
 # ## How to read it
 #
 # * `corrected` and `published` differ where there are dead coordinates, or hardly at all.

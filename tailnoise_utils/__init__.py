@@ -20,12 +20,13 @@ from ._version import __version__
 _HOMES = {
     "ESTIMATORS": "tail_index",
     "Minibatches": "noise",
+    "Recorder": "measurement",
     "measure": "measurement",
     "measure_rows": "measurement",
     "mohammadi": "tail_index",
     "noise_matrix": "noise",
 }
-__all__ = ["ESTIMATORS", "Minibatches", "__version__", "measure", "measure_rows", "mohammadi", "noise_matrix"]  # noqa: F822
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> object:

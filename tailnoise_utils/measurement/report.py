@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-_STYLE = {
+STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -278,7 +278,7 @@ class Report:
         points += [
             (name, group.corrected, "s", vermilion) for name, group in self.groups.items() if not group.meaningless
         ]
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             size = (10, max(3.2, 0.9 + 0.28 * len(points)))
             figure, (indices, norms) = plt.subplots(1, 2, figsize=size, width_ratios=[1.4, 1])
             for y, (_, index, marker, colour) in enumerate(points):
