@@ -152,12 +152,14 @@ def measure(
                     "max_entries": entries,
                 }
                 explained, problem = _diagnosis(matrix, repeated(passes.marks), coarsest, **settings)
-            numbers, estimates = _of_matrix(centre(matrix), parts, seed)
+            U = centre(matrix)
+            estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
+            published = estimate(split(U, None, "published"))  # in its own arithmetic
         else:
             mean, live = mean_and_live(passes.first(), P)
             rows = (noise_pieces(gradient, mean) for gradient in passes.second())
             estimates = _of_rows(P, live, rows, parts, seed)
-            numbers = {"published": estimates.published(), **estimates.results()}
+            published = estimates.published()
     lost = estimates.lost(passes.rounding)
     rounding = float(lost.sum() / estimates.live.sum())
     if explained and not explained.doubt and rounding > UNRESOLVED:
@@ -169,13 +171,14 @@ def measure(
         mode=mode,
         method=method,
         seed=seed,
+        published=published,
         rounding=rounding,
         loss=float(np.mean(passes.losses)),
         accuracy=passes.accuracy(),
         diagnosis=explained,
         no_diagnosis=problem,
         seconds=time.perf_counter() - start,
-        **numbers,
+        **estimates.results(),
     )
 
 
@@ -238,7 +241,7 @@ def measure_rows(
     if diagnosis:
         settings = {"groups": parts, "seed": seed, "draws": draws, "max_entries": entries}
         explained, problem = _diagnosis(matrix, (0, 0), matrix.dtype, **settings)
-    numbers, _ = _of_matrix(centre(matrix.clone()), parts, seed)
+    U = centre(matrix.clone())
     return Report(
         P=P,
         p=p,
@@ -246,20 +249,15 @@ def measure_rows(
         mode="rows",
         method="matrix",
         seed=seed,
+        published=estimate(split(U, None, "published")),
         rounding=math.nan,
         loss=math.nan,
         accuracy=None,
         diagnosis=explained,
         no_diagnosis=problem,
         seconds=time.perf_counter() - start,
-        **numbers,
+        **_of_rows(P, alive(U), ([row] for row in U), parts, seed).results(),
     )
-
-
-def _of_matrix(U: Float[Tensor, "P p"], parts: dict[str, list[slice]], seed: int) -> tuple[dict[str, Any], Estimates]:
-    """Return what a report has of a noise matrix, `published` in its own arithmetic."""
-    estimates = _of_rows(len(U), alive(U), ([row] for row in U), parts, seed)
-    return {"published": estimate(split(U, None, "published")), **estimates.results()}, estimates
 
 
 def _of_rows(

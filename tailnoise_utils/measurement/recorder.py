@@ -78,21 +78,22 @@ class Recorder:
         return pd.DataFrame([{"step": step} | report.scalars() for step, report in self.reports.items()])
 
     def plot(self) -> Figure:
-        """Draw alpha^ with its Gaussian twin, tau, and the loss against the step."""
+        """Draw alpha^ with its standard error and its Gaussian twin, tau, and the loss against the step."""
         import matplotlib as mpl
         from matplotlib import pyplot as plt
 
-        frame, names = self.to_frame(), {"corrected": "joint", "twin": "its Gaussian twin", "signs": "random signs"}
+        names = {
+            "corrected": "joint alpha^",
+            "twin": "its Gaussian twin",
+            "signs": "random signs",
+            "tau": "tail excess tau",
+        }
+        frame = self.to_frame().set_index("step").rename(columns=names)
+        errors = {"joint alpha^": frame["corrected_se"], "random signs": frame["signs_se"]}
+        colours = ["#0072B2", "#009E73", "#D55E00"]
         with mpl.rc_context(STYLE):
             figure, axes = plt.subplots(1, 3, figsize=(10, 3.2))
-            for (name, label), colour in zip(names.items(), ("#0072B2", "#009E73", "#D55E00"), strict=True):
-                axes[0].errorbar(
-                    "step", name, yerr=frame.get(f"{name}_se"), data=frame, label=label, color=colour, fmt="o-", ms=3
-                )
-            axes[0].legend()
-            for ax, name in zip(axes[1:], ("tau", "loss"), strict=True):
-                ax.plot("step", name, "o-", data=frame, color="#0072B2", ms=3)
-            for ax, label in zip(axes, (r"$\hat\alpha$ ± s.e.", "tail excess tau (0: Gaussian)", "loss"), strict=True):
-                ax.set(xlabel="step", ylabel=label)
+            for ax, columns in zip(axes, (list(names.values())[:3], ["tail excess tau"], ["loss"]), strict=True):
+                frame[columns].plot(ax=ax, yerr=errors, fmt="o-", ms=3, color=colours[: len(columns)])
         plt.close(figure)  # as in a report
         return figure
