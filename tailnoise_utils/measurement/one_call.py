@@ -242,6 +242,7 @@ def measure_rows(
         settings = {"groups": parts, "seed": seed, "draws": draws, "max_entries": entries}
         explained, problem = _diagnosis(matrix, (0, 0), matrix.dtype, **settings)
     U = centre(matrix.clone())
+    estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
     return Report(
         P=P,
         p=p,
@@ -256,7 +257,7 @@ def measure_rows(
         diagnosis=explained,
         no_diagnosis=problem,
         seconds=time.perf_counter() - start,
-        **_of_rows(P, alive(U), ([row] for row in U), parts, seed).results(),
+        **estimates.results(),
     )
 
 
