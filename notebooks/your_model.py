@@ -74,6 +74,7 @@ report
 # * Tests make the conclusion. As data: `report.heavier` (True, False, None) and `report.scalars()`.
 #
 # `report.to_frame()` is a table of all numbers (the first twelve of them below), `report.plot()` a figure.
+# `report.to_json()` is read by `Report.from_json`.
 # `report.details()` prints every layer, the parts of the gap, and the tests.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels: the tail index of the whole network in three ways, of its Gaussian twin, with random signs, and of each layer with standard errors, beside the dotted line at 2; and a histogram of the norms of the noise."}}

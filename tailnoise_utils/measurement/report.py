@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tailnoise_utils.diagnosis import Diagnosis
+from tailnoise_utils.diagnosis import Comparison, Diagnosis
 from tailnoise_utils.diagnosis.assembly import FEWEST_ROWS
+from tailnoise_utils.diagnosis.decomposition import Decomposition
+from tailnoise_utils.diagnosis.joint import Estimate
 from tailnoise_utils.diagnosis.per_coordinate import stable_index
 from tailnoise_utils.diagnosis.result import FEW
 from tailnoise_utils.tail_index import TailIndex
@@ -57,9 +60,11 @@ class Group:
         return [(name, index) for name, index in both if index]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Report:
     """Gradient noise of one model at one point; printed in ten lines, :meth:`details` has the rest.
+
+    Two reports are equal if all of them is but the wall time; NaN equals NaN.
 
     Attributes:
         P: number of minibatches.
@@ -147,6 +152,34 @@ class Report:
             | {"norm": float(np.median(self.norms))}
             | {name: math.nan if value is None else float(value) for name, value in optional.items()}
         )
+
+    def to_json(self) -> str:
+        """Write the report, for :meth:`from_json`; what JSON has not, such as NaN, is an object that names its type."""
+        return json.dumps(_plain(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read a report that equals the one that :meth:`to_json` wrote.
+
+        Args:
+            text: what it wrote.
+
+        Returns:
+            The report.
+
+        Raises:
+            ValueError: the text is no report of this version.
+        """
+        try:
+            report = json.loads(text, object_hook=_made)
+        except (KeyError, TypeError):  # other types, or others of their fields
+            report = None
+        if not isinstance(report, cls):
+            raise ValueError("this is no report of this version of tailnoise_utils: give what to_json() of one wrote")
+        return report
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Report) and _plain(self, "seconds") == _plain(other, "seconds")
 
     def __repr__(self) -> str:
         each = f" of {self.samples // self.P:,} samples" if self.samples else ""
@@ -314,3 +347,28 @@ def index_rows(name: str, index: TailIndex) -> list[dict[str, Any]]:
 def _value(index: TailIndex) -> str:
     """Print an estimate with its standard error."""
     return f"{index.alpha:.3f}" + ("" if math.isnan(index.se) else f" +- {index.se:.3f}")
+
+
+_TYPES = {kind.__name__: kind for kind in (Comparison, Decomposition, Diagnosis, Estimate, Group, Report, TailIndex)}
+_ITEMS = {"dict": dict, "float": float, "ndarray": np.array, "tuple": tuple}  # made of one argument
+
+
+def _plain(value: Any, without: str = "") -> Any:
+    """Write a value in what JSON has, a field left out."""
+    name = type(value).__name__
+    if name in _TYPES:
+        return {"type": name} | {
+            key: _plain(getattr(value, key), without) for key in value.__annotations__ if key != without
+        }
+    if isinstance(value, Mapping):
+        return {"type": "dict", "items": [[_plain(key), _plain(one, without)] for key, one in value.items()]}
+    if isinstance(value, tuple | np.ndarray):
+        return {"type": name, "items": [_plain(one, without) for one in value]}
+    value = value.item() if isinstance(value, np.generic) else value
+    return {"type": "float", "items": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _made(record: dict[str, Any]) -> Any:
+    """Make what :func:`_plain` wrote as an object."""
+    kind = record.pop("type")
+    return _ITEMS[kind](record["items"]) if kind in _ITEMS else _TYPES[kind](**record)
