@@ -82,8 +82,9 @@ def test_the_numbers_are_those_of_measure_at_these_weights() -> None:
     assert (cheap.diagnosis, cheap.groups) == (None, {})
     axes = recorder.plot().axes
     legends = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in axes]
-    assert legends == [["joint alpha^", "its Gaussian twin", "random signs"], ["tail excess tau"], ["loss"]]
+    assert legends == [["corrected", "twin", "signs"], ["tau"], ["loss"]]
     assert {ax.get_xlabel() for ax in axes} == {"step"}
+    assert [ax.get_ylabel() for ax in axes][1:] == ["tail excess tau", "mean loss"]
     assert axes[1].lines[0].get_ydata().tolist() == frame["tau"].tolist()
     asked = Recorder(model, cross_entropy, batches, every=1, diagnosis=True, draws=19, groups=None)
     asked.step()

@@ -1,6 +1,5 @@
 """Measure the gradient noise of any network: its tail index in both conventions, and what is needed to read it."""
 
-import math
 import os
 import time
 from collections import deque
@@ -246,14 +245,10 @@ def measure_rows(
     return Report(
         P=P,
         p=p,
-        samples=None,
         mode="rows",
         method="matrix",
         seed=seed,
         published=estimate(split(U, None, "published")),
-        rounding=math.nan,
-        loss=math.nan,
-        accuracy=None,
         diagnosis=explained,
         no_diagnosis=problem,
         seconds=time.perf_counter() - start,

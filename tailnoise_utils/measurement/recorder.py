@@ -82,18 +82,16 @@ class Recorder:
         import matplotlib as mpl
         from matplotlib import pyplot as plt
 
-        names = {
-            "corrected": "joint alpha^",
-            "twin": "its Gaussian twin",
-            "signs": "random signs",
-            "tau": "tail excess tau",
+        frame = self.to_frame().set_index("step")
+        errors = {name: frame[f"{name}_se"] for name in ("corrected", "signs")}
+        panels = {
+            r"$\hat\alpha$ ± s.e.": ["corrected", "twin", "signs"],
+            "tail excess tau": ["tau"],
+            "mean loss": ["loss"],
         }
-        frame = self.to_frame().set_index("step").rename(columns=names)
-        errors = {"joint alpha^": frame["corrected_se"], "random signs": frame["signs_se"]}
-        colours = ["#0072B2", "#009E73", "#D55E00"]
-        with mpl.rc_context(STYLE):
+        with mpl.rc_context(STYLE | {"axes.prop_cycle": mpl.cycler(color=["#0072B2", "#009E73", "#D55E00"])}):
             figure, axes = plt.subplots(1, 3, figsize=(10, 3.2))
-            for ax, columns in zip(axes, (list(names.values())[:3], ["tail excess tau"], ["loss"]), strict=True):
-                frame[columns].plot(ax=ax, yerr=errors, fmt="o-", ms=3, color=colours[: len(columns)])
+            for ax, (label, columns) in zip(axes, panels.items(), strict=True):
+                frame[columns].plot(ax=ax, yerr=errors, fmt="o-", ms=3, ylabel=label)
         plt.close(figure)  # as in a report
         return figure

@@ -60,7 +60,7 @@ class Group:
         return [(name, index) for name, index in both if index]
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class Report:
     """Gradient noise of one model at one point; printed in ten lines, :meth:`details` has the rest.
 
@@ -96,7 +96,7 @@ class Report:
 
     P: int
     p: int
-    samples: int | None
+    samples: int | None = None
     mode: str
     method: str
     seed: int
@@ -109,11 +109,11 @@ class Report:
     signs_published: TailIndex
     tau: float
     meaningless: str
-    rounding: float
+    rounding: float = math.nan
     dead_share: float
     norms: np.ndarray
-    loss: float
-    accuracy: float | None
+    loss: float = math.nan
+    accuracy: float | None = None
     groups: dict[str, Group]
     diagnosis: Diagnosis | None
     no_diagnosis: str
@@ -159,17 +159,7 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """Read a report that equals the one that :meth:`to_json` wrote.
-
-        Args:
-            text: what it wrote.
-
-        Returns:
-            The report.
-
-        Raises:
-            ValueError: the text is no report of this version.
-        """
+        """Read a report that equals the one that :meth:`to_json` wrote; refuse other text with a ValueError."""
         try:
             report = json.loads(text, object_hook=_made)
         except (KeyError, TypeError):  # other types, or others of their fields
