@@ -21,6 +21,7 @@ _HOMES = {
     "ESTIMATORS": "tail_index",
     "Minibatches": "noise",
     "Recorder": "measurement",
+    "estimate": "tail_index",
     "measure": "measurement",
     "measure_rows": "measurement",
     "mohammadi": "tail_index",
