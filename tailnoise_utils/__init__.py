@@ -20,11 +20,14 @@ from ._version import __version__
 _HOMES = {
     "ESTIMATORS": "tail_index",
     "Minibatches": "noise",
+    "Recorder": "measurement",
+    "estimate": "tail_index",
     "measure": "measurement",
+    "measure_rows": "measurement",
     "mohammadi": "tail_index",
     "noise_matrix": "noise",
 }
-__all__ = ["ESTIMATORS", "Minibatches", "__version__", "measure", "mohammadi", "noise_matrix"]  # noqa: F822
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> object:

@@ -1,5 +1,6 @@
 """What a newcomer reads: the printed report explains itself, and its last sentence says what was found and no more."""
 
+import json
 import math
 import re
 from dataclasses import replace
@@ -16,7 +17,8 @@ from tailnoise_utils.diagnosis.joint import Estimate
 from tailnoise_utils.diagnosis.twins import flip_columns, twin_inverse
 from tailnoise_utils.measurement import estimates
 from tailnoise_utils.measurement import one_call as module
-from tailnoise_utils.measurement.one_call import measure
+from tailnoise_utils.measurement.one_call import measure, measure_rows
+from tailnoise_utils.measurement.report import Report
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
 from tailnoise_utils.tail_index import mohammadi
@@ -485,3 +487,57 @@ def test_a_minibatch_without_labels_that_count_is_refused(method: str) -> None:
         FloatingPointError, match=r"the loss of minibatch 2 is nan, though its gradient is finite.* ignored"
     ):
         measure(nn.Linear(20, 2), cross_entropy, Minibatches(x, y, 20, order="data"), method=method)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [{"draws": 19}, {"method": "streaming"}, {"diagnosis": False, "groups": {"type": ["bias"], "items": ["weight"]}}],
+)
+def test_a_report_goes_to_json_and_back(options: dict) -> None:
+    torch.manual_seed(0)
+    model, batches = nn.Linear(20, 2), Minibatches(*small(), 20, seed=0)
+    report = measure(model, cross_entropy, batches, **options)
+    text = report.to_json()
+    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    back = Report.from_json(text)
+    assert back == report
+    assert (repr(back), back.details(), back.to_json()) == (repr(report), report.details(), text)
+    assert back.to_frame().equals(report.to_frame())
+    assert back.norms.dtype == report.norms.dtype
+    assert type(back.accuracy) is type(report.accuracy)
+    assert back.seconds == report.seconds
+    if report.diagnosis:
+        assert back.diagnosis == report.diagnosis
+        assert back.diagnosis.segments == report.diagnosis.segments
+
+
+def test_reports_are_equal_if_their_numbers_are() -> None:
+    V = torch.randn(20, 30, generator=torch.Generator().manual_seed(0))
+    one, same = (measure_rows(V, {"a": 10}, draws=19) for _ in range(2))
+    assert one.seconds != same.seconds
+    assert one.diagnosis.seconds != same.diagnosis.seconds
+    assert math.isnan(one.loss)
+    assert one == same
+    group = one.groups["a"]
+    for change in (
+        {"tau": one.tau + 1e-15},
+        {"norms": one.norms[::-1]},
+        {"loss": 0.0},
+        {"corrected": replace(one.corrected, info={})},
+        {"groups": {"b": group}},
+        {"groups": {"a": replace(group, corrected=None)}},
+        {"diagnosis": replace(one.diagnosis, draws=20)},
+        {"diagnosis": None},
+    ):
+        assert one != replace(one, **change)
+    assert one != one.to_json()
+    assert one != None  # noqa: E711
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "3", "[]", '{"type": "Group"}', '{"type": "Report", "P": 3}', "{", '{"type": "eval"}']
+)
+def test_what_is_no_report_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"this is no report of this version|Expecting property name"):
+        Report.from_json(text)

@@ -518,3 +518,38 @@ def test_what_is_no_noise_about_zero_does_not_pass_without_a_word():
             heavy[:, 0] = np.arange(30) == 3  # a coordinate that one minibatch reaches
             for quiet in (heavy, heavy - heavy.mean(0), heavy.ravel(), np.repeat(heavy[:, :1], 400, 1) + 1e-9 * heavy):
                 estimator(quiet, convention=convention)
+
+
+def test_all_estimators_in_one_table():
+    x = stable.sample(1.5, 1000, generator=np.random.default_rng(0))
+    table = tail_index.estimate(x).set_index("estimator")
+    assert table.columns.tolist() == ["alpha", "se", "note"]
+    assert table.index.tolist() == list(tail_index.ESTIMATORS)
+    for name, function in tail_index.ESTIMATORS.items():
+        index = function(x)
+        assert (table.alpha[name], table.se[name]) == (index.alpha, index.se)
+        assert abs(index.alpha - 1.5) < 4 * index.se
+    assert table.note["mohammadi"] == "for 0 < alpha <= 2, any K >= 4"
+    assert table.note["mcculloch"] == "for 0.2 <= alpha <= 2"
+    assert table.note.str.startswith("for ").all()
+
+
+def test_the_table_says_why_there_is_no_estimate_and_what_is_warned_of():
+    few = tail_index.estimate([1.0, -2.0, 3.0, -1.5, 0.3]).set_index("estimator")
+    assert math.isnan(few.alpha["mcculloch"])
+    assert math.isnan(few.se["mcculloch"])
+    assert "K = 5 entries are too few: this estimator needs at least 20" in few.note["mcculloch"]
+    assert math.isfinite(few.alpha["hill"])
+    shifted = np.random.default_rng(0).normal(5, 1, 3000)
+    table = tail_index.estimate(shifted).set_index("estimator")
+    with pytest.warns(UserWarning, match="the mean of the entries is not zero") as caught:
+        tail_index.mohammadi(shifted)
+    assert table.note["mohammadi"] == str(caught[0].message)
+    assert "K = 3000 is above 2000" in table.note["maximum_likelihood"]
+    for wrong, message in (
+        (np.ones(50), "a constant"),
+        (np.ones((5, 5)), "one-dimensional"),
+        ([1.0, math.nan] * 9, "NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tail_index.estimate(wrong)

@@ -83,7 +83,7 @@ class Estimates:
 
     def __init__(self, P: int, live: Bool[Tensor, " p"], slices: dict[str, list[slice]], seed: int) -> None:
         self.norms: list[float] = []
-        self._live, self._all_live = live, bool(live.all())
+        self.live, self._all_live = live, bool(live.all())
         self._network = _Scope(P, live)
         p = int(live.count_nonzero())
         self._permuted = PermutedRowBlocks(P, p, _order(p, seed).to(live.device))
@@ -119,9 +119,9 @@ class Estimates:
             entries, piece = piece[: last - start], piece[last - start :]
             if self._column_norms is None:
                 self._column_norms = piece.new_zeros(
-                    len(self._live), dtype=torch.promote_types(piece.dtype, torch.float32)
+                    len(self.live), dtype=torch.promote_types(piece.dtype, torch.float32)
                 )
-            columns = (of_all[start:last].split(CHUNK) for of_all in (self._live, self._signs, self._column_norms))
+            columns = (of_all[start:last].split(CHUNK) for of_all in (self.live, self._signs, self._column_norms))
             for x, alive, signs, norms in zip(entries.split(CHUNK), *columns, strict=True):
                 wide, live = x.double(), x if self._all_live else chosen(x, alive)
                 self._square += float(wide.dot(wide))
@@ -149,7 +149,7 @@ class Estimates:
             for index in (self._network.result("corrected"), self._permuted.result())
         )
         scales = (self._column_norms.double() / math.sqrt(self._P)).cpu()
-        live = scales[self._live.cpu()]
+        live = scales[self.live.cpu()]
         return {
             "corrected": corrected,
             "permuted": permuted,
@@ -172,7 +172,7 @@ class Estimates:
 
     def lost(self, rounding: Tensor | float) -> Bool[Tensor, " p"]:
         """Mark the live coordinates that other roundings move so much that their noise is little else."""
-        return self._live & (rounding > _LOST / math.sqrt(self._P) * self._column_norms)
+        return self.live & (rounding > _LOST / math.sqrt(self._P) * self._column_norms)
 
 
 def _order(p: int, seed: int) -> Int[Tensor, " p"]:

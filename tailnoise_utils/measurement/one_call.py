@@ -24,6 +24,7 @@ from tailnoise_utils.noise.parameters import slices, trainable, units
 from tailnoise_utils.noise.torch_state import private_randomness
 from tailnoise_utils.tail_index.blocks import estimate, split
 from tailnoise_utils.tail_index.logs import alive
+from tailnoise_utils.tail_index.result import Sample, as_numbers, check_finite
 
 from .estimates import Estimates
 from .passes import Passes, Progress, repeated, steps_told
@@ -151,17 +152,15 @@ def measure(
                 }
                 explained, problem = _diagnosis(matrix, repeated(passes.marks), coarsest, **settings)
             U = centre(matrix)
-            live, rows = alive(U), ([row] for row in U)
+            estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
+            published = estimate(split(U, None, "published"))  # in its own arithmetic
         else:
             mean, live = mean_and_live(passes.first(), P)
             rows = (noise_pieces(gradient, mean) for gradient in passes.second())
-        if not bool(live.any()):
-            raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
-        published = estimate(split(U, None, "published")) if method == "matrix" else None  # in its own arithmetic
-        estimates = Estimates(P, live, parts, seed)
-        deque(map(estimates.add, rows), maxlen=0)  # keep no reference to a row while the next one is made: memory
+            estimates = _of_rows(P, live, rows, parts, seed)
+            published = estimates.published()
     lost = estimates.lost(passes.rounding)
-    rounding = float(lost.sum() / live.sum())
+    rounding = float(lost.sum() / estimates.live.sum())
     if explained and not explained.doubt and rounding > UNRESOLVED:
         explained = replace(explained, doubt=_lost(model, lost, rounding))
     return Report(
@@ -171,7 +170,7 @@ def measure(
         mode=mode,
         method=method,
         seed=seed,
-        published=published or estimates.published(),
+        published=published,
         rounding=rounding,
         loss=float(np.mean(passes.losses)),
         accuracy=passes.accuracy(),
@@ -180,6 +179,92 @@ def measure(
         seconds=time.perf_counter() - start,
         **estimates.results(),
     )
+
+
+def measure_rows(
+    V: Sample,
+    layers: Mapping[str, slice | int] | None = None,
+    *,
+    seed: int = 0,
+    diagnosis: bool = True,
+    draws: int = 99,
+    entries: int = 2**23,
+) -> Report:
+    r"""Measure the noise of rows of one's own: updates of an optimizer, gradients of samples, steps of a trajectory.
+
+    Of gradients of minibatches it has the numbers of :func:`measure`. The mean of the rows is subtracted, in a copy. Loss,
+    accuracy and rounding errors are unknown: NaN or None. Nothing is concluded of steps whose neighbours are alike.
+
+    Args:
+        V: shape (P, p), one row a minibatch, a sample or a step.
+        layers: name to a slice of a row, or to the number of columns after those of the layer before.
+        seed: of the permutation of the columns and of the tests.
+        diagnosis: as in :func:`measure`.
+        draws: as in :func:`measure`.
+        entries: as in :func:`measure`.
+
+    Returns:
+        The report, of mode ``"rows"``.
+
+    Raises:
+        TypeError: a number that has to be an integer, such as `entries`, is none.
+        ValueError: V is no matrix of two rows or more, holds NaN or infinity; a layer that does not fit; too few draws.
+        NothingAlive: all rows are the same.
+
+    Example:
+        >>> V = torch.randn(30, 200, generator=torch.Generator().manual_seed(0))
+        >>> report = measure_rows(V, {"first": 150, "second": 50})
+        >>> report.heavier, report.groups["second"].p
+        (False, 50)
+    """
+    for name, value in (("seed", seed), ("draws", draws), ("entries", entries)):
+        check_integer(value, name)
+    check_draws(draws)
+    start, matrix = time.perf_counter(), as_numbers(V)
+    if matrix.ndim != 2 or len(matrix) < 2 or not matrix.shape[1]:
+        raise ValueError(
+            f"V has the shape {tuple(matrix.shape)}: give a matrix of two rows or more, such as torch.stack(rows)"
+        )
+    check_finite(matrix, "V")
+    P, p = matrix.shape
+    parts, at = {}, 0
+    for name, columns in (layers or {}).items():
+        part = columns if isinstance(columns, slice) else slice(at, at + columns)
+        at = p if part.stop is None else part.stop
+        parts[name] = [slice(part.start or 0, at)]
+        if part.step not in (None, 1) or not 0 <= parts[name][0].start < at <= p:
+            raise ValueError(
+                f"layer {name!r}: {part} is no slice of a row of p = {p} columns: give start < stop, at most {p}"
+            )
+    explained, problem = None, _NOT_ASKED
+    if diagnosis:
+        settings = {"groups": parts, "seed": seed, "draws": draws, "max_entries": entries}
+        explained, problem = _diagnosis(matrix, (0, 0), matrix.dtype, **settings)
+    U = centre(matrix.clone())
+    estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
+    return Report(
+        P=P,
+        p=p,
+        mode="rows",
+        method="matrix",
+        seed=seed,
+        published=estimate(split(U, None, "published")),
+        diagnosis=explained,
+        no_diagnosis=problem,
+        seconds=time.perf_counter() - start,
+        **estimates.results(),
+    )
+
+
+def _of_rows(
+    P: int, live: Bool[Tensor, " p"], rows: Iterable[Iterable[Tensor]], parts: dict[str, list[slice]], seed: int
+) -> Estimates:
+    """Take the estimates of P rows of noise, each in pieces."""
+    if not bool(live.any()):
+        raise NothingAlive("nothing is alive: every coordinate of the gradient is the same in all minibatches")
+    estimates = Estimates(P, live, parts, seed)
+    deque(map(estimates.add, rows), maxlen=0)  # keep no reference to a row while the next one is made: memory
+    return estimates
 
 
 def _lost(model: nn.Module, lost: Bool[Tensor, " p"], share: float) -> str:

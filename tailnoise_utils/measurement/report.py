@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tailnoise_utils.diagnosis import Diagnosis
+from tailnoise_utils.diagnosis import Comparison, Diagnosis
 from tailnoise_utils.diagnosis.assembly import FEWEST_ROWS
+from tailnoise_utils.diagnosis.decomposition import Decomposition
+from tailnoise_utils.diagnosis.joint import Estimate
 from tailnoise_utils.diagnosis.per_coordinate import stable_index
 from tailnoise_utils.diagnosis.result import FEW
 from tailnoise_utils.tail_index import TailIndex
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-_STYLE = {
+STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -57,15 +60,17 @@ class Group:
         return [(name, index) for name, index in both if index]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class Report:
     """Gradient noise of one model at one point; printed in ten lines, :meth:`details` has the rest.
+
+    Two reports are equal if all of them is but the wall time; NaN equals NaN.
 
     Attributes:
         P: number of minibatches.
         p: number of trainable parameters.
         samples: number of samples in all, None where batches do not tell.
-        mode: ``"eval"`` or ``"train"``.
+        mode: ``"eval"`` or ``"train"``; ``"rows"`` of rows of one's own.
         method: ``"matrix"`` or ``"streaming"``.
         seed: of dropout masks and of the permutation of the coordinates.
         published: alpha^ in the paper's arithmetic.
@@ -78,10 +83,10 @@ class Report:
         signs_published: the same of `published`.
         tau: mean tail excess of all live coordinates (:func:`~tailnoise_utils.diagnosis.per_coordinate.tail_excess`).
         meaningless: which of the estimates mean nothing, and why, else "".
-        rounding: share of the live coordinates whose noise is rounding errors of zero.
+        rounding: share of the live coordinates whose noise is rounding errors of zero, NaN where it is unknown.
         dead_share: share of the coordinates whose gradient is the same in all minibatches.
         norms: Euclidean norm of each row of the noise matrix, shape (P,).
-        loss: mean over the minibatches.
+        loss: mean over the minibatches, NaN where it is unknown.
         accuracy: share of samples with the highest score at their label, None where labels or scores are missing.
         groups: of parameters, by name.
         diagnosis: why alpha^ is below 2, None if it was not made.
@@ -91,7 +96,7 @@ class Report:
 
     P: int
     p: int
-    samples: int | None
+    samples: int | None = None
     mode: str
     method: str
     seed: int
@@ -104,11 +109,11 @@ class Report:
     signs_published: TailIndex
     tau: float
     meaningless: str
-    rounding: float
+    rounding: float = math.nan
     dead_share: float
     norms: np.ndarray
-    loss: float
-    accuracy: float | None
+    loss: float = math.nan
+    accuracy: float | None = None
     groups: dict[str, Group]
     diagnosis: Diagnosis | None
     no_diagnosis: str
@@ -148,16 +153,34 @@ class Report:
             | {name: math.nan if value is None else float(value) for name, value in optional.items()}
         )
 
+    def to_json(self) -> str:
+        """Write the report, for :meth:`from_json`; what JSON has not, such as NaN, is an object that names its type."""
+        return json.dumps(_plain(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read a report that equals the one that :meth:`to_json` wrote; refuse other text with a ValueError."""
+        try:
+            report = json.loads(text, object_hook=_made)
+        except (KeyError, TypeError):  # other types, or others of their fields
+            report = None
+        if not isinstance(report, cls):
+            raise ValueError("this is no report of this version of tailnoise_utils: give what to_json() of one wrote")
+        return report
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Report) and _plain(self, "seconds") == _plain(other, "seconds")
+
     def __repr__(self) -> str:
         each = f" of {self.samples // self.P:,} samples" if self.samples else ""
         live = round(self.p * (1 - self.dead_share))
-        lost = f", {self.rounding:.1%} rounding" if self.rounding else ""
+        lost = f", {self.rounding:.1%} rounding" if self.rounding > 0 else ""
         few = f" ({live} live: few)" if live < FEW else ""
+        rows = self.mode == "rows"
         lines = [
-            f"Gradient noise ({self.mode}): p = {self.p:,}, P = {self.P:,} minibatches{each}",
-            f"  loss {self.loss:.4g}"
-            + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}")
-            + f", norm {np.median(self.norms):.3g}; {self.dead_share:.2%} of p dead{few}{lost}",
+            f"{'Noise' if rows else 'Gradient noise'} ({self.mode}): p = {self.p:,}, P = {self.P:,} "
+            + ("rows" if rows else f"minibatches{each}"),
+            f"  {self._loss()}, norm {np.median(self.norms):.3g}; {self.dead_share:.2%} of p dead{few}{lost}",
         ]
         said = ("2: i.i.d. Gaussian", "of covariance alone", "correlation removed")
         if self.meaningless:
@@ -177,6 +200,11 @@ class Report:
         """Give estimates with their names."""
         return [(name, getattr(self, name)) for name in names]
 
+    def _loss(self) -> str:
+        """Say what the loss and the accuracy are."""
+        loss = "unknown" if math.isnan(self.loss) else f"{self.loss:.4g}"
+        return f"loss {loss}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}")
+
     def _error(self) -> str:
         """Say how rough a standard error of few minibatches is."""
         rough = 1 / math.sqrt(2 * (self.P - 1))  # of a standard deviation of P normal numbers
@@ -187,10 +215,11 @@ class Report:
         size = f" of {self.samples // self.P:,} samples ({self.samples:,} in all)" if self.samples else ""
         live = round(self.p * (1 - self.dead_share))
         few = f";\n  only {live} live: few, so that alpha^ says little" if live < FEW else ""
+        what = "Noise of rows" if self.mode == "rows" else f"Gradient noise in {self.mode} mode"
         lines = [
-            f"Gradient noise in {self.mode} mode: p = {self.p:,} parameters,",
-            f"  P = {self.P} minibatches{size}",
-            f"  loss {self.loss:.4g}" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"),
+            f"{what}: p = {self.p:,} parameters,",
+            f"  P = {self.P} {'rows' if self.mode == 'rows' else 'minibatches'}{size}",
+            f"  {self._loss()}",
             f"  dead, with the same gradient in all minibatches: {self.dead_share:.2%} of the parameters" + few,
             f"  norm of the noise of a minibatch: median {np.median(self.norms):.4g}, {self.norms.min():.4g} to "
             f"{self.norms.max():.4g}",
@@ -272,7 +301,7 @@ class Report:
         points += [
             (name, group.corrected, "s", vermilion) for name, group in self.groups.items() if not group.meaningless
         ]
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             size = (10, max(3.2, 0.9 + 0.28 * len(points)))
             figure, (indices, norms) = plt.subplots(1, 2, figsize=size, width_ratios=[1.4, 1])
             for y, (_, index, marker, colour) in enumerate(points):
@@ -308,3 +337,28 @@ def index_rows(name: str, index: TailIndex) -> list[dict[str, Any]]:
 def _value(index: TailIndex) -> str:
     """Print an estimate with its standard error."""
     return f"{index.alpha:.3f}" + ("" if math.isnan(index.se) else f" +- {index.se:.3f}")
+
+
+_TYPES = {kind.__name__: kind for kind in (Comparison, Decomposition, Diagnosis, Estimate, Group, Report, TailIndex)}
+_ITEMS = {"dict": dict, "float": float, "ndarray": np.array, "tuple": tuple}  # made of one argument
+
+
+def _plain(value: Any, without: str = "") -> Any:
+    """Write a value in what JSON has, a field left out."""
+    name = type(value).__name__
+    if name in _TYPES:
+        return {"type": name} | {
+            key: _plain(getattr(value, key), without) for key in value.__annotations__ if key != without
+        }
+    if isinstance(value, Mapping):
+        return {"type": "dict", "items": [[_plain(key), _plain(one, without)] for key, one in value.items()]}
+    if isinstance(value, tuple | np.ndarray):
+        return {"type": name, "items": [_plain(one, without) for one in value]}
+    value = value.item() if isinstance(value, np.generic) else value
+    return {"type": "float", "items": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _made(record: dict[str, Any]) -> Any:
+    """Make what :func:`_plain` wrote as an object."""
+    kind = record.pop("type")
+    return _ITEMS[kind](record["items"]) if kind in _ITEMS else _TYPES[kind](**record)

@@ -121,7 +121,7 @@ def mohammadi_order(
     Standard error: with g the density of log|X| at its quantile q = k / (K2 + 1),
     :math:`\mathrm{sd}(1/\hat\alpha) = \sqrt{q(1-q)/K_2}\,/\,(g\,\log K_1)` (i.i.d. entries; NaN for a matrix). Bias of
     1/alpha^ about -q / (K2 g log K1), since the two order statistics stand for the quantiles k/(K2+1) and K1 k/(K+1): a
-    tenth of the standard error at K = 10^4, a third at K = 100. Domain and where it misleads: as :func:`mohammadi`.
+    tenth of the standard error at K = 10^4, a third at K = 100. Domain: 0 < alpha <= 2; misleading as :func:`mohammadi`.
 
     Source: Mohammadi, Mohammadpour and Ogata (2015), Metrika 78, 549-561, Corollary 2.2.
 
