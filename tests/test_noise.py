@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tailnoise_utils.noise.gradient import minibatch_gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches, check_batch_size
-from tailnoise_utils.noise.torch_state import seed_torch
+from tailnoise_utils.noise.torch_state import seed_generators
 from tailnoise_utils.study.networks.models import LOSSES, cnn, fcn, linear_hinge
 
 N, B = 60, 6
@@ -50,7 +50,7 @@ def oracle(
     for i, (x, y) in enumerate(batches):
         if dropout:
             masks.clear()
-            seed_torch(5, i)
+            seed_generators(5, i)
             model.train()(x)
         gradients = []
         for j, (image, label) in enumerate(zip(x.double(), y, strict=True)):
@@ -145,7 +145,7 @@ def test_seeds_of_neighbouring_steps_have_nothing_in_common() -> None:
     with torch.random.fork_rng(devices=[]):
         draws = []
         for seed, index in ((0, 0), (0, 1), (1, 0), (1, 10), (11, 0), (0, 10), (-1, 0)):
-            seed_torch(seed, index)
+            seed_generators(seed, index)
             draws.append(torch.rand(1000))
     assert torch.corrcoef(torch.stack(draws)).fill_diagonal_(0).abs().max() < 0.15
 

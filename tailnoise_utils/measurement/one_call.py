@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ def measure(
     *,
     mode: str = "eval",
     seed: int = 0,
+    samples: int | Callable[[Any], int] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     memory: float | int | None = None,
     method: str = "auto",
@@ -90,7 +91,10 @@ def measure(
             minibatches, or neighbours are more alike than by chance; minibatches of one class or length each are not
             noticed. Streaming takes two passes, and refuses a ``DataLoader`` that shuffles anew at each.
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
-        seed: of dropout masks and of the permutation of the coordinates.
+        seed: of dropout masks, of all else that is random in Python, NumPy or torch, and of the permutation of the
+            coordinates.
+        samples: how many samples a minibatch has, or a function that counts those of one, where its tensors do not tell
+            (graphs, packed sequences): all must have as many.
         groups: name to names of parameters, in any order; by default a group for every module that owns some; ``{}``: none.
             What is concluded of the network does not depend on them.
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
@@ -136,7 +140,7 @@ def measure(
     if method == "auto":
         method = "matrix" if P * size <= (_free(device) / 4 if memory is None else memory) else "streaming"
     with private_randomness(device), steps_told(progress, P if method == "matrix" else 2 * P) as step:
-        passes = Passes(partial(gradients, model, loss_fn, mode=mode, seed=seed), batches, step)
+        passes = Passes(partial(gradients, model, loss_fn, mode=mode, seed=seed, samples=samples), batches, step)
         explained, problem = None, _STREAMED if diagnosis else _NOT_ASKED
         if method == "matrix":
             matrix = stack(passes.first(marked=diagnosis), P)

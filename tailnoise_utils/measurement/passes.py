@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils import _pytree as tree
 
 from tailnoise_utils.noise.gradient import Gradient
+from tailnoise_utils.noise.minibatches import leaves
 
 _TWICE = 2  # minibatches whose gradient is taken again, with other roundings
 Progress = Callable[[float], object]
@@ -41,7 +41,7 @@ class Passes:
     def __init__(self, gradients_of: Callable, batches: Iterable[Any], step: Callable) -> None:
         self._gradients_of, self._batches, self._step = gradients_of, batches, step
         self.losses: list[float] = []
-        self.samples: int | None = None
+        self.samples: int | None = 0
         self._hits: int | None = 0
         self._labelled = 0
         self.marks: list[Marks] = []
@@ -51,7 +51,7 @@ class Passes:
         """Yield the gradients; take marks of the samples if something asks for them."""
         for gradient in self._gradients_of(self._marked() if marked else self._batches, twice=_TWICE):
             self.losses.append(gradient.loss)
-            self.samples = None if gradient.samples is None else (self.samples or 0) + gradient.samples
+            self.samples = None if None in (gradient.samples, self.samples) else self.samples + gradient.samples
             self._labelled += gradient.labelled or 0
             self._hits = None if gradient.hits is None or self._hits is None else self._hits + gradient.hits
             if gradient.rounding is not None:
@@ -87,13 +87,13 @@ class Passes:
 def marks(batch: Any) -> Marks:
     """Hash each sample along the first axis of a minibatch's arrays, or all together where they share no such axis."""
     # Python's hashes of the bytes: 64 bits, others in every process.
-    leaves = [_content(leaf) for leaf in tree.tree_leaves(batch)]
-    if any(leaf is None for leaf in leaves):
+    contents = [_content(leaf) for leaf in leaves(batch)]
+    if any(content is None for content in contents):
         return None
-    lengths = {len(leaf) if isinstance(leaf, np.ndarray) and leaf.size else None for leaf in leaves}
+    lengths = {len(content) if isinstance(content, np.ndarray) and content.size else None for content in contents}
     if len(lengths) == 1 and None not in lengths:
-        return np.array([hash(tuple(row.tobytes() for row in rows)) for rows in zip(*leaves, strict=True)])
-    return np.array([hash(tuple(leaf if isinstance(leaf, bytes) else leaf.tobytes() for leaf in leaves))])
+        return np.array([hash(tuple(row.tobytes() for row in rows)) for rows in zip(*contents, strict=True)])
+    return np.array([hash(tuple(c if isinstance(c, bytes) else c.tobytes() for c in contents))])
 
 
 def repeated(minibatches: Sequence[Marks]) -> tuple[int, int]:

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils import _pytree as tree
 
+from .minibatches import check_integer, leaves, moved
 from .parameters import trainable
-from .torch_state import as_found, private_randomness, seed_torch
+from .torch_state import as_found, private_randomness, seed_generators
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
@@ -87,14 +87,14 @@ def minibatch_gradient(
     """Compute the gradient of the mean loss of one minibatch at the model's present weights.
 
     The model is left unchanged, also after an error: weights, ``.grad``, the mode of every submodule, buffers (such as
-    the running statistics of batch normalisation) and torch's random state.
+    the running statistics of batch normalisation) and the global random states of Python, NumPy and torch.
 
     Args:
         model: the network, on any device.
         loss_fn: mean loss of a minibatch. It is called as ``loss_fn(model(x), y)`` if `batch` is a pair (a tuple or list of
             two), else as ``loss_fn(model, batch)``, for a dictionary, say. Labels are checked for torch's losses and
             for functions with an attribute ``takes_labels`` that is true.
-        batch: one minibatch; its tensors are moved to the device of the model.
+        batch: one minibatch; its tensors, also in mappings and data classes, are moved to the device of the model.
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: for all that is random in the model; dropout masks are a function of `seed` and `index`.
         index: number of the minibatch, also for messages.
@@ -111,13 +111,13 @@ def minibatch_gradient(
     if mode not in _MODES:
         raise ValueError(f"unknown mode {mode!r}: the modes are {', '.join(_MODES)}")
     device = parameters[0].device
-    batch = tree.tree_map_only(Tensor, lambda tensor: tensor.to(device), batch)
+    batch = moved(batch, device)
     pair = isinstance(batch, tuple | list) and len(batch) == 2
     outputs = y = labelled = hits = None
     try:
         with as_found(model), private_randomness(device), torch.enable_grad():
             model.train(mode == "train")
-            seed_torch(seed, index, device)
+            seed_generators(seed, index, device)
             if pair:
                 outputs, y = model(batch[0]), batch[1]
                 labelled, hits = _hits(outputs, y, loss_fn, index)
@@ -126,15 +126,17 @@ def minibatch_gradient(
                 loss = loss_fn(model, batch)
             if not (isinstance(loss, Tensor) and loss.numel() == 1):
                 kind = f"tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-                raise ValueError(
-                    f"the loss is a {kind}, not one number: average it over the minibatch (reduction='mean')"
+                way_out = (
+                    "return its .loss" if hasattr(loss, "loss") else "average it over the minibatch (reduction='mean')"
                 )
+                raise ValueError(f"the loss is a {kind}, not one number: {way_out}")
             if not loss.requires_grad:
                 raise ValueError("the loss depends on no trainable parameter: do not detach or convert the outputs")
             factor = None if scale == 1 else torch.full_like(loss, scale)
             parts = torch.autograd.grad(loss, parameters, factor, allow_unused=True, materialize_grads=True)
+            parts = [part if part.layout == torch.strided else part.to_dense() for part in parts]
     except Exception as error:
-        _explain(error, loss_fn, batch, pair, outputs, y, index)
+        _explain(error, loss_fn, batch, pair, outputs, y, index, parameters[0].dtype)
         raise
     # One pass and no copy where all is well; a finite gradient whose sum overflows has no bad entry.
     if bad := sum(int((~part.isfinite()).sum()) for part in parts if not part.sum().isfinite()):
@@ -149,11 +151,18 @@ def minibatch_gradient(
         )
     samples = _samples(batch, pair)
     length = samples if samples is not None else next(iter(_lengths(batch)), None)
-    return Gradient(list(parts), loss.item(), samples, length, labelled, hits)
+    return Gradient(parts, loss.item(), samples, length, labelled, hits)
 
 
 def gradients(
-    model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, mode: str = "eval", seed: int = 0, twice: int = 0
+    model: nn.Module,
+    loss_fn: Loss,
+    batches: Iterable[Any],
+    *,
+    mode: str = "eval",
+    seed: int = 0,
+    samples: int | Callable[[Any], int] | None = None,
+    twice: int = 0,
 ) -> Iterator[Gradient]:
     """Compute the gradients of all minibatches, of the first `twice` with other roundings too; refuse unequal sizes."""
     if not callable(loss_fn):
@@ -171,6 +180,10 @@ def gradients(
     first = counted = None
     for index, batch in enumerate(batches):
         current = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
+        if samples is not None:
+            size = samples(batch) if callable(samples) else samples
+            check_integer(size, "samples")
+            current = replace(current, samples=size, length=size)
         if index == 0:
             first, counted = current.length, current.labelled
         if current.length != first:
@@ -192,7 +205,7 @@ def gradients(
 
 def _lengths(batch: Any) -> list[int]:
     """Give the length of every tensor of a batch that has one."""
-    return [len(leaf) for leaf in tree.tree_leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
+    return [len(leaf) for leaf in leaves(batch) if isinstance(leaf, Tensor) and leaf.ndim]
 
 
 def _samples(batch: Any, pair: bool) -> int | None:
@@ -200,7 +213,7 @@ def _samples(batch: Any, pair: bool) -> int | None:
     # The targets' counts if the inputs have such a dimension: those of a recurrent network may begin with the time.
     lengths = [set(_lengths(part)) for part in ([batch, batch[1], batch[0]] if pair else [batch])]
     if pair:
-        shapes = {size for leaf in tree.tree_leaves(batch[0]) if isinstance(leaf, Tensor) for size in leaf.shape}
+        shapes = {size for leaf in leaves(batch[0]) if isinstance(leaf, Tensor) for size in leaf.shape}
         lengths[1] &= shapes or lengths[1]
     return next((some.pop() for some in lengths if len(some) == 1), None)
 
@@ -221,7 +234,9 @@ def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, 
     return int(counted.sum()), int(hits.sum())
 
 
-def _explain(error: Exception, loss_fn: Loss, batch: Any, pair: bool, outputs: Any, y: Any, index: int) -> None:
+def _explain(
+    error: Exception, loss_fn: Loss, batch: Any, pair: bool, outputs: Any, y: Any, index: int, dtype: torch.dtype
+) -> None:
     """Replace an error of torch's by its cause in the minibatch where that is known, else note the minibatch."""
     if isinstance(error, IndexError):  # raised by torch's losses when they are called within a loss of the user's
         _check_labels(y, outputs, index, error)
@@ -230,6 +245,12 @@ def _explain(error: Exception, loss_fn: Loss, batch: Any, pair: bool, outputs: A
         raise ValueError(
             f"minibatch {index} holds a NumPy array of shape {arrays[0].shape} and type {arrays[0].dtype}, but torch takes "
             "tensors: convert with torch.as_tensor(x, dtype=torch.float32), labels with dtype=torch.int64"
+        ) from error
+    types = {leaf.dtype for leaf in leaves(batch[0] if pair else batch) if isinstance(leaf, Tensor)}
+    if "dtype" in str(error) and outputs is None and len(types) == 1 and dtype not in types:
+        raise ValueError(
+            f"the inputs of minibatch {index} are of {types.pop()}, the weights of {dtype}: convert one of them, such as "
+            f"x.to({dtype})"
         ) from error
     kind = type(batch).__name__
     if not pair and getattr(loss_fn, "__module__", "").startswith("torch.nn"):

@@ -1,12 +1,15 @@
-"""The samples cut into disjoint minibatches of one size."""
+"""The samples cut into disjoint minibatches of one size, and what lies in a minibatch of any kind."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import fields, is_dataclass
 from numbers import Integral
 from typing import Any
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
+from torch.utils import _pytree as tree
 
 
 def check_batch_size(n: int, batch_size: int, *, fewest: int = 1) -> None:
@@ -93,6 +96,41 @@ class Minibatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in self.indices:
             yield self.x.index_select(0, batch), self.y.index_select(0, batch)
+
+
+def leaves(batch: Any) -> list[Any]:
+    """Give all that a minibatch holds, in tuples, lists, mappings and data classes."""
+    parts = [(leaf, _inside(leaf)) for leaf in tree.tree_leaves(batch)]
+    return [one for leaf, inside in parts for one in ([leaf] if inside is None else leaves(inside))]
+
+
+def moved(batch: Any, device: torch.device) -> Any:
+    """Move a minibatch to a device, in copies: its tensors, and what has a method `to`."""
+
+    def move(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return leaf.to(device)
+        if (inside := _inside(leaf)) is None:
+            return copy.copy(leaf).to(device) if callable(getattr(leaf, "to", None)) else leaf
+        inside = moved(inside, device)
+        if isinstance(leaf, Mapping) and not isinstance(leaf, MutableMapping):
+            return inside
+        leaf = copy.copy(leaf)
+        for name, value in inside.items():
+            if isinstance(leaf, MutableMapping):
+                leaf[name] = value
+            else:
+                object.__setattr__(leaf, name, value)  # also of a frozen data class
+        return leaf
+
+    return tree.tree_map(move, batch)
+
+
+def _inside(leaf: Any) -> dict[Any, Any] | None:
+    """Open a mapping or a data class, which torch's trees take for one piece; None for anything else."""
+    if is_dataclass(leaf) and not isinstance(leaf, type):
+        return {field.name: getattr(leaf, field.name) for field in fields(leaf)}
+    return dict(leaf) if isinstance(leaf, Mapping) else None
 
 
 def check_integer(value: Any, name: str) -> None:

@@ -20,6 +20,10 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
         )
     if wrong := {w.dtype for w in parameters if w.is_complex()}:
         raise ValueError(f"a parameter of type {wrong.pop()} has no tail index: take a model of real parameters")
+    if any(w.is_meta for w in parameters):
+        raise ValueError(
+            "the model has no weights, it is on the meta device: load them (to_empty, then load_state_dict)"
+        )
     if torch.is_inference_mode_enabled():
         raise ValueError("no gradient can be taken in torch.inference_mode(): leave it, or use torch.no_grad() instead")
     return parameters

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tailnoise_utils.noise.minibatches import check_batch_size
 from tailnoise_utils.noise.parameters import trainable
-from tailnoise_utils.noise.torch_state import as_found, private_randomness, seed_torch
+from tailnoise_utils.noise.torch_state import as_found, private_randomness, seed_generators
 
 from .data import Dataset
 
@@ -67,7 +67,7 @@ def sgd(
             for iteration, batch in zip(range(done, point), batches, strict=False):
                 if stopped := bool(look) and iteration % look == 0 and _fits(model, x, y):
                     break
-                seed_torch(seed, iteration, device)
+                seed_generators(seed, iteration, device)
                 loss = loss_fn(model(x.index_select(0, batch)), y.index_select(0, batch))
                 if not loss.isfinite():
                     raise Diverged(f"the loss is {loss.item()} after {iteration} iterations {advice}")
