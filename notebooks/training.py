@@ -37,15 +37,15 @@ for name, value in arms.numbers(results).items():
 # ```{admonition} In short
 # **Finding.** That SGD's noise is not Gaussian makes no difference to training that we can see.
 #
-# **Evidence.** SGD is {glue:text}`training_law_range` points of test accuracy from Gaussian noise of its covariance (95 % interval: {glue:text}`training_law_half:.2f` either way).
-# Yet its noise is not Gaussian: at the end the tail excess is {glue:text}`training_tau_low:.2f` or more, beyond that of a stable index of 1.5.
+# **Evidence.** SGD is {glue:text}`training_law_mnist:.2f` ± {glue:text}`training_law_mnist_half:.2f` points of test accuracy from Gaussian noise of its covariance on MNIST, and {glue:text}`training_law_cifar10:.1f` ± {glue:text}`training_law_cifar10_half:.1f` on CIFAR-10 (95 %).
+# Its noise is not Gaussian: its tail excess at the end is {glue:text}`training_tau_low:.2f` or more.
 #
 # **Limits.** {glue:text}`training_networks`, 10,000 images, step 0.1.
 # Seeds: {glue:text}`training_law_seeds:.0f`; of the arms with other noise {glue:text}`training_coupled_seeds:.0f` or more.
 # ```
 #
 # Each arm takes the full gradient with another noise, from the same initial weights, with the same step and number of steps.
-# Noise itself helps: Gaussian noise of SGD's covariance changes the test accuracy of gradient descent by {glue:text}`training_help_range` points (interval: {glue:text}`training_help_half:.2f` either way).
+# Noise of SGD's covariance changes the test accuracy of gradient descent by {glue:text}`training_help_mnist:.2f` ± {glue:text}`training_help_mnist_half:.2f` points on MNIST, and by {glue:text}`training_help_cifar10:.1f` ± {glue:text}`training_help_cifar10_half:.1f` on CIFAR-10.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-arms", "caption": "Test accuracy at the end less that of the arm with Gaussian noise of SGD's covariance, in points, paired by seed (bars: 95 % intervals; the axis is linear between -1 and 1). Orange: stable noise. A row of panels for each step size. At the right: the median norm of the arm's noise over that of SGD's at the same weights, median over the points of the training. †: runs diverged, which count as chance."}, "image": {"alt": "A dot for each of eleven kinds of noise, a panel for each network. Whatever shares SGD's covariance lies near zero; noise with independent coordinates lies near gradient descent without noise; noise of the joint fit lies further left the larger it is."}}
 arms.arms(results)
@@ -73,7 +73,7 @@ Markdown(runner.missing("training", profile))
 # %% [markdown]
 # ## The numbers
 #
-# {glue:text}`training_networks` (the last one), means over the seeds at the end of training, at step 0.1.
+# Means over the seeds at the end of training, at step 0.1.
 # Differences between arms are in the CSV, paired by seed; sharpness is the largest eigenvalue of the Hessian on 2,000 training images.
 
 # %% tags=["remove-input"]

@@ -306,15 +306,20 @@ def test_figure_table_and_numbers():
     assert [text.get_text() for text in axes[0].texts] == ["4.00", "4.00", "4.00", "5.00"]
     assert [text.get_text() for text in axes[1].texts] == ["2.50", "2.50", "2.50†", "3.50"]
     table = drawn.short_table(results())
-    assert list(table.index) == [drawn.LABELS[name] for name in ("gaussian", "gradient", "joint fit", "layer fits")]
+    shown = [drawn.LABELS[name] for name in ("gaussian", "gradient", "joint fit", "layer fits")]
+    assert list(table.index) == [("FCN, MNIST", arm) for arm in shown]
     assert table["sharpness"].tolist() == [20] * 4
     numbers = drawn.numbers(results())
     assert numbers["help_low"] == numbers["help_high"] == pytest.approx(1.2)
     assert numbers["fit_low"] == pytest.approx(-3.6)
     assert (numbers["fit_seeds"], numbers["fit_lost"], numbers["fit_range"]) == (5, 0, "-3.60")
     assert (numbers["fit_norm_low"], numbers["fit_norm_high"]) == pytest.approx((4, 5))
-    assert (numbers["seeds"], numbers["networks"]) == (5, "FCN, MNIST")
-    assert math.isnan(numbers["law_low"])  # no such runs yet
+    assert numbers["help_mnist"] == pytest.approx(1.2)
+    means = drawn.differences(results(), "gradient").set_index(["lr", "arm"]).loc[(0.1, "gaussian")]
+    assert numbers["help_mnist_half"] == pytest.approx(means["high"] - means["mean"])
+    assert numbers["networks"] == "FCN, MNIST"
+    missing = ("law_low", "law_mnist", "help_cifar10", "help_cifar10_half")
+    assert all(math.isnan(numbers[name]) for name in missing)  # no such runs yet
     assert set(drawn.LABELS) == set(arms.ARMS)
 
 

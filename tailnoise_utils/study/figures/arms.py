@@ -85,13 +85,14 @@ def arms(results: Results) -> plt.Figure:
 
 
 def short_table(results: Results) -> pd.DataFrame:
-    """Return what the page shows: the arms of the last fully connected network at step 0.1, means over the seeds."""
-    table = _connected(differences(results))
-    table = table[table["network"] == table["network"].unique()[-1]]
-    table = table.set_index("arm").reindex([arm for arm in ARMS if arm in set(table["arm"])]).rename(index=LABELS)
+    """Return what the page shows: the arms of fully connected networks at step 0.1, means over the seeds."""
+    table = _connected(differences(results)).sort_values("arm", key=lambda arms: arms.map(ARMS.index))
+    table = (
+        table.sort_values("network", kind="stable", ascending=False).set_index(["network", "arm"]).rename(index=LABELS)
+    )
     names = {"accuracy": "test accuracy", "loss": "training loss", "largest eigenvalue": "sharpness"}
     names |= {"norm ratio": "norm over SGD's"}
-    return table[[*_MEASURED, "diverged"]].rename(columns=names)
+    return table[["seeds", *_MEASURED, "diverged"]].rename(columns=names)
 
 
 def numbers(results: Results) -> dict[str, float | str]:
@@ -105,7 +106,7 @@ def numbers(results: Results) -> dict[str, float | str]:
     }
     table = _connected(differences(results))
     tau = table[table["arm"] == "batches"]["tail excess"]
-    text = {"seeds": float(table["seeds"].min()), "tau_low": float(tau.min()), "tau_high": float(tau.max())}
+    text: dict[str, float | str] = {"tau_low": float(tau.min()), "tau_high": float(tau.max())}
     text["networks"] = " and ".join(table["network"].unique())
     for name, (reference, chosen) in groups.items():
         table = _connected(differences(results, reference))
@@ -116,6 +117,9 @@ def numbers(results: Results) -> dict[str, float | str]:
             ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
         text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
         text[f"{name}_range"] = span(ends["low"], ends["high"], ".2f")
+        for dataset in ("mnist", "cifar10") if len(chosen) == 1 else ():
+            row = table[table["network"] == name_of("fcn", dataset)].reindex(columns=["mean", "high"]).sum(min_count=1)
+            text |= {f"{name}_{dataset}": row["mean"], f"{name}_{dataset}_half": row["high"] - row["mean"]}
     return text
 
 
