@@ -115,11 +115,11 @@ def numbers(results: Results) -> dict[str, float | str]:
         ends["seeds"] = table["seeds"].min()
         for prefix, column in (("", "mean"), ("norm_", "norm ratio")):
             ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
-        text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
-        text[f"{name}_range"] = span(ends["low"], ends["high"], ".2f")
         for dataset in ("mnist", "cifar10") if len(chosen) == 1 else ():
             row = table[table["network"] == name_of("fcn", dataset)].reindex(columns=["mean", "high"]).sum(min_count=1)
-            text |= {f"{name}_{dataset}": row["mean"], f"{name}_{dataset}_half": row["high"] - row["mean"]}
+            ends |= {dataset: row["mean"], f"{dataset}_half": row["high"] - row["mean"]}
+        text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
+        text[f"{name}_range"] = span(ends["low"], ends["high"], ".2f")
     return text
 
 
