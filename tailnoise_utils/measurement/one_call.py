@@ -91,8 +91,9 @@ def measure(
             noticed. Streaming takes two passes, and refuses a ``DataLoader`` that shuffles anew at each.
         mode: ``"eval"`` (dropout off, batch normalisation by its running statistics) or ``"train"``.
         seed: of dropout masks and of the permutation of the coordinates.
-        groups: name to names of parameters, in any order; by default a group for every module that owns some; ``{}``: none.
-            What is concluded of the network does not depend on them.
+        groups: name to names of parameters or modules, or globs such as ``"*.bias"``, in any order; ``_orig_mod.`` and a
+            first ``module.`` do not count. By default a group for every module that owns parameters; ``{}``: none. What
+            is concluded of the network does not depend on them.
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
         diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why not.
@@ -142,14 +143,8 @@ def measure(
             matrix = stack(passes.first(marked=diagnosis), P)
             if diagnosis:  # of the gradients before they are centred, which costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
-                settings = {
-                    "groups": parts,
-                    "layers": slices(model),
-                    "units": units(model),
-                    "seed": seed,
-                    "draws": draws,
-                    "max_entries": entries,
-                }
+                settings = {"seed": seed, "draws": draws, "max_entries": entries}
+                settings |= {"groups": parts, "layers": slices(model), "units": units(model)}
                 explained, problem = _diagnosis(matrix, repeated(passes.marks), coarsest, **settings)
             U = centre(matrix)
             estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
@@ -222,9 +217,7 @@ def measure_rows(
     check_draws(draws)
     start, matrix = time.perf_counter(), as_numbers(V)
     if matrix.ndim != 2 or len(matrix) < 2 or not matrix.shape[1]:
-        raise ValueError(
-            f"V has the shape {tuple(matrix.shape)}: give a matrix of two rows or more, such as torch.stack(rows)"
-        )
+        raise ValueError(f"V has the shape {tuple(matrix.shape)}: give two rows or more, such as torch.stack(rows)")
     check_finite(matrix, "V")
     P, p = matrix.shape
     parts, at = {}, 0
@@ -233,27 +226,16 @@ def measure_rows(
         at = p if part.stop is None else part.stop
         parts[name] = [slice(part.start or 0, at)]
         if part.step not in (None, 1) or not 0 <= parts[name][0].start < at <= p:
-            raise ValueError(
-                f"layer {name!r}: {part} is no slice of a row of p = {p} columns: give start < stop, at most {p}"
-            )
+            raise ValueError(f"layer {name!r}: {part} is no slice of p = {p} columns: give start < stop <= {p}")
     explained, problem = None, _NOT_ASKED
     if diagnosis:
         settings = {"groups": parts, "seed": seed, "draws": draws, "max_entries": entries}
         explained, problem = _diagnosis(matrix, (0, 0), matrix.dtype, **settings)
     U = centre(matrix.clone())
     estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
-    return Report(
-        P=P,
-        p=p,
-        mode="rows",
-        method="matrix",
-        seed=seed,
-        published=estimate(split(U, None, "published")),
-        diagnosis=explained,
-        no_diagnosis=problem,
-        seconds=time.perf_counter() - start,
-        **estimates.results(),
-    )
+    numbers = {"published": estimate(split(U, None, "published")), **estimates.results()}
+    numbers |= {"diagnosis": explained, "no_diagnosis": problem, "seconds": time.perf_counter() - start}
+    return Report(P=P, p=p, mode="rows", method="matrix", seed=seed, **numbers)
 
 
 def _of_rows(
