@@ -41,21 +41,9 @@ class Recorder:
     Raises:
         TypeError: `every` is no integer.
         ValueError: `every` is below 1, or the model has nothing to train.
-
-    Example:
-        >>> import torch
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> batches = [(torch.randn(20, 9, generator=generator), torch.ones(20, 1)) for _ in range(16)]
-        >>> recorder = Recorder(nn.Linear(9, 1), nn.MSELoss(), batches, every=2)
-        >>> for _ in range(5):
-        ...     recorder.step()
-        >>> list(recorder.reports)
-        [0, 2, 4]
     """
 
-    def __init__(
-        self, model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, every: int = 100, **options: Any
-    ) -> None:
+    def __init__(self, model: nn.Module, loss_fn: Loss, batches: Iterable, *, every: int = 100, **options: Any) -> None:
         check_integer(every, "every")
         if every < 1:
             raise ValueError(f"every = {every}: give the steps from one measurement to the next, 1 or more")
