@@ -205,12 +205,6 @@ def measure_rows(
         TypeError: a number that has to be an integer, such as `entries`, is none.
         ValueError: V is no matrix of two rows or more, holds NaN or infinity; a layer that does not fit; too few draws.
         NothingAlive: all rows are the same.
-
-    Example:
-        >>> V = torch.randn(30, 200, generator=torch.Generator().manual_seed(0))
-        >>> report = measure_rows(V, {"first": 150, "second": 50})
-        >>> report.heavier, report.groups["second"].p
-        (False, 50)
     """
     for name, value in (("seed", seed), ("draws", draws), ("entries", entries)):
         check_integer(value, name)

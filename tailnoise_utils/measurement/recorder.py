@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 class Recorder:
     """Measure a model at steps 0, `every`, 2 `every`, ... of its training, on the same minibatches each time.
 
-    A measurement leaves weights, gradients, modes, buffers and torch's random state alone: the training goes on as without
-    it. It takes one gradient of each minibatch and keeps tau; ``diagnosis=True`` adds the tests, and takes several times
-    as long.
+    The training goes on as without it: weights, gradients, modes, buffers and torch's random state are left alone. It takes
+    a gradient of each minibatch, and keeps tau; ``diagnosis=True`` adds the tests, and takes several times as long.
 
     Args:
         model: the network that is trained.
@@ -60,7 +59,7 @@ class Recorder:
         self._step += 1
 
     def to_frame(self) -> pd.DataFrame:
-        """Give a row for each measurement, its step and then the :meth:`~.report.Report.scalars`."""
+        """Give a row for each measurement, its step and then the :meth:`~tailnoise_utils.measurement.report.Report.scalars`."""
         import pandas as pd
 
         return pd.DataFrame([{"step": step} | report.scalars() for step, report in self.reports.items()])

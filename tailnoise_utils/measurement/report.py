@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 # The estimates of the whole network: field of the report, and name in tables. The first are stored by the study.
 _MEASURED = {"published": "published", "corrected": "corrected", "permuted": "corrected, columns permuted"}
-_CONTROLS = {
-    "twin": "twin",
-    "twin_published": "twin, published",
-    "signs": "signs",
-    "signs_published": "signs, published",
-}
+_CONTROLS = {field: field.replace("_", ", ") for field in ("twin", "twin_published", "signs", "signs_published")}
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -284,9 +279,8 @@ class Report:
         rows += [
             {"scope": name, "quantity": "meaningless", "value": 1.0} for name, one in every.items() if one.meaningless
         ]
-        scopes = {"all": self._named(_MEASURED | _CONTROLS)} | {
-            name: one.estimates() for name, one in self.groups.items()
-        }
+        scopes = {"all": self._named(_MEASURED | _CONTROLS)}
+        scopes |= {name: one.estimates() for name, one in self.groups.items()}
         for scope, estimates in scopes.items():
             for name, index in estimates:
                 rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
