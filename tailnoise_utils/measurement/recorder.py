@@ -59,7 +59,7 @@ class Recorder:
         self._step += 1
 
     def to_frame(self) -> pd.DataFrame:
-        """Give a row for each measurement, its step and then the :meth:`~tailnoise_utils.measurement.report.Report.scalars`."""
+        """Give a row a measurement: its step, and the :meth:`~tailnoise_utils.measurement.report.Report.scalars`."""
         import pandas as pd
 
         return pd.DataFrame([{"step": step} | report.scalars() for step, report in self.reports.items()])
