@@ -24,6 +24,7 @@ from tailnoise_utils.noise import matrix as module_of_matrix
 from tailnoise_utils.noise.gradient import Gradient
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
+from tailnoise_utils.noise.parameters import slices
 from tailnoise_utils.study.networks.models import fcn
 from tailnoise_utils.tail_index import streaming
 from tailnoise_utils.tail_index.streaming import PermutedRowBlocks, RowBlocks
@@ -383,6 +384,38 @@ def test_groups() -> None:
     for names in ([], ["linear1.weight"] * 2):
         with pytest.raises(ValueError, match="group 'a' is empty or names a parameter twice"):
             measure(model, cross_entropy, batches, groups={"a": names})
+
+
+@pytest.mark.parametrize("wrapper", ["plain", "compiled", "parallel", "both"])
+def test_groups_are_named_by_module_or_glob_whatever_wraps_the_model(wrapper: str) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, model: nn.Module, name: str) -> None:
+            super().__init__()
+            self.add_module(name, model)
+
+    model = nn.Sequential(
+        nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3)), nn.Linear(3, 2), nn.ParameterDict({"a[0]": torch.ones(5)})
+    )
+    for name in {"compiled": ["_orig_mod"], "parallel": ["module"], "both": ["_orig_mod", "module"]}.get(wrapper, []):
+        model = Wrapped(model, name)
+    sizes = [12, 3, 9, 3, 6, 2, 5]
+    ends = np.cumsum(sizes)
+    for names, wanted in (
+        (["0"], [0, 1, 2, 3]),
+        (["0.1"], [2, 3]),
+        (["*.bias"], [1, 3, 5]),
+        (["0.?.weight", "1"], [0, 2, 4, 5]),
+        (["0", "0.0.weight"], [0, 1, 2, 3]),
+        (["_orig_mod.1.bias"], [5]),
+        (["module.1.bias"], [5]),
+        (["2.a[0]"], [6]),
+        (["*"], list(range(7))),
+    ):
+        expected = [slice(int(ends[i] - sizes[i]), int(ends[i])) for i in wanted]
+        assert slices(model, {"a": names}) == {"a": expected}, names
+    for name in ("00", "0.", "weight", "1.bia", "[01].bias.*"):
+        with pytest.raises(ValueError, match="which fit no trainable parameter of the model"):
+            slices(model, {"a": ["0", name]})
 
 
 def test_tied_parameters_count_once_and_a_bare_parameter_belongs_to_the_model() -> None:

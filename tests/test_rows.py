@@ -111,11 +111,15 @@ def test_rows_of_known_laws() -> None:
 def test_rows_that_are_no_matrix_are_refused() -> None:
     V = np.random.default_rng(0).normal(size=(20, 12))
     for wrong, layers, message in (
-        (V[0], None, r"V has the shape \(12,\): give a matrix of two rows or more, such as torch.stack\(rows\)"),
+        (V[0], None, r"V has the shape \(12,\): give two rows or more, such as torch.stack\(rows\)"),
         (V[:1], None, r"V has the shape \(1, 12\)"),
         (V[:, :0], None, r"V has the shape \(20, 0\)"),
         (np.where(V > 2, np.nan, V), None, r"V of shape \(20, 12\) has \d+ NaN"),
-        (V, {"a": 5, "b": 8}, r"layer 'b': slice\(5, 13, None\) is no slice of a row of p = 12 columns"),
+        (
+            V,
+            {"a": 5, "b": 8},
+            r"layer 'b': slice\(5, 13, None\) is no slice of p = 12 columns: give start < stop <= 12",
+        ),
         (V, {"a": slice(3, 3)}, "layer 'a'"),
         (V, {"a": slice(0, 9, 2)}, "layer 'a'"),
         (V, {"a": slice(-4, None)}, "layer 'a'"),

@@ -95,8 +95,9 @@ def measure(
             coordinates.
         samples: how many samples a minibatch has, or a function that counts those of one, where its tensors do not tell
             (graphs, packed sequences): all must have as many.
-        groups: name to names of parameters, in any order; by default a group for every module that owns some; ``{}``: none.
-            What is concluded of the network does not depend on them.
+        groups: name to names of parameters or modules, or globs such as ``"*.bias"``, in any order; ``_orig_mod.`` and a
+            first ``module.`` do not count. By default a group for every module that owns parameters; ``{}``: none. What
+            is concluded of the network does not depend on them.
         memory: budget for the matrix in bytes; by default a quarter of what is free on the device of the model.
         method: ``"auto"`` (the matrix if it fits the budget), ``"matrix"`` or ``"streaming"``.
         diagnosis: whether to make it; it needs the matrix and 16 minibatches or more, else the report says why not.
@@ -146,14 +147,8 @@ def measure(
             matrix = stack(passes.first(marked=diagnosis), P)
             if diagnosis:  # of the gradients before they are centred, which costs their differences digits
                 coarsest = min((w.dtype for w in weights), key=lambda dtype: torch.finfo(dtype).bits)
-                settings = {
-                    "groups": parts,
-                    "layers": slices(model),
-                    "units": units(model),
-                    "seed": seed,
-                    "draws": draws,
-                    "max_entries": entries,
-                }
+                settings = {"seed": seed, "draws": draws, "max_entries": entries}
+                settings |= {"groups": parts, "layers": slices(model), "units": units(model)}
                 explained, problem = _diagnosis(matrix, repeated(passes.marks), coarsest, **settings)
             U = centre(matrix)
             estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
@@ -214,21 +209,13 @@ def measure_rows(
         TypeError: a number that has to be an integer, such as `entries`, is none.
         ValueError: V is no matrix of two rows or more, holds NaN or infinity; a layer that does not fit; too few draws.
         NothingAlive: all rows are the same.
-
-    Example:
-        >>> V = torch.randn(30, 200, generator=torch.Generator().manual_seed(0))
-        >>> report = measure_rows(V, {"first": 150, "second": 50})
-        >>> report.heavier, report.groups["second"].p
-        (False, 50)
     """
     for name, value in (("seed", seed), ("draws", draws), ("entries", entries)):
         check_integer(value, name)
     check_draws(draws)
     start, matrix = time.perf_counter(), as_numbers(V)
     if matrix.ndim != 2 or len(matrix) < 2 or not matrix.shape[1]:
-        raise ValueError(
-            f"V has the shape {tuple(matrix.shape)}: give a matrix of two rows or more, such as torch.stack(rows)"
-        )
+        raise ValueError(f"V has the shape {tuple(matrix.shape)}: give two rows or more, such as torch.stack(rows)")
     check_finite(matrix, "V")
     P, p = matrix.shape
     parts, at = {}, 0
@@ -237,27 +224,16 @@ def measure_rows(
         at = p if part.stop is None else part.stop
         parts[name] = [slice(part.start or 0, at)]
         if part.step not in (None, 1) or not 0 <= parts[name][0].start < at <= p:
-            raise ValueError(
-                f"layer {name!r}: {part} is no slice of a row of p = {p} columns: give start < stop, at most {p}"
-            )
+            raise ValueError(f"layer {name!r}: {part} is no slice of p = {p} columns: give start < stop <= {p}")
     explained, problem = None, _NOT_ASKED
     if diagnosis:
         settings = {"groups": parts, "seed": seed, "draws": draws, "max_entries": entries}
         explained, problem = _diagnosis(matrix, (0, 0), matrix.dtype, **settings)
     U = centre(matrix.clone())
     estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
-    return Report(
-        P=P,
-        p=p,
-        mode="rows",
-        method="matrix",
-        seed=seed,
-        published=estimate(split(U, None, "published")),
-        diagnosis=explained,
-        no_diagnosis=problem,
-        seconds=time.perf_counter() - start,
-        **estimates.results(),
-    )
+    numbers = {"published": estimate(split(U, None, "published")), **estimates.results()}
+    numbers |= {"diagnosis": explained, "no_diagnosis": problem, "seconds": time.perf_counter() - start}
+    return Report(P=P, p=p, mode="rows", method="matrix", seed=seed, **numbers)
 
 
 def _of_rows(

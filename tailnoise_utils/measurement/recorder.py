@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 class Recorder:
     """Measure a model at steps 0, `every`, 2 `every`, ... of its training, on the same minibatches each time.
 
-    A measurement leaves weights, gradients, modes, buffers and torch's random state alone: the training goes on as without
-    it. It takes one gradient of each minibatch and keeps tau; ``diagnosis=True`` adds the tests, and takes several times
-    as long.
+    The training goes on as without it: weights, gradients, modes, buffers and torch's random state are left alone. It takes
+    a gradient of each minibatch, and keeps tau; ``diagnosis=True`` adds the tests, and takes several times as long.
 
     Args:
         model: the network that is trained.
@@ -41,21 +40,9 @@ class Recorder:
     Raises:
         TypeError: `every` is no integer.
         ValueError: `every` is below 1, or the model has nothing to train.
-
-    Example:
-        >>> import torch
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> batches = [(torch.randn(20, 9, generator=generator), torch.ones(20, 1)) for _ in range(16)]
-        >>> recorder = Recorder(nn.Linear(9, 1), nn.MSELoss(), batches, every=2)
-        >>> for _ in range(5):
-        ...     recorder.step()
-        >>> list(recorder.reports)
-        [0, 2, 4]
     """
 
-    def __init__(
-        self, model: nn.Module, loss_fn: Loss, batches: Iterable[Any], *, every: int = 100, **options: Any
-    ) -> None:
+    def __init__(self, model: nn.Module, loss_fn: Loss, batches: Iterable, *, every: int = 100, **options: Any) -> None:
         check_integer(every, "every")
         if every < 1:
             raise ValueError(f"every = {every}: give the steps from one measurement to the next, 1 or more")
@@ -72,7 +59,7 @@ class Recorder:
         self._step += 1
 
     def to_frame(self) -> pd.DataFrame:
-        """Give a row for each measurement, its step and then the :meth:`~.report.Report.scalars`."""
+        """Give a row a measurement: its step, and the :meth:`~tailnoise_utils.measurement.report.Report.scalars`."""
         import pandas as pd
 
         return pd.DataFrame([{"step": step} | report.scalars() for step, report in self.reports.items()])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+# The estimates of the whole network: field of the report, and name in tables. The first are stored by the study.
+_MEASURED = {"published": "published", "corrected": "corrected", "permuted": "corrected, columns permuted"}
+_CONTROLS = {field: field.replace("_", ", ") for field in ("twin", "twin_published", "signs", "signs_published")}
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -139,9 +143,9 @@ class Report:
 
     def scalars(self) -> dict[str, float]:
         """Give the numbers of the printed report by name, NaN where they are absent or meaningless; `heavier` is 1 or 0."""
-        names = ("corrected", "published", "twin", "twin_published", "signs", "signs_published")
-        values = {name: index.alpha for name, index in self._indices(names)}
-        values |= {f"{name}_se": index.se for name, index in self._indices(names) if "twin" not in name}
+        fields = [field for field in (*_MEASURED, *_CONTROLS) if field != "permuted"]
+        values = {field: getattr(self, field).alpha for field in fields}
+        values |= {f"{field}_se": getattr(self, field).se for field in fields if "twin" not in field}
         if self.meaningless:
             values |= dict.fromkeys(("corrected", "corrected_se", "published", "published_se"), math.nan)
         values |= {"tau": self.tau, "tau_p": self.tau_p, "tau_index": stable_index(self.tau, self.P)}
@@ -160,13 +164,10 @@ class Report:
     @classmethod
     def from_json(cls, text: str) -> Report:
         """Read a report that equals the one that :meth:`to_json` wrote; refuse other text with a ValueError."""
-        try:
-            report = json.loads(text, object_hook=_made)
-        except (KeyError, TypeError):  # other types, or others of their fields
-            report = None
-        if not isinstance(report, cls):
-            raise ValueError("this is no report of this version of tailnoise_utils: give what to_json() of one wrote")
-        return report
+        with suppress(KeyError, TypeError):  # of other types, or others of their fields
+            if isinstance(report := json.loads(text, object_hook=_made), cls):
+                return report
+        raise ValueError("this is no report of this version of tailnoise_utils: give what to_json() of one wrote")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Report) and _plain(self, "seconds") == _plain(other, "seconds")
@@ -196,9 +197,9 @@ class Report:
         lines.append(f"  {'tail excess tau':17}  {f'{self.tau:.3f}, {p}':16}  {known:17}  0: Gaussian")
         return "\n".join([*lines, fill(f"Conclusion: {self.conclusion}", 80, subsequent_indent="  ")])
 
-    def _indices(self, names: Sequence[str]) -> list[tuple[str, TailIndex]]:
-        """Give estimates with their names."""
-        return [(name, getattr(self, name)) for name in names]
+    def _named(self, names: dict[str, str]) -> list[tuple[str, TailIndex]]:
+        """Give the estimates of these fields with their names in tables."""
+        return [(name, getattr(self, field)) for field, name in names.items()]
 
     def _loss(self) -> str:
         """Say what the loss and the accuracy are."""
@@ -256,7 +257,7 @@ class Report:
 
     def rows(self) -> list[dict[str, Any]]:
         """Give the numbers as records of the results table: quantity and value, and scope (of a group), x, se if any."""
-        rows = [row for name, index in self._network() for row in index_rows(name, index)]
+        rows = [row for name, index in self._named(_MEASURED) for row in index_rows(name, index)]
         rows += [{"quantity": "dead share", "value": self.dead_share}, {"quantity": "loss", "value": self.loss}]
         if self.accuracy is not None:
             rows.append({"quantity": "accuracy", "value": self.accuracy})
@@ -272,15 +273,14 @@ class Report:
         import pandas as pd
 
         rows = self.rows()
-        controls = self._indices(("twin", "twin_published", "signs", "signs_published"))
-        rows += [row for name, index in controls for row in index_rows(name.replace("_", ", "), index)]
+        rows += [row for name, index in self._named(_CONTROLS) for row in index_rows(name, index)]
         rows += [{"quantity": "tau", "value": self.tau}, {"quantity": "rounding share", "value": self.rounding}]
         every = {"all": self, **self.groups}
         rows += [
             {"scope": name, "quantity": "meaningless", "value": 1.0} for name, one in every.items() if one.meaningless
         ]
-        scopes = {"all": self._network() + [(name.replace("_", ", "), index) for name, index in controls]}
-        scopes |= {scope: group.estimates() for scope, group in self.groups.items()}
+        scopes = {"all": self._named(_MEASURED | _CONTROLS)}
+        scopes |= {name: one.estimates() for name, one in self.groups.items()}
         for scope, estimates in scopes.items():
             for name, index in estimates:
                 rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
@@ -296,7 +296,7 @@ class Report:
         from matplotlib import pyplot as plt
 
         blue, vermilion = "#0072B2", "#D55E00"
-        network = [*self._network(), ("Gaussian twin", self.twin), ("random signs", self.signs)]
+        network = [*self._named(_MEASURED), ("Gaussian twin", self.twin), ("random signs", self.signs)]
         points = [(name.replace(", ", ",\n"), index, "o", blue) for name, index in network]
         points += [
             (name, group.corrected, "s", vermilion) for name, group in self.groups.items() if not group.meaningless
@@ -320,11 +320,6 @@ class Report:
         plt.close(figure)  # a notebook shows the value of the cell, and pyplot would show the figure again
         return figure
 
-    def _network(self) -> list[tuple[str, TailIndex]]:
-        """Name the three estimates for the whole network."""
-        names = ("published", "corrected", "corrected, columns permuted")
-        return list(zip(names, (self.published, self.corrected, self.permuted), strict=True))
-
 
 def index_rows(name: str, index: TailIndex) -> list[dict[str, Any]]:
     """Give an estimate as two rows of the results table: 1/alpha^ with its standard error, and K1."""
@@ -343,17 +338,15 @@ _TYPES = {kind.__name__: kind for kind in (Comparison, Decomposition, Diagnosis,
 _ITEMS = {"dict": dict, "float": float, "ndarray": np.array, "tuple": tuple}  # made of one argument
 
 
-def _plain(value: Any, without: str = "") -> Any:
+def _plain(value: Any, skip: str = "") -> Any:
     """Write a value in what JSON has, a field left out."""
     name = type(value).__name__
     if name in _TYPES:
-        return {"type": name} | {
-            key: _plain(getattr(value, key), without) for key in value.__annotations__ if key != without
-        }
+        return {"type": name} | {key: _plain(getattr(value, key), skip) for key in value.__annotations__ if key != skip}
     if isinstance(value, Mapping):
-        return {"type": "dict", "items": [[_plain(key), _plain(one, without)] for key, one in value.items()]}
+        return {"type": "dict", "items": [[_plain(key), _plain(one, skip)] for key, one in value.items()]}
     if isinstance(value, tuple | np.ndarray):
-        return {"type": name, "items": [_plain(one, without) for one in value]}
+        return {"type": name, "items": [_plain(one, skip) for one in value]}
     value = value.item() if isinstance(value, np.generic) else value
     return {"type": "float", "items": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
 

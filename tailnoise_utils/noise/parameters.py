@@ -1,6 +1,7 @@
 """Which parameters of a model are trained, and where they lie in a row of the noise matrix."""
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -42,14 +43,23 @@ def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) 
             modules.setdefault(name.rpartition(".")[0] or type(model).__name__, []).append(part)
         return modules
     for group, names in groups.items():
-        if unknown := [name for name in names if name not in where]:
+        if unknown := [name for name in names if not any(_fits(one, name) for one in where)]:
             raise ValueError(
-                f"group {group!r} names {', '.join(unknown)}, which are no trainable parameters of the model; those are: "
+                f"group {group!r} names {', '.join(unknown)}, which fit no trainable parameter of the model; those are: "
                 f"{', '.join(where)}"
             )
         if not names or len(set(names)) < len(names):
             raise ValueError(f"group {group!r} is empty or names a parameter twice: {list(names)}")
-    return {group: [part for name, part in where.items() if name in names] for group, names in groups.items()}
+    return {
+        group: [part for one, part in where.items() if any(_fits(one, name) for name in names)]
+        for group, names in groups.items()
+    }
+
+
+def _fits(parameter: str, name: str) -> bool:
+    """Tell whether a parameter has a name, or lies in the module that has it; names may be globs, wrappers do not count."""
+    parameter, name = (one.replace("_orig_mod.", "").removeprefix("module.") for one in (parameter, name))
+    return parameter == name or fnmatchcase(parameter, name) or fnmatchcase(parameter, f"{name}.*")
 
 
 def units(model: nn.Module) -> list[slice]:

@@ -2,6 +2,7 @@
 
 tau is the tail excess; joint is the estimate from all entries of the noise matrix, per coordinate that along its columns;
 "(twin)" is the mean over Gaussian twins, "(p)" the p-value against them; data order takes the images as they come.
+In the frame of a report "twin 1/alpha (published)" is "1/alpha (twin, published)", and "signs:" is likewise in brackets.
 """
 
 from collections.abc import Iterable
