@@ -384,6 +384,8 @@ def test_groups() -> None:
     for names in ([], ["linear1.weight"] * 2):
         with pytest.raises(ValueError, match="group 'a' is empty or names a parameter twice"):
             measure(model, cross_entropy, batches, groups={"a": names})
+    with pytest.raises(ValueError, match=r"group 'a' is the text '1', which is read letter by letter: give \['1'\]"):
+        measure(model, cross_entropy, batches, groups={"a": "1"})
 
 
 @pytest.mark.parametrize("wrapper", ["plain", "compiled", "parallel", "both"])

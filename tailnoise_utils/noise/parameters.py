@@ -43,6 +43,8 @@ def slices(model: nn.Module, groups: Mapping[str, Sequence[str]] | None = None) 
             modules.setdefault(name.rpartition(".")[0] or type(model).__name__, []).append(part)
         return modules
     for group, names in groups.items():
+        if isinstance(names, str):
+            raise ValueError(f"group {group!r} is the text {names!r}, which is read letter by letter: give [{names!r}]")
         if unknown := [name for name in names if not any(_fits(one, name) for one in where)]:
             raise ValueError(
                 f"group {group!r} names {', '.join(unknown)}, which fit no trainable parameter of the model; those are: "
