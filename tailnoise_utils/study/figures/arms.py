@@ -105,9 +105,7 @@ def numbers(results: Results) -> dict[str, float | str]:
         "coupled": ("gaussian", ["stable weights", "stable weights 1.7"]),
     }
     table = _connected(differences(results))
-    tau = table[table["arm"] == "batches"]["tail excess"]
-    text: dict[str, float | str] = {"tau_low": float(tau.min()), "tau_high": float(tau.max())}
-    text["networks"] = " and ".join(table["network"].unique())
+    text: dict[str, float | str] = {"networks": " and ".join(table["network"].unique())}
     for name, (reference, chosen) in groups.items():
         table = _connected(differences(results, reference))
         table = table[table["arm"].isin(chosen)]
@@ -116,8 +114,9 @@ def numbers(results: Results) -> dict[str, float | str]:
         for prefix, column in (("", "mean"), ("norm_", "norm ratio")):
             ends |= {f"{prefix}low": table[column].min(), f"{prefix}high": table[column].max()}
         for dataset in ("mnist", "cifar10") if len(chosen) == 1 else ():
-            row = table[table["network"] == name_of("fcn", dataset)].reindex(columns=["mean", "high"]).sum(min_count=1)
-            ends |= {dataset: row["mean"], f"{dataset}_half": row["high"] - row["mean"]}
+            row = table[table["network"] == name_of("fcn", dataset)].select_dtypes("number").sum(min_count=1)
+            ends |= {f"{dataset}_half": row["high"] - row["mean"], f"{dataset}_tau": row["tail excess"]}
+            ends |= {dataset: row["mean"], f"{dataset}_seeds": row["seeds"]}
         text |= {f"{name}_{key}": float(value) for key, value in ends.items()}
         text[f"{name}_range"] = span(ends["low"], ends["high"], ".2f")
     return text
