@@ -453,6 +453,17 @@ def test_rounding_errors_of_zero_are_found(method: str) -> None:
     )  # small only
 
 
+def test_a_coordinate_is_lost_where_roundings_are_three_hundredths_of_its_noise_or_more() -> None:
+    U = torch.randn(30, 200, generator=torch.Generator().manual_seed(0))
+    kept = estimates.Estimates(30, torch.ones(200, dtype=torch.bool), {}, 0)
+    for row in U:
+        kept.add([row])
+    shares = torch.tensor([1e-5, 1e-3, 0.02, 0.04, 0.5]).repeat(40)
+    assert kept.lost(shares * U.square().mean(0).sqrt()).tolist() == (shares > 0.03).tolist()
+    kept.live[3] = False
+    assert int(kept.lost(shares * U.square().mean(0).sqrt()).sum()) == 79
+
+
 @pytest.mark.parametrize("method", ["matrix", "streaming"])
 def test_sums_that_cancel_make_an_estimate_meaningless(method: str) -> None:
     """Of two classes, the gradients of one are those of the other, negative: a row of the noise adds up to zero."""

@@ -141,7 +141,7 @@ def read(path: Path) -> Results:
     """Read a results file and check that its content belongs together."""
     way_out = f"restore it with git, or delete it and run the experiment again: {path}"
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(path.read_bytes()))  # opened once: another process may replace it
         content = json.loads(table.schema.metadata[_KEY])
         rows, runs, schema = table.to_pandas(), pd.DataFrame(content["runs"]), content["schema"]
     except FileNotFoundError:
