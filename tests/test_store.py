@@ -210,6 +210,21 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
         store.read(path)
 
 
+def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(tmp_path, monkeypatch):
+    path, other, read_table = tmp_path / "x.parquet", tmp_path / "y.parquet", pq.read_table
+    write_example(path, example(0))
+    write_example(other, example(0), example(1))
+
+    def replaced(source):
+        other.replace(path)
+        return read_table(source)
+
+    monkeypatch.setattr(store.pq, "read_table", replaced)
+    assert len(store.read(path).runs) == 1
+    monkeypatch.undo()
+    assert len(store.read(path).runs) == 2
+
+
 def test_results_lie_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.setenv("TAILNOISE_RESULTS", str(tmp_path))
     assert store.path_of("iterations", "smoke") == tmp_path / "smoke" / "iterations.parquet"
