@@ -1,5 +1,6 @@
 """The command line: ``python -m tailnoise_utils``. Each command imports what it needs, so that ``--help`` is quick."""
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -120,7 +121,8 @@ def show(
         typer.echo(csv)
     if figure:
         figure = figure if figure.suffix else figure.with_suffix(".png")
-        draw(results).savefig(figure, dpi=150)
+        source = f"{experiment} ({profile}), SHA-256 of {path.name}: {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        draw(results).savefig(figure, dpi=150, metadata={"Title": source})
         typer.echo(figure)
 
 

@@ -1,11 +1,13 @@
 """The command line as a user types it."""
 
+import hashlib
 import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from tailnoise_utils import __main__, __version__
@@ -44,7 +46,8 @@ def test_run_show_and_list(in_smoke, tmp_path):
     assert "4 runs" in shown.output
     assert "loss: nll" in shown.output
     assert "training ends at" in shown.output
-    assert figure.read_bytes().startswith(b"\x89PNG")
+    of_file = hashlib.sha256(store.path_of("iterations", "smoke").read_bytes()).hexdigest()
+    assert Image.open(figure).text["Title"] == f"iterations (smoke), SHA-256 of iterations.parquet: {of_file}"
     stored = store.read(store.path_of("iterations", "smoke"))
     written = pd.read_csv(numbers)
     assert written["value"].tolist() == pytest.approx(stored.rows["value"].tolist(), rel=1e-15, nan_ok=True)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tailnoise_utils import mohammadi
+from tailnoise_utils.diagnosis import stable_index
 from tailnoise_utils.diagnosis.twins import flip_columns
 from tailnoise_utils.noise.matrix import noise_matrix
 from tailnoise_utils.noise.minibatches import Minibatches
@@ -204,10 +205,12 @@ def test_table_and_figures(results):
     before = table.iloc[0]
     expected = {"noise": 1 / 0.805, "twin": 1 / 0.85, "signs": 1 / 0.555, "half": 1 / 0.455, "checkerboard": 1 / 0.205}
     expected |= {"low": 1 / 0.51, "high": 1 / 0.4, "tau": 0.2, "accuracy": 0.9}
+    runs = results.runs.iloc[0]
+    expected["as_stable"] = stable_index(0.2, runs["n_train"] // runs["noise_batch_size"])
     assert before[list(expected)].to_dict() == pytest.approx(expected)
     lines = {line.get_label(): line for line in controls.dumbbells(results).axes[1].get_lines()}
-    assert lines["noise"].get_xdata() == pytest.approx([1 / 1.005])
-    assert lines["its Gaussian twin"].get_xdata() == pytest.approx([1 / 1.05])
+    assert lines[r"joint $\hat\alpha$"].get_xdata() == pytest.approx([1 / 1.005])
+    assert lines["of its Gaussian twin"].get_xdata() == pytest.approx([1 / 1.05])
     bars = {line.get_label(): line.get_segments()[0] for line in controls.dumbbells(results).axes[0].collections}
     [left, right] = bars["random halves of the pixels flipped"]
     assert sorted([left[0], right[0]]) == pytest.approx([1 / 0.51, 1 / 0.4])

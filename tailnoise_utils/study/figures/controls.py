@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from tailnoise_utils.diagnosis import stable_index
+
 from ..experiments.controls import pixel_signs
 from ..networks import data
 from ..results.reading import AFTER, BEFORE, CORRECTED, DATA, PUBLISHED, with_configurations
@@ -15,7 +17,7 @@ _SHOWN = ("half", "checkerboard")  # flips whose images are shown
 
 
 def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
-    """Return alpha^ of the noise, its twin and every control, by configuration, before and after training; and tau."""
+    """Return alpha^ of noise, twin and controls by configuration and time; tau, and the stable index of the same tau."""
     table = with_configurations(results)
     table = table.assign(when=np.where(table["iteration"] == 0, BEFORE, AFTER))
     groups = ["configuration", "when"]
@@ -25,7 +27,9 @@ def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
     wide = wide.assign(low=halves.max(), high=halves.min())
     means = table[table["scope"] == "all"].pivot_table(index=groups, columns="quantity", values="value", observed=True)
     alpha = 1 / wide.assign(twin=means[f"twin {quantity}"]).rename(columns={"all": "noise"})
-    return alpha.assign(tau=means["tail excess"], accuracy=means["accuracy"])
+    P = (table["n_train"] // table["noise_batch_size"]).groupby([table[name] for name in groups], observed=True).first()
+    alpha = alpha.assign(tau=means["tail excess"], accuracy=means["accuracy"])
+    return alpha.assign(as_stable=[stable_index(*pair) for pair in zip(alpha["tau"], P.loc[alpha.index], strict=True)])
 
 
 @figure
@@ -54,22 +58,24 @@ def flipped_images(results: Results) -> plt.Figure:
 
 @figure
 def dumbbells(results: Results) -> plt.Figure:
-    """Draw alpha^ of the noise, its twin, random signs and flipped pixels, a row a configuration."""
+    """Draw alpha^ of the noise, of its twin and on flipped pixels, and the index that tau reads, a row a configuration."""
     table = control_table(results).reset_index()
     names = list(dict.fromkeys(table["configuration"]))
 
     def draw(axes: plt.Axes, rows: pd.DataFrame) -> None:
         y = rows["configuration"].map(names.index).to_numpy()
-        axes.hlines(y, rows["noise"], rows["half"], color="#cccccc", linewidth=2, zorder=1)
+        axes.hlines(y, rows["noise"], rows["as_stable"], color="#cccccc", linewidth=2, zorder=1)
+        axes.plot(rows["noise"], y, "o", color=LOOK["joint"]["color"], label=r"joint $\hat\alpha$")
+        ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none", "color": "#777777"}
+        axes.plot(rows["twin"], y, **ring, label="of its Gaussian twin")
         look = {"color": "#009E73", "linewidth": 5, "label": "random halves of the pixels flipped"}
         axes.hlines(y, rows["low"], rows["high"], **look)
-        axes.plot(rows["signs"], y, "x", color="black", label="random signs of the coordinates")
-        axes.plot(rows["noise"], y, "o", color=LOOK["joint"]["color"], label="noise")
-        ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none", "color": "#777777"}
-        axes.plot(rows["twin"], y, **ring, label="its Gaussian twin")
+        axes.plot(
+            rows["as_stable"], y, "D", color=LOOK["per coordinate"]["color"], label="per coordinate, as stable index"
+        )
         axes.axvline(2, **LOOK["Gaussian"])
 
-    layout = {"columns": ["when"], "title": "{when}", "xlabel": r"$\hat\alpha$, joint (corrected)", "legend": 2}
+    layout = {"columns": ["when"], "title": "{when}", "xlabel": r"$\hat\alpha$, corrected", "legend": 2}
     return facets(table, draw, names=names, height=1.0 + 0.27 * len(names), **layout)[0]
 
 
