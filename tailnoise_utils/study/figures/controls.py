@@ -27,9 +27,10 @@ def control_table(results: Results, quantity: str = CORRECTED) -> pd.DataFrame:
     wide = wide.assign(low=halves.max(), high=halves.min())
     means = table[table["scope"] == "all"].pivot_table(index=groups, columns="quantity", values="value", observed=True)
     alpha = 1 / wide.assign(twin=means[f"twin {quantity}"]).rename(columns={"all": "noise"})
-    P = (table["n_train"] // table["noise_batch_size"]).groupby([table[name] for name in groups], observed=True).first()
     alpha = alpha.assign(tau=means["tail excess"], accuracy=means["accuracy"])
-    return alpha.assign(as_stable=[stable_index(*pair) for pair in zip(alpha["tau"], P.loc[alpha.index], strict=True)])
+    sizes = table.groupby(groups, observed=True)[["n_train", "noise_batch_size"]].first().loc[alpha.index]
+    P = (sizes["n_train"] // sizes["noise_batch_size"]).tolist()
+    return alpha.assign(as_stable=list(map(stable_index, alpha["tau"], P)))
 
 
 @figure
