@@ -3,7 +3,6 @@
 import importlib.util
 import re
 import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -213,24 +212,17 @@ def test_a_broken_reference_fails_the_build(text: str, built: bool, checkout: Pa
     assert (tmp_path / "book" / "_build" / "html" / "index.html").exists() == built  # else the next make builds again
 
 
-@pytest.fixture
-def executed_again(book: Path, checkout: Path, tmp_path: Path) -> Iterator[Path]:
-    """The executed notebooks, put back afterwards as they were: the tests that follow need not execute them again."""
-    folder = checkout / "book" / "executed"
-    shutil.copytree(folder, tmp_path / "executed")
-    yield folder
-    shutil.rmtree(folder)
-    shutil.copytree(tmp_path / "executed", folder)
-
-
-def test_another_profile_is_executed_anew(executed_again: Path, make: Make) -> None:
-    executed = executed_again / "your_model.ipynb"  # which needs no results
-    assert r"profile = \"smoke\"" in executed.read_text()
-    done = make("book/executed/your_model.ipynb", profile="laptop")
-    assert done.returncode == 0, done.stdout + done.stderr
-    text = executed.read_text()
-    assert r"profile = \"smoke\"" not in text
-    assert r"profile = \"laptop\"" in text
+def test_another_profile_is_executed_anew(make: Make, tmp_path: Path) -> None:
+    """Of a notebook that prints its profile."""
+    shutil.copy2(ROOT / "Makefile", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "a.py").write_text(
+        '# %% tags=["parameters"]\nprofile = "book"\n\n# %%\nprint(profile, "run")\n'
+    )
+    for profile in ("smoke", "laptop"):
+        done = make("book/executed/a.ipynb", profile=profile, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{profile} run" in (tmp_path / "book" / "executed" / "a.ipynb").read_text()
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,8 @@ def test_a_run_that_does_not_learn_is_marked(results_in):
 
 def _without_a_value(self, path, again=Measured.again):
     """The rows, one of them NaN."""
-    name = ("1/alpha (corrected)", "linear2")
-    return [r | {"value": np.nan} if (r["quantity"], r.get("scope")) == name else r for r in again(self, path)]
+    name, rows = ("1/alpha (corrected)", "linear2"), again(self, path)
+    return rows and [r | {"value": np.nan} if (r["quantity"], r.get("scope")) == name else r for r in rows]
 
 
 @pytest.mark.slow
@@ -222,11 +222,12 @@ def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
         other.setattr(NoiseSpec, "data_sha256", lambda self: "f" * 64)
         with pytest.raises(ValueError, match="the data here has ffff"):
             runner.verify("iterations", "smoke")
+    first = results.runs["spec_digest"][0]
     for new, old in ((rows, rows[~changed]), (rows[~changed], rows)):  # a number more or fewer than is stored
         store.write(path, old, results.records())
         again = [row for row in new.to_dict("records") if (row["run"], row["iteration"]) == (results.runs["run"][0], 6)]
         with monkeypatch.context() as other:
-            other.setattr(NoiseSpec, "again", lambda self, path, again=again: again)
+            other.setattr(NoiseSpec, "again", lambda self, _, rows=again: rows if store.digest(self) == first else None)
             with pytest.raises(
                 ValueError, match=r"numbers were measured again, .* of them the same ones: the code has"
             ):
@@ -241,6 +242,17 @@ def test_verify_repeats_a_quick_synthetic_run(results_in, monkeypatch):
     monkeypatch.setitem(experiments.EXPERIMENTS, "estimator", lambda profile: (spec,))
     runner.run("estimator", "smoke")
     assert runner.verify("estimator", "smoke")["difference"].max() == 0
+    specs, path = tuple(replace(spec, seed=seed) for seed in range(3)), store.path_of("estimator", "smoke")
+    monkeypatch.setitem(experiments.EXPERIMENTS, "estimator", lambda profile: specs)
+    results, tried = runner.run("estimator", "smoke"), []
+    took = ({"seconds": 3.0}, {"seconds": 1.0, "status": "diverged"}, {"seconds": 2.0})
+    records = [record | new for record, new in zip(results.records(), took, strict=True)]
+    store.write(path, results.rows, records)
+    monkeypatch.setattr(EstimatorSpec, "again", lambda self, path: tried.append(self.seed))
+    with pytest.raises(runner.MissingResults):
+        runner.verify("estimator", "smoke")
+    assert tried == [2, 0, 1]  # complete ones first, the quickest before the others
+    monkeypatch.undo()
     assert replace(spec, size=10**6).again(results_in) is None  # it takes too long
     assert replace(spec, estimators=("maximum_likelihood",)).again(results_in) is None
 
