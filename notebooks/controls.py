@@ -58,7 +58,7 @@ glue("controls_dumbbells", controls.dumbbells(results), display=False)
 #
 # ## The same network on flipped images
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-flips", "caption": "One training image as an untrained network sees it (FCN 256 × 3 on CIFAR-10), with α̂ of that network below, in the paper's arithmetic on a random partition. The loss, the outputs and the size of every gradient entry are the same in all three."}, "image": {"alt": "One image three times: as it is, with a random half of its pixel values negated, and with a checkerboard of them negated. Below each stands alpha-hat of the same network, near 1.2, near 2 and above 4."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-flips", "caption": "One training image as an untrained network sees it (FCN 256 × 3 on CIFAR-10), with α̂ of that network below, in the paper's arithmetic on a random partition. The loss, the outputs and the size of every gradient entry are the same in all three. In the paper's own network on MNIST half of the pixels move α̂ by 0.04 only."}, "image": {"alt": "One image three times: as it is, with a random half of its pixel values negated, and with a checkerboard of them negated. Below each stands alpha-hat of the same network, near 1.2, near 2 and above 4."}}
 controls.flipped_images(results)
 
 # %% tags=["remove-input"]

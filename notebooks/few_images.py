@@ -54,6 +54,7 @@ for when in ("before", "after"):
 # **Evidence.** Where 0.3 to 4 images of a minibatch count, $\tau$ (the mean of a network's coordinates there) is {glue:text}`few_start_min:.2f` to {glue:text}`few_start_max:.2f` times 1/(12 images) before training, {glue:text}`few_after_min:.2f` to {glue:text}`few_after_max:.2f` times after it.
 #
 # **Limits.** Short trainings. Seeds: {glue:text}`few_seeds:.0f`.
+# Once the paper's own network has fitted, nearly all of its coordinates have fewer events than the rule is good for.
 # ```
 #
 # Let $g_{ij}$ be the gradient of image $i$ in coordinate $j$.
@@ -65,7 +66,7 @@ for when in ("before", "after"):
 #
 # ## Half of the images predict the other half
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-events", "caption": "Left: tail excess on half of the images against events on the other half, before training (open) and at its end (filled); circles MNIST, squares CIFAR-10; bars: range over seeds, where there are several; values below 0.001 are not drawn. Line: the rule. Dashed: images that have either a normal gradient in a coordinate or none. Stars: stable numbers in place of the gradients. Right: scaling exponent of fully connected networks with cross-entropy, means over sizes and seeds; bands: range."}, "image": {"alt": "Two panels. Left, on logarithmic axes, marks of all networks before training fall along the line 1 over 12 events over two decades; marks of networks that fit fall less steeply at few events; black stars of planted stable noise form a horizontal line near 0.17. Right, the scaling exponent against the minibatch size: before training it reaches one half near b = 100, after training on MNIST only near 10,000; a stable law of index 1.5 would stay near one third."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-events", "caption": "Left: tail excess on half of the images against events on the other half, before training (open) and at its end (filled); circles MNIST, squares CIFAR-10; bars: range over seeds, where there are several; values below 0.001 are not drawn. Line: the rule. Dashed: images that have either a normal gradient in a coordinate or none. Stars: stable numbers in place of the gradients. Right: scaling exponent of fully connected networks with cross-entropy, means over sizes and seeds; bands: range."}, "image": {"alt": "Two panels. Left, on logarithmic axes, marks of all networks before training fall near or below the line 1 over 12 events over two decades; marks of networks that fit fall less steeply at few events; black stars of planted stable noise form a horizontal line near 0.17. Right, the scaling exponent against the minibatch size: before training it reaches one half near b = 100, after training on MNIST only near 10,000; a stable law of index 1.5 would stay near one third."}}
 few_images.against_events(results, scaling)
 
 # %% tags=["remove-input"]
@@ -122,8 +123,8 @@ few_images.short_table(results).style.format(precision=2, thousands=",", na_rep=
 #
 # * Before training the exponent is {glue:text}`exponent_before_middle_low:.2f` to {glue:text}`exponent_before_middle_high:.2f` at $b = 100$, over all configurations, both losses and the convolutional network.
 # * After training it is {glue:text}`exponent_after_small_low:.2f` to {glue:text}`exponent_after_small_high:.2f` at $b = 10$ and {glue:text}`exponent_after_large_low:.2f` to {glue:text}`exponent_after_large_high:.2f` at $b = 1000$.
-# * Below 0, most images have a gradient of nearly zero in a coordinate.
-#   The typical entry of a small minibatch is then minus the full gradient, and hardly depends on $b$.
+# * An exponent below 0: most images have almost no gradient in a coordinate.
+#   The typical entry of a small minibatch is then minus the full gradient, whatever $b$ is.
 #
 # Few events explain both panels: events grow with $b$, so a slow central limit ends at a Gaussian law.
 # That agrees with noise that is Gaussian early in training at large $b$ {cite:p}`panigrahi2019` and close to Gaussian across minibatches {cite:p}`xie2021,xie2023`.

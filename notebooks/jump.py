@@ -63,11 +63,11 @@ Markdown(runner.missing("jump", profile))
 # **A, predictions collapse.** The accuracy falls while the loss does not rise and is within 10 % of its first value.
 # The outputs are still small, and the few directions in which they grow first decide which one is largest.
 # So the network predicts few classes: at the bottom of the drop the commonest one takes {glue:text}`jump_A_commonest_low:.2f` of the images or more.
-# The Hessian's largest eigenvalue is at most {glue:text}`jump_A_largest_high:.2f` until then, and 2 / step is {glue:text}`jump_limit:.0f`.
+# The Hessian's largest eigenvalue is at most {glue:text}`jump_A_largest_high:.2f` until the first of them, and 2 / step is {glue:text}`jump_limit:.0f`.
 # The loss does not rise, so no barrier is passed.
 # Where both were run, its bottoms in SGD and in gradient descent are {glue:text}`jump_A_apart:.0f` steps apart at most.
 #
-# **B, instability.** The loss rises, by {glue:text}`jump_B_change_low:.2f` to {glue:text}`jump_B_change_high:.2f`, within a few steps.
+# **B, instability.** The loss rises within a few steps, at first by {glue:text}`jump_B_change_low:.2f` to {glue:text}`jump_B_change_high:.2f`, later by up to {glue:text}`jump_B_change_most:.1f`.
 # Such a drop is in {glue:text}`jump_B_descents:.0f` of {glue:text}`jump_descents:.0f` runs of gradient descent and in {glue:text}`jump_B_sgds:.0f` of {glue:text}`jump_sgds:.0f` of SGD.
 # Where it was measured before the bottom, the largest eigenvalue is {glue:text}`jump_B_largest_low:.1f` or more, near {glue:text}`jump_limit:.0f` or above it.
 # A step that is too long for the curvature can do this, with noise or without.

@@ -43,6 +43,7 @@ words = {
 # %% tags=["remove-cell"]
 for name, law in words.items():
     glue(f"spread_{name}_last", float(table[law, "sd of ln"].iloc[-1]), display=False)
+    glue(f"largest_{name}_last", float(table[law, "largest"].iloc[-1]), display=False)
     if name != "noise":
         glue(f"distance_{name}", float(table[law, "D"].iloc[-1]), display=False)
 for name, value in norms.pool_numbers(pool).items():
@@ -51,7 +52,7 @@ for name, value in norms.pool_numbers(pool).items():
 # %% [markdown]
 # ```{admonition} In short
 # **Finding.** Norms pooled over a training mix scales, and spread far; so do those of Gaussian noise of the same covariance.
-# One iteration alone has no long tail.
+# One iteration alone spreads little more than that Gaussian noise.
 #
 # **Evidence.** Its distance $D$ to that Gaussian law is {glue:text}`distance_covariance:.2f` at the end.
 # To independent stable entries it is {glue:text}`distance_stable:.2f`, to independent Gaussian ones {glue:text}`distance_gaussian:.2f`.
@@ -92,7 +93,9 @@ origin(results, profile, table, "norms")
 # %% [markdown]
 # A vector of many entries has a sharp norm only if its entries are nearly independent, and gradients are not.
 # The law to compare with is Gaussian noise of the same covariance.
-# At the end the noise spreads a little more: the standard deviation of $\ln \lVert U_i \rVert$ is {glue:text}`spread_noise_last:.3f`, that of the Gaussian law {glue:text}`spread_covariance_last:.3f`.
+# At the end the noise spreads more: the standard deviation of $\ln \lVert U_i \rVert$ is {glue:text}`spread_noise_last:.3f`, that of the Gaussian law {glue:text}`spread_covariance_last:.3f`.
+# The largest of the norms is {glue:text}`largest_noise_last:.2f` medians, that of the Gaussian law {glue:text}`largest_covariance_last:.2f`.
+# $D$ hardly sees such a tail.
 #
 # ## Limits
 #

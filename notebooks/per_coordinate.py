@@ -44,8 +44,8 @@ for tau, index in per_coordinate.RULER.items():
 # **Evidence.** The tail excess, 0 for Gaussian noise, is at most {glue:text}`tau_before_high:.2f` before training.
 # It is {glue:text}`tau_fitted_low:.2f` to {glue:text}`tau_fitted_high:.2f` in networks that fit.
 #
-# **Limits.** Only MNIST is fitted here.
-# Deep layers are heavier from the start, and so are the convolutional network and the paper's network of depth 9 ([](iterations.ipynb)).
+# **Limits.** Only MNIST is fitted here; at the paper's settings networks that fit CIFAR-10 are heavier too ([](fcn_size.ipynb)).
+# Deep layers, the convolutional network and the paper's of depth 9 are heavier from the start ([](iterations.ipynb)).
 # ```
 #
 # $\hat\alpha$ takes all entries of the noise as one sample.

@@ -100,6 +100,9 @@ def by_width(slopes, noise=0.0):
         ({2: 0.0, 4: -0.05}, 0.001, (False, True, True)),
         ({2: -0.05, 4: -0.02}, 0.0, (True, True, False)),
         ({2: -0.02, 4: -0.05}, 0.2, (False, False, False)),  # slopes within their errors are none
+        # 9 runs have 7 degrees of freedom, and slopes with an error of .0076: they need 2.36 of them.
+        ({2: -0.0165, 4: -0.05}, 0.04, (False, True, True)),
+        ({2: -0.0190, 4: -0.05}, 0.04, (True, True, True)),
     ],
 )
 def test_c4a_falls_with_the_width_at_every_depth_and_more_so_the_deeper(slopes, noise, holding):
@@ -112,6 +115,8 @@ def test_c4a_falls_with_the_width_at_every_depth_and_more_so_the_deeper(slopes, 
 def test_c4a_takes_networks_that_fit():
     assert claims.c4a(networks(1.2, accuracy=0.94)).recurs == OPEN
     assert claims.c4a(networks(1.2, data=("cifar10",))).recurs == OPEN
+    assert claims.c4a(networks(1.2, seeds=1)).recurs == OPEN  # three runs a depth
+    assert claims.c4a(networks(1.2, seeds=2)).recurs == FAILS
 
 
 @pytest.mark.parametrize(("alpha", "word"), [(1.06, HOLDS), (1.24, HOLDS), (1.04, FAILS), (1.26, FAILS)])
@@ -140,16 +145,18 @@ def test_c5_needs_a_network_that_fits():
     assert claims.c5(cnn(1.05, accuracy=0.9)).recurs == OPEN
 
 
-def test_c8_allows_a_tenth_of_the_configurations_to_spread():
-    def spread(wide):
-        def alpha(run):
-            return 1.2 + (0.033 if (run["width"], run["depth"]) in wide else 0.031) * (run["seed"] - 1)
-
-        return networks(alpha, data=("mnist",), depths=(2, 4), widths=(1, 2, 4, 8, 16))
+def test_c8_is_about_the_median_configuration_of_each_data_set():
+    def spread(*wide):
+        """sd over seeds .031, and .033 at some widths on MNIST."""
+        return networks(
+            lambda run: 1.2 + (run["seed"] - 1) * (0.033 if (run["dataset"], run["width"]) in wide else 0.031),
+            depths=(2,),
+            widths=(1, 2, 4),
+        )
 
     empty = networks(1.1, model="cnn", accuracy=0.5)
-    assert claims.c8(spread([(1, 2)]), empty).recurs == HOLDS
-    assert claims.c8(spread([(1, 2), (2, 2)]), empty).recurs == FAILS
+    assert claims.c8(spread(("mnist", 1)), empty).recurs == HOLDS
+    assert claims.c8(spread(("mnist", 1), ("mnist", 2)), empty).recurs == PARTLY
     assert claims.c8(networks(1.2, seeds=2), empty).recurs == OPEN
 
 
@@ -256,7 +263,16 @@ def histogram(noise, stable_spread=0.8):
 )
 def test_c1_not_gaussian_and_like_the_stable_law_more_than_like_any(noise, stable_spread, holding):
     """In the last one the stable law is near, but Gaussian vectors of the same covariance are nearer."""
-    assert tuple(claims.c1(histogram(noise, stable_spread)).cells["holds"]) == holding
+    assert tuple(claims.c1(histogram(noise, stable_spread)).cells["holds"]) == 2 * holding
+
+
+def test_c1_pools_the_norms_of_all_iterations():
+    """At each iteration they are Gaussian; ten times as large at the last, the pool is not."""
+    table = histogram(0.01)
+    noise = table.rows["quantity"].eq("norm") & table.rows["iteration"].eq(10)
+    table.rows["value"] *= np.where(noise, 10.0, 1.0)
+    assert cells(claims.c1(table))["not Gaussian, pooled"]
+    assert not cells(claims.c1(table))["not Gaussian"]
 
 
 def test_c1_answer_names_the_distance_to_the_same_covariance():
@@ -279,7 +295,7 @@ def test_c2(bias, size, word):
 SERIES = {"half_width": (0.5, 1.0, 2.0), "eps": (0.05, 0.1, 0.2), "height": (0.5, 1.0, 2.0)}
 
 
-def exit_results(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, share=0.0, only=None, se=0.01):
+def exit_results(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, share=0.0, wide=0.6, only=None, se=0.01):
     """Results that agree with the theory but for what is asked: at the index `only`, or at all of them."""
     rows, runs = [], []
 
@@ -314,12 +330,11 @@ def exit_results(*, slope=0.0, depth=0.0, rate=1.0, exit_rate=1.0, share=0.0, on
             {"quantity": "rate, limit", "value": 0.3},
         ]
         stays = [
-            {"quantity": "occupation", "value": 0.4 + share * off},
-            {"quantity": "occupation, limit", "value": 0.4},
+            {"quantity": "occupation", "value": wide + share * off},
+            {"quantity": "occupation, limit", "value": wide},
         ]
-        add(
-            {"alpha": alpha}, [well | row for row in moves * (alpha < 2)] + [{"scope": "well 1"} | row for row in stays]
-        )
+        wells = {"alpha": alpha, "minima": [0.0, 3.0], "maxima": [2.0]}  # the first is wider
+        add(wells, [well | row for row in moves * (alpha < 2)] + [{"scope": "well 1"} | row for row in stays])
     return results(rows, runs)
 
 
@@ -359,6 +374,12 @@ def test_c9_each_deviation_fails_in_its_cell(change, kind):
 )
 def test_c9_small_deviations_pass(change):
     assert claims.c9(exit_results(**change), toward_no_noise()).recurs == HOLDS
+
+
+def test_c9_asks_for_half_of_the_time_in_wide_wells_under_levy_noise():
+    judged = claims.c9(exit_results(wide=0.49), toward_no_noise())
+    failed = judged.cells.loc[~judged.cells["holds"], "cell"].tolist()
+    assert failed == [f"alpha = {alpha}, time in the wider half of the wells" for alpha in (1.5, 1.8)]
 
 
 def test_c9_extrapolates_the_rates_of_moves_at_the_largest_index():
@@ -442,7 +463,7 @@ def test_heavier_tells_networks_that_fit_from_others_and_leaves_out_those_at_cha
         "K1 (corrected)": 100.0,
     }
     word, words = claims.heavier(networks(1.2, data=("mnist",), accuracy=accuracy, **diagnosed))
-    assert word == "yes where networks fit; no elsewhere"
+    assert word == "yes where networks fit (tau 0.30); no elsewhere (tau 0.01)"
     assert "Networks that fit: heavier than Gaussian in 2 of 2 configurations, tau 0.3 (a stable" in words
     assert "9" not in words.partition("add")[0].replace("1.99", "")
 
@@ -467,17 +488,13 @@ def test_scaling_exponents_in_words():
 
 def test_c7_asks_for_the_tails_at_the_dip():
     table = training()
-    tau = [
-        {"run": "mnist", "iteration": i, "quantity": "tail excess", "value": v} for i, v in ((0, 0.15), (1000, 0.13))
-    ]
+    measured = ((0, 0.15), (1000, 0.13), (3000, 1.1))
+    tau = [{"run": "mnist", "iteration": i, "quantity": "tail excess", "value": value} for i, value in measured]
     both = results([*table.rows.to_dict("records"), *tau], table.runs.to_dict("records"))
-    word, words = claims.at_the_dip(both)
-    assert (word, words) == (
-        "no heavier at the dip than before",
-        "MNIST: tau goes from 0.15 before training to 0.13 at the dip.",
+    assert claims.at_the_dip(both) == (
+        "tau 0.13 at the dip, 1.10 at the end",
+        "MNIST: tau goes from 0.15 before training to 0.13 at the dip and 1.10 at iteration 3,000.",
     )
-    both.rows.loc[both.rows["value"] == 0.13, "value"] = 0.2
-    assert claims.at_the_dip(both)[0] == "heavier at the dip"
 
 
 @pytest.mark.parametrize(("p", "word"), [(0.06, "yes"), (0.9, "no")])
@@ -634,7 +651,6 @@ def test_pages_are_not_stale(monkeypatch):
     numbers = ["None", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"]
     count = Counter(verdict.recurs for verdict in judged if verdict.claim.startswith("C"))
     total, holds, partly = count.total(), count["holds"], count["holds partly"]
-    title = (
-        f"# # {numbers[holds]} of {numbers[total].lower()} claims hold as numbers, {numbers[partly].lower()} in part;"
-    )
+    title = f"# # {numbers[holds]} of the paper's {numbers[total].lower()} claims hold as numbers, "
+    title += f"{numbers[partly].lower()} in part\n"
     assert title in (ROOT / "notebooks" / "claims.py").read_text()

@@ -245,6 +245,7 @@ def test_numbers_of_the_text(results):
     expected |= {"alpha_low": 1 / 0.9, "alpha_high": 1 / 0.9}
     expected |= {"A_depth_low": 0.1, "A_depth_high": 0.1, "A_largest_low": 25.001, "A_largest_high": 25.09}
     expected |= {"B_largest_low": 15.001, "B_change_low": 0.5, "A_commonest_high": 0.7, "A_change_high": -0.09}
+    expected["B_change_most"] = 0.5
     assert {name: numbers[name] for name in expected} == pytest.approx(expected)
 
 

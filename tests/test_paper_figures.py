@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tailnoise_utils.diagnosis import stable_index
 from tailnoise_utils.study import experiments
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import iterations, paper
@@ -170,9 +171,25 @@ def test_networks_that_differ_in_depth_or_minibatch_size_are_told_apart(results)
 
 
 def test_noise_beside_its_twin():
-    numbers = iterations.against_twin(results_of(specs_of("mnist")[:1]))
+    results = results_of(specs_of("mnist")[:1])
+    tau, last = {0: 0.1, 900: 0.2, POINTS[-1]: 0.9}, POINTS[-1]
+    more = [{"iteration": point, "quantity": "tail excess", "value": value} for point, value in tau.items()]
+    more += [
+        {"iteration": point, "quantity": f"{name}1/alpha (corrected)", "value": value}
+        for point, signs in ((0, 0.6), (last, 0.55))
+        for name, value in (("twin ", 1 / (ALPHA[point] + 0.3) - 0.01), ("signs: ", signs))
+    ]
+    rows = store.to_frame([row | {"split": "train"} for row in more], results.runs["run"].iloc[0])
+    results = replace(results, rows=pd.concat([results.rows, rows], ignore_index=True))
+    numbers = iterations.against_twin(results)
     expected = {"dip": 0.7, "twin": 0.72, "corrected": 1.0, "dead": 0.1, "start": 1.2, "at": 900, "accuracy": 0.3}
-    expected |= {"gap": 1 / 0.6 - 1 / 0.62, "later": 0.6}
+    expected |= {"gap": 1 / 0.6 - 1 / 0.62, "later": 0.6, "gap_corrected": 0.01}
+    expected |= {"tau_start": 0.1, "tau_dip": 0.2, "tau_end": 0.9, "as_stable": stable_index(0.9, 120)}
+    corrected = [1 / (ALPHA[point] + 0.3) for point in (0, last)]
+    expected |= {
+        f"signs_{when}": (value - signs) / (value - 0.5)
+        for when, value, signs in zip(("start", "end"), corrected, (0.6, 0.55), strict=True)
+    }
     assert {name: numbers[f"mnist_{name}"] for name in expected} == pytest.approx(expected)
     assert np.isnan([numbers[f"cifar10_{name}"] for name in expected]).all()
 

@@ -14,12 +14,14 @@ from tailnoise_utils.study import claims, figures
 from tailnoise_utils.study.claims import exits as theory
 from tailnoise_utils.study.experiments import runner
 from tailnoise_utils.study.figures import (
+    arms,
     batch_size,
     controls,
     decomposition,
     estimators,
     exits,
     iterations,
+    jump,
     laws,
     norms,
     per_coordinate,
@@ -69,6 +71,7 @@ def test_norms_are_drawn_and_tabled_as_stored():
     ]
     distance = max(abs((scaled[0] <= x).mean() - (scaled[1] <= x).mean()) for x in np.concatenate(scaled))
     assert shown.loc[10_000, ("stable, independent entries", "D")] == pytest.approx(distance)
+    assert shown.loc[10_000, ("gradient noise", "largest")] == pytest.approx(scaled[0].max())
     drawn = norms.one_iteration(results).axes[-1].get_lines()[0].get_xydata()  # the noise, at the end
     np.testing.assert_allclose(drawn[1:, 0], np.sort(scaled[0]))
 
@@ -198,6 +201,32 @@ def test_the_readme_shows_what_is_stored(tmp_path):
         assert "from {:.2f} to {:.2f} ({})".format(*moves, data) in text
     assert f"dips to {dip['mnist_dip']:.2f} near iteration {dip['mnist_at']:.0f}" in text
     assert f"its *twin*, dips to {dip['mnist_twin']:.2f}" in text
+    values = iterations.beside_figure7(results).xs("agrees", axis=1, level=1)
+    yes = values.eq("yes").sum()
+    assert (
+        f"Of {len(values)} values of the figure {yes['CIFAR-10']} agree on CIFAR-10 and {yes['MNIST']} on MNIST" in text
+    )
+    assert (
+        "random signs take {:.0%} of it on CIFAR-10 and {:.0%} on MNIST".format(
+            dip["cifar10_signs_end"], dip["mnist_signs_end"]
+        ).replace("%", " %")
+        in text
+    )
+    names = (f"{data}_tau_{when}" for data in ("mnist", "cifar10") for when in ("start", "end"))
+    words = (
+        "tau goes from {:.2f} to {:.2f} on MNIST and from {:.2f} to {:.2f} on CIFAR-10, as in stable noise of index "
+    )
+    words = words.format(*(dip[name] for name in names))
+    assert words + f"{dip['mnist_as_stable']:.2f} and {dip['cifar10_as_stable']:.2f}" in text
+    arm = arms.numbers(runner.stored("training", "laptop", complete=False))
+    words = (
+        "SGD is {law_mnist:.2f} +- {law_mnist_half:.2f} points of test accuracy from Gaussian noise of its covariance, "
+    )
+    words += "and no noise at all costs {help_mnist:.2f} (one network on MNIST, 5 seeds)"
+    assert words.format(**arm) in text
+    assert arm["law_mnist_seeds"] == 5
+    descent = jump.numbers(runner.stored("jump", "laptop", complete=False))
+    assert f"alpha^ dips to {descent['alpha_low']:.2f} on its path ({descent['alpha_high']:.2f} on CIFAR-10" in text
     before, half, checkerboard = (axes.get_xlabel()[-4:] for axes in drawn["flips"].axes)
     assert f"alpha^ goes from {before} to {half}, in a checkerboard to {checkerboard}" in text
     forms = estimators.closed_form_table(runner.load("estimator", "laptop"))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..results.store import Results
-from .verdict import Verdict, cells_of, judge
+from .verdict import Verdict, cell, cells_of, judge
 
 _TOLERANCE = 0.05  # of slopes, of rates over the theory's, and of shares of the time
 
@@ -98,12 +98,26 @@ def c9(wells: Results, limit: Results) -> Verdict:
 
     The rule: slopes of the logarithm of the exit time in ln width, ln noise and depth, exit rates, rates of moves and the
     share of the time in each well are those of the theory within .05, rates relatively; rates of moves at the largest index
-    are extrapolated to no noise (decided when the others were known), where alone the theory is exact.
+    are extrapolated to no noise (decided when the others were known), where alone the theory is exact; and the wider half
+    of the wells have more than half of the time under Levy noise.
     """
     table = checks(wells, limit)
     noise = ["Brownian" if alpha == 2 else f"alpha = {alpha:g}" for alpha in table["alpha"]]
     cells = cells_of(table.assign(noise=noise, value=table["off"], holds=near(table["off"])), ("noise", "kind"))
+    for alpha, share in time_in_wide_wells(wells).drop(2.0, errors="ignore").items():
+        cells.append(cell(f"alpha = {alpha:g}, time in the wider half of the wells", (), share > 0.5))
     return judge(c9, cells, "simulation less theory", "the theory", (-_TOLERANCE, _TOLERANCE))
+
+
+def time_in_wide_wells(wells: Results) -> pd.Series:
+    """Return the share of the time in the wider half of the wells, by index; narrow is where the next maximum is near."""
+    shares = {}
+    for (run, alpha), rows in wells.table().query("quantity == 'occupation'").groupby(["run", "alpha"]):
+        minima, maxima = (wells.runs.set_index("run").loc[run, name] for name in ("minima", "maxima"))
+        width = np.abs(np.subtract.outer(minima, maxima)).min(1)
+        wide = [f"well {k + 1}" for k in np.argsort(width)[len(width) // 2 :]]
+        shares[alpha] = rows.loc[rows["scope"].isin(wide), "value"].sum()
+    return pd.Series(shares).sort_index()
 
 
 def near(off: pd.Series) -> pd.Series:

@@ -61,12 +61,16 @@ def _marks(table: pd.DataFrame, dataset: str) -> dict[str, float | bool]:
 
 
 def at_the_dip(results: Results) -> tuple[str, str]:
-    """Say whether the noise of Figure 7's network is heavier at the dip of alpha^ than before training, by tau."""
-    words, heavier = [], []
+    """Say by tau how heavy the noise of Figure 7's network is at the dip of alpha^, before training and at the end."""
+    words, sentences = [], []
     for dataset, (table, *_) in _figure7(results).items():
-        tau, dip = table["tail excess"], table[PUBLISHED].loc[:EARLY].idxmax()
-        heavier.append(tau[dip] > tau.iloc[0])
-        words.append(f"{DATA[dataset]}: tau goes from {tau.iloc[0]:.2f} before training to {tau[dip]:.2f} at the dip.")
+        tau, dip = table["tail excess"].dropna(), table[PUBLISHED].loc[:EARLY].idxmax()
+        words.append((f"{tau[dip]:.2f}", f"{tau.iloc[-1]:.2f}"))
+        sentences.append(
+            f"{DATA[dataset]}: tau goes from {tau.iloc[0]:.2f} before training to {tau[dip]:.2f} at the dip and "
+            f"{tau.iloc[-1]:.2f} at iteration {tau.index[-1]:,}."
+        )
     if not words:
         return "not measured", "Not measured."
-    return "heavier at the dip" if any(heavier) else "no heavier at the dip than before", " ".join(words)
+    at_dip, at_end = map(" and ".join, zip(*words, strict=True))
+    return f"tau {at_dip} at the dip, {at_end} at the end", " ".join(sentences)

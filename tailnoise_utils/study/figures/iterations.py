@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from tailnoise_utils.diagnosis import stable_index
+
 from ..experiments.paper import EARLY
 from ..results.reading import CORRECTED, DATA, PUBLISHED, TWIN, in_data_order, late
 from ..results.store import Results
@@ -149,10 +151,18 @@ def variants(results: Results) -> pd.DataFrame:
 
 
 def against_twin(results: Results) -> dict[str, float]:
-    """Return, by data set, alpha^ of noise, twin and corrected at the dip, and the largest `gap` of noise and twin."""
-    of_dataset, table = {}, curves(results).query("model == 'fcn'")
-    for dataset, rows in table.groupby("dataset"):
-        line = rows.pivot_table("value", "iteration", "line").reindex(columns=list(LINES))
+    """Return, by data set, alpha^ of noise, twin and corrected at the dip, their largest `gap`, and tau along training.
+
+    `signs` is what random signs of the coordinates take of the gap to Gaussian, corrected.
+    """
+    of_dataset, table = {}, _networks(results)
+    for dataset, network in table[_first(table) & (table["model"] == "fcn")].groupby("dataset"):
+        line = lines(network).pivot_table("value", "iteration", "line").reindex(columns=list(LINES))
+        plain = network.query("split == 'train' and x != x").pivot_table("value", "iteration", "quantity")
+        value = plain.reindex(columns=["tail excess", CORRECTED, f"twin {CORRECTED}", f"signs: {CORRECTED}"])
+        tau, corrected, twin, signs = (value[name] for name in value)
+        taken = (corrected - signs) / (corrected - 0.5)
+        P = int(network["n_train"].iloc[0]) // int(network.get("noise_batch_size", network["batch_size"]).iloc[0])
         noise, early = line["training images"], line.loc[:EARLY]
         at = early["training images"].idxmax()
         of_dataset[dataset] = {
@@ -166,6 +176,13 @@ def against_twin(results: Results) -> dict[str, float]:
             "start": 1 / noise.iloc[0],
             "later": 1 / noise.loc[EARLY + 1 :].max(),
             "gap": (noise - line["Gaussian twin"]).abs().max(),
+            "gap_corrected": (corrected - twin).abs().max(),
+            "tau_start": tau.iloc[0],
+            "tau_dip": tau[at],
+            "tau_end": tau.iloc[-1],
+            "as_stable": stable_index(float(tau.iloc[-1]), P),
+            "signs_start": taken.iloc[0],
+            "signs_end": taken.iloc[-1],
         }
     numbers = pd.DataFrame(of_dataset).reindex(columns=list(_FIGURE7)).unstack()
     return {f"{dataset}_{name}": float(value) for (dataset, name), value in numbers.items()}

@@ -112,7 +112,10 @@ def drops_along_training(results: Results) -> plt.Figure:
 
 
 def numbers(results: Results) -> dict[str, float]:
-    """Return the numbers of the text, of the first drop of each kind in each run (`apart`: steps, SGD and descent)."""
+    """Return the numbers of the text, of the first drop of each kind in each run (`apart`: steps, SGD and descent).
+
+    Those that end in `most` are of all drops.
+    """
     loss, descends = records(results)["loss"].unstack("arm"), results.runs["batch_size"] == results.runs["n_train"]
     apart = loss.sub(loss.get(DESCENT, np.nan), axis=0).abs().max(axis=1) >= RISE
     values = {"apart": apart[apart].index.get_level_values("step").min(), "limit": 2 / results.runs["lr"].iloc[0]}
@@ -120,7 +123,8 @@ def numbers(results: Results) -> dict[str, float]:
     lowest = 1 / records(results)[PUBLISHED].groupby(level=_RUN, observed=True).max()
     lowest = lowest[lowest.index.get_level_values("arm") == DESCENT]
     values |= {"alpha_low": lowest.min(), "alpha_high": lowest.max()}
-    first = drop_table(results).groupby([*_RUN, "kind"], observed=True).first().reset_index()
+    drops = drop_table(results)
+    first = drops.groupby([*_RUN, "kind"], observed=True).first().reset_index()
     for kind in "AB":
         rows = first[first["kind"] == kind]
         descent, sgd = rows[rows["arm"] == DESCENT], rows[rows["arm"] != DESCENT]
@@ -130,4 +134,5 @@ def numbers(results: Results) -> dict[str, float]:
         for name in ("depth", "largest eigenvalue", "commonest", "change of loss"):
             values[f"{kind}_{name.split()[0]}_low"] = rows[name].min()
             values[f"{kind}_{name.split()[0]}_high"] = rows[name].max()
+            values[f"{kind}_{name.split()[0]}_most"] = drops.loc[drops["kind"] == kind, name].max()
     return {name: float(value) for name, value in values.items()}

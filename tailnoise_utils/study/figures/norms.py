@@ -85,13 +85,13 @@ def one_iteration(results: Results) -> plt.Figure:
 
 
 def norm_table(results: Results) -> pd.DataFrame:
-    """Return the sd of the log norm (mean over seeds), and D (of the norms of all seeds) of each law, by iteration."""
+    """Return, by iteration, the sd of the log norm (mean over seeds), the largest over the median, and D, of each law."""
     D, rows = distances(results), scaled(results)
     rows = rows.assign(ln=np.log(rows["value"]))
     spreads = rows.groupby(["iteration", "quantity", "run"])["ln"].std().groupby(level=[0, 1]).mean().unstack()
-    columns = {}
+    columns, largest = {}, rows.groupby(["iteration", "quantity"])["scaled"].max().unstack()
     for quantity, label in NORMS.items():
-        columns[label, "sd of ln"] = spreads[quantity]
+        columns |= {(label, "sd of ln"): spreads[quantity], (label, "largest"): largest[quantity]}
         columns |= {(label, "D"): D[quantity]} if quantity in D else {}
     return pd.DataFrame(columns)
 
