@@ -34,7 +34,6 @@ profile, results = runner.choose("controls", asked)
 table = controls.control_table(results)
 for name, value in controls.numbers(results).items():
     glue(f"controls_{name}", value, display=False)
-glue("controls_dumbbells", controls.dumbbells(results), display=False)
 
 # %% [markdown]
 # ```{admonition} In short

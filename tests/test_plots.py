@@ -179,13 +179,14 @@ def test_the_readme_shows_what_is_stored(tmp_path):
     results = runner.stored("iterations", "paper", complete=False)
     flips = runner.stored("controls", "laptop", complete=False)
     drawn = {"iterations": iterations.along_training(results), "flips": controls.flipped_images(flips)}
+    drawn["dumbbells"] = controls.dumbbells(flips)
     for name, figure in drawn.items():
         figure.savefig(tmp_path / "now.png", dpi=150)
         now, committed = (plt.imread(path) for path in (tmp_path / "now.png", ROOT / f"book/_static/{name}.png"))
         assert now.shape == committed.shape
         assert np.mean(np.abs(now - committed) > 0.1) < 0.002, (
             "stale: python -m tailnoise_utils show iterations --profile paper --figure book/_static/iterations.png; "
-            "show controls --profile laptop --figure book/_static/flips.png"
+            "show controls --profile laptop --figure book/_static/flips.png; dumbbells.png is controls.dumbbells"
         )
     text = (ROOT / "README.md").read_text()
     dip = iterations.against_twin(results)

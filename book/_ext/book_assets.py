@@ -1,5 +1,7 @@
-"""What the pages carry: version, profile, definitions, of MathJax no more than they load, plotly's script."""
+"""What the pages carry: version, profile, definitions, modules, of MathJax no more than they load, plotly's script."""
 
+import importlib
+import pkgutil
 import re
 import shutil
 from pathlib import Path
@@ -62,6 +64,23 @@ def _ancestors(node: nodes.Node) -> list[nodes.Node]:
     return [] if node.parent is None else [node.parent, *_ancestors(node.parent)]
 
 
+def list_modules(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put a section for each module of a package in the place of a line such as ``{modules}`package```.
+
+    Args:
+        app: the Sphinx application.
+        page: the page's name.
+        source: its text, changed in place.
+    """
+
+    def sections(match: re.Match[str]) -> str:
+        names = [m.name for m in pkgutil.iter_modules(importlib.import_module(match[1]).__path__) if m.name[0] != "_"]
+        lines = "## {1}\n\n```{{eval-rst}}\n.. automodule:: {0}.{1}\n   :members:\n```\n"
+        return "\n".join(lines.format(match[1], name) for name in names)
+
+    source[0] = re.sub(r"^\{modules\}`([\w.]+)`$", sections, source[0], flags=re.M)
+
+
 def trim_mathjax(app: Sphinx, exception: Exception | None) -> None:
     """Remove the copied files of MathJax that no page loads.
 
@@ -90,7 +109,7 @@ def write_plotly(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect all four.
+    """Connect all five.
 
     Args:
         app: the Sphinx application.
@@ -99,6 +118,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         That pages may be read and written in parallel.
     """
     app.connect("config-inited", add_notices)
+    app.connect("source-read", list_modules)
     app.connect("doctree-resolved", define_terms)
     app.connect("build-finished", trim_mathjax, priority=900)  # after the copying
     app.connect("build-finished", write_plotly, priority=900)
