@@ -587,3 +587,19 @@ def test_legends_lie_outside_the_panels():
         assert legends
         boxes = [axes.patch.get_window_extent() for axes in figure.axes]
         assert not any(legend.get_window_extent().overlaps(box) for legend in legends for box in boxes)
+
+
+def test_figure_1_beside_ours(monkeypatch):
+    spreads = {"count": 350_000.0, "noise_spread": 0.5, "twin_spread": 0.51, "drawn_spread": 0.5}
+    monkeypatch.setattr(norms, "pool_numbers", lambda results: spreads)
+    table = norms.beside_figure1(store.Results(pd.DataFrame(), pd.DataFrame()))
+    assert table["agrees"].tolist() == ["yes", "", "", "no"]
+    assert table["paper"].tolist() == ["320,000", "–", "–", "0.44"]
+
+
+def test_the_largest_deviation_from_the_theory(monkeypatch):
+    off = [(1.5, "exit rates", -0.06), (1.8, "exit rates", 0.02), (2.0, "exit rates", 0.04), (2.0, "exit rates", 0.01)]
+    monkeypatch.setattr(exits, "checks", lambda results: pd.DataFrame(off, columns=["alpha", "kind", "off"]))
+    table = exits.beside_theory(store.Results(pd.DataFrame(), pd.DataFrame()))
+    assert table["ours"].to_dict() == {"Brownian noise: exit rates": "0.040", "Lévy noise: exit rates": "-0.060"}
+    assert table["agrees"].tolist() == ["yes", "no"]

@@ -6,7 +6,7 @@ import pandas as pd
 from ..results.store import Results
 from .verdict import Verdict, cell, cells_of, judge
 
-_TOLERANCE = 0.05  # of slopes, of rates over the theory's, and of shares of the time
+TOLERANCE = 0.05  # of slopes, of rates over the theory's, and of shares of the time
 
 
 def exit_runs(results: Results) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def c9(wells: Results, limit: Results) -> Verdict:
     cells = cells_of(table.assign(noise=noise, value=table["off"], holds=near(table["off"])), ("noise", "kind"))
     for alpha, share in time_in_wide_wells(wells).drop(2.0, errors="ignore").items():
         cells.append(cell(f"alpha = {alpha:g}, time in the wider half of the wells", (), share > 0.5))
-    return judge(c9, cells, "simulation less theory", "the theory", (-_TOLERANCE, _TOLERANCE))
+    return judge(c9, cells, "simulation less theory", "the theory", (-TOLERANCE, TOLERANCE))
 
 
 def time_in_wide_wells(wells: Results) -> pd.Series:
@@ -122,4 +122,4 @@ def time_in_wide_wells(wells: Results) -> pd.Series:
 
 def near(off: pd.Series) -> pd.Series:
     """Tell what is as in the theory, rounding aside."""
-    return off.abs().le(_TOLERANCE + 1e-12)
+    return off.abs().le(TOLERANCE + 1e-12)

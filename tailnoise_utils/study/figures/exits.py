@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from ..claims.exits import exit_runs, exit_slopes, rate_ratios, rates_by_noise
+from ..claims.exits import TOLERANCE, checks, exit_runs, exit_slopes, rate_ratios, rates_by_noise
 from ..exits import levy_sde, theory
 from ..exits.landscape import Landscape, SymmetricWell
 from ..results.store import Results
 from ..style import COLOURS, LOOK, MARKERS, WIDTH, figure
+from .paper import comparison
 
 _Z = 1.96  # standard errors in half of a 95 % interval
 _BROWNIAN = 3  # number of its first colour and marker; those before it are for the Levy noises
@@ -232,3 +233,12 @@ def occupation(results: Results) -> plt.Figure:
     panels[0, 0].set_ylabel("share of time")
     panels[0, 0].legend(loc="upper left")
     return drawn
+
+
+def beside_theory(results: Results) -> pd.DataFrame:
+    """Return, by noise and kind, the largest deviation of the simulation from the theory, and whether C9 allows it."""
+    table = checks(results)
+    noise = np.where(table["alpha"] == 2, "Brownian noise", "Lévy noise")
+    largest = table["off"].groupby([noise, table["kind"]]).agg(lambda off: off.loc[off.abs().idxmax()])
+    allowed = (-TOLERANCE, TOLERANCE)
+    return comparison((f"{name}: {kind}", allowed, [off], ".3f") for (name, kind), off in largest.items())

@@ -11,6 +11,7 @@ from ..claims.norms import LAWS, distances, scaled
 from ..results.store import Results
 from ..style import LOOK, figure
 from .panels import facets, legend_below
+from .paper import comparison
 
 NORMS = {"norm": "gradient noise"} | LAWS
 _LOOKS = dict(zip(NORMS, (LOOK["joint"], LOOK["Gaussian"], {"color": "#56B4E9"}, LOOK["stable"]), strict=True))
@@ -102,3 +103,15 @@ def pool_numbers(results: Results) -> dict[str, float]:
     laws = {"noise": noise, "twin": twin, "drawn": as_drawn(100_000, 1.0, 1.0)[0]}
     spreads = {f"{name}_spread": float(of_law.std() / of_law.mean()) for name, of_law in laws.items()}
     return spreads | {"count": float(len(noise)), "points": float(noise.index.nunique())}
+
+
+def beside_figure1(results: Results) -> pd.DataFrame:
+    """Return what Figure 1 shows beside ours: its pool (a), and the scaled Gaussian noise (b) of mean 315 and sd 140."""
+    numbers = pool_numbers(results)
+    lines = [
+        ("(a): norms in the pool", 320_000.0, [numbers["count"]], ",.0f"),
+        ("(a): sd / mean", None, [numbers["noise_spread"]], ".2f"),
+        ("(a): sd / mean, Gaussian twins", None, [numbers["twin_spread"]], ".2f"),
+        ("(b): sd / mean", 140 / 315, [numbers["drawn_spread"]], ".2f"),
+    ]
+    return comparison(lines)
