@@ -41,7 +41,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tailnoise_utils.tail_index.logs import chosen
-from tailnoise_utils.tail_index.result import check_finite
+from tailnoise_utils.tail_index.result import check_finite, warn_of_shift
 
 from .joint import Estimate, alive, of_rows, of_shuffled, row_logs
 from .per_coordinate import tail_excess
@@ -124,6 +124,7 @@ def decompose(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) 
     live = alive(U)
     if not bool(live.all()):
         U = chosen(U, live)
+    warn_of_shift(U)
     p = U.shape[1]
     K = P * p
     K1 = math.isqrt(K) if K1 is None else K1

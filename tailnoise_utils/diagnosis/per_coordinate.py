@@ -31,6 +31,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from tailnoise_utils import stable
+from tailnoise_utils.tail_index.result import warn_of_shift
 
 from .twins import gaussian_twin, stable_twin
 
@@ -103,6 +104,7 @@ def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     """
     if U.shape[1] > _CHUNK:
         return torch.cat([tail_excess(block) for block in U.split(_CHUNK, 1)])
+    warn_of_shift(U)
     squares = U.square().mean(0).double()
     if bool((tiny := squares < _TINY).any()):  # squares of very small entries are beyond float32
         squares[tiny] = U[:, tiny].double().square().mean(0)

@@ -1,6 +1,7 @@
 """What an estimator returns, and the checks that all of them make on their input."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,11 @@ import torch
 from torch import Tensor
 
 Sample = np.ndarray | Tensor | Sequence[float | int]
+LOOKED = 2**20  # entries in which sums are looked at: what cancels, or is shifted, does so everywhere
+_IN_MATRIX = 2**16  # the same for the means of columns, which are looked at in every twin
+_SHIFTED = 4.9  # standard errors of a sum, or of a sum of signs, if about zero: a chance of 1e-6
+_SHIFTED_COLUMNS = 16.0  # the same, squared, as a mean over columns: 1 on average, 0 if centred, P at most
+_FEWEST = 10  # rows or columns; of fewer chance alone does it
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,36 @@ def as_sample(x: Sample, at_least: int) -> np.ndarray:
         raise ValueError(f"all {len(values)} entries are exactly zero: nothing is alive, there is no tail to measure")
     check_varies(numbers, "the sample")
     return values
+
+
+def about_zero(values: np.ndarray) -> np.ndarray:
+    """Return a sample; warn where it is not of a law about zero, as needs to be if sizes are looked at."""
+    K1 = math.isqrt(len(values))
+    blocks = min(len(values), max(K1, LOOKED)) // K1
+    warn_of_shift(torch.from_numpy(values[: blocks * K1]).view(blocks, K1), sample=True)
+    return values
+
+
+def warn_of_shift(X: Tensor, *, sample: bool = False) -> None:
+    """Warn where a sample, given as rows of consecutive entries, or the columns of a matrix have no law about zero."""
+    X = (X if sample else X[:, :: max(1, X.numel() // _IN_MATRIX)]).double()
+    sums, rows = X.sum(1), math.sqrt(len(X))
+    in_signs = float(sums.sign().sum().abs()) / rows
+    shift = float(sums.sum().abs() / torch.linalg.vector_norm(sums))  # both are valid however rows depend inside
+    shifted = len(X) >= _FEWEST and (in_signs > _SHIFTED or shift > min(_SHIFTED, 0.95 * rows))
+    shifted = shifted and float(sums.mean().square()) > 0.01 * X.shape[1] * float(X.square().mean())
+    if not sample and not shifted:
+        squares = X.square().sum(0)
+        ratio = (X.sum(0).square() / squares)[squares > 0].mean()
+        bound = _SHIFTED_COLUMNS if min(X.shape) < _FEWEST else min(_SHIFTED_COLUMNS, len(X) / 2)
+        shift, shifted = float(ratio.sqrt()), ratio > bound
+    if shifted:
+        what = "mean of the entries is" if sample else "means of the columns are"
+        warnings.warn(
+            f"the {what} not zero ({max(shift, in_signs):.1f} standard errors), which reads as another "
+            "tail: subtract the median of a sample, or the mean of every column of a matrix",
+            stacklevel=4,
+        )
 
 
 def check_varies(x: Tensor, what: str) -> None:

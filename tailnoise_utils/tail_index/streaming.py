@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from .blocks import LOOKED, PUBLISHED_EPSILON, block_length, cancel, inverse_index, jackknife
+from .blocks import PUBLISHED_EPSILON, block_length, cancel, inverse_index, jackknife
 from .logs import CHUNK, chosen, sum_of_logs
-from .result import TailIndex
+from .result import LOOKED, TailIndex
 
 
 class RowBlocks:
