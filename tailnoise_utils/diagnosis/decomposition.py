@@ -40,10 +40,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tailnoise_utils.tail_index.logs import chosen
 from tailnoise_utils.tail_index.result import check_finite, warn_of_shift
 
-from .joint import Estimate, alive, of_rows, of_shuffled, row_logs
+from .joint import Estimate, live_columns, of_rows, of_shuffled, row_logs
 from .per_coordinate import tail_excess
 from .twins import permute_within_columns, root_mean_squares, shuffle
 
@@ -121,9 +120,7 @@ def decompose(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) 
     """
     P = len(U)
     check_finite(U, "the noise matrix")
-    live = alive(U)
-    if not bool(live.all()):
-        U = chosen(U, live)
+    U = live_columns(U)
     warn_of_shift(U)
     p = U.shape[1]
     K = P * p
