@@ -157,10 +157,8 @@ def _units(
 
 def _runs(columns: Int64[Tensor, " columns"]) -> tuple[tuple[int, int], ...]:
     """Write increasing numbers as runs (start, stop)."""
-    breaks = (columns.diff() != 1).nonzero().flatten().tolist()
-    starts = [0, *(at + 1 for at in breaks)]
-    stops = [*breaks, len(columns) - 1]
-    return tuple((int(columns[a]), int(columns[b]) + 1) for a, b in zip(starts, stops, strict=True))
+    runs = columns.tensor_split((columns.diff() != 1).nonzero().flatten() + 1)
+    return tuple((int(run[0]), int(run[-1]) + 1) for run in runs)
 
 
 def _within(columns: Int64[Tensor, " columns"], slices: Sequence[slice]) -> Int64[Tensor, " places"]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .blocks import CONVENTIONS, mohammadi, mohammadi_order
 from .moments import fractional_moment, koutrouvelis, log_moment
 from .quantiles import hill, maximum_likelihood, mcculloch
-from .result import Sample, TailIndex, about_zero, as_sample
+from .result import Sample, TailIndex, as_sample, warn_of_shift
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def estimate(x: Sample) -> "pd.DataFrame":
             warnings.simplefilter("always")
             try:
                 if function is hill:  # by itself it takes norms without a warning
-                    about_zero(values)
+                    warn_of_shift(values)
                 index, note = function(x), ""
             except ValueError as error:
                 index, note = TailIndex.from_alpha(math.nan, math.nan), str(error)

@@ -88,8 +88,10 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
 def estimate(blocks: "Blocks") -> TailIndex:
     """Compute `mohammadi` of entries that were cut into blocks."""
     sums = blocks.sums()
-    if blocks.epsilon:
-        inverse = blocks.published()
+    if blocks.epsilon:  # in the dtype of the entries, operation by operation as published
+        log_Y = blocks.rows().sum(1).abs_().add_(blocks.epsilon).log_().mean()
+        log_X = blocks.flat.abs().add_(blocks.epsilon).log_().mean()
+        inverse = float((log_Y - log_X) / math.log(blocks.K1))
     else:
         totals = sums.sum(0).tolist()
         inverse = inverse_index(totals, blocks.K1, blocks.K2)
@@ -195,16 +197,7 @@ class Blocks:
                 "the estimate is meaningless. Give another K1, or leave out coordinates that add up to zero",
                 stacklevel=3,
             )
-        if self.p is None:
-            warn_of_shift(X, sample=True)
-        else:
-            warn_of_shift(self.x if self.live is None else chosen(self.x, self.live))
-
-    def published(self) -> float:
-        """Compute 1 / alpha^ in the dtype of the entries, operation by operation as published."""
-        log_Y = self.rows().sum(1).abs_().add_(self.epsilon).log_().mean()
-        log_X = self.flat.abs().add_(self.epsilon).log_().mean()
-        return float((log_Y - log_X) / math.log(self.K1))
+        warn_of_shift(self.x if self.live is None else chosen(self.x, self.live))
 
     def sums(self) -> Tensor:
         """Sum log|Y| and log|X| and count both: four columns, a row for each row of the matrix, or block of a sample."""

@@ -6,12 +6,13 @@ import numpy as np
 
 from tailnoise_utils import stable
 
-from .result import Sample, TailIndex, about_zero, as_sample, check_spread
+from .result import Sample, TailIndex, as_sample, check_spread, warn_of_shift
 
 
 def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
     """Give log|x| of the entries that are not zero, at least 4, and the number of those that are."""
-    values = about_zero(as_sample(x, 4))
+    values = as_sample(x, 4)
+    warn_of_shift(values)
     alive = values[values != 0]
     if len(alive) < 4:
         raise ValueError(f"only {len(alive)} of {len(values)} entries are not zero; this estimator needs at least 4")
@@ -113,15 +114,9 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
             f"variance; try order = {max(1e-3, order / ratio / 5):.2g}"
         )
     slope = (math.cos(math.pi * ratio) - sinc) / ratio  # of sinc at the root
-    inverse_se = sinc * _relative_sd(order, order / ratio) / (abs(slope) * order * math.sqrt(len(logs)))
-    return TailIndex.from_inverse(ratio / order, inverse_se, **info)
-
-
-def _relative_sd(p: float, alpha: float) -> float:
-    """Compute sqrt(K) times the relative standard deviation of M_p M_-p for SaS(alpha)."""
-    alpha = min(alpha, 2.0)
-    up, down, up2, down2 = (stable.absolute_moment(q, alpha) for q in (p, -p, 2 * p, -2 * p))
-    return math.sqrt(up2 / up**2 - 1 + down2 / down**2 - 1 + 2 * (1 / (up * down) - 1))
+    up, down, up2, down2 = (stable.absolute_moment(q * order, min(order / ratio, 2.0)) for q in (1, -1, 2, -2))
+    variance = (up2 / up**2 - 1 + down2 / down**2 - 1 + 2 * (1 / (up * down) - 1)) / len(logs)  # of ln(M_p M_-p)
+    return TailIndex.from_inverse(ratio / order, sinc * math.sqrt(variance) / (abs(slope) * order), **info)
 
 
 def koutrouvelis(x: Sample) -> TailIndex:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tailnoise_utils import stable
 
-from .result import Sample, TailIndex, about_zero, as_sample, check_spread
+from .result import Sample, TailIndex, as_sample, check_spread, warn_of_shift
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -165,7 +165,7 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         raise ValueError(
             f"K = {len(values)} is above {_MOST_LIKELIHOOD}: the density takes minutes there; use a subsample or log_moment"
         )
-    about_zero(values)
+    warn_of_shift(values)
     scale = float(np.median(np.abs(values)) or np.abs(values).mean())
 
     def surprise(parameters: np.ndarray) -> float:

@@ -106,20 +106,16 @@ def as_sample(x: Sample, at_least: int) -> np.ndarray:
     return values
 
 
-def about_zero(values: np.ndarray) -> np.ndarray:
-    """Return a sample; warn where it is not of a law about zero, as needs to be if sizes are looked at."""
-    K1 = math.isqrt(len(values))
-    blocks = min(len(values), max(K1, LOOKED)) // K1
-    warn_of_shift(torch.from_numpy(values[: blocks * K1]).view(blocks, K1), sample=True)
-    return values
-
-
-def warn_of_shift(X: Tensor, *, sample: bool = False) -> None:
-    """Warn where a sample, given as rows of consecutive entries, or the columns of a matrix have no law about zero."""
-    X = (X if sample else X[:, :: max(1, X.numel() // _IN_MATRIX)]).double()
+def warn_of_shift(x: Tensor | np.ndarray) -> None:
+    """Warn where a sample, or the columns of a noise matrix, are not of a law about zero."""
+    x, sample = torch.as_tensor(x), x.ndim == 1
+    if sample:  # its blocks are rows: what is near may depend on each other
+        K1 = math.isqrt(len(x))
+        x = x[: min(len(x), LOOKED) // K1 * K1].view(-1, K1)
+    X = (x if sample else x[:, :: max(1, x.numel() // _IN_MATRIX)]).double()
     sums, rows = X.sum(1), math.sqrt(len(X))
     in_signs = float(sums.sign().sum().abs()) / rows
-    shift = float(sums.sum().abs() / torch.linalg.vector_norm(sums))  # both are valid however rows depend inside
+    shift = float(sums.sum().abs() / torch.linalg.vector_norm(sums))
     shifted = len(X) >= _FEWEST and (in_signs > _SHIFTED or shift > min(_SHIFTED, 0.95 * rows))
     shifted = shifted and float(sums.mean().square()) > 0.01 * X.shape[1] * float(X.square().mean())
     if not sample and not shifted:
