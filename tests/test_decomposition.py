@@ -284,6 +284,15 @@ def test_shuffled_blocks_of_zeros_contribute_no_logarithm():
     assert se == pytest.approx(math.sqrt(variance) / math.log(2))
 
 
+@pytest.mark.parametrize("shift", [0.7, 5.0])
+def test_what_is_not_centred_is_warned_of(shift):
+    U = centred(normal((60, 300), 3))
+    for statistic in (diagnosis.decompose, diagnosis.tail_excess):
+        statistic(U)
+        with pytest.warns(UserWarning, match="the means of the columns are not zero"):
+            statistic(U + shift)
+
+
 def test_columns_that_are_constant_are_dead_whatever_their_value():
     U = torch.from_numpy(normal((P, 60), 51)).float()
     U[:, 7:30] = 3.0

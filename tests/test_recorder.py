@@ -1,14 +1,16 @@
 """Along training: the training goes on as without a recorder, and its numbers are those of measure."""
 
+import math
 import re
 import sys
+from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
 
 import jupytext
 import pytest
 import torch
 from conftest import ROOT
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -90,6 +92,48 @@ def test_the_numbers_are_those_of_measure_at_these_weights() -> None:
     asked.step()
     assert asked.reports[0].diagnosis.draws == 19
     assert list(asked.reports[0].groups) == ["0", "2"]
+
+
+def test_a_model_that_diverges_and_one_without_noise_go_on_training() -> None:
+    model = nn.Linear(20, 2)
+    recorder = Recorder(model, cross_entropy, Minibatches(*pairs(), 20, seed=0), every=1)
+    with pytest.raises(ValueError, match="no reports to draw, and 0 errors"):
+        recorder.plot()
+    before = [w.detach().clone() for w in model.parameters()]
+    for factor in (1.0, math.nan, 0.0):
+        with torch.no_grad():
+            for w, value in zip(model.parameters(), before, strict=True):
+                w.copy_(factor * value)
+        recorder.step()
+    frame = recorder.to_frame().set_index("step")
+    assert frame["corrected"].isna().tolist() == frame["error"].notna().tolist() == [False, True, False]
+    assert "minibatch 0" in frame["error"][1]
+    assert (list(recorder.reports), list(recorder.errors)) == ([0, 2], [1])
+    assert len(recorder.plot().axes) == 3
+    same = Recorder(model, cross_entropy, [pairs()] * 16)
+    same.step()
+    assert "nothing is alive" in same.to_frame()["error"][0]
+
+
+def test_a_loader_that_uses_its_buffers_again_is_copied() -> None:
+    x, y = pairs()
+    model, buffers = network().eval(), (x[:20].clone(), y[:20].clone())
+
+    class Loader:
+        __len__ = staticmethod(lambda: 16)
+
+        def __iter__(self) -> Iterator[dict[str, Tensor]]:
+            for at in range(0, 320, 20):
+                for buffer, values in zip(buffers, (x, y), strict=True):
+                    buffer.copy_(values[at : at + 20])
+                yield dict(zip("xy", buffers, strict=True))
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        return cross_entropy(model(batch["x"]), batch["y"])
+
+    recorder = Recorder(model, loss, Loader())
+    recorder.step()
+    assert recorder.reports[0] == measure(model, loss, Loader(), diagnosis=False, groups={})
 
 
 @pytest.mark.parametrize(

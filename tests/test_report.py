@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -273,6 +274,58 @@ def test_groups_keep_their_order_where_one_is_dead() -> None:
     scopes = [line.split()[0] for line in lines if re.match(r"  [abc] ", line)]
     assert scopes == ["a", "b", "c"]
     assert any(line.startswith("  b     none: ") for line in lines)
+
+
+def test_a_layer_called_all_is_not_the_whole_network() -> None:
+    """In a model, in the user's groups and layers: tests and conclusion are those without it, and each row occurs once."""
+
+    class Head(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.all = nn.Linear(20, 2)
+            self.scale = nn.Parameter(torch.ones(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.all(x) * self.scale
+
+    torch.manual_seed(0)
+    model, batches = Head(), Minibatches(*small(), 20, seed=0)
+    V = torch.randn(30, 100, generator=torch.Generator().manual_seed(0))
+    for calls in (
+        [partial(measure, model, cross_entropy, batches, groups=groups) for groups in ({}, None)],
+        [partial(measure, model, cross_entropy, batches, groups=groups) for groups in ({}, {"all": ["scale"]})],
+        [partial(measure_rows, V, layers) for layers in ({"a": 30, "b": 70}, {"all": 30, "b": 70})],
+    ):
+        plain, named = (call() for call in calls)
+        assert "all (layer)" in named.groups
+        keys = [key for key in plain.diagnosis.tests if key[0] == "all"]
+        assert keys
+        for key in keys:
+            assert named.diagnosis.tests[key].value == pytest.approx(plain.diagnosis.tests[key].value, rel=1e-5)
+            assert named.diagnosis.tests[key].p == plain.diagnosis.tests[key].p
+        assert (named.conclusion, named.tau_p) == (plain.conclusion, plain.tau_p)
+        rows = [(row.get("scope", "all"), row["quantity"], row.get("x")) for row in named.rows()]
+        assert len(set(rows)) == len(rows)
+
+
+def test_rows_that_are_there_twice_conclude_nothing() -> None:
+    A = torch.randn(30, 60, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
+    twice = measure_rows(torch.cat([A, A])[order])
+    assert twice.heavier is None
+    assert twice.conclusion.startswith(
+        "none, for 50.0% of the samples are in another minibatch too, or rows there twice"
+    )
+    assert measure_rows(torch.randn(60, 60, generator=torch.Generator().manual_seed(2))).heavier is False
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.float32, 1e25), (torch.float32, 1e-30), (torch.float64, 1e30)])
+def test_rows_of_any_scale_have_the_same_diagnosis(dtype: torch.dtype, scale: float) -> None:
+    V = torch.randn(30, 200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    plain, scaled = (measure_rows((factor * V).to(dtype), draws=19) for factor in (1.0, scale))
+    for key, test in plain.diagnosis.tests.items():
+        assert scaled.diagnosis.tests[key].value == pytest.approx(test.value, rel=1e-4, abs=1e-4)
+        assert scaled.diagnosis.tests[key].p == test.p
 
 
 def rare(outputs: Tensor, y: Tensor) -> Tensor:

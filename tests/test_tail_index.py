@@ -139,6 +139,13 @@ def test_maximum_likelihood_of_numbers_that_no_gaussian_reaches():
     assert 0.5 < index.alpha < 1.95
 
 
+@pytest.mark.slow
+def test_maximum_likelihood_at_its_limit_has_no_standard_error():
+    index = tail_index.maximum_likelihood(np.random.default_rng(0).uniform(-1, 1, 100))
+    assert index.alpha == 2
+    assert math.isnan(index.se)
+
+
 def published(X, K1):
     """PAPER.md's formula, line by line, as the public code computes it: float32 and an epsilon inside each log."""
     X = torch.as_tensor(X, dtype=torch.float32).reshape(-1)
@@ -464,6 +471,11 @@ def test_other_errors_name_the_way_out():
         tail_index.get("pickands")
     with pytest.raises(ValueError, match=r"order = 0.5 is outside \[0.001, 0.5\)"):
         tail_index.fractional_moment(x, order=0.5)
+    heavy = sas(0.08, 10**4)
+    message = r"order = 0\.1 is not below alpha\^ / 2 = 0\.05\d*: .* try order = 0\.0\d+"
+    with pytest.raises(ValueError, match=message):
+        tail_index.fractional_moment(heavy)
+    assert tail_index.fractional_moment(heavy, order=0.02).alpha == pytest.approx(0.08, abs=0.004)
     with pytest.raises(ValueError, match=r"k = 100 is not an integer in 1\.\.99"):
         tail_index.hill(x, k=100)
     with pytest.raises(ValueError, match="one-dimensional"):
@@ -491,6 +503,21 @@ def test_columns_that_are_not_centred_are_seen_in_few_rows_and_exact_zeros_are_n
         tail_index.mohammadi(signs)  # sums that are zero by chance
 
 
+@pytest.mark.parametrize(("share", "warned"), [(0.0, False), (0.01, False), (0.05, True), (0.5, True)])
+def test_sums_that_cancel_make_an_estimate_meaningless_from_two_per_cent_on(share, warned):
+    generator = np.random.default_rng(2)
+    X = generator.standard_normal((1000, 32))
+    half = X[: round(1000 * share)]
+    half[:, 16:] = -half[:, :16] * (1 + 1e-12 * generator.standard_normal((len(half), 16)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tail_index.mohammadi(X.ravel(), 32)
+    messages = [
+        f"{share:.0%} of the sums over K1 = 32 entries are rounding errors" in str(one.message) for one in caught
+    ]
+    assert messages == [True] * warned
+
+
 def test_what_is_no_noise_about_zero_does_not_pass_without_a_word():
     ones, x = np.ones(100), np.random.default_rng(0).standard_normal(10**4)
     for name, function in tail_index.ESTIMATORS.items():
@@ -504,6 +531,20 @@ def test_what_is_no_noise_about_zero_does_not_pass_without_a_word():
         assert function(hidden.compressed()).info == function(hidden.data[7:]).info
     with pytest.raises(ValueError, match="all 100 entries of the noise matrix equal 1"):
         tail_index.mohammadi(ones.reshape(10, 10), convention="published")
+    for mean in (0.5, 5.0):
+        for function in (tail_index.log_moment, tail_index.fractional_moment):
+            with pytest.warns(UserWarning, match="the mean of the entries is not zero"):
+                function(x[:1000] + mean)
+        with pytest.warns(UserWarning, match="the mean of the entries is not zero"):
+            tail_index.mohammadi(x[:1000] + mean)
+        for function in (tail_index.koutrouvelis, tail_index.mcculloch):  # look at no centre
+            assert function(x + mean).alpha == pytest.approx(2, abs=0.1)
+    with pytest.warns(UserWarning, match="the means of the columns are not zero"):
+        tail_index.mohammadi(x[:8000].reshape(16, 500) + 0.7)
+    for seed in range(100):  # neighbours that are alike, and one heavy number that all entries of a row share
+        neighbours = known_laws.law("correlated").sample(0.6, 1000, np.random.default_rng(seed))
+        for quiet in (neighbours, sas(1.0, (30, 1), seed) * x[:50]):
+            tail_index.mohammadi(quiet)
     for estimator in (tail_index.mohammadi, tail_index.mohammadi_order):
         for convention in tail_index.CONVENTIONS:
             for shifted in (x + 0.1, x[:100] + 1.0, 1.0 + np.arange(100) % 3):
@@ -529,8 +570,8 @@ def test_all_estimators_in_one_table():
         index = function(x)
         assert (table.alpha[name], table.se[name]) == (index.alpha, index.se)
         assert abs(index.alpha - 1.5) < 4 * index.se
-    assert table.note["mohammadi"] == "for 0 < alpha <= 2, any K >= 4"
-    assert table.note["mcculloch"] == "for 0.2 <= alpha <= 2"
+    assert table.note["mohammadi"] == "for 0 < alpha <= 2 about zero, any K >= 4"
+    assert table.note["mcculloch"] == "for 0.2 <= alpha <= 2 about any centre"
     assert table.note.str.startswith("for ").all()
 
 
@@ -545,6 +586,7 @@ def test_the_table_says_why_there_is_no_estimate_and_what_is_warned_of():
     with pytest.warns(UserWarning, match="the mean of the entries is not zero") as caught:
         tail_index.mohammadi(shifted)
     assert table.note["mohammadi"] == str(caught[0].message)
+    assert (table.note[["log_moment", "fractional_moment", "hill"]] == table.note["mohammadi"]).all()
     assert "K = 3000 is above 2000" in table.note["maximum_likelihood"]
     for wrong, message in (
         (np.ones(50), "a constant"),

@@ -17,7 +17,7 @@ from .joint import TooFew, alive, curve
 from .per_coordinate import check_draws, gram
 from .result import Diagnosis
 from .tests import COLUMNS, GROUP_COLUMNS, not_normal, tests_of_columns, tests_of_rows
-from .twins import sample_columns
+from .twins import apart, sample_columns
 
 FEWEST_ROWS = 16  # fewer say little of what is across them
 _UNITS = 1024  # most units of the whole network to look at
@@ -50,9 +50,9 @@ def diagnose(
             floor(sqrt(K)) with K all those. Of a group: floor(sqrt(K)) of its own entries that were looked at.
         max_entries: of the matrix to look at; beyond, a contiguous segment of every layer is taken. The parts of all
             groups together are taken from half as many.
-        centred: whether the columns of U are centred. Give gradients as they come (False) where they are at hand: their
-            differences have all their digits (`column_inverse`), and noise of whole numbers is recognised: of it nothing
-            is concluded. U itself is not changed.
+        centred: whether U is what is left of gradients that were centred before. Give gradients as they come (False)
+            where they are at hand: their differences have all their digits (`column_inverse`), and noise of whole numbers
+            is recognised: of it nothing is concluded. U itself is not changed; its columns are centred here, in a copy.
 
     Returns:
         The diagnosis.
@@ -68,8 +68,8 @@ def diagnose(
             f"P = {P} minibatches are too few to look across them: take smaller minibatches, for {FEWEST_ROWS} or more"
         )
     check_draws(draws)
-    groups = groups or {}
-    layers = groups if layers is None else layers
+    layers = apart(groups if layers is None else layers)
+    groups = apart(groups)
     columns = sample_columns(p, layers, max(1, max_entries // P), seed=seed)
     segments = _runs(columns)
     dtype = U.dtype
@@ -77,7 +77,8 @@ def diagnose(
     taken = U if len(columns) == p else torch.cat([U[:, a:b] for a, b in segments], 1)
     mask = alive(taken)
     gradients = taken if bool(mask.all()) else chosen(taken, mask)
-    live = gradients if centred else centre(gradients.clone())
+    live = centre(gradients.clone())
+    live /= 2.0 ** math.frexp(float(live.abs().max()))[1]  # squares stay in the range of the type, and all digits stay
     del taken
     network_K1 = math.isqrt(P * round(p * len(live[0]) / len(columns)))  # as the corrected estimate has it
     longest = max(math.isqrt(live.numel()), len(live[0]) // 4)  # a block spans a small part of a row, sampled or not
@@ -156,10 +157,8 @@ def _units(
 
 def _runs(columns: Int64[Tensor, " columns"]) -> tuple[tuple[int, int], ...]:
     """Write increasing numbers as runs (start, stop)."""
-    breaks = (columns.diff() != 1).nonzero().flatten().tolist()
-    starts = [0, *(at + 1 for at in breaks)]
-    stops = [*breaks, len(columns) - 1]
-    return tuple((int(columns[a]), int(columns[b]) + 1) for a, b in zip(starts, stops, strict=True))
+    runs = columns.tensor_split((columns.diff() != 1).nonzero().flatten() + 1)
+    return tuple((int(run[0]), int(run[-1]) + 1) for run in runs)
 
 
 def _within(columns: Int64[Tensor, " columns"], slices: Sequence[slice]) -> Int64[Tensor, " places"]:

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from .joint import Estimate
+from .twins import apart
 
 
 def log_scale(
@@ -56,7 +57,7 @@ def log_scale(
     """
     if not 1 <= b < n:
         raise ValueError(f"b = {b} is not within 1..{n - 1}: a minibatch of all n = {n} samples has no noise")
-    parts = {"all": [slice(None)], **(groups or {})}
+    parts = {"all": [slice(None)], **apart(groups)}
     means: dict[str, list[float]] = {name: [] for name in parts}
     for row in rows:
         sizes = row.abs().float()  # what is below its range counts as zero

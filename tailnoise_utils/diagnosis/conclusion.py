@@ -41,18 +41,13 @@ def counted(tests: Tests) -> dict[str, tuple[str, str, int | None]]:
 
 def heavier(tests: Tests) -> dict[str, float]:
     """Give quantity and p-value of the tests that find heavier tails: p <= 0.05 / m of m that count (Bonferroni)."""
-    p_values = _p_values(tests)
-    return {name: p for name, p in p_values.items() if p <= _LEVEL / len(p_values) + 1e-12}
-
-
-def _p_values(tests: Tests) -> dict[str, float]:
-    """Give quantity and p-value of the tests that count."""
-    return {name: tests[key].p for name, key in counted(tests).items()}
+    keys = counted(tests)
+    return {name: tests[key].p for name, key in keys.items() if tests[key].p <= _LEVEL / len(keys) + 1e-12}
 
 
 def verdict(tests: Tests, draws: int, doubt: str = "") -> bool | None:
     """Tell whether the noise is found heavier than Gaussian: True, False (not told from it), None (no conclusion)."""
-    m = len(_p_values(tests))
+    m = len(counted(tests))
     if doubt or not m:
         return None
     return bool(heavier(tests)) or (False if draws >= 20 * m - 1 else None)
@@ -74,7 +69,7 @@ def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
     Returns:
         One sentence: heavier, cannot be told apart, or none (for `doubt`, or with fewer than the 20 m - 1 twins needed).
     """
-    p_values = _p_values(tests)
+    p_values = {name: tests[key].p for name, key in counted(tests).items()}
     m, heavy = len(p_values), verdict(tests, draws, doubt)
     if not m:
         return "none, for no test across the minibatches has a p-value."
@@ -87,10 +82,11 @@ def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
             f"draws = {20 * m - 1} or more."
         )
     if heavy:
-        names = heavier(tests)
+        *others, last = names = heavier(tests)
+        listed = f"{', '.join(others)} and {last}" if others else last
         p = f"{'=' if len(set(names.values())) == 1 else '<='} {max(names.values()):.2g}"
         return (
-            f"heavier than Gaussian noise of the same covariance by {_listed(list(names))} (p {p}), of {each}, {partition}."
+            f"heavier than Gaussian noise of the same covariance by {listed} (p {p}), of {each}, {partition}."
             " This does not make it stable."
         )
     smallest = min(p_values, key=lambda name: p_values[name])
@@ -98,11 +94,6 @@ def conclude(tests: Tests, draws: int, doubt: str = "") -> str:
         f"not told from Gaussian noise of the same covariance by {each}, {partition} (smallest p = "
         f"{p_values[smallest]:.2g}, {smallest}). This does not make it Gaussian."
     )
-
-
-def _listed(names: list[str]) -> str:
-    """Join names as A, B and C."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def unresolved(g: Float[Tensor, "P p"]) -> float:

@@ -40,10 +40,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tailnoise_utils.tail_index.logs import chosen
-from tailnoise_utils.tail_index.result import check_finite
+from tailnoise_utils.tail_index.result import check_finite, warn_of_shift
 
-from .joint import Estimate, alive, of_rows, of_shuffled, row_logs
+from .joint import Estimate, live_columns, of_rows, of_shuffled, row_logs
 from .per_coordinate import tail_excess
 from .twins import permute_within_columns, root_mean_squares, shuffle
 
@@ -121,9 +120,8 @@ def decompose(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) 
     """
     P = len(U)
     check_finite(U, "the noise matrix")
-    live = alive(U)
-    if not bool(live.all()):
-        U = chosen(U, live)
+    U = live_columns(U)
+    warn_of_shift(U)
     p = U.shape[1]
     K = P * p
     K1 = math.isqrt(K) if K1 is None else K1
@@ -145,10 +143,6 @@ def decompose(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) 
     spread = float((squares.log() - squares / squares.mean()).std()) / 2  # the blocks share a fixed sum
     scales = Estimate(log_ratio / log_K1 - 0.5, spread / math.sqrt(len(squares)) / log_K1)
     tails, tau = e_1.value - scales.value, float(tail_excess(U).mean())
-
-    def difference(one: Estimate, other: Estimate, *variances: float) -> Estimate:
-        return Estimate(one.value - other.value, math.sqrt(sum(variances)) / log_K1)
-
     return Decomposition(
         P=P,
         p=p,
@@ -157,8 +151,8 @@ def decompose(U: Float[Tensor, "P p"], *, K1: int | None = None, seed: int = 0) 
         e_c=e_c,
         e_pi=e_pi,
         e_1=e_1,
-        correlation=difference(e_0, e_pi, Y_0, Y_pi),
-        order=difference(e_pi, e_1, Y_pi, Y_1),
+        correlation=Estimate(e_0.value - e_pi.value, math.sqrt(Y_0 + Y_pi) / log_K1),
+        order=Estimate(e_pi.value - e_1.value, math.sqrt(Y_pi + Y_1) / log_K1),
         scales=scales,
         tails=Estimate(tails, e_1.se),
         tau=tau,

@@ -85,6 +85,6 @@ def of_shuffled(x: Float[Tensor, " K"], K1: int, logs: Float64[Tensor, "rows 2"]
     return Estimate(inverse_index(totals.tolist(), K1, len(Y)) - 0.5, math.sqrt(variance) / math.log(K1)), variance
 
 
-def _block_sums(x: Float[Tensor, " K"], K1: int) -> Float[Tensor, " K2"]:
+def _block_sums(x: Float[Tensor, " K"], K1: int) -> Float64[Tensor, " K2"]:
     """Sum every K1 consecutive entries; the remainder takes no part."""
-    return x[: len(x) // K1 * K1].view(-1, K1).sum(1)
+    return x[: len(x) // K1 * K1].view(-1, K1).sum(1, dtype=torch.float64)

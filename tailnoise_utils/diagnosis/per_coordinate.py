@@ -31,6 +31,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from tailnoise_utils import stable
+from tailnoise_utils.tail_index.result import warn_of_shift
 
 from .twins import gaussian_twin, stable_twin
 
@@ -78,11 +79,8 @@ def stable_null(
     U: Float[Tensor, "P p"], statistic: Statistic, *, alpha: float | int, draws: int = 19, generator: torch.Generator
 ) -> Float64[Tensor, "draws ..."]:
     """Give a statistic of stable twins with centred columns, a draw a row: what it is where the tails are heavy."""
-    values = []
-    for _ in range(draws):
-        twin = stable_twin(U, alpha, generator)
-        values.append(statistic(twin.sub_(twin.mean(0))))
-    return torch.stack(values)
+    twins = (stable_twin(U, alpha, generator) for _ in range(draws))
+    return torch.stack([statistic(twin.sub_(twin.mean(0))) for twin in twins])
 
 
 def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
@@ -103,6 +101,7 @@ def tail_excess(U: Float[Tensor, "P p"]) -> Float64[Tensor, " p"]:
     """
     if U.shape[1] > _CHUNK:
         return torch.cat([tail_excess(block) for block in U.split(_CHUNK, 1)])
+    warn_of_shift(U)
     squares = U.square().mean(0).double()
     if bool((tiny := squares < _TINY).any()):  # squares of very small entries are beyond float32
         squares[tiny] = U[:, tiny].double().square().mean(0)
@@ -250,7 +249,4 @@ def _distinct(M: Float64[Tensor, "P P"]) -> tuple[float, float, float]:
 def mean_logs(logs: Float[Tensor, "rows p"]) -> Float[Tensor, " p"]:
     """Average the logarithms of every column, without those of zero; NaN where nothing is left."""
     means = logs.mean(0)
-    if bool(torch.isfinite(means).all()):
-        return means
-    finite = torch.isfinite(logs)
-    return logs.masked_fill(~finite, 0.0).sum(0) / finite.sum(0)
+    return means if bool(means.isfinite().all()) else logs.where(logs.isfinite(), torch.nan).nanmean(0)

@@ -33,7 +33,7 @@ def leading_projections(
         inner = inner - inner.mean(0) - inner.mean(1, keepdim=True) + inner.mean()
         values, vectors = torch.linalg.eigh(inner)
         strong = vectors[:, values > _WEAKEST * values[-1]][:, -count:]
-        projections.append(G[other][:, fitted] @ (strong - strong.mean(0)))
+        projections.append(G[other][:, fitted] @ strong)
     return torch.cat(projections, 1)
 
 

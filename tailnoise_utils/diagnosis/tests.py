@@ -56,8 +56,8 @@ def tests_of_columns(
         for j, scope in enumerate(picks)
         for i, (quantity, x) in enumerate(names)
     }
-    control = {K1: _summary(values) for K1, values in zip(lengths, stable.T[1:], strict=True)}
-    return tests, control, _summary(stable[:, 0])
+    tail_control, *controls = (Estimate(float(values.mean()), float(values.std())) for values in stable.T)
+    return tests, dict(zip(lengths, controls, strict=True)), tail_control
 
 
 def tests_of_rows(
@@ -96,8 +96,3 @@ def tests_of_rows(
 def not_normal(Y: Float[Tensor, "n series"]) -> float:
     """Compute the share of the series that are found not normal."""
     return float(discoveries(anderson_darling(Y)[1]).double().mean())
-
-
-def _summary(values: Float64[Tensor, " draws"]) -> Estimate:
-    """Give mean and standard deviation."""
-    return Estimate(float(values.mean()), float(values.std()))

@@ -228,6 +228,11 @@ def shuffle(x: Float[Tensor, " K"], seed: int) -> Float[Tensor, " K"]:
     return out
 
 
+def apart(groups: Groups | None) -> dict[str, Sequence[slice]]:
+    """Call a layer or group "all" by the name "all (layer)", because "all" is the whole network."""
+    return {"all (layer)" if name == "all" else name: parts for name, parts in (groups or {}).items()}
+
+
 def sample_columns(p: int, groups: Groups | None, limit: int, *, seed: int = 0) -> Int64[Tensor, " columns"]:
     """Choose up to `limit` coordinates, increasing: a contiguous segment, at a random place, of every layer (or all p)."""
     cuts = {0, p}

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from tailnoise_utils.diagnosis.per_coordinate import gaussian_mean_log
-from tailnoise_utils.diagnosis.twins import TwinBlocks, random_signs
+from tailnoise_utils.diagnosis.twins import TwinBlocks, apart, random_signs
 from tailnoise_utils.tail_index import TailIndex
 from tailnoise_utils.tail_index.blocks import CANCELLED, PUBLISHED_EPSILON
 from tailnoise_utils.tail_index.logs import CHUNK, chosen, sum_of_logs
@@ -83,6 +83,7 @@ class Estimates:
 
     def __init__(self, P: int, live: Bool[Tensor, " p"], slices: dict[str, list[slice]], seed: int) -> None:
         self.norms: list[float] = []
+        slices = apart(slices)
         self.live, self._all_live = live, bool(live.all())
         self._network = _Scope(P, live)
         p = int(live.count_nonzero())

@@ -27,7 +27,7 @@ from tailnoise_utils.tail_index.logs import alive
 from tailnoise_utils.tail_index.result import Sample, as_numbers, check_finite
 
 from .estimates import Estimates
-from .passes import Passes, Progress, repeated, steps_told
+from .passes import Passes, Progress, marks, repeated, steps_told
 from .report import Report
 
 _METHODS = ("auto", "matrix", "streaming")
@@ -228,7 +228,8 @@ def measure_rows(
     explained, problem = None, _NOT_ASKED
     if diagnosis:
         settings = {"groups": parts, "seed": seed, "draws": draws, "max_entries": entries}
-        explained, problem = _diagnosis(matrix, (0, 0), matrix.dtype, **settings)
+        rows = repeated([marks(row) for row in matrix[:, None]])
+        explained, problem = _diagnosis(matrix, rows, matrix.dtype, **settings)
     U = centre(matrix.clone())
     estimates = _of_rows(P, alive(U), ([row] for row in U), parts, seed)
     numbers = {"published": estimate(split(U, None, "published")), **estimates.results()}
@@ -276,8 +277,8 @@ def _diagnosis(
     if again > _REPEATED * samples:
         result = replace(
             result,
-            doubt=f"{again / samples:.1%} of the samples are in another minibatch too, which tests can take for tails: cut "
-            "the data into disjoint minibatches, once. (Only alike? Then ask "
+            doubt=f"{again / samples:.1%} of the samples are in another minibatch too, or rows there twice, which "
+            "tests can take for tails: cut the data into disjoint minibatches, once. (Only alike? Then ask "
             "diagnosis.conclude(report.diagnosis.tests, report.diagnosis.draws).)",
         )
     return replace(result, doubt=result.doubt or doubt({}, coarsest)), ""

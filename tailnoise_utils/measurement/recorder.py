@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.utils import _pytree as tree
 
 from tailnoise_utils.noise.gradient import Loss
 from tailnoise_utils.noise.minibatches import check_integer
 from tailnoise_utils.noise.parameters import trainable
 from tailnoise_utils.noise.torch_state import private_randomness
 
-from .one_call import measure
+from .one_call import NothingAlive, measure
 from .report import STYLE, Report
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Recorder:
 
     Attributes:
         reports: the reports, by step.
+        errors: why there is no report, by step: the model has diverged, or no gradient differs.
 
     Raises:
         TypeError: `every` is no integer.
@@ -47,28 +50,36 @@ class Recorder:
         if every < 1:
             raise ValueError(f"every = {every}: give the steps from one measurement to the next, 1 or more")
         with private_randomness(trainable(model)[0].device):  # going through a DataLoader draws from it
-            self._batches = list(batches)
+            self._batches = [tree.tree_map(_copied, batch) for batch in batches]  # a loader may use its buffers again
         self._model, self._loss_fn, self._every, self._step = model, loss_fn, every, 0
         self._options = {"diagnosis": False, "groups": {}} | options
         self.reports: dict[int, Report] = {}
+        self.errors: dict[int, str] = {}
 
     def step(self) -> None:
         """Count a step, and measure if it is due; call this before each step of the optimizer, and after the last."""
         if self._step % self._every == 0:
-            self.reports[self._step] = measure(self._model, self._loss_fn, self._batches, **self._options)
+            try:
+                self.reports[self._step] = measure(self._model, self._loss_fn, self._batches, **self._options)
+            except (FloatingPointError, NothingAlive) as error:  # of the weights at this step: the training goes on
+                self.errors[self._step] = str(error)
         self._step += 1
 
     def to_frame(self) -> pd.DataFrame:
-        """Give a row a measurement: its step, and the :meth:`~tailnoise_utils.measurement.report.Report.scalars`."""
+        """Give a row a measurement: its step, the report's `scalars` or else NaN, and why there is none, if so (error)."""
         import pandas as pd
 
-        return pd.DataFrame([{"step": step} | report.scalars() for step, report in self.reports.items()])
+        rows = {step: report.scalars() for step, report in self.reports.items()}
+        rows |= {step: {"error": error} for step, error in self.errors.items()}
+        return pd.DataFrame([{"step": step} | rows[step] for step in sorted(rows)])
 
     def plot(self) -> Figure:
         """Draw alpha^ with its standard error and its Gaussian twin, tau, and the loss against the step."""
         import matplotlib as mpl
         from matplotlib import pyplot as plt
 
+        if not self.reports:
+            raise ValueError(f"there are no reports to draw, and {len(self.errors)} errors: call step() in a training")
         frame = self.to_frame().set_index("step")
         errors = {name: frame[f"{name}_se"] for name in ("corrected", "signs")}
         panels = {
@@ -82,3 +93,8 @@ class Recorder:
                 frame[columns].plot(ax=ax, yerr=errors, fmt="o-", ms=3, ylabel=label)
         plt.close(figure)  # as in a report
         return figure
+
+
+def _copied(leaf: Any) -> Any:
+    """Copy a piece of a minibatch; of a tensor that is a view, only what it shows."""
+    return leaf.detach().clone() if isinstance(leaf, Tensor) else copy.deepcopy(leaf)

@@ -197,9 +197,9 @@ class Report:
         lines.append(f"  {'tail excess tau':17}  {f'{self.tau:.3f}, {p}':16}  {known:17}  0: Gaussian")
         return "\n".join([*lines, fill(f"Conclusion: {self.conclusion}", 80, subsequent_indent="  ")])
 
-    def _named(self, names: dict[str, str]) -> list[tuple[str, TailIndex]]:
-        """Give the estimates of these fields with their names in tables."""
-        return [(name, getattr(self, field)) for field, name in names.items()]
+    def estimates(self, fields: dict[str, str] = _MEASURED | _CONTROLS) -> list[tuple[str, TailIndex]]:
+        """Return the estimates of these fields with their names in tables."""
+        return [(name, getattr(self, field)) for field, name in fields.items()]
 
     def _loss(self) -> str:
         """Say what the loss and the accuracy are."""
@@ -257,7 +257,7 @@ class Report:
 
     def rows(self) -> list[dict[str, Any]]:
         """Give the numbers as records of the results table: quantity and value, and scope (of a group), x, se if any."""
-        rows = [row for name, index in self._named(_MEASURED) for row in index_rows(name, index)]
+        rows = [row for name, index in self.estimates(_MEASURED) for row in index_rows(name, index)]
         rows += [{"quantity": "dead share", "value": self.dead_share}, {"quantity": "loss", "value": self.loss}]
         if self.accuracy is not None:
             rows.append({"quantity": "accuracy", "value": self.accuracy})
@@ -273,17 +273,13 @@ class Report:
         import pandas as pd
 
         rows = self.rows()
-        rows += [row for name, index in self._named(_CONTROLS) for row in index_rows(name, index)]
+        rows += [row for name, index in self.estimates(_CONTROLS) for row in index_rows(name, index)]
         rows += [{"quantity": "tau", "value": self.tau}, {"quantity": "rounding share", "value": self.rounding}]
-        every = {"all": self, **self.groups}
-        rows += [
-            {"scope": name, "quantity": "meaningless", "value": 1.0} for name, one in every.items() if one.meaningless
-        ]
-        scopes = {"all": self._named(_MEASURED | _CONTROLS)}
-        scopes |= {name: one.estimates() for name, one in self.groups.items()}
-        for scope, estimates in scopes.items():
-            for name, index in estimates:
+        for scope, one in {"all": self, **self.groups}.items():
+            for name, index in one.estimates():
                 rows.append({"scope": scope, "quantity": f"alpha ({name})", "value": index.alpha, "se": index.se})
+            if one.meaningless:
+                rows.append({"scope": scope, "quantity": "meaningless", "value": 1.0})
         if self.diagnosis:
             rows.append({"quantity": "diagnosis order (p)", "value": self.diagnosis.order})
             rows.append({"quantity": "diagnosis in doubt", "value": float(bool(self.diagnosis.doubt))})
@@ -296,7 +292,7 @@ class Report:
         from matplotlib import pyplot as plt
 
         blue, vermilion = "#0072B2", "#D55E00"
-        network = [*self._named(_MEASURED), ("Gaussian twin", self.twin), ("random signs", self.signs)]
+        network = [*self.estimates(_MEASURED), ("Gaussian twin", self.twin), ("random signs", self.signs)]
         points = [(name.replace(", ", ",\n"), index, "o", blue) for name, index in network]
         points += [
             (name, group.corrected, "s", vermilion) for name, group in self.groups.items() if not group.meaningless

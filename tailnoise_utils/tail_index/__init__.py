@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .blocks import CONVENTIONS, mohammadi, mohammadi_order
 from .moments import fractional_moment, koutrouvelis, log_moment
 from .quantiles import hill, maximum_likelihood, mcculloch
-from .result import Sample, TailIndex, as_sample
+from .result import Sample, TailIndex, as_sample, warn_of_shift
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,12 +52,14 @@ def estimate(x: Sample) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    as_sample(x, 4)
+    values = as_sample(x, 4)
     rows = []
     for name, function in ESTIMATORS.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
+                if function is hill:  # by itself it takes norms without a warning
+                    warn_of_shift(values)
                 index, note = function(x), ""
             except ValueError as error:
                 index, note = TailIndex.from_alpha(math.nan, math.nan), str(error)

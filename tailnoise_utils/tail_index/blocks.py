@@ -18,17 +18,11 @@ from torch import Tensor
 from tailnoise_utils import stable
 
 from .logs import CHUNK, alive, all_zero, chosen, lines, log_sums
-from .result import Sample, TailIndex, as_numbers, check_finite, check_varies
+from .result import LOOKED, Sample, TailIndex, as_numbers, check_finite, check_varies, warn_of_shift
 
 PUBLISHED_EPSILON = 2.2204e-16
 CONVENTIONS = ("published", "corrected")
-LOOKED = 2**20  # entries in which block sums are looked at: what cancels, does so everywhere
 CANCELLED = 0.02  # share of them that makes an estimate meaningless: 1 / alpha^ is off by about 14 of it over ln K1
-_SHIFTED = 6.0  # sum of block sums over the root of the sum of squares: 2 exp(-18) is the chance for a law about zero
-_SHIFTED_COLUMNS = (
-    16.0  # the same, squared, as a mean over the columns of a matrix: 1 on average, 0 if centred, P at most
-)
-_FEWEST_BLOCKS = 10
 _ROUNDING = 1e-5  # of what a sum of independent entries has; of these one in 10^5 is below
 
 
@@ -57,9 +51,9 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
     in which it begins; NaN below three rows. It does not assume i.i.d. entries. It speaks of the minibatches that were
     drawn only: the choice of the partition, of the seed and of the order of the columns add to it.
 
-    Bias: none in 1/alpha^ for i.i.d. SaS data (corrected). Domain: 0 < alpha <= 2, any K >= 4. Misleading where entries
-    are not i.i.d. stable: dependence within a block, unequal scales and exact zeros (published) move it below 2 without
-    heavy tails; heavy tails shared by a whole row (elliptical noise) leave it at 2.
+    Bias: none in 1/alpha^ for i.i.d. SaS data (corrected). Domain: 0 < alpha <= 2 about zero, any K >= 4. Misleading where
+    entries are not i.i.d. stable: dependence within a block, unequal scales and exact zeros (published) move it below 2
+    without heavy tails; heavy tails shared by a whole row (elliptical noise) leave it at 2.
 
     A warning says so where the data are not of a law about zero (a shift of the mean is added up in every block, which
     reads as alpha near 1), and where sums over blocks cancel but for rounding errors.
@@ -94,8 +88,10 @@ def mohammadi(x: Sample, K1: int | None = None, *, convention: str = "corrected"
 def estimate(blocks: "Blocks") -> TailIndex:
     """Compute `mohammadi` of entries that were cut into blocks."""
     sums = blocks.sums()
-    if blocks.epsilon:
-        inverse = blocks.published()
+    if blocks.epsilon:  # in the dtype of the entries, operation by operation as published
+        log_Y = blocks.rows().sum(1).abs_().add_(blocks.epsilon).log_().mean()
+        log_X = blocks.flat.abs().add_(blocks.epsilon).log_().mean()
+        inverse = float((log_Y - log_X) / math.log(blocks.K1))
     else:
         totals = sums.sum(0).tolist()
         inverse = inverse_index(totals, blocks.K1, blocks.K2)
@@ -121,7 +117,8 @@ def mohammadi_order(
     Standard error: with g the density of log|X| at its quantile q = k / (K2 + 1),
     :math:`\mathrm{sd}(1/\hat\alpha) = \sqrt{q(1-q)/K_2}\,/\,(g\,\log K_1)` (i.i.d. entries; NaN for a matrix). Bias of
     1/alpha^ about -q / (K2 g log K1), since the two order statistics stand for the quantiles k/(K2+1) and K1 k/(K+1): a
-    tenth of the standard error at K = 10^4, a third at K = 100. Domain: 0 < alpha <= 2; misleading as :func:`mohammadi`.
+    tenth of the standard error at K = 10^4, a third at K = 100. Domain: 0 < alpha <= 2 about zero;
+    misleading as :func:`mohammadi`.
 
     Source: Mohammadi, Mohammadpour and Ogata (2015), Metrika 78, 549-561, Corollary 2.2.
 
@@ -200,31 +197,7 @@ class Blocks:
                 "the estimate is meaningless. Give another K1, or leave out coordinates that add up to zero",
                 stacklevel=3,
             )
-        if self.p is None:
-            shift = float(Y.sum().abs() / Y.square().sum().sqrt())
-            shifted = len(Y) >= _FEWEST_BLOCKS and shift > min(_SHIFTED, 0.95 * math.sqrt(len(Y)))
-            shifted = shifted and float(Y.mean().square()) > 0.01 * self.K1 * float(X.double().square().mean())
-        else:
-            columns = self.x if self.live is None else chosen(self.x, self.live)
-            columns = columns[:, :: max(1, columns.numel() // LOOKED)].double()
-            squares = columns.square().sum(0)
-            ratios = columns.sum(0).square()[squares > 0] / squares[squares > 0]
-            few = min(columns.shape) < _FEWEST_BLOCKS  # chance alone does it there
-            bound = _SHIFTED_COLUMNS if few else min(_SHIFTED_COLUMNS, len(columns) / 2)
-            shift, shifted = float(ratios.mean().sqrt()), len(ratios) and ratios.mean() > bound
-        if shifted:
-            what = "mean of the entries is" if self.p is None else "means of the columns are"
-            warnings.warn(
-                f"the {what} not zero ({shift:.1f} standard errors), which sums over blocks take for a heavy tail: "
-                "subtract the mean, of a matrix that of every column",
-                stacklevel=3,
-            )
-
-    def published(self) -> float:
-        """Compute 1 / alpha^ in the dtype of the entries, operation by operation as published."""
-        log_Y = self.rows().sum(1).abs_().add_(self.epsilon).log_().mean()
-        log_X = self.flat.abs().add_(self.epsilon).log_().mean()
-        return float((log_Y - log_X) / math.log(self.K1))
+        warn_of_shift(self.x if self.live is None else chosen(self.x, self.live))
 
     def sums(self) -> Tensor:
         """Sum log|Y| and log|X| and count both: four columns, a row for each row of the matrix, or block of a sample."""

@@ -6,12 +6,13 @@ import numpy as np
 
 from tailnoise_utils import stable
 
-from .result import Sample, TailIndex, as_sample, check_spread
+from .result import Sample, TailIndex, as_sample, check_spread, warn_of_shift
 
 
 def _log_absolute(x: Sample) -> tuple[np.ndarray, int]:
     """Give log|x| of the entries that are not zero, at least 4, and the number of those that are."""
     values = as_sample(x, 4)
+    warn_of_shift(values)
     alive = values[values != 0]
     if len(alive) < 4:
         raise ValueError(f"only {len(alive)} of {len(values)} entries are not zero; this estimator needs at least 4")
@@ -26,9 +27,9 @@ def log_moment(x: Sample) -> TailIndex:
 
     Standard error: delta method from Var(s^2) = (kappa_4 + 2 kappa_2^2) / K, with the cumulants of log|X| of the SaS law
     (:func:`tailnoise_utils.stable.law.log_cumulants`). 1/alpha^2 is unbiased; alpha^ has a bias of order 1/K. Domain:
-    0 < alpha <= 2. Where s^2 <= pi^2/12 no stable law has so little spread: alpha^ is inf, its standard error NaN. Exact
-    zeros are left out and counted. Misleading: it looks at small values as much as at large ones, so that a spike at zero
-    or unequal scales read as heavy tails (Laplace data: sqrt(2)).
+    0 < alpha <= 2 about zero. Where s^2 <= pi^2/12 no stable law has so little spread: alpha^ is inf, its standard error
+    NaN. Exact zeros are left out and counted. Misleading: it looks at small values as much as at large ones, so that a
+    spike at zero or unequal scales read as heavy tails (Laplace data: sqrt(2)).
 
     Source: Ma and Nikias (1995), IEEE Transactions on Signal Processing 43, 2884-2897 (log|SaS| process).
 
@@ -69,20 +70,21 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
         \frac{\sin(\pi p/\hat\alpha)}{\pi p/\hat\alpha} = \frac{2\tan(\pi p/2)}{\pi p\,M_p M_{-p}}
 
     which is solved for p / alpha^ in (0, 1). Standard error: delta method with the exact moments of order 2p and -2p,
-    finite for p < min(alpha/2, 1/2); elsewhere NaN. Domain: p < alpha; bias of order 1/K. If the product is so small that
-    no root exists, alpha^ is inf. Exact zeros are left out and counted. Misleading as log_moment (the same as p -> 0).
+    finite for p < min(alpha/2, 1/2). Domain: 2p < alpha <= 2 about zero; bias of order 1/K. If the product is so small
+    that no root exists, alpha^ is inf. Exact zeros are left out and counted. Misleading as log_moment (the same as p -> 0).
 
     Source: Ma and Nikias (1995), IEEE Transactions on Signal Processing 43, 2884-2897; Nikias and Shao (1995).
 
     Args:
         x: a sample, shape (K,), K >= 4.
-        order: the order p, 0.001 <= p < 1/2; it must stay below alpha / 2 for a finite variance.
+        order: the order p, 0.001 <= p < 1/2, below alpha / 2 for a finite variance.
 
     Returns:
         The estimate; `info` holds order and zeros.
 
     Raises:
-        ValueError: order out of range, too few entries, not one-dimensional, NaN or inf, nothing but zeros.
+        ValueError: order out of range or not below alpha^ / 2, too few entries, not one-dimensional, NaN or inf, nothing
+            but zeros.
 
     Example:
         >>> from tailnoise_utils import stable
@@ -106,18 +108,15 @@ def fractional_moment(x: Sample, order: float = 0.1) -> TailIndex:
     from scipy.optimize import brentq  # a fifth of a second of import, needed only here
 
     ratio = brentq(lambda r: np.sinc(r) - sinc, 0.0, 1.0, xtol=1e-14)
+    if ratio >= 0.5:
+        raise ValueError(
+            f"order = {order} is not below alpha^ / 2 = {order / ratio / 2:.3g}: its moments have an infinite "
+            f"variance; try order = {max(1e-3, order / ratio / 5):.2g}"
+        )
     slope = (math.cos(math.pi * ratio) - sinc) / ratio  # of sinc at the root
-    inverse_se = sinc * _relative_sd(order, order / ratio) / (abs(slope) * order * math.sqrt(len(logs)))
-    return TailIndex.from_inverse(ratio / order, inverse_se, **info)
-
-
-def _relative_sd(p: float, alpha: float) -> float:
-    """Compute sqrt(K) times the relative standard deviation of M_p M_-p for SaS(alpha); NaN where it is infinite."""
-    alpha = min(alpha, 2.0)
-    if 2 * p >= alpha:
-        return math.nan
-    up, down, up2, down2 = (stable.absolute_moment(q, alpha) for q in (p, -p, 2 * p, -2 * p))
-    return math.sqrt(up2 / up**2 - 1 + down2 / down**2 - 1 + 2 * (1 / (up * down) - 1))
+    up, down, up2, down2 = (stable.absolute_moment(q * order, min(order / ratio, 2.0)) for q in (1, -1, 2, -2))
+    variance = (up2 / up**2 - 1 + down2 / down**2 - 1 + 2 * (1 / (up * down) - 1)) / len(logs)  # of ln(M_p M_-p)
+    return TailIndex.from_inverse(ratio / order, sinc * math.sqrt(variance) / (abs(slope) * order), **info)
 
 
 def koutrouvelis(x: Sample) -> TailIndex:
@@ -134,8 +133,8 @@ def koutrouvelis(x: Sample) -> TailIndex:
     characteristic function, K Cov(Re phi^(s), Re phi^(t)) = [phi(s+t) + phi(s-t)]/2 - phi(s) phi(t), at min(alpha^, 2).
     It rises steeply below 2: at alpha = 2 it is too large by about a quarter at K = 1000 and a tenth at K = 10^4; at
     alpha = 1.5 and K = 100, where alpha^ often exceeds 2, it is too small. Bias of order 1/K, visible below K = 100.
-    Domain: 0 < alpha <= 2. Misleading where the law is not stable: it then describes the centre (t near 1 over the
-    scale), not the tail; for finite variance and small t it tends to 2.
+    Domain: 0 < alpha <= 2 about any centre. Misleading where the law is not stable: it then describes the centre (t near
+    1 over the scale), not the tail; for finite variance and small t it tends to 2.
 
     Source: Koutrouvelis (1980), JASA 75, 918-928; Kogon and Williams (1998), in A Practical Guide to Heavy Tails.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tailnoise_utils import stable
 
-from .result import Sample, TailIndex, as_sample, check_spread
+from .result import Sample, TailIndex, as_sample, check_spread, warn_of_shift
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -24,8 +24,8 @@ def mcculloch(x: Sample) -> TailIndex:
     with nu of the SaS law from its distribution function on a grid of 0.2 <= alpha <= 2 (McCulloch printed a table), 2.439
     at alpha = 2. Outside, it is continued linearly in (1/alpha, log nu): alpha^ > 2 for ranges narrower than Gaussian.
     Standard error: delta method with the asymptotic covariance of quantiles, min(p, q) - p q over the densities there.
-    Bias of order 1/K. Domain: 0.2 <= alpha <= 2. Misleading: nothing beyond the 5 % and 95 % quantiles is seen, so not the
-    tail itself (Student t with 3 degrees of freedom looks stable with alpha < 2).
+    Bias of order 1/K. Domain: 0.2 <= alpha <= 2 about any centre. Misleading: nothing beyond the 5 % and 95 % quantiles is
+    seen, so not the tail itself (Student t with 3 degrees of freedom looks stable with alpha < 2).
 
     Source: McCulloch (1986), Communications in Statistics - Simulation and Computation 15, 1109-1136.
 
@@ -85,7 +85,7 @@ def _invert(log_nu: float) -> tuple[float, float]:
 
 
 def hill(x: Sample, k: int | None = None) -> TailIndex:
-    r"""Index of the power-law tail from the k largest absolute values.
+    r"""Estimate the index of the power-law tail from the k largest absolute values.
 
     .. math:: \frac{1}{\hat\alpha} = \frac1k\sum_{i=1}^{k}\log\frac{|X|_{(i)}}{|X|_{(k+1)}},
         \qquad |X|_{(1)} \ge |X|_{(2)} \ge \dots
@@ -97,8 +97,8 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
         D = -\Gamma(2\alpha)\cos(\tfrac{\pi\alpha}{2}) / \Gamma(\alpha),
 
     so that the relative bias of 1/alpha^ is about -D k / (2 C K), large at any usable k for alpha near 2, where C -> 0:
-    indices above 2 on stable data are common. Domain: any regularly varying tail; a Gaussian gives a number too, growing
-    with K / k, that means nothing.
+    indices above 2 on stable data are common. Domain: any regularly varying tail about zero, of norms too; a
+    Gaussian gives a number, growing with K / k, that means nothing.
 
     Source: Hill (1975), Annals of Statistics 3, 1163-1174; on stable data: McCulloch (1997), Journal of Business and
     Economic Statistics 15, 74-81.
@@ -139,14 +139,15 @@ def hill(x: Sample, k: int | None = None) -> TailIndex:
 
 
 def maximum_likelihood(x: Sample) -> TailIndex:
-    r"""Maximum likelihood of a symmetric stable law about 0: the reference.
+    r"""Estimate the tail index by maximum likelihood of a symmetric stable law about 0: the reference.
 
     .. math:: (\hat\alpha, \hat\sigma) = \arg\max_{\alpha, \sigma}\sum_k\log f(X_k; \alpha, \sigma)
 
     with the density f of :func:`tailnoise_utils.stable.density.pdf`, by Nelder and Mead's simplex in (alpha, ln sigma).
-    Standard error from the Fisher information with sigma unknown (:func:`tailnoise_utils.stable.law.cramer_rao`), 0 at
-    alpha^ = 2 where the bound degenerates. Efficient: no regular estimator has a smaller asymptotic variance. Domain:
-    0.05 <= alpha <= 2 by construction. Where the model is wrong: the stable law nearest in the Kullback-Leibler sense.
+    Standard error from the Fisher information with sigma unknown (:func:`tailnoise_utils.stable.law.cramer_rao`), NaN
+    at alpha^ = 2 where the bound degenerates. Efficient: no regular estimator has a smaller asymptotic variance. Domain:
+    0.05 <= alpha <= 2 about zero, by construction. Where the model is wrong: the stable law nearest in the
+    Kullback-Leibler sense.
 
     Source: DuMouchel (1973), Annals of Statistics 1, 948-957.
 
@@ -164,6 +165,7 @@ def maximum_likelihood(x: Sample) -> TailIndex:
         raise ValueError(
             f"K = {len(values)} is above {_MOST_LIKELIHOOD}: the density takes minutes there; use a subsample or log_moment"
         )
+    warn_of_shift(values)
     scale = float(np.median(np.abs(values)) or np.abs(values).mean())
 
     def surprise(parameters: np.ndarray) -> float:
@@ -176,4 +178,5 @@ def maximum_likelihood(x: Sample) -> TailIndex:
 
     fit = minimize(surprise, (1.5, 0.0), method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-6, "fatol": 1e-12})
     alpha, sigma = float(fit.x[0]), scale * math.exp(fit.x[1])
-    return TailIndex.from_alpha(alpha, stable.cramer_rao(alpha) / math.sqrt(len(values)), sigma=sigma)
+    se = stable.cramer_rao(alpha) / math.sqrt(len(values)) or math.nan
+    return TailIndex.from_alpha(alpha, se, sigma=sigma)

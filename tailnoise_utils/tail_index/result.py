@@ -1,6 +1,7 @@
 """What an estimator returns, and the checks that all of them make on their input."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,11 @@ import torch
 from torch import Tensor
 
 Sample = np.ndarray | Tensor | Sequence[float | int]
+LOOKED = 2**20  # entries in which sums are looked at: what cancels, or is shifted, does so everywhere
+_IN_MATRIX = 2**16  # the same for the means of columns, which are looked at in every twin
+_SHIFTED = 4.9  # standard errors of a sum, or of a sum of signs, if about zero: a chance of 1e-6
+_SHIFTED_COLUMNS = 16.0  # the same, squared, as a mean over columns: 1 on average, 0 if centred, P at most
+_FEWEST = 10  # rows or columns; of fewer chance alone does it
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,32 @@ def as_sample(x: Sample, at_least: int) -> np.ndarray:
         raise ValueError(f"all {len(values)} entries are exactly zero: nothing is alive, there is no tail to measure")
     check_varies(numbers, "the sample")
     return values
+
+
+def warn_of_shift(x: Tensor | np.ndarray) -> None:
+    """Warn where a sample, or the columns of a noise matrix, are not of a law about zero."""
+    x, sample = torch.as_tensor(x), x.ndim == 1
+    if sample:  # its blocks are rows: what is near may depend on each other
+        K1 = math.isqrt(len(x))
+        x = x[: min(len(x), LOOKED) // K1 * K1].view(-1, K1)
+    X = (x if sample else x[:, :: max(1, x.numel() // _IN_MATRIX)]).double()
+    sums, rows = X.sum(1), math.sqrt(len(X))
+    in_signs = float(sums.sign().sum().abs()) / rows
+    shift = float(sums.sum().abs() / torch.linalg.vector_norm(sums))
+    shifted = len(X) >= _FEWEST and (in_signs > _SHIFTED or shift > min(_SHIFTED, 0.95 * rows))
+    shifted = shifted and float(sums.mean().square()) > 0.01 * X.shape[1] * float(X.square().mean())
+    if not sample and not shifted:
+        squares = X.square().sum(0)
+        ratio = (X.sum(0).square() / squares)[squares > 0].mean()
+        bound = _SHIFTED_COLUMNS if min(X.shape) < _FEWEST else min(_SHIFTED_COLUMNS, len(X) / 2)
+        shift, shifted = float(ratio.sqrt()), ratio > bound
+    if shifted:
+        what = "mean of the entries is" if sample else "means of the columns are"
+        warnings.warn(
+            f"the {what} not zero ({max(shift, in_signs):.1f} standard errors), which reads as another "
+            "tail: subtract the median of a sample, or the mean of every column of a matrix",
+            stacklevel=4,
+        )
 
 
 def check_varies(x: Tensor, what: str) -> None:

@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from .blocks import LOOKED, PUBLISHED_EPSILON, block_length, cancel, inverse_index, jackknife
+from .blocks import PUBLISHED_EPSILON, block_length, cancel, inverse_index, jackknife
 from .logs import CHUNK, chosen, sum_of_logs
-from .result import TailIndex
+from .result import LOOKED, TailIndex
 
 
 class RowBlocks:
@@ -49,10 +49,6 @@ class RowBlocks:
         return self._cancelled / max(1, self._seen)
 
     @property
-    def _looking(self) -> bool:
-        return self._rows * self.p < LOOKED
-
-    @property
     def _left(self) -> int:
         """Entries, from the beginning of this row on, that take part: no more than fill the last block."""
         return self.K1 * self.K2 - self._rows * self.p
@@ -80,7 +76,7 @@ class RowBlocks:
     def _feed(self, X: Tensor, logs: tuple[float, int]) -> None:
         """Add the next entries to the sums of their blocks, their logarithms to the row in which the block begins."""
         self._sum(X, self._Y)
-        if self._looking:
+        if self._rows * self.p < LOOKED:
             self._sum(X.abs(), self._sizes)
         if self._left < self.p:
             logs = sum_of_logs(self._among(X, self._left), self.epsilon)
@@ -111,7 +107,7 @@ class RowBlocks:
         self._Y[0] += self._open
         ended = (self._before + min(self.p, self._left)) // self.K1
         finished = self._Y[:ended]
-        if self._looking:
+        if self._rows * self.p < LOOKED:
             self._sizes[0] += self._open_size
             self._cancelled += int(cancel(finished, self._sizes[:ended], self.K1).sum())
             self._seen += ended
