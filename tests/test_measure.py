@@ -4,7 +4,8 @@ import copy
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -695,7 +696,10 @@ def test_the_face_is_lazy_and_gives_callables() -> None:
         _ = tailnoise_utils.measured
 
 
-@pytest.mark.parametrize("form", ["pair", "list of inputs", "edges first", "tokens", "dictionary", "scales"])
+@pytest.mark.parametrize(
+    "form",
+    ["pair", "list of inputs", "edges first", "tokens", "dictionary", "scales", "one sample", "number for all", "list"],
+)
 def test_samples_are_counted_where_the_batches_tell(form: str) -> None:
     """20 minibatches of 3 samples; a first tensor need not be one of samples."""
     x, y = samples()
@@ -707,6 +711,9 @@ def test_samples_are_counted_where_the_batches_tell(form: str) -> None:
         "tokens": lambda x, y: (x, y.repeat_interleave(2)),
         "dictionary": lambda x, y: {"x": x, "y": y},
         "scales": lambda x, y: {"edges": table, "x": x, "y": y},
+        "one sample": lambda x, y: (x[0], y[0]),
+        "number for all": lambda x, y: (x, torch.tensor(0.5)),
+        "list": lambda x, y: [{"x": one, "y": label} for one, label in zip(x, y, strict=True)],
     }[form]
     model = nn.Linear(16, 3)
 
@@ -729,8 +736,9 @@ def test_samples_are_counted_where_the_batches_tell(form: str) -> None:
 
     batches = [made(*pair) for pair in Minibatches(x, y, 3, seed=0)]
     report = measure(Takes(), loss, batches, diagnosis=False)
-    assert report.samples == (None if form == "scales" else 60)
-    assert ("of 3 samples" in repr(report)) == (form != "scales")
+    # Of flattened targets nobody knows whether the inputs begin with the samples or with the time.
+    assert report.samples == (None if form in ("scales", "tokens", "one sample", "number for all") else 60)
+    assert ("of 3 samples" in repr(report)) == (report.samples is not None)
 
 
 def test_of_a_gradient_that_is_another_one_each_time_nothing_is_concluded() -> None:
@@ -744,11 +752,66 @@ def test_of_a_gradient_that_is_another_one_each_time_nothing_is_concluded() -> N
 
 
 def test_labels_that_count_are_about_as_many_in_each_minibatch() -> None:
+    """Up to four times as many, of all minibatches so far; by the loss's weights."""
+    generator = torch.Generator().manual_seed(0)
+
+    def measured(counts: Sequence[int], loss_fn: Any = cross_entropy, ignored: int = -100, form: str = "pair") -> None:
+        batches = []
+        for count in counts:
+            x, y = torch.randn(40, 16, generator=generator), torch.arange(40) % 2
+            y[count:] = ignored
+            batches.append({"x": x, "labels": y} if form == "dictionary" else (x, y))
+            if form == "sequences":  # outputs (5, 3, 8), labels (5, 8)
+                batches[-1] = x.view(5, 8, 16), y.view(5, 8)
+        noise_matrix(model, loss_fn, batches)
+
+    heavy = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 1.0, 0.01]))
+    ways = {
+        "pair": (cross_entropy, -100),
+        "partial": (partial(cross_entropy, ignore_index=2), 2),
+        "weights": (heavy, 2),
+        "sequences": (cross_entropy, -100),
+        "dictionary": (lambda model, batch: cross_entropy(model(batch["x"]), batch["labels"]), -100),
+    }
+    model_of_sequences = nn.Sequential(nn.Linear(16, 3), nn.Flatten(2), Transposed())
+    for form, (loss_fn, ignored) in ways.items():
+        model = model_of_sequences if form == "sequences" else nn.Linear(16, 3)
+        measured([20, 19, 5, 19], loss_fn, ignored, form)
+        with pytest.raises(ValueError, match=r"up to minibatch 3 there are 5\S* to 2[12]\S* labels that count"):
+            measured([19, 5, 18, 22 if form == "weights" else 21], loss_fn, ignored, form)
+
+
+class Transposed(nn.Module):
+    """Puts the classes second, as cross_entropy takes them."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.transpose(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"), [(0, "1 or more"), (-5, "1 or more"), (7, "give 3, which minibatch 0 has")]
+)
+def test_a_number_of_samples_that_cannot_be_is_refused(size: int, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"samples = {size}: .*{message}"):
+        measure(nn.Linear(16, 3), cross_entropy, Minibatches(*samples(), 3, seed=0), samples=size)
+
+
+def test_scores_that_are_none_of_classes_have_no_accuracy() -> None:
     x, y = samples()
-    batches = [(x[:40], y[:40]), (x[:40], y[:40].clone())]
-    batches[1][1][2:] = -100
-    with pytest.raises(ValueError, match="minibatch 1 has 2 labels that count, the first has 40"):
-        measure(nn.Linear(16, 3), cross_entropy, batches)
+    report = measure(nn.Linear(16, 3), lambda z, y: (z * y[:, None]).mean(), Minibatches(x, y + 50, 3, seed=0))
+    assert report.accuracy is None
+
+
+def test_a_model_may_change_its_input() -> None:
+    class Doubling(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.mul_(2))
+
+    batches = list(Minibatches(*samples(), 3, seed=0))
+    before = [x.clone() for x, _ in batches]
+    first, again = (noise_matrix(Doubling(16, 3), cross_entropy, batches) for _ in range(2))
+    assert all(torch.equal(x, kept) for (x, _), kept in zip(batches, before, strict=True))
+    assert first.shape == again.shape
 
 
 def test_inputs_that_begin_with_the_time_are_counted_by_their_targets() -> None:

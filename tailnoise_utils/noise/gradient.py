@@ -1,8 +1,9 @@
 """The gradient of one minibatch, of any model and loss; the model is left unchanged."""
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from .torch_state import as_found, private_randomness, seed_generators
 
 Loss = Callable[[Any, Any], Tensor]
 _MODES = ("eval", "train")
+_LABELLED = (functional.cross_entropy, functional.nll_loss)  # losses that divide by the labels that count
 _JOINED = 2**15  # entries up to which parts of a gradient are joined
+_UNEQUAL = 4  # times as many labels that count as in another minibatch
 _SCALE = 3.0  # no power of two: all that a backward pass rounds is rounded otherwise
 
 
@@ -33,6 +36,7 @@ class Gradient:
         labelled: number of samples that count for the accuracy (all that the loss does not ignore); None like `hits`.
         hits: number of these with the highest output at their label, None where the model's outputs are not one score for
             each class or the targets are no labels.
+        weight: of all labels that count for the loss; their number if it has no weights, None where there are none.
         rounding: how far each entry moves when the gradient is taken again with other roundings; None if it was not.
     """
 
@@ -42,6 +46,7 @@ class Gradient:
     length: int | None
     labelled: int | None
     hits: int | None
+    weight: float | None = None
     rounding: Float[Tensor, " p"] | None = None
 
     @property
@@ -151,7 +156,7 @@ def minibatch_gradient(
         )
     samples = _samples(batch, pair)
     length = samples if samples is not None else next(iter(_lengths(batch)), None)
-    return Gradient(parts, loss.item(), samples, length, labelled, hits)
+    return Gradient(parts, loss.item(), samples, length, labelled, hits, _weight(batch, pair, loss_fn))
 
 
 def gradients(
@@ -177,24 +182,29 @@ def gradients(
         raise ValueError(
             f"{type(loss_fn).__name__} has reduction='sum', so that the gradient grows with the minibatch: take 'mean'"
         )
-    first = counted = None
+    first, least, most = None, math.inf, 0.0
     for index, batch in enumerate(batches):
         current = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index)
         if samples is not None:
             size = samples(batch) if callable(samples) else samples
             check_integer(size, "samples")
+            if size < 1 or (not callable(samples) and current.samples not in (None, size)):
+                number = "1 or more" if size < 1 else f"{current.samples}, which minibatch {index} has"
+                raise ValueError(f"samples = {size}: give {number}, or a function that counts those of a minibatch")
             current = replace(current, samples=size, length=size)
-        if index == 0:
-            first, counted = current.length, current.labelled
+        first = current.length if index == 0 else first
         if current.length != first:
+            hint = "" if current.samples else ", or say by samples= how many there are if these are other lengths"
             raise ValueError(
                 f"minibatch {index} has {current.length} samples, those before it {first}: their mean gradient is then "
-                "not the full gradient; take a batch size that divides the number of samples, or drop_last=True"
+                f"not the full gradient; take a batch size that divides the number of samples, or drop_last=True{hint}"
             )
-        if counted and not counted / 4 <= current.labelled <= 4 * counted:
+        if current.weight is not None:
+            least, most = min(least, current.weight), max(most, current.weight)
+        if most > _UNEQUAL * least:
             raise ValueError(
-                f"minibatch {index} has {current.labelled} labels that count, the first has {counted}: their mean gradient "
-                "is then not the full gradient; give minibatches with about as many labels that count"
+                f"up to minibatch {index} there are {least:g} to {most:g} labels that count, by their weights: their mean "
+                "gradient is then not the full gradient; give minibatches with about as many of each class"
             )
         if index < twice:
             again = minibatch_gradient(model, loss_fn, batch, mode=mode, seed=seed, index=index, scale=_SCALE)
@@ -209,13 +219,33 @@ def _lengths(batch: Any) -> list[int]:
 
 
 def _samples(batch: Any, pair: bool) -> int | None:
-    """Count the samples: the one length of all tensors; of a pair else that of the targets, or of the inputs."""
-    # The targets' counts if the inputs have such a dimension: those of a recurrent network may begin with the time.
-    lengths = [set(_lengths(part)) for part in ([batch, batch[1], batch[0]] if pair else [batch])]
-    if pair:
+    """Count the samples: the one length of all tensors; of a pair else that of the targets; of mappings in a list these."""
+    if not pair and isinstance(batch, tuple | list) and all(isinstance(one, Mapping) for one in batch):
+        return len(batch)
+    lengths = set(_lengths(batch))
+    if pair and any(isinstance(leaf, Tensor) and not leaf.ndim for leaf in leaves(batch[1])):
+        return None  # one sample, or a number for all of them
+    if pair and len(lengths) > 1:
+        # If the inputs have such a dimension: those of a recurrent network may begin with the time.
         shapes = {size for leaf in leaves(batch[0]) if isinstance(leaf, Tensor) for size in leaf.shape}
-        lengths[1] &= shapes or lengths[1]
-    return next((some.pop() for some in lengths if len(some) == 1), None)
+        targets = set(_lengths(batch[1]))
+        lengths = targets & shapes if shapes and targets else targets or lengths
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def _weight(batch: Any, pair: bool, loss_fn: Loss) -> float | None:
+    """Return by what torch's loss divides the sum over the labels: their number or weight, ignored ones left out."""
+    called, settings = (loss_fn.func, loss_fn.keywords) if isinstance(loss_fn, partial) else (loss_fn, {})
+    ignored, weights = (
+        settings.get(name, getattr(called, name, default))
+        for name, default in (("ignore_index", -100), ("weight", None))
+    )
+    y = batch[1] if pair else batch.get("labels") if isinstance(batch, Mapping) else None
+    torchs = called in _LABELLED or isinstance(called, nn.CrossEntropyLoss | nn.NLLLoss)
+    if not isinstance(y, Tensor) or y.is_floating_point() or y.is_complex() or (pair and not torchs):
+        return None
+    y = y[y != ignored]
+    return float(len(y)) if weights is None else float(weights.to(y.device)[y].sum())
 
 
 def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, int | None]:
@@ -225,11 +255,12 @@ def _hits(outputs: Any, y: Any, loss_fn: Loss, index: int) -> tuple[int | None, 
     numbers = y.is_floating_point() or y.is_complex() or y.dtype == torch.bool
     if numbers or outputs.shape[1] < 2 or len(y) != len(outputs):
         return None, None
-    torchs = loss_fn in (functional.cross_entropy, functional.nll_loss)
-    torchs = torchs or isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss)
+    torchs = loss_fn in _LABELLED or isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss)
     counted = y != getattr(loss_fn, "ignore_index", -100) if torchs else torch.ones_like(y, dtype=torch.bool)
     if torchs or getattr(loss_fn, "takes_labels", False):
         _check_labels(y[counted], outputs, index)
+    if bool((y[counted] >= outputs.shape[1]).any()):
+        return None, None  # the outputs are no scores of classes
     hits = (outputs.detach().argmax(1) == y) & counted
     return int(counted.sum()), int(hits.sum())
 

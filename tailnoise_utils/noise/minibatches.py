@@ -109,7 +109,7 @@ def moved(batch: Any, device: torch.device) -> Any:
 
     def move(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
-            return leaf.to(device)
+            return leaf.to(device, copy=True)  # a model may change its input in place
         if (inside := _inside(leaf)) is None:
             return copy.copy(leaf).to(device) if callable(getattr(leaf, "to", None)) else leaf
         inside = moved(inside, device)
