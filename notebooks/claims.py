@@ -72,7 +72,6 @@ Markdown(pages.table(verdicts, formulas=True))
 # %% [markdown]
 # The last column looks along the minibatches of single coordinates.
 # "Yes" says that $\tau$, the tail excess, is more than 0.05 there, which noise of stable index 1.95 has; index 1.5 has 0.64.
-# Where Gaussian twins were drawn it is larger than theirs too, at a false discovery rate of 5 % over configurations.
 # "Fit" are networks with a training accuracy of 0.95 or more; the others left chance.
 #
 # ## What each number rests on
