@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# # Six of the paper's ten claims hold as numbers, three in part
+# # Five of the paper's ten claims hold as numbers, four in part
 
 # %% tags=["parameters", "remove-cell"]
 profile = "book"
