@@ -216,9 +216,9 @@ def test_another_profile_is_executed_anew(make: Make, tmp_path: Path) -> None:
     """Of a notebook that prints its profile."""
     shutil.copy2(ROOT / "Makefile", tmp_path)
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "a.py").write_text(
-        '# %% tags=["parameters"]\nprofile = "book"\n\n# %%\nprint(profile, "run")\n'
-    )
+    kernel = "# ---\n# jupyter:\n#   kernelspec: {name: python3, language: python, display_name: Python 3}\n# ---\n\n"
+    cells = '# %% tags=["parameters"]\nprofile = "book"\n\n# %%\nprint(profile, "run")\n'
+    (tmp_path / "notebooks" / "a.py").write_text(kernel + cells)
     for profile in ("smoke", "laptop"):
         done = make("book/executed/a.ipynb", profile=profile, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -5,6 +5,7 @@ import math
 import os
 from collections import Counter
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
 import made_up
@@ -192,10 +193,10 @@ def test_a_run_that_does_not_learn_is_marked(results_in):
     assert learnt.status(learnt.rows(lambda share: None)) == "complete"
 
 
-def _without_a_value(self, path, again=Measured.again):
-    """The rows, one of them NaN."""
+def _without_a_value(self, path, value, again=Measured.again):
+    """The rows, one of them NaN or infinite."""
     name, rows = ("1/alpha (corrected)", "linear2"), again(self, path)
-    return rows and [r | {"value": np.nan} if (r["quantity"], r.get("scope")) == name else r for r in rows]
+    return rows and [r | {"value": value} if (r["quantity"], r.get("scope")) == name else r for r in rows]
 
 
 @pytest.mark.slow
@@ -215,9 +216,13 @@ def test_verify_measures_the_kept_snapshot_again(tiny_grid, monkeypatch):
     rows.loc[changed, "value"] = np.nan
     store.write(path, rows, results.records())
     assert runner.verify("iterations", "smoke")["difference"].isna().sum() == 1
-    with monkeypatch.context() as nothing:
-        nothing.setattr("tailnoise_utils.study.experiments.spec.Measured.again", _without_a_value)
-        assert (runner.verify("iterations", "smoke")["difference"] == 0).all()
+    for value in (np.nan, np.inf):
+        rows.loc[changed, "value"] = value
+        store.write(path, rows, results.records())
+        with monkeypatch.context() as nothing:
+            again = partialmethod(_without_a_value, value=value)
+            nothing.setattr("tailnoise_utils.study.experiments.spec.Measured.again", again)
+            assert (runner.verify("iterations", "smoke")["difference"] == 0).all()
     with monkeypatch.context() as other:
         other.setattr(NoiseSpec, "data_sha256", lambda self: "f" * 64)
         with pytest.raises(ValueError, match="the data here has ffff"):

@@ -189,7 +189,8 @@ def sample_of(path: Path) -> Path:
 def verify(experiment: str, profile: str) -> pd.DataFrame:
     """Measure a snapshot again, or the quickest run; the `difference` is over the value, or 0.1 where that is larger."""
     results = stored(experiment, profile, complete=False)
-    quickest = list(results.runs.sort_values(["status", "seconds"])["spec_digest"])  # complete ones before diverged
+    order = [name for name in ("status", "seconds") if name in results.runs]  # complete ones before diverged
+    quickest = list(results.runs.sort_values(order)["spec_digest"])
     specs = [spec for spec in grid(experiment, profile) if store.digest(spec) in quickest]
     specs.sort(key=lambda spec: quickest.index(store.digest(spec)))
     sample = sample_of(store.path_of(experiment, profile))
@@ -213,5 +214,6 @@ def verify(experiment: str, profile: str) -> pd.DataFrame:
         )
     scale = both["value"].abs().clip(lower=_SMALL)
     both["difference"] = (both["value again"] - both["value"]).abs() / scale
-    both.loc[both["value"].isna() & both["value again"].isna(), "difference"] = 0.0  # nothing there, then as now
+    same = both["value"].eq(both["value again"]) | both["value"].isna() & both["value again"].isna()
+    both.loc[same, "difference"] = 0.0  # also nothing there, or infinity, then as now
     return both[[*keys[1:], "value", "value again", "difference"]]
