@@ -81,7 +81,8 @@ const outside = (root) => root.scrollWidth - root.clientWidth;
     const frame = Object.assign(document.createElement("iframe"), {src: page, width: 1280, height: 1024});
     document.body.append(frame);
     const root = () => frame.contentDocument.documentElement;
-    for (let i = 0; i < 600 && !(frame.contentDocument && root().dataset.probe); i++) await wait(100);
+    // The browser's clock runs ahead of it where it is busy, as with decoding an image.
+    for (let i = 0; i < 6000 && !(frame.contentDocument && root().dataset.probe); i++) await wait(100);
     const probe = root().dataset.probe;
     frame.width = 390;
     await wait(300);
