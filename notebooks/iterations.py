@@ -86,7 +86,9 @@ Markdown(f"Measured up to iteration: {words}. {runner.missing('iterations', prof
 # What $\hat\alpha$ does not show, $\tau$ does: it goes from {glue:text}`iterations_mnist_tau_start:.2f` before training to {glue:text}`iterations_mnist_tau_dip:.2f` at the dip and {glue:text}`iterations_mnist_tau_end:.2f` at the end on MNIST.
 # On CIFAR-10 it goes from {glue:text}`iterations_cifar10_tau_start:.2f` to {glue:text}`iterations_cifar10_tau_dip:.2f` and {glue:text}`iterations_cifar10_tau_end:.2f`.
 # At the ends independent stable noise of index {glue:text}`iterations_mnist_as_stable:.2f` and {glue:text}`iterations_cifar10_as_stable:.2f` has as much.
-# So this network's noise is heavy where it has fitted, and no heavier at the dip than before.
+# On test images the index is {glue:text}`iterations_mnist_as_stable_test:.2f` and {glue:text}`iterations_cifar10_as_stable_test:.2f`.
+# So the noise of the images that this network has fitted is heavy, on CIFAR-10 hardly that of others, and it is no heavier at the dip than before.
+# On MNIST the end comes after the second collapse, which the paper's run does not have.
 #
 # Random signs of the coordinates take {glue:text}`iterations_mnist_signs_start:.0%` of the gap to Gaussian (corrected) before training on MNIST and {glue:text}`iterations_mnist_signs_end:.0%` at the end.
 # On CIFAR-10 they take {glue:text}`iterations_cifar10_signs_start:.0%` and {glue:text}`iterations_cifar10_signs_end:.0%`: the rest is unequal scales and tails.

@@ -179,12 +179,17 @@ def test_noise_beside_its_twin():
         for point, signs in ((0, 0.6), (last, 0.55))
         for name, value in (("twin ", 1 / (ALPHA[point] + 0.3) - 0.01), ("signs: ", signs))
     ]
-    rows = store.to_frame([row | {"split": "train"} for row in more], results.runs["run"].iloc[0])
+    more = [row | {"split": "train"} for row in more]
+    more += [
+        {"iteration": i, "split": "test", "quantity": "tail excess", "value": v} for i, v in ((last, 0.3), (0, 0.9))
+    ]
+    rows = store.to_frame(more, results.runs["run"].iloc[0])
     results = replace(results, rows=pd.concat([results.rows, rows], ignore_index=True))
     numbers = iterations.against_twin(results)
     expected = {"dip": 0.7, "twin": 0.72, "corrected": 1.0, "dead": 0.1, "start": 1.2, "at": 900, "accuracy": 0.3}
     expected |= {"gap": 1 / 0.6 - 1 / 0.62, "later": 0.6, "gap_corrected": 0.01}
     expected |= {"tau_start": 0.1, "tau_dip": 0.2, "tau_end": 0.9, "as_stable": stable_index(0.9, 120)}
+    expected["as_stable_test"] = stable_index(0.3, 20)
     corrected = [1 / (ALPHA[point] + 0.3) for point in (0, last)]
     expected |= {
         f"signs_{when}": (value - signs) / (value - 0.5)

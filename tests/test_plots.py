@@ -218,7 +218,8 @@ def test_the_readme_shows_what_is_stored(tmp_path):
         "tau goes from {:.2f} to {:.2f} on MNIST and from {:.2f} to {:.2f} on CIFAR-10, as in stable noise of index "
     )
     words = words.format(*(dip[name] for name in names))
-    assert words + f"{dip['mnist_as_stable']:.2f} and {dip['cifar10_as_stable']:.2f}" in text
+    words += f"{dip['mnist_as_stable']:.2f} and {dip['cifar10_as_stable']:.2f}. On test images that index is "
+    assert words + f"{dip['mnist_as_stable_test']:.2f} and {dip['cifar10_as_stable_test']:.2f}." in text
     arm = arms.numbers(runner.stored("training", "laptop", complete=False))
     words = (
         "SGD is {law_mnist:.2f} +- {law_mnist_half:.2f} points of test accuracy from Gaussian noise of its covariance, "

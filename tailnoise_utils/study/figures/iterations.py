@@ -162,7 +162,8 @@ def against_twin(results: Results) -> dict[str, float]:
         value = plain.reindex(columns=["tail excess", CORRECTED, f"twin {CORRECTED}", f"signs: {CORRECTED}"])
         tau, corrected, twin, signs = (value[name] for name in value)
         taken = (corrected - signs) / (corrected - 0.5)
-        P = int(network["n_train"].iloc[0]) // int(network.get("noise_batch_size", network["batch_size"]).iloc[0])
+        first, b = network.iloc[0], int(network.get("noise_batch_size", network["batch_size"]).iloc[0])
+        unseen = network.query("split == 'test' and quantity == 'tail excess'").sort_values("iteration")["value"]
         noise, early = line["training images"], line.loc[:EARLY]
         at = early["training images"].idxmax()
         of_dataset[dataset] = {
@@ -180,7 +181,10 @@ def against_twin(results: Results) -> dict[str, float]:
             "tau_start": tau.iloc[0],
             "tau_dip": tau[at],
             "tau_end": tau.iloc[-1],
-            "as_stable": stable_index(float(tau.iloc[-1]), P),
+            "as_stable": stable_index(float(tau.iloc[-1]), int(first["n_train"]) // b),
+            "as_stable_test": stable_index(float(unseen.iloc[-1]), int(first["n_test"]) // b)
+            if len(unseen)
+            else np.nan,
             "signs_start": taken.iloc[0],
             "signs_end": taken.iloc[-1],
         }
